@@ -1,0 +1,556 @@
+"""Session <-> bytes: the file format, its fidelity, and why a file cannot be read.
+
+Pure: no disk, no clock, no lock. The shape of the data is ``docs/format.md``: one JSON object,
+laid out as ``orjson.dumps(document, option=OPT_INDENT_2 | OPT_APPEND_NEWLINE)`` lays it out.
+
+What goes in comes back equal, or is refused with its place. orjson loses some things in silence
+(NaN becomes null, integers beyond 64 bits become floats, the last duplicate key wins), so both
+directions prove what they did: writing looks at the type of every value, reading compares the
+file with the parsed document written out again. What does not compare equal, a hand edit say, is
+parsed once more by the standard library with every check on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from math import isfinite
+
+import orjson
+from pydantic import JsonValue, ValidationError
+
+from localsessions.errors import (
+    FormatVersionError,
+    UnreadableSessionError,
+    UnstorableValueError,
+)
+from localsessions.models import (
+    FORMAT,
+    Base,
+    Fingerprint,
+    Session,
+    SessionSummary,
+    Unreadable,
+    format_instant,
+    parse_instant,
+)
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_FILE_BYTES",
+    "decode",
+    "decode_value",
+    "encode",
+    "encode_value",
+    "is_unchanged",
+    "parse_json",
+    "summarize",
+    "summarize_unreadable",
+]
+
+MAX_DEPTH = 200
+"""Containers inside containers, the document itself counted; the same for writing and reading."""
+
+MAX_FILE_BYTES = 1 << 30
+"""The largest file that is read or written; a parse takes several times that in memory."""
+
+_LAYOUT = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+# Subclasses and dataclasses would be written as what they extend and come back as that.
+_EXACT = (
+    orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+_TOO_DEEP = b"\n" + b"  " * (MAX_DEPTH + 1)
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_STORABLE = _SCALARS | {dict, list}
+
+_FIELDS = tuple(Session.model_fields)
+_KNOWN = frozenset(_FIELDS)
+_INSTANTS = ("created_at", "expires_at", "last_activity", "updated_at")
+
+
+def encode(session: Session, stamps: Mapping[str, JsonValue] | None = None) -> bytes:
+    """Return the file of a session, whole.
+
+    Args:
+        session: What to write.
+        stamps: Top-level fields to write instead of the session's own, which stays as it is.
+
+    Raises:
+        UnstorableValueError: A value would be lost or changed, or the file would be too large.
+        FormatVersionError: The session was read from a file of a newer format.
+    """
+    if session.format != FORMAT:
+        raise FormatVersionError(session.session_id, session.format, FORMAT)
+    return encode_value(_document(session, stamps or {}), session_id=session.session_id)
+
+
+def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
+    """Return any JSON value in the layout of the session file.
+
+    Raises:
+        UnstorableValueError: A part of it would be lost or changed, or it would be too large.
+    """
+    try:
+        data = orjson.dumps(value, option=_LAYOUT | _EXACT)
+    except TypeError:
+        # Integers beyond 64 bits and lone surrogates are JSON; all else is refused here.
+        _refuse_unstorable(value, session_id)
+        data = _lay_out(value) + b"\n"
+    else:
+        if not _is_storable(value):
+            _refuse_unstorable(value, session_id)
+    if len(data) > MAX_FILE_BYTES:
+        raise UnstorableValueError(
+            "", f"it takes {len(data)} bytes, the limit is {MAX_FILE_BYTES}", session_id=session_id
+        )
+    return data
+
+
+def _document(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the top level in the order of the format, unknown fields where they stood."""
+    base = session._base
+    unknown = dict(session.extra)
+    document: dict[str, JsonValue] = {}
+    places = _unknown_after(base.keys) if base else {}
+    for name in (None, *_FIELDS):
+        if name is not None:
+            value = stamps[name] if name in stamps else _field(session, name)
+            if name == "messages" or not _is_empty(value):
+                document[name] = value
+        for key in places.get(name, ()):
+            if key in unknown:
+                document[key] = unknown.pop(key)
+    return document | unknown
+
+
+def _field(session: Session, name: str) -> JsonValue:
+    value: JsonValue | datetime = getattr(session, name)
+    if not isinstance(value, datetime):
+        return value
+    base = session._base
+    spelled = base.times.get(name) if base else None
+    # An instant that was not changed keeps its spelling, offset and digits included.
+    return spelled if spelled and parse_instant(spelled) == value else format_instant(value)
+
+
+def _is_empty(value: JsonValue) -> bool:
+    return value is None or value is False or (isinstance(value, dict | list) and not value)
+
+
+def _unknown_after(keys: tuple[str, ...]) -> Mapping[str | None, list[str]]:
+    """Return which unknown keys follow which known one; None stands for the beginning."""
+    places: dict[str | None, list[str]] = {}
+    anchor: str | None = None
+    for key in keys:
+        if key in _FIELDS:
+            anchor = key
+        else:
+            places.setdefault(anchor, []).append(key)
+    return places
+
+
+def _is_storable(value: JsonValue) -> bool:
+    """Tell whether every value is of a type that JSON has, finite and not too deep.
+
+    Goes level by level, because a level's types are looked at in C.
+    """
+    level: list[JsonValue] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        kinds = set(map(type, level))
+        if not kinds <= _STORABLE:
+            return False
+        if float in kinds and not all(isfinite(item) for item in level if type(item) is float):
+            return False
+        if dict not in kinds and list not in kinds:
+            return True
+        deeper: list[JsonValue] = []
+        for item in level:
+            if type(item) is dict:
+                deeper.extend(item.values())
+            elif type(item) is list:
+                deeper.extend(item)
+        level = deeper
+    return not level
+
+
+def _refuse_unstorable(value: JsonValue, session_id: str | None) -> None:
+    """Raise with the place of the first value that cannot be stored, if there is one."""
+    for where, reason in _faults(value, "", MAX_DEPTH):
+        raise UnstorableValueError(where, reason, session_id=session_id)
+
+
+def _faults(value: object, where: str, depth: int) -> Iterator[tuple[str, str]]:
+    kind = type(value)
+    if kind not in _STORABLE:
+        yield where, f"{kind.__name__} is no type of JSON{_remedy(value)}"
+    elif isinstance(value, float) and not isfinite(value):
+        yield where, f"JSON has no {value}; store None or a text instead"
+    elif isinstance(value, str) and _HALVES.search(value):
+        yield where, "a surrogate pair in two halves would come back as one character"
+    elif isinstance(value, dict | list) and depth == 0:
+        yield _start(where), f"it is nested deeper than {MAX_DEPTH} levels"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if type(key) is not str:
+                yield f"{where}[{key!r}]", f"a key must be a text, not {type(key).__name__}"
+            elif _HALVES.search(key):
+                yield f"{where}[{key!r}]", "a surrogate pair in two halves would not come back"
+            else:
+                yield from _faults(item, _joined(where, key), depth - 1)
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _faults(item, f"{where}[{position}]", depth - 1)
+
+
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+def _remedy(value: object) -> str:
+    if isinstance(value, tuple | set | frozenset):
+        return "; store a list"
+    if isinstance(value, datetime):
+        return "; store its isoformat()"
+    if isinstance(value, bytes | bytearray):
+        return "; store a text, base64 perhaps"
+    return "; store what it is made of"
+
+
+def _joined(where: str, key: str) -> str:
+    step = key if key.isidentifier() else f"[{key!r}]"
+    return f"{where}.{step}" if where and not step.startswith("[") else where + step
+
+
+def _start(where: str) -> str:
+    return where if len(where) <= 60 else where[:60] + "…"
+
+
+def _lay_out(value: JsonValue, newline: bytes = b"\n") -> bytes:
+    """Write what orjson refuses as orjson would; what it takes, it writes.
+
+    A JSON string holds no raw newline, so indenting is replacing newlines.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).replace(b"\n", newline)
+    except TypeError:
+        inner = newline + b"  "
+    if isinstance(value, dict):
+        lines = [_quoted(key) + b": " + _lay_out(item, inner) for key, item in value.items()]
+        return b"{" + inner + (b"," + inner).join(lines) + newline + b"}"
+    if isinstance(value, list):
+        lines = [_lay_out(item, inner) for item in value]
+        return b"[" + inner + (b"," + inner).join(lines) + newline + b"]"
+    if isinstance(value, int):
+        # Decimal has no limit on digits; str(int) stops at 4,300 (CVE-2020-10735).
+        return str(Decimal(value)).encode()
+    return _quoted(str(value))
+
+
+def _quoted(text: str) -> bytes:
+    # What UTF-8 cannot carry is a lone surrogate, and Python's escape of one is JSON's.
+    return json.dumps(text, ensure_ascii=False).encode("utf-8", errors="backslashreplace")
+
+
+def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue]) -> bool:
+    """Tell whether ``data``, encoded with ``stamps``, says what the session was loaded from.
+
+    The stamps themselves do not count; a file in another layout counts by what it says.
+    """
+    base = session._base
+    if base is None:
+        return False
+    former = base.data
+    if not base.canonical:
+        former = encode(decode(former, session_id=session.session_id, fingerprint=base.fingerprint))
+    cut = data.rfind(_TAIL)
+    return (
+        former.rfind(_TAIL) == cut
+        and former.startswith(data[:cut])
+        and _without(stamps, former[cut:]) == _without(stamps, data[cut:])
+    )
+
+
+# The last of the fields that are always there: whatever a stamp replaces stands from here on.
+_TAIL = b'\n  "last_activity": '
+
+
+def _without(stamps: Mapping[str, JsonValue], tail: bytes) -> bytes:
+    names = b"|".join(name.encode() for name in stamps)
+    return re.sub(rb'\n  "(?:' + names + rb')": [^\n]*', b"", tail)
+
+
+def decode(
+    data: bytes, *, session_id: str, fingerprint: Fingerprint, path: str | None = None
+) -> Session:
+    """Return the session that a file holds; ``session_id`` is the one that its name tells.
+
+    Fields that are absent get the format's defaults; times that are absent are taken from the
+    messages or, at last, from the file. A newer format is read as far as it can be.
+
+    Raises:
+        UnreadableSessionError: The file is no session; nothing of it is guessed.
+    """
+    try:
+        document, in_layout = _parse(data)
+        if not isinstance(document, dict):
+            raise _fault("the file holds JSON, but not an object", data, 0)
+        session = _session(document, session_id, fingerprint.modified_at)
+    except json.JSONDecodeError as fault:
+        raise _unreadable(fault, session_id, path) from None
+    except ValidationError as error:
+        raise _unreadable(_type_fault(error, data), session_id, path) from None
+    times = {name: text for name in _INSTANTS if isinstance(text := document.get(name), str)}
+    session._base = Base(data, fingerprint, tuple(document), times)
+    canonical = in_layout and list(_document(session, {}).items()) == list(document.items())
+    session._base = Base(data, fingerprint, tuple(document), times, canonical)
+    return session
+
+
+def decode_value(data: bytes, *, session_id: str, path: str) -> JsonValue:
+    """Return the JSON value of a file that is no session, as a checkpoint.
+
+    Raises:
+        UnreadableSessionError: The file is not JSON, or ambiguous.
+    """
+    try:
+        return parse_json(data)
+    except json.JSONDecodeError as fault:
+        raise _unreadable(fault, session_id, path) from None
+
+
+def _unreadable(
+    fault: json.JSONDecodeError, session_id: str, path: str | None
+) -> UnreadableSessionError:
+    return UnreadableSessionError(
+        session_id, fault.msg, path=path, line=fault.lineno, column=fault.colno
+    )
+
+
+def _session(document: dict[str, JsonValue], session_id: str, modified_at: datetime) -> Session:
+    known: dict[str, object] = {
+        key: value for key, value in document.items() if key in _KNOWN and value is not None
+    }
+    messages = document.get("messages")
+    spoken = [
+        instant
+        for message in ((messages[0], messages[-1]) if isinstance(messages, list) and messages else ())
+        if isinstance(message, dict) and (instant := _spoken_at(message))
+    ]
+    known.setdefault("created_at", spoken[0] if spoken else modified_at)
+    known.setdefault("last_activity", known.get("updated_at", spoken[-1] if spoken else modified_at))
+    known.setdefault("updated_at", known["last_activity"])
+    session = Session.model_validate(known | {"session_id": session_id})
+    session._extra = {key: value for key, value in document.items() if key not in _KNOWN}
+    return session
+
+
+def _spoken_at(message: Mapping[str, JsonValue]) -> datetime | None:
+    spoken = message.get("created_at")
+    try:
+        return parse_instant(spoken) if isinstance(spoken, str) else None
+    except ValueError:
+        return None  # the key is the message's own; it need not be an instant
+
+
+def _type_fault(error: ValidationError, data: bytes) -> json.JSONDecodeError:
+    """Return the first thing that pydantic found, with its place in the text."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = (*first["loc"], *first.get("ctx", {}).get("place", ()))
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    text = data.decode()
+    return json.JSONDecodeError(f"{where.removeprefix('.')}: {first['msg']}", text, _position(text, path))
+
+
+def parse_json(data: bytes) -> JsonValue:
+    """Return what a JSON file holds, exactly: integers of any size, lone surrogates, key order.
+
+    Raises:
+        json.JSONDecodeError: It is not JSON (NaN is not), not UTF-8, says a key twice, holds a
+            number that no float can hold, or is nested deeper than ``MAX_DEPTH``.
+    """
+    return _parse(data)[0]
+
+
+def _parse(data: bytes) -> tuple[JsonValue, bool]:
+    """Return the value, and whether the file is laid out as orjson would lay it out."""
+    # A file that equals its own rewriting lost nothing in orjson: no duplicate key, no integer
+    # turned float. TypeError: nested deeper than orjson can write.
+    with contextlib.suppress(orjson.JSONDecodeError, TypeError):
+        value: JsonValue = orjson.loads(data)
+        if orjson.dumps(value, option=_LAYOUT) == data and _TOO_DEEP not in data:
+            return value, True
+    value = _parse_strictly(data)
+    with contextlib.suppress(TypeError):
+        return value, _lay_out(value) + b"\n" == data
+    return value, False
+
+
+def _parse_strictly(data: bytes) -> JsonValue:
+    _refuse_what_is_no_text(data)
+    doubtful: list[str] = []
+
+    def objects(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            doubtful.append("duplicate key")
+        return value
+
+    def constant(token: str) -> float:
+        doubtful.append(token)
+        return 0.0
+
+    def number(token: str) -> float:
+        if not isfinite(value := float(token)):
+            doubtful.append(token)
+        return value
+
+    text = data.decode()
+    try:
+        value: JsonValue = json.loads(
+            text,
+            object_pairs_hook=objects,
+            parse_constant=constant,
+            parse_float=number,
+            parse_int=_integer,
+        )
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+            raise _fault("the file ends in the middle, as after a torn write", data, None) from None
+        raise
+    except RecursionError:
+        doubtful.append("depth")
+        value = None
+    if doubtful or not _is_storable(value):
+        raise _first_doubt(text)
+    return value
+
+
+def _integer(token: str) -> int:
+    # See _lay_out: int(str) has a limit on digits, Decimal has none.
+    return int(token) if len(token) < 4000 else int(Decimal(token))
+
+
+def _refuse_what_is_no_text(data: bytes) -> None:
+    if not data.strip():
+        raise _fault("the file is empty", data, 0)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data[1:4:2] == b"\0\0" or data[:1] == b"\0" != data[1:2]:
+        raise _fault("the file is UTF-16; save it as UTF-8", data, 0)
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise _fault("the file begins with a byte order mark; save it as UTF-8 without one", data, 0)
+    if (nul := data.find(b"\0")) >= 0:
+        raise _fault("NUL bytes, as after a crash that lost the end of the file", data, nul)
+    if marker := _CONFLICT.search(data):
+        raise _fault("merge conflict markers; resolve the conflict", data, marker.start())
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        raise _fault("the file is not UTF-8", data, error.start) from None
+
+
+# Raw newlines stand between tokens only, so no JSON text has a line that begins like this.
+_CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
+
+
+def _fault(reason: str, data: bytes, position: int | None) -> json.JSONDecodeError:
+    """Return the error for a place given in bytes; None stands for the end."""
+    before = data[:position].decode(errors="replace")
+    return json.JSONDecodeError(reason, before, len(before))
+
+
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+
+def _tokens(text: str) -> Iterator[tuple[int, str, list[str | int], bool]]:
+    """Yield each token of a JSON text: its place, itself, its path, whether it is a key.
+
+    The path is the walker's own list: copy what you keep.
+    """
+    path: list[str | int] = []
+    previous = ""
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        is_key = token[0] == '"' and previous in ("{", ",") and isinstance(path[-1], str)
+        if token in "}]":
+            path.pop()
+        elif is_key:
+            path[-1] = str(json.loads(token))
+        elif token == "," and isinstance(path[-1], int):
+            path[-1] += 1
+        yield match.start(), token, path, is_key
+        if token in "{[":
+            path.append("" if token == "{" else 0)
+        previous = token
+
+
+def _first_doubt(text: str) -> json.JSONDecodeError:
+    """Return the first place where a text that parses does not say one thing only."""
+    keys: list[set[str]] = [set()]
+    for position, token, path, is_key in _tokens(text):
+        del keys[len(path) + 1 :]
+        if token in "{[":
+            keys.append(set())
+            if len(path) >= MAX_DEPTH:
+                return json.JSONDecodeError(f"nested deeper than {MAX_DEPTH} levels", text, position)
+        elif is_key:
+            key = str(path[-1])
+            if key in keys[-1]:
+                return json.JSONDecodeError(f"duplicate key {key!r}", text, position)
+            keys[-1].add(key)
+        elif token.lstrip("-") in ("NaN", "Infinity"):
+            return json.JSONDecodeError(f"{token} is not JSON", text, position)
+        elif token[0] in "-0123456789" and set(token) & set(".eE") and not isfinite(float(token)):
+            return json.JSONDecodeError(f"no float can hold {token}", text, position)
+    raise AssertionError(text)
+
+
+def _position(text: str, path: Sequence[str | int]) -> int:
+    """Return where the value at ``path`` begins, or that of the nearest one around it."""
+    found, depth = 0, -1
+    for position, token, here, is_key in _tokens(text):
+        steps = len(here)
+        if depth < steps <= len(path) and not is_key and token not in "}],:" and list(path[:steps]) == here:
+            found, depth = position, steps
+    return found
+
+
+def summarize(session: Session, size_bytes: int) -> SessionSummary:
+    """Return the line of a listing for a session whose file has ``size_bytes``."""
+    return SessionSummary(
+        session_id=session.session_id,
+        title=session.title or session.made_title,
+        user_id=session.user_id,
+        agent_id=session.agent_id,
+        current_agent=session.current_agent,
+        status=session.status,
+        pinned=session.pinned,
+        tags=tuple(session.tags),
+        created_at=session.created_at,
+        last_activity=session.last_activity,
+        updated_at=session.updated_at,
+        expires_at=session.expires_at,
+        message_count=len(session.messages),
+        size_bytes=size_bytes,
+        revision=session.revision,
+        preview=session.preview,
+    )
+
+
+def summarize_unreadable(
+    error: UnreadableSessionError, session_id: str, fingerprint: Fingerprint
+) -> SessionSummary:
+    """Return the line of a listing for a file that is no session."""
+    modified_at = fingerprint.modified_at
+    return SessionSummary(
+        session_id=session_id,
+        status="unreadable",
+        created_at=modified_at,
+        last_activity=modified_at,
+        updated_at=modified_at,
+        size_bytes=fingerprint.size_bytes,
+        unreadable=Unreadable(reason=error.reason, line=error.line, column=error.column),
+    )

@@ -1,0 +1,105 @@
+"""JSON whose shape nobody promises: the one place that is defensive about what others wrote.
+
+Each function takes any JSON value and gives the wanted type or its absence; none raises. The
+format files read with these and are then, as mypy sees to it, right whatever stands in a file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from pydantic import JsonValue
+
+from localsessions._codec import encode_value
+from localsessions.models import format_instant, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Object",
+    "as_instant",
+    "as_instant_text",
+    "as_list",
+    "as_object",
+    "as_objects",
+    "as_text",
+    "json_text",
+    "present",
+    "without",
+]
+
+Object: TypeAlias = dict[str, JsonValue]
+
+_MILLISECONDS_FROM = 1e11
+"""Seconds since 1970 reach this in the year 5138; milliseconds did in 1973."""
+
+
+def as_object(value: JsonValue) -> Object:
+    """Return the value when it is an object, an empty one otherwise."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: JsonValue) -> list[JsonValue]:
+    """Return the value when it is a list, an empty one otherwise."""
+    return value if isinstance(value, list) else []
+
+
+def as_objects(value: JsonValue) -> list[Object]:
+    """Return the objects among the items of a list; empty for all else."""
+    return [item for item in as_list(value) if isinstance(item, dict)]
+
+
+def as_text(value: JsonValue) -> str | None:
+    """Return the value when it is a text that says something, None otherwise."""
+    return value if isinstance(value, str) and value else None
+
+
+def as_instant(value: JsonValue) -> datetime | None:
+    """Return the instant that an ISO 8601 text or a number since 1970 names, in UTC.
+
+    Numbers are seconds or, when that would lie beyond the year 5138, milliseconds.
+    """
+    try:
+        if isinstance(value, str):
+            return parse_instant(value).astimezone(UTC)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
+            return None
+        seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def as_instant_text(value: JsonValue) -> str | None:
+    """Return the source's own spelling of an ISO 8601 instant, or make one of a number."""
+    instant = as_instant(value)
+    if instant is None:
+        return None
+    return value if isinstance(value, str) else format_instant(instant)
+
+
+def json_text(value: JsonValue) -> str:
+    """Return a value as JSON on one line, for ``arguments`` that chat completions want as text."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except ValueError:
+        # An integer of more than 4,300 digits (CVE-2020-10735), which the codec can write.
+        return encode_value(value).decode().rstrip("\n")
+
+
+def without(source: Mapping[str, JsonValue], *keys: str) -> Object:
+    """Return a copy of an object without some of its keys."""
+    return {key: value for key, value in source.items() if key not in keys}
+
+
+def present(**facts: JsonValue) -> Object:
+    """Return the facts that a source states: those that are not None."""
+    return {name: fact for name, fact in facts.items() if fact is not None}

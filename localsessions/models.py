@@ -1,0 +1,508 @@
+"""Everything that crosses a wall between two rooms: the session, its summary, what verbs return.
+
+No room's own state lives here, and nothing here touches a disk. The shape of the data::
+
+    Session          one session file, mutable, a copy of what is stored
+      messages       flat list of JSON objects, each with a ``role``
+      runs           records that messages point to by ``run_id``
+      agent_context  current agent and the switches between agents
+    SessionSummary   one line of a listing, frozen
+    Page, SearchHit, CleanupReport, Finding, ...   what verbs return, frozen
+
+Messages and runs stay plain JSON objects, so that what others put there stays as and where they
+put it, and loading costs no more than parsing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+)
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    PlainValidator,
+    PrivateAttr,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+__all__ = [
+    "FORMAT",
+    "MADE_TITLE_LENGTH",
+    "Base",
+    "Checkpoint",
+    "CleanupAction",
+    "CleanupReport",
+    "Finding",
+    "Fingerprint",
+    "Message",
+    "Order",
+    "Page",
+    "SearchHit",
+    "Session",
+    "SessionSummary",
+    "StoreStats",
+    "TrashedSession",
+    "Unreadable",
+    "format_instant",
+    "message_text",
+    "parse_instant",
+    "utc_now",
+]
+
+FORMAT = "localsessions/1"
+MADE_TITLE_LENGTH = 80
+
+Message: TypeAlias = dict[str, JsonValue]
+Order: TypeAlias = Literal[
+    "-last_activity", "last_activity", "-created_at", "created_at", "-size_bytes", "size_bytes"
+]
+
+
+def utc_now() -> datetime:
+    """Return the present instant, aware, in UTC, cut to the milliseconds that files carry."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def format_instant(instant: datetime) -> str:
+    """Return ISO 8601 in UTC with ``Z``: milliseconds, or microseconds where they would be lost."""
+    precision = "microseconds" if instant.microsecond % 1000 else "milliseconds"
+    return instant.astimezone(UTC).isoformat(timespec=precision).removesuffix("+00:00") + "Z"
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the aware instant that an ISO 8601 text names; a text without offset means UTC.
+
+    Raises:
+        ValueError: The text is no ISO 8601 date and time.
+    """
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, str):
+        return parse_instant(value).astimezone(UTC)
+    if not isinstance(value, datetime):
+        raise _wrong("must be an ISO 8601 text or an aware datetime")
+    if value.tzinfo is None:
+        raise _wrong("must be an aware datetime, as in datetime.now(UTC)")
+    return value.astimezone(UTC)
+
+
+Instant: TypeAlias = Annotated[
+    datetime,
+    PlainValidator(_instant),
+    PlainSerializer(format_instant, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+
+class _Shape(BaseModel):
+    """What the JSON Schema says of a nested object; instances are never made."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _MessageShape(_Shape):
+    """A message: any JSON object with a role. Other keys are kept as they came."""
+
+    id: str | None = None
+    role: str
+    content: JsonValue = None
+    name: str | None = None
+    tool_calls: list[dict[str, JsonValue]] | None = None
+    tool_call_id: str | None = None
+    created_at: str | None = None
+    run_id: str | None = None
+
+
+class _RunShape(_Shape):
+    """A run: what messages point to by ``run_id``. Other keys are kept as they came."""
+
+    run_id: str
+    agent_id: str | None = None
+    status: str | None = None
+    created_at: JsonValue = None
+    metrics: dict[str, JsonValue] | None = None
+
+
+class _SwitchShape(_Shape):
+    """One change of the active agent."""
+
+    from_: str | None = Field(None, alias="from")
+    to: str
+    reason: str | None = None
+    timestamp: str
+
+
+class _AgentContextShape(_Shape):
+    """Which agent is active, and the switches that led there."""
+
+    current_agent: str | None = None
+    created_at: str | None = None
+    last_switch_at: str | None = None
+    metadata: dict[str, JsonValue] | None = None
+    switches: list[_SwitchShape] | None = None
+
+
+def _objects_with(key: str, shape: type[_Shape]) -> PlainValidator:
+    """Check a list of JSON objects that each carry a text under ``key``, without copying it."""
+
+    def check(value: object) -> list[dict[str, JsonValue]]:
+        if not isinstance(value, list):
+            raise _wrong("must be a list of objects")
+        for position, item in enumerate(value):
+            if not isinstance(item, dict):
+                raise _wrong("must be an object", position)
+            if not isinstance(item.get(key), str):
+                raise _wrong("must be a text", position, key)
+        return value
+
+    return PlainValidator(check, json_schema_input_type=list[shape])  # type: ignore[valid-type]
+
+
+def _agent_context(value: object) -> dict[str, JsonValue]:
+    context = _object(value)
+    if not isinstance(context.get("current_agent"), str | None):
+        raise _wrong("must be a text", "current_agent")
+    switches = context.get("switches", [])
+    if not isinstance(switches, list) or not all(isinstance(item, dict) for item in switches):
+        raise _wrong("must be a list of objects", "switches")
+    return context
+
+
+def _object(value: object) -> dict[str, JsonValue]:
+    if not isinstance(value, dict):
+        raise _wrong("must be an object")
+    return value
+
+
+def _seconds(value: object) -> int | float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise _wrong("must be a number of seconds")
+    return value
+
+
+def _wrong(what: str, *place: str | int) -> PydanticCustomError:
+    """Return the error for a value inside a field; ``place`` leads there from the field."""
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return PydanticCustomError("wrong_type", "{where}{what}", {"where": f"{where} " if where else "", "what": what, "place": place})
+
+
+JSONObject: TypeAlias = Annotated[
+    dict[str, JsonValue], PlainValidator(_object, json_schema_input_type=dict[str, Any])
+]
+
+
+class Fingerprint(NamedTuple):
+    """What ``stat`` says of a file: where to look, never a proof of what the file holds."""
+
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @property
+    def modified_at(self) -> datetime:
+        """The file's modification time, cut to milliseconds."""
+        return datetime.fromtimestamp(self.mtime_ns // 1_000_000 / 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a session was read from: the other half of a compare-and-swap.
+
+    Attributes:
+        data: The bytes of the file.
+        fingerprint: The file's fingerprint when they were read.
+        keys: The top-level keys, in the order of the file.
+        times: The instants as the file spelled them, by key.
+        canonical: Whether writing the session unchanged gives ``data`` again.
+    """
+
+    data: bytes
+    fingerprint: Fingerprint
+    keys: tuple[str, ...]
+    times: Mapping[str, str]
+    canonical: bool = False
+
+
+class Session(BaseModel):
+    """One session: a copy of its file, to be read, changed and handed back to ``save``.
+
+    Nothing is stored until a verb of the store says so. Fields that this version does not know
+    are kept in ``extra``, and in their place in the file.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, title="Session")
+
+    format: str = Field(FORMAT, pattern=r"^localsessions/[0-9]+$")
+    session_id: str
+    title: str | None = None
+    user_id: str | None = None
+    agent_id: str | None = None
+    forked_from: JSONObject = Field(default_factory=dict)
+    created_at: Instant = Field(default_factory=utc_now)
+    messages: Annotated[list[Message], _objects_with("role", _MessageShape)] = Field(default_factory=list)
+    runs: Annotated[list[dict[str, JsonValue]], _objects_with("run_id", _RunShape)] = Field(
+        default_factory=list
+    )
+    agent_context: Annotated[
+        dict[str, JsonValue],
+        PlainValidator(_agent_context, json_schema_input_type=_AgentContextShape),
+    ] = Field(default_factory=dict)
+    modules: JSONObject = Field(default_factory=dict)
+    state: JSONObject = Field(default_factory=dict)
+    metadata: JSONObject = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list)
+    pinned: bool = Field(default=False, strict=True)
+    status: str = "active"
+    ttl: Annotated[
+        int | float | None, PlainValidator(_seconds, json_schema_input_type=int | float | None)
+    ] = None
+    expires_at: Instant | None = None
+    last_activity: Instant = Field(default_factory=utc_now)
+    updated_at: Instant = Field(default_factory=utc_now)
+    revision: int = Field(default=0, ge=0, strict=True)
+
+    _extra: dict[str, JsonValue] = PrivateAttr(default_factory=dict)
+    _base: Base | None = PrivateAttr(default=None)
+
+    @property
+    def extra(self) -> dict[str, JsonValue]:
+        """Top-level fields of the file that this version does not know."""
+        return self._extra
+
+    @property
+    def current_agent(self) -> str | None:
+        """The agent that is active now; None before the first switch."""
+        agent = self.agent_context.get("current_agent")
+        return agent if isinstance(agent, str) else None
+
+    @property
+    def made_title(self) -> str:
+        """A title made of the first words that a user said; empty when nobody said any."""
+        for message in self.messages:
+            if message["role"] == "user" and (text := message_text(message)):
+                return _shortened(text)
+        return ""
+
+    @property
+    def preview(self) -> str:
+        """The beginning of the last message that has a text."""
+        for message in reversed(self.messages):
+            if text := message_text(message):
+                return _shortened(text)
+        return ""
+
+
+def message_text(message: Mapping[str, JsonValue]) -> str:
+    """Return what a message says in plain text: its content, or the text parts of its content.
+
+    Reasoning, tool results and refusals count as text; images and tool calls do not.
+    """
+    return _text_of(message.get("content"))
+
+
+def _text_of(content: JsonValue) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(text for part in content if (text := _text_of(part)))
+    if isinstance(content, dict):
+        for key in ("text", "thinking", "content", "output", "refusal"):
+            if text := _text_of(content.get(key)):
+                return text
+    return ""
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text[: 8 * MADE_TITLE_LENGTH].split())
+    return line if len(line) <= MADE_TITLE_LENGTH else line[: MADE_TITLE_LENGTH - 1] + "…"
+
+
+class Unreadable(BaseModel):
+    """Why a file is no session; ``line`` and ``column`` count from 1."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    line: int | None = None
+    column: int | None = None
+
+
+class SessionSummary(BaseModel):
+    """One line of a listing.
+
+    ``title`` is the session's own or, where it has none, one made of the first user message. An
+    unreadable file is listed with ``status`` "unreadable", its times taken from the file.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    session_id: str
+    title: str = ""
+    user_id: str | None = None
+    agent_id: str | None = None
+    current_agent: str | None = None
+    status: str = "active"
+    pinned: bool = False
+    tags: tuple[str, ...] = ()
+    created_at: Instant
+    last_activity: Instant
+    updated_at: Instant
+    expires_at: Instant | None = None
+    message_count: int = 0
+    size_bytes: int = 0
+    revision: int = 0
+    preview: str = ""
+    unreadable: Unreadable | None = None
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some items in order, and the cursor that asks for the next ones.
+
+    ``next_cursor`` is None on the last page. It is opaque, and belongs to the order and the
+    filters that it was made with.
+    """
+
+    items: tuple[T, ...]
+    next_cursor: str | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """The best place of one session for what was searched.
+
+    Attributes:
+        session: The session's summary.
+        position: Index of the message in ``Session.messages``; None for title and metadata.
+        role: That message's role; None for title and metadata.
+        snippet: The text around the hit, on one line.
+        highlights: Where the searched words stand in ``snippet``, as (start, end).
+        score: Higher is better; comparable within one search only.
+    """
+
+    session: SessionSummary
+    position: int | None
+    role: str | None
+    snippet: str
+    highlights: tuple[tuple[int, int], ...]
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupAction:
+    """What a cleanup did with one session, and why."""
+
+    session_id: str
+    deleted: bool
+    reason: str
+    last_activity: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupReport:
+    """What a cleanup did or, when ``dry_run``, would do.
+
+    ``kept`` names the sessions that the cleanup passed over although a person might expect them
+    gone: pinned, unreadable and future-dated ones. Young sessions are not named.
+    """
+
+    cutoff: datetime
+    dry_run: bool
+    actions: tuple[CleanupAction, ...] = ()
+
+    @property
+    def deleted(self) -> tuple[CleanupAction, ...]:
+        """The sessions moved to the trash, or that would be."""
+        return tuple(action for action in self.actions if action.deleted)
+
+    @property
+    def kept(self) -> tuple[CleanupAction, ...]:
+        """The sessions passed over, each with the reason."""
+        return tuple(action for action in self.actions if not action.deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class TrashedSession:
+    """A deleted session that can be restored."""
+
+    session_id: str
+    deleted_at: datetime
+    size_bytes: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """An immutable snapshot beside a session."""
+
+    checkpoint_id: str
+    session_id: str
+    data: JsonValue
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that ``verify`` found, with the repair that a person can choose."""
+
+    kind: Literal[
+        "unreadable",
+        "newer format",
+        "wrong inner id",
+        "file name",
+        "orphan checkpoints",
+        "orphan temp file",
+        "permissions",
+        "index",
+    ]
+    path: str
+    problem: str
+    repair: str
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """Sizes and counts of a store, and what this object has done since it was opened.
+
+    ``counters`` counts work: ``files_read``, ``files_written``, ``sweeps``, ``index_rebuilds``.
+    """
+
+    save_dir: str
+    sessions: int
+    unreadable: int
+    messages: int
+    size_bytes: int
+    trashed: int
+    index_bytes: int
+    last_sweep_seconds: float
+    counters: Mapping[str, int] = field(default_factory=dict)

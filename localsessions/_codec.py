@@ -16,6 +16,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from math import isfinite
@@ -46,8 +47,10 @@ __all__ = [
     "decode_value",
     "encode",
     "encode_value",
+    "inner_id",
     "is_unchanged",
     "parse_json",
+    "rebase",
     "summarize",
     "summarize_unreadable",
 ]
@@ -256,6 +259,23 @@ def _quoted(text: str) -> bytes:
     return json.dumps(text, ensure_ascii=False).encode("utf-8", errors="backslashreplace")
 
 
+def inner_id(session: Session) -> JsonValue:
+    """Return the ``session_id`` that a session's file says; the file's name is what counts."""
+    document = parse_json(session._base.data) if session._base else None
+    return document.get("session_id") if isinstance(document, dict) else None
+
+
+def rebase(
+    session: Session, data: bytes, stamps: Mapping[str, JsonValue], fingerprint: Fingerprint
+) -> None:
+    """Let a session stand on what was just written of it: ``data``, encoded with ``stamps``."""
+    for name, value in stamps.items():
+        setattr(session, name, value)
+    document = _document(session, stamps)
+    times = {name: str(document[name]) for name in _INSTANTS if name in document}
+    session._base = Base(data, fingerprint, tuple(document), times, canonical=True, settled=True)
+
+
 def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue]) -> bool:
     """Tell whether ``data``, encoded with ``stamps``, says what the session was loaded from.
 
@@ -285,7 +305,12 @@ def _without(stamps: Mapping[str, JsonValue], tail: bytes) -> bytes:
 
 
 def decode(
-    data: bytes, *, session_id: str, fingerprint: Fingerprint, path: str | None = None
+    data: bytes,
+    *,
+    session_id: str,
+    fingerprint: Fingerprint,
+    settled: bool = False,
+    path: str | None = None,
 ) -> Session:
     """Return the session that a file holds; ``session_id`` is the one that its name tells.
 
@@ -305,9 +330,9 @@ def decode(
     except ValidationError as error:
         raise _unreadable(_type_fault(error, data), session_id, path) from None
     times = {name: text for name in _INSTANTS if isinstance(text := document.get(name), str)}
-    session._base = Base(data, fingerprint, tuple(document), times)
+    session._base = Base(data, fingerprint, tuple(document), times, settled=settled)
     canonical = in_layout and list(_document(session, {}).items()) == list(document.items())
-    session._base = Base(data, fingerprint, tuple(document), times, canonical)
+    session._base = replace(session._base, canonical=canonical)
     return session
 
 
@@ -338,11 +363,15 @@ def _session(document: dict[str, JsonValue], session_id: str, modified_at: datet
     messages = document.get("messages")
     spoken = [
         instant
-        for message in ((messages[0], messages[-1]) if isinstance(messages, list) and messages else ())
+        for message in (
+            (messages[0], messages[-1]) if isinstance(messages, list) and messages else ()
+        )
         if isinstance(message, dict) and (instant := _spoken_at(message))
     ]
     known.setdefault("created_at", spoken[0] if spoken else modified_at)
-    known.setdefault("last_activity", known.get("updated_at", spoken[-1] if spoken else modified_at))
+    known.setdefault(
+        "last_activity", known.get("updated_at", spoken[-1] if spoken else modified_at)
+    )
     known.setdefault("updated_at", known["last_activity"])
     session = Session.model_validate(known | {"session_id": session_id})
     session._extra = {key: value for key, value in document.items() if key not in _KNOWN}
@@ -363,7 +392,9 @@ def _type_fault(error: ValidationError, data: bytes) -> json.JSONDecodeError:
     path = (*first["loc"], *first.get("ctx", {}).get("place", ()))
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     text = data.decode()
-    return json.JSONDecodeError(f"{where.removeprefix('.')}: {first['msg']}", text, _position(text, path))
+    return json.JSONDecodeError(
+        f"{where.removeprefix('.')}: {first['msg']}", text, _position(text, path)
+    )
 
 
 def parse_json(data: bytes) -> JsonValue:
@@ -438,10 +469,12 @@ def _integer(token: str) -> int:
 def _refuse_what_is_no_text(data: bytes) -> None:
     if not data.strip():
         raise _fault("the file is empty", data, 0)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data[1:4:2] == b"\0\0" or data[:1] == b"\0" != data[1:2]:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or _UTF16.match(data):
         raise _fault("the file is UTF-16; save it as UTF-8", data, 0)
     if data.startswith(b"\xef\xbb\xbf"):
-        raise _fault("the file begins with a byte order mark; save it as UTF-8 without one", data, 0)
+        raise _fault(
+            "the file begins with a byte order mark; save it as UTF-8 without one", data, 0
+        )
     if (nul := data.find(b"\0")) >= 0:
         raise _fault("NUL bytes, as after a crash that lost the end of the file", data, nul)
     if marker := _CONFLICT.search(data):
@@ -452,6 +485,7 @@ def _refuse_what_is_no_text(data: bytes) -> None:
         raise _fault("the file is not UTF-8", data, error.start) from None
 
 
+_UTF16 = re.compile(rb"(\0[^\0]){2}|([^\0]\0){2}")
 # Raw newlines stand between tokens only, so no JSON text has a line that begins like this.
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
 
@@ -495,7 +529,9 @@ def _first_doubt(text: str) -> json.JSONDecodeError:
         if token in "{[":
             keys.append(set())
             if len(path) >= MAX_DEPTH:
-                return json.JSONDecodeError(f"nested deeper than {MAX_DEPTH} levels", text, position)
+                return json.JSONDecodeError(
+                    f"nested deeper than {MAX_DEPTH} levels", text, position
+                )
         elif is_key:
             key = str(path[-1])
             if key in keys[-1]:
@@ -513,7 +549,12 @@ def _position(text: str, path: Sequence[str | int]) -> int:
     found, depth = 0, -1
     for position, token, here, is_key in _tokens(text):
         steps = len(here)
-        if depth < steps <= len(path) and not is_key and token not in "}],:" and list(path[:steps]) == here:
+        if (
+            depth < steps <= len(path)
+            and not is_key
+            and token not in "}],:"
+            and list(path[:steps]) == here
+        ):
             found, depth = position, steps
     return found
 

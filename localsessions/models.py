@@ -202,7 +202,11 @@ def _seconds(value: object) -> int | float | None:
 def _wrong(what: str, *place: str | int) -> PydanticCustomError:
     """Return the error for a value inside a field; ``place`` leads there from the field."""
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
-    return PydanticCustomError("wrong_type", "{where}{what}", {"where": f"{where} " if where else "", "what": what, "place": place})
+    return PydanticCustomError(
+        "wrong_type",
+        "{where}{what}",
+        {"where": f"{where} " if where else "", "what": what, "place": place},
+    )
 
 
 JSONObject: TypeAlias = Annotated[
@@ -234,6 +238,7 @@ class Base:
         keys: The top-level keys, in the order of the file.
         times: The instants as the file spelled them, by key.
         canonical: Whether writing the session unchanged gives ``data`` again.
+        settled: Whether a file with this fingerprint is sure to hold ``data`` still.
     """
 
     data: bytes
@@ -241,6 +246,7 @@ class Base:
     keys: tuple[str, ...]
     times: Mapping[str, str]
     canonical: bool = False
+    settled: bool = False
 
 
 class Session(BaseModel):
@@ -259,7 +265,9 @@ class Session(BaseModel):
     agent_id: str | None = None
     forked_from: JSONObject = Field(default_factory=dict)
     created_at: Instant = Field(default_factory=utc_now)
-    messages: Annotated[list[Message], _objects_with("role", _MessageShape)] = Field(default_factory=list)
+    messages: Annotated[list[Message], _objects_with("role", _MessageShape)] = Field(
+        default_factory=list
+    )
     runs: Annotated[list[dict[str, JsonValue]], _objects_with("run_id", _RunShape)] = Field(
         default_factory=list
     )

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from localsessions.formats.foreign import (
+    Object,
     as_instant,
     as_object,
     as_objects,

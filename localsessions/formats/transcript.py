@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -53,6 +54,7 @@ __all__ = [
 
 MAX_ID_BYTES = 200
 _FIELDS = ("id", "role", "content", "created_at", "name", "tool_calls", "tool_call_id")
+_ENCODED = re.compile(r'[<>:"|?*%]')
 _NO_ID_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f/\\\\\ud800-\udfff]")
 
 
@@ -252,9 +254,19 @@ def cleaned_id(text: str, *, room_bytes: int = 0) -> str:
     clean = _NO_ID_CHARACTER.sub("_", text)
     if clean in ("", ".", ".."):
         clean = f"_{clean}"
-    encoded = clean.encode()
     limit = MAX_ID_BYTES - room_bytes
-    if len(encoded) <= limit:
+    if _name_bytes(clean) <= limit:
         return clean
-    ending = hashlib.sha256(encoded).hexdigest()[:8]
-    return f"{encoded[: limit - 9].decode(errors='ignore')}-{ending}"
+    ending = hashlib.sha256(clean.encode()).hexdigest()[:8]
+    short = clean.encode()[: limit - 9].decode(errors="ignore")
+    while _name_bytes(short) > limit - 9:
+        short = short[:-1]
+    return f"{short}-{ending}"
+
+
+def _name_bytes(session_id: str) -> int:
+    """Return how long an id is as the name of a file, where some characters take three bytes."""
+    size = len(session_id.encode())
+    if not unicodedata.is_normalized("NFC", session_id):
+        return 3 * size
+    return size + 2 * len(_ENCODED.findall(session_id))

@@ -13,6 +13,7 @@ import pytest
 from localsessions.formats import FileReport, TranscriptFile, read_transcript
 from localsessions.formats.foreign import as_instant, json_text
 from localsessions.formats.transcript import cleaned_id
+from localsessions.store import SessionStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -519,16 +520,23 @@ def test_key_that_is_also_a_field_is_renamed(read: Reader) -> None:
         ("..", "_.."),
         ("сессия 1", "сессия 1"),
         ("x\ud800", "x_"),
-        ("é" * 101, "é" * 95 + "-a6a4c8c8"),
     ],
 )
 def test_foreign_id_is_cleaned(foreign: str, clean: str) -> None:
-    made = cleaned_id(foreign)
-    assert len(made.encode()) <= 200
-    if len(foreign) < 100:
-        assert made == clean
-    else:
-        assert made.startswith(clean[:95])
+    assert cleaned_id(foreign) == clean
+
+
+@pytest.mark.parametrize("foreign", ["x" * 201, "é" * 101, "?" * 150, "e\u0301" * 70, "/" * 999])
+@pytest.mark.parametrize("room_bytes", [0, 9])
+def test_long_foreign_id_is_cut_so_that_a_file_can_have_its_name(
+    tmp_path: Path, foreign: str, room_bytes: int
+) -> None:
+    made = cleaned_id(foreign, room_bytes=room_bytes)
+    other = cleaned_id(f"{foreign}!", room_bytes=room_bytes)
+    assert len(made.encode()) <= 200 - room_bytes
+    assert made != other
+    with SessionStore(tmp_path) as store:
+        assert store.create(made + "-" * room_bytes).session_id == made + "-" * room_bytes
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,16 @@
+"""The only room that writes session files: id -> path, lock, atomic replace, read, scan.
+
+It deals in bytes and file names and knows neither sessions nor the index::
+
+    names      session id <-> file name
+    durable    the operating system's calls, in the order that survives a power cut
+    locks      256 striped locks, between threads and between processes
+    folder     SessionFolder, which puts the three together
+
+Nothing outside this room opens, renames or removes a file of the store but SQLite its own.
+"""
+
+from localsessions._files.folder import Durability, Scan, SessionFolder
+from localsessions._files.names import file_stem, folded, session_id_of
+
+__all__ = ["Durability", "Scan", "SessionFolder", "file_stem", "folded", "session_id_of"]

@@ -1,0 +1,178 @@
+"""The operating system's calls, in the order that survives a power cut.
+
+Functions of a path and bytes; no idea of a session. Here is the seam where tests make a call
+fail, and the place for what one system does otherwise.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import stat
+import sys
+import time
+from collections.abc import Callable
+
+from localsessions.models import Fingerprint
+
+__all__ = [
+    "fingerprint_of",
+    "make_folder",
+    "open_regular",
+    "read_open",
+    "rename",
+    "sync_folder",
+    "unlink",
+    "write_new",
+]
+
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+_EVERYWHERE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: somebody has the file open.
+_WINDOWS_BUSY = (5, 32, 33)
+_WINDOWS_PATIENCE = 2.0
+_LARGEST_CALL = 1 << 30
+
+
+def fingerprint_of(status: os.stat_result) -> Fingerprint:
+    """Return the part of a ``stat`` that tells one version of a file from another."""
+    return Fingerprint(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def open_regular(path: str) -> int:
+    """Open a regular file for reading; never follow a planted link, never wait for a FIFO.
+
+    Raises:
+        OSError: As ``open``; ``EINVAL`` when it is no regular file.
+    """
+    fd = os.open(path, _READ | _EVERYWHERE)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return fd
+
+
+def read_open(fd: int, size: int) -> bytes:
+    """Return the bytes of an open file of ``size`` bytes, and one more if it has grown."""
+    parts = []
+    wanted = size + 1
+    while wanted and (part := os.read(fd, min(wanted, _LARGEST_CALL))):
+        parts.append(part)
+        wanted -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) -> Fingerprint:
+    """Write a file that is not there yet, mode 0600, and bring its content to the disk.
+
+    ``mtime_ns`` gives it a time of our own, with digits finer than the clock by which the kernel
+    stamps writes, so that no later write in place can leave it as it was.
+
+    Raises:
+        OSError: Nothing is left behind; in particular a failed fsync is never tried again on the
+            same file, whose pages the kernel may have dropped (PostgreSQL's fsyncgate, 2018).
+    """
+    fd = os.open(path, _WRITE | _EVERYWHERE, 0o600)
+    try:
+        try:
+            if hasattr(os, "fchmod"):
+                os.fchmod(fd, 0o600)
+            _write_all(fd, data)
+            if mtime_ns is not None and os.utime in os.supports_fd:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
+            if durable:
+                _sync(fd)
+            return fingerprint_of(os.fstat(fd))
+        finally:
+            os.close(fd)
+    except BaseException:
+        unlink(path)
+        raise
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view[:_LARGEST_CALL]) :]
+
+
+def _sync(fd: int) -> None:
+    if sys.platform == "darwin":
+        import fcntl
+
+        # fsync stops at the drive's cache on macOS; see fsync(2) there, and LevelDB's env_posix.
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.EINVAL):
+                raise
+        else:
+            return
+    os.fsync(fd)
+
+
+def sync_folder(path: str) -> None:
+    """Make names in a folder durable: new, renamed and removed ones.
+
+    Windows cannot open a folder; NTFS journals its names.
+    """
+    if sys.platform == "win32":
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _sync(fd)
+    finally:
+        os.close(fd)
+
+
+def rename(source: str, target: str) -> None:
+    """Move a file over another in one step; readers see the old or the new one."""
+    _patiently(lambda: os.replace(source, target))
+
+
+def unlink(path: str) -> bool:
+    """Remove a file; return whether it was there."""
+    try:
+        _patiently(lambda: os.unlink(path))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _patiently(act: Callable[[], None]) -> None:
+    """Do it again while Windows says that somebody has the file open, for two seconds at most."""
+    deadline = time.monotonic() + _WINDOWS_PATIENCE
+    while True:
+        try:
+            return act()
+        except PermissionError as error:
+            busy = getattr(error, "winerror", None) in _WINDOWS_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  (jitter)
+
+
+def make_folder(path: str, *, durable: bool) -> None:
+    """Make a folder and those above it, each 0700 and durable; leave what is there.
+
+    ``os.makedirs`` gives the mode to the last one only.
+
+    Raises:
+        OSError: It cannot be made, or a file or a link to nowhere has its name.
+    """
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_folder(parent, durable=durable)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise NotADirectoryError(
+                errno.ENOTDIR, "a file has the name of the folder", path
+            ) from None
+        return
+    if durable:
+        sync_folder(parent)

@@ -1,0 +1,90 @@
+"""Session id <-> file name, one to one, and safe on every system.
+
+An id is its own file name wherever it can be; only what some system cannot hold is
+percent-encoded, so that a folder copied to another machine stays whole.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["file_stem", "folded", "session_id_of"]
+
+_ID_BYTES = 200
+# 255 is NAME_MAX of ext4, xfs, APFS and NTFS; the trash puts a time before and a suffix behind.
+_STEM_BYTES = 255 - len("20261231T235959000000Z-" + ".checkpoints")
+
+_PLAIN = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@-]{4,120}")
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
+_ENCODED = re.compile(r'[<>:"|?*%]|^\.|[. ]$')
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file; any extension may follow.
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+
+
+def file_stem(session_id: str) -> str:
+    """Return the name of the session's file without ``.json``.
+
+    Raises:
+        ValueError: The id is empty, too long, or holds what no file name can.
+    """
+    if _is_plain(session_id):
+        return session_id
+    _refuse_unsafe(session_id)
+    stem = _ENCODED.sub(lambda match: _percent(match.group()), session_id)
+    if _DEVICE.match(stem):
+        stem = _percent(stem[0]) + stem[1:]
+    if not unicodedata.is_normalized("NFC", stem):
+        stem = "".join(char if char.isascii() else _percent(char) for char in stem)
+    if (size := len(stem.encode())) > _STEM_BYTES:
+        raise ValueError(
+            f"session_id {session_id!r} would need a file name of {size} bytes, "
+            f"the limit is {_STEM_BYTES}; choose a shorter one"
+        )
+    return stem
+
+
+def session_id_of(stem: str) -> str | None:
+    """Return the id whose file has this name; None when no id has it."""
+    if _is_plain(stem):
+        return stem
+    try:
+        session_id = re.sub(
+            r"(?:%[0-9A-F]{2})+",
+            lambda match: bytes.fromhex(match.group().replace("%", "")).decode(),
+            stem,
+        )
+        return session_id if file_stem(session_id) == stem else None
+    except ValueError:
+        return None
+
+
+def folded(session_id: str) -> str:
+    """Return what two ids share when macOS or Windows would give them one file."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", session_id).casefold())
+
+
+def _is_plain(name: str) -> bool:
+    return _PLAIN.fullmatch(name) is not None and _DEVICE.match(name) is None
+
+
+def _refuse_unsafe(session_id: str) -> None:
+    remedy = "use a name that one file can have"
+    if not isinstance(session_id, str):
+        raise TypeError(f"session_id must be a str, not {type(session_id).__name__}")
+    if not session_id or session_id in (".", ".."):
+        raise ValueError(f"session_id {session_id!r} is no name of a file; {remedy}")
+    if match := _FORBIDDEN.search(session_id):
+        raise ValueError(f"session_id {session_id!r} holds {match.group()!r}; {remedy}")
+    try:
+        size = len(session_id.encode())
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"session_id {session_id!r} holds half a surrogate pair; {remedy}"
+        ) from None
+    if size > _ID_BYTES:
+        raise ValueError(f"session_id of {size} bytes is longer than {_ID_BYTES}; {remedy}")
+
+
+def _percent(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())

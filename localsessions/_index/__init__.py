@@ -1,0 +1,30 @@
+"""The derived index: what listing and searching read instead of the files.
+
+The only room that names sqlite3; it knows no files but its own two databases, and nothing in
+them that could not be made again from the session files::
+
+    database   one SQLite file that may be lost, garbled, swapped or locked at any moment
+    sessions   SessionIndex: a row for each session; filters, orders, pages, change numbers
+    fulltext   FullText: the words of messages, titles and metadata, in a file of its own, so
+               that a save never waits for a search that catches up
+    words      how a text is folded into what is searched, and a snippet made of it
+    cursor     the opaque text that asks for the next page
+"""
+
+from localsessions._index.cursor import Cursor
+from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
+from localsessions._index.sessions import Filter, IndexRow, SessionIndex, listing_of
+from localsessions._index.words import Query
+
+__all__ = [
+    "SESSION_ITSELF",
+    "Cursor",
+    "Filter",
+    "FullText",
+    "IndexRow",
+    "Query",
+    "SessionIndex",
+    "Text",
+    "TextHit",
+    "listing_of",
+]

@@ -1,0 +1,40 @@
+"""The opaque text that asks for the next page: where the last one ended, and of which listing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import NamedTuple
+
+__all__ = ["Cursor"]
+
+
+class Cursor(NamedTuple):
+    """The key of the last item of a page: no page moves when sessions come or go before it."""
+
+    listing: str
+    value: int
+    session_id: str
+
+    def encode(self) -> str:
+        """Return the text that stands for this cursor."""
+        return base64.urlsafe_b64encode(json.dumps(self).encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str, listing: str) -> Cursor:
+        """Return the cursor that a text stands for.
+
+        Raises:
+            ValueError: It was not made by ``encode``, or by another listing.
+        """
+        try:
+            padded = text + "=" * (-len(text) % 4)
+            found, value, session_id = json.loads(base64.urlsafe_b64decode(padded.encode()))
+        except (ValueError, TypeError, binascii.Error, RecursionError):
+            raise ValueError(f"cursor {text[:40]!r} was not made by this store") from None
+        if found != listing or type(value) is not int or not isinstance(session_id, str):
+            raise ValueError("the cursor belongs to a listing with another order or other filters")
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"cursor {text[:40]!r} was not made by this store")
+        return cls(listing, value, session_id)

@@ -1,0 +1,212 @@
+"""One SQLite file that may be lost, garbled, swapped or locked at any moment.
+
+Everything in it can be made again, so there is one answer to every fault: begin anew, empty, and
+let ``generation`` tell the callers that what they put in is gone. Where the file cannot be used
+at all, its place is taken by memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+__all__ = ["Database"]
+
+_log = logging.getLogger("localsessions")
+
+T = TypeVar("T")
+
+_BUSY_MS = 3000
+# The file is there and may be right, but cannot be used: another process holds it, the disk is
+# full or read-only, the folder is gone.
+_UNUSABLE = {
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_READONLY",
+    "SQLITE_FULL",
+    "SQLITE_CANTOPEN",
+    "SQLITE_PERM",
+    "SQLITE_AUTH",
+    "SQLITE_NOLFS",
+    "SQLITE_PROTOCOL",
+    "SQLITE_IOERR",
+}
+# Connections that a forked child inherited: neither used nor closed there; see
+# https://www.sqlite.org/howtocorrupt.html, section 2.6.
+_inherited: list[sqlite3.Connection] = []
+
+
+class Database:
+    """A connection that heals itself.
+
+    Args:
+        path: The file; None keeps everything in memory.
+        schema: SQL that makes the tables.
+        version: Number of the schema; a file of another one is emptied.
+
+    Attributes:
+        generation: Grows whenever what was in the database is lost to this object.
+        identity: A random name that the database got when it was made; None before its use.
+    """
+
+    def __init__(self, path: str | None, schema: str, version: int) -> None:
+        self.path = path
+        self.generation = 0
+        self._schema = schema
+        self._version = version
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode: int | None = None
+        self.identity: str | None = None
+        self._pid = os.getpid()
+        self._closed = False
+
+    def run(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what ``act`` does with the connection; after a fault, with an empty database.
+
+        Callers that put something in earlier compare ``generation`` before and after.
+        """
+        with self._lock:
+            for _ in range(3):
+                try:
+                    return act(self._known(self._open()))
+                except sqlite3.DatabaseError as error:
+                    self._heal(error)
+            return act(self._known(self._open()))
+
+    @contextmanager
+    def writing(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Run a transaction that has the right to write from its first statement on.
+
+        A transaction that begins by reading and then writes fails at once when another process
+        wrote in between, whatever the busy timeout.
+        """
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):  # the error that is on its way says more
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the connection; later calls open it again in memory only if they are made."""
+        with self._lock:
+            self._closed = True
+            self._drop()
+
+    def size_bytes(self) -> int:
+        """Return what the database takes on the disk."""
+        names = [] if self.path is None else [self.path, self.path + "-wal"]
+        return sum(os.path.getsize(name) for name in names if os.path.exists(name))
+
+    def _open(self) -> sqlite3.Connection:
+        if self._pid != os.getpid():
+            if self._connection is not None:
+                _inherited.append(self._connection)
+            self._connection, self._pid = None, os.getpid()
+        if self._connection is not None and self._is_swapped():
+            self._drop()
+            self.generation += 1
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _known(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Notice a database whose content was replaced in place, by another store's perhaps."""
+        found = connection.execute("SELECT value FROM identity").fetchone()
+        if found is None:
+            raise sqlite3.DatabaseError("the database has lost its identity")
+        if self.identity not in (None, found[0]):
+            self.generation += 1
+        self.identity = found[0]
+        return connection
+
+    def renew(self, connection: sqlite3.Connection) -> None:
+        """Give the database another identity, inside a transaction that empties it."""
+        connection.execute("UPDATE identity SET value = ?", [secrets.token_hex(8)])
+
+    def _is_swapped(self) -> bool:
+        """Tell whether the name now leads to another file, or to none."""
+        return self.path is not None and self._inode != _inode(self.path)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path or ":memory:",
+            timeout=_BUSY_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self._connection = connection  # so that a failure below closes it
+        # A commit reaches the disk at a checkpoint only: after a power cut the database is an
+        # older one, whole, and the next look at the folder brings it up to date.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA cell_size_check = ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != self._version:
+            self._make(connection)
+        self._inode = None if self.path is None else _inode(self.path)
+        return connection
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        with self.writing(connection):
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version == self._version:
+                return  # another process was faster
+            tables = connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+                " ORDER BY sql LIKE 'CREATE VIRTUAL%' DESC"
+            ).fetchall()
+            for (name,) in tables:
+                connection.execute(f'DROP TABLE IF EXISTS "{name}"')
+            for statement in self._schema.split(";"):
+                connection.execute(statement)
+            connection.execute("CREATE TABLE identity (value TEXT NOT NULL)")
+            connection.execute("INSERT INTO identity VALUES (?)", [secrets.token_hex(8)])
+            connection.execute(f"PRAGMA user_version = {self._version}")
+        self.generation += 1
+
+    def _heal(self, error: sqlite3.DatabaseError) -> None:
+        self._drop()
+        self.generation += 1
+        name = getattr(error, "sqlite_errorname", None) or ""
+        if any(name.startswith(kind) for kind in _UNUSABLE) and not name.endswith("DBMOVED"):
+            _log.warning("index %s cannot be used (%s); using memory instead", self.path, error)
+            self.path = None
+        else:
+            _log.warning("index %s is damaged (%s); making it anew", self.path, error)
+            self._remove()
+
+    def _remove(self) -> None:
+        # Where SQLite itself can no longer empty the file. Other processes see at their next
+        # call that the name leads elsewhere.
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            if self.path is not None:
+                try:
+                    os.unlink(self.path + suffix)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    _log.warning("index %s cannot be removed (%s); using memory", self.path, error)
+                    self.path = None
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):  # a damaged file may refuse to be closed cleanly
+                connection.close()
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None

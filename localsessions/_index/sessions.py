@@ -1,0 +1,381 @@
+"""SessionIndex: a row for each session, with filters, orders, pages and change numbers.
+
+The shape of a row: the summary as JSON, the columns that listings filter and order by, the
+fingerprint and the hash of the file it was made from, the number of its last change, and a seal
+over all of it, so that a garbled page cannot pass for a row.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+from zlib import crc32
+
+from localsessions._index.cursor import Cursor
+from localsessions._index.database import Database
+from localsessions.models import Fingerprint, Order, SessionSummary
+
+__all__ = ["Filter", "IndexRow", "SessionIndex", "listing_of"]
+
+T = TypeVar("T")
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE sessions (
+  session_id TEXT PRIMARY KEY, folded TEXT NOT NULL,
+  user_id, agent_id, status,
+  created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
+  size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL, settled INTEGER NOT NULL, digest BLOB NOT NULL,
+  change INTEGER NOT NULL, summary TEXT NOT NULL, seal INTEGER NOT NULL
+);
+CREATE INDEX by_last_activity ON sessions (last_activity, session_id);
+CREATE INDEX by_created_at ON sessions (created_at, session_id);
+CREATE INDEX by_size_bytes ON sessions (size_bytes, session_id);
+CREATE INDEX by_user ON sessions (user_id, last_activity, session_id);
+CREATE INDEX by_agent ON sessions (agent_id, last_activity, session_id);
+CREATE INDEX by_status ON sessions (status, last_activity, session_id);
+CREATE INDEX by_folded ON sessions (folded);
+CREATE INDEX by_change ON sessions (change);
+CREATE INDEX by_expires_at ON sessions (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE gone (session_id TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX gone_by_change ON gone (change);
+INSERT INTO meta VALUES ('change', 0)
+"""
+_INDEXES = (
+    "by_last_activity",
+    "by_created_at",
+    "by_size_bytes",
+    "by_user",
+    "by_agent",
+    "by_status",
+)
+_COLUMNS = "session_id, fingerprint, settled, digest, change, summary, seal"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which sessions a listing is about; None does not restrict. Times are of last activity."""
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    status: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def sql(self) -> tuple[list[str], list[object]]:
+        """Return the conditions and their values."""
+        pairs: list[tuple[str, object]] = [
+            ("user_id = ?", _key(self.user_id)),
+            ("agent_id = ?", _key(self.agent_id)),
+            ("status = ?", _key(self.status)),
+            ("last_activity >= ?", _microseconds(self.since)),
+            ("last_activity < ?", _microseconds(self.until)),
+        ]
+        used = [(condition, value) for condition, value in pairs if value is not None]
+        return [condition for condition, _ in used], [value for _, value in used]
+
+    def matches(self, summary: SessionSummary) -> bool:
+        """Tell whether a session is one of these."""
+        return (
+            self.user_id in (None, summary.user_id)
+            and self.agent_id in (None, summary.agent_id)
+            and self.status in (None, summary.status)
+            and (self.since is None or summary.last_activity >= self.since)
+            and (self.until is None or summary.last_activity < self.until)
+        )
+
+
+class IndexRow(NamedTuple):
+    """What the index knows of one file.
+
+    ``settled`` says that the fingerprint can be believed; ``digest`` is the hash of the content.
+    """
+
+    summary: SessionSummary
+    fingerprint: Fingerprint
+    settled: bool
+    digest: bytes
+    folded: str
+    change: int = 0
+
+
+class SessionIndex:
+    """The rows of one store.
+
+    Args:
+        path: The database; None keeps it in memory.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._database = Database(path, _SCHEMA, _SCHEMA_VERSION)
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever rows were lost; whoever put them in must look at the files again."""
+        return self._database.generation
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def size_bytes(self) -> int:
+        """Return what the index takes on the disk."""
+        return self._database.size_bytes()
+
+    def page(self, which: Filter, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
+        """Return at most ``limit`` rows in order, those behind ``after`` if given."""
+        column, direction, sign = (
+            order.lstrip("-"),
+            "DESC" if order[0] == "-" else "ASC",
+            "<" if order[0] == "-" else ">",
+        )
+        conditions, values = which.sql()
+        if after is not None:
+            conditions.append(f"({column}, session_id) {sign} (?, ?)")
+            values += [after.value, after.session_id]
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        query = (
+            f"SELECT {_COLUMNS} FROM sessions {where} "  # noqa: S608  (no name comes from outside)
+            f"ORDER BY {column} {direction}, session_id {direction} LIMIT ?"
+        )
+        return self._read(lambda db: [_row(found) for found in db.execute(query, [*values, limit])])
+
+    def cursor(self, row: SessionSummary, which: Filter, order: Order) -> str:
+        """Return the cursor that asks for what follows a row."""
+        value = getattr(row, order.lstrip("-"))
+        number = _microseconds(value) if isinstance(value, datetime) else int(value)
+        return Cursor(listing_of(which, order), number or 0, row.session_id).encode()
+
+    def count(self, which: Filter) -> int:
+        """Return how many sessions there are."""
+        conditions, values = which.sql()
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        query = f"SELECT count(*) FROM sessions {where}"  # noqa: S608
+        return self._read(lambda db: int(db.execute(query, values).fetchone()[0]))
+
+    def get(self, session_id: str) -> IndexRow | None:
+        """Return one row."""
+        query = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"  # noqa: S608
+
+        def read(db: sqlite3.Connection) -> IndexRow | None:
+            found = db.execute(query, [session_id]).fetchone()
+            return None if found is None else _row(found)
+
+        return self._read(read)
+
+    def ids_folded_like(self, folded: str) -> list[str]:
+        """Return the ids that macOS or Windows would give the file of this one."""
+        query = "SELECT session_id FROM sessions WHERE folded = ?"
+        return self._read(lambda db: [found for (found,) in db.execute(query, [folded])])
+
+    def ids_like(self, prefix: str, limit: int) -> list[str]:
+        """Return ids that begin with a text."""
+        query = "SELECT session_id FROM sessions WHERE session_id >= ? AND session_id < ? LIMIT ?"
+        values = [prefix, prefix + "\U0010ffff", limit]
+        return self._read(lambda db: [found for (found,) in db.execute(query, values)])
+
+    def expired(self, now: datetime) -> list[str]:
+        """Return the sessions whose time to live has passed."""
+        query = "SELECT session_id FROM sessions WHERE expires_at <= ? ORDER BY expires_at"
+        return self._read(
+            lambda db: [found for (found,) in db.execute(query, [_microseconds(now)])]
+        )
+
+    def totals(self) -> tuple[int, int, int, int]:
+        """Return the numbers of sessions, unreadable files, messages and bytes."""
+        query = (
+            "SELECT count(*), coalesce(sum(unreadable), 0), coalesce(sum(message_count), 0),"
+            " coalesce(sum(size_bytes), 0) FROM sessions"
+        )
+        return self._read(lambda db: tuple(map(int, db.execute(query).fetchone())))  # type: ignore[return-value]
+
+    def fingerprints(self) -> dict[str, tuple[Fingerprint, bool]]:
+        """Return, by session id, the fingerprint of each row and whether it is settled.
+
+        A secondary index with another number of entries than the table is damage.
+        """
+
+        def read(db: sqlite3.Connection) -> dict[str, tuple[Fingerprint, bool]]:
+            found = {
+                session_id: (_fingerprint(text), bool(settled))
+                for session_id, text, settled in db.execute(
+                    "SELECT session_id, fingerprint, settled FROM sessions NOT INDEXED"
+                )
+            }
+            for name in _INDEXES:
+                counting = f"SELECT count(*) FROM sessions INDEXED BY {name}"  # noqa: S608
+                if db.execute(counting).fetchone()[0] != len(found):
+                    raise sqlite3.DatabaseError(f"{name} does not agree with its table")
+            return found
+
+        return self._read(read)
+
+    def put(self, rows: Iterable[IndexRow], is_current: Callable[[IndexRow], bool]) -> int:
+        """Record rows in one transaction; return how many were.
+
+        Args:
+            rows: What was read of the files, at some time before.
+            is_current: Asked inside the transaction, for each row: whether the file still is
+                what was read. A row that was overtaken is left out; whoever overtook it records.
+        """
+
+        def write(db: sqlite3.Connection) -> int:
+            with self._database.writing(db):
+                return sum(_put(db, row) for row in rows if is_current(row))
+
+        rows = list(rows)
+        return self._database.run(write) if rows else 0
+
+    def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
+        """Forget sessions whose files, asked inside the transaction, are gone."""
+
+        def write(db: sqlite3.Connection) -> None:
+            with self._database.writing(db):
+                for session_id in filter(is_gone, gone):
+                    if db.execute(
+                        "DELETE FROM sessions WHERE session_id = ?", [session_id]
+                    ).rowcount:
+                        values = [session_id, _next_change(db)]
+                        db.execute("INSERT OR REPLACE INTO gone VALUES (?, ?)", values)
+
+        gone = list(session_ids)
+        if gone:
+            self._database.run(write)
+
+    def changed_since(self, change: int) -> list[tuple[int, str, bytes | None]]:
+        """Return (change, session id, digest) of what changed later; digest None: it is gone."""
+        query = (
+            "SELECT change, session_id, digest FROM sessions WHERE change > ?1 UNION ALL "
+            "SELECT change, session_id, NULL FROM gone WHERE change > ?1 ORDER BY change"
+        )
+        return self._read(lambda db: db.execute(query, [change]).fetchall())
+
+    def epoch(self) -> str:
+        """Return the name of this making of the index; change numbers belong to it."""
+        return self._read(lambda _: str(self._database.identity))
+
+    def clear(self) -> None:
+        """Forget everything, so that it is read anew from the files."""
+
+        def write(db: sqlite3.Connection) -> None:
+            with self._database.writing(db):
+                db.execute("DELETE FROM sessions")
+                db.execute("DELETE FROM gone")
+                self._database.renew(db)
+
+        self._database.run(write)
+
+    def _read(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        return self._database.run(act)
+
+
+def listing_of(which: Filter, order: Order) -> str:
+    """Return a short name of an order and filters, which a cursor must agree with."""
+    return f"{crc32(repr((order, *which.sql())).encode('utf-8', 'surrogatepass')):08x}"
+
+
+def _put(db: sqlite3.Connection, row: IndexRow) -> bool:
+    summary = row.summary
+    session_id = summary.session_id
+    former = db.execute(
+        "SELECT digest, change FROM sessions WHERE session_id = ?", [session_id]
+    ).fetchone()
+    # A file that was only touched is no change.
+    touched = former is not None and former[0] == row.digest and row.digest
+    change = former[1] if touched else _next_change(db)
+    fingerprint = ":".join(map(str, row.fingerprint))
+    text = _packed(summary)
+    db.execute(
+        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            session_id,
+            row.folded,
+            _key(summary.user_id),
+            _key(summary.agent_id),
+            _key(summary.status),
+            _microseconds(summary.created_at),
+            _microseconds(summary.last_activity),
+            _microseconds(summary.expires_at),
+            summary.size_bytes,
+            summary.message_count,
+            summary.unreadable is not None,
+            fingerprint,
+            row.settled,
+            row.digest,
+            change,
+            text,
+            _seal(session_id, fingerprint, row.settled, row.digest, change, text),
+        ],
+    )
+    db.execute("DELETE FROM gone WHERE session_id = ?", [session_id])
+    return not touched
+
+
+def _next_change(db: sqlite3.Connection) -> int:
+    query = "UPDATE meta SET value = value + 1 WHERE key = 'change' RETURNING value"
+    return int(db.execute(query).fetchall()[0][0])
+
+
+def _row(found: tuple[str, str, int, bytes, int, str, int]) -> IndexRow:
+    session_id, fingerprint, settled, digest, change, text, seal = found
+    if seal != _seal(session_id, fingerprint, settled, digest, change, text):
+        raise sqlite3.DatabaseError(f"the row of {session_id!r} is garbled")
+    return IndexRow(_unpacked(text), _fingerprint(fingerprint), bool(settled), digest, "", change)
+
+
+def _seal(*parts: object) -> int:
+    return crc32(
+        "\0".join(str(int(part) if isinstance(part, bool) else part) for part in parts).encode()
+    )
+
+
+def _fingerprint(text: str) -> Fingerprint:
+    try:
+        return Fingerprint(*map(int, text.split(":")))
+    except (TypeError, ValueError, AttributeError):
+        raise sqlite3.DatabaseError("a fingerprint is garbled") from None
+
+
+def _packed(summary: SessionSummary) -> str:
+    # Escaped to ASCII: SQLite cannot hold the lone surrogates that a title may.
+    return json.dumps(dict(_plain(summary)), separators=(",", ":"))
+
+
+def _plain(summary: SessionSummary) -> Iterator[tuple[str, object]]:
+    for name, value in summary.__dict__.items():
+        if isinstance(value, datetime):
+            yield name, value.isoformat()
+        elif name == "unreadable" and value is not None:
+            yield name, dict(value)
+        else:
+            yield name, value
+
+
+def _unpacked(text: str) -> SessionSummary:
+    return SessionSummary.model_validate(json.loads(text))
+
+
+def _key(text: str | None) -> str | bytes | None:
+    if text is None or text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def _microseconds(instant: datetime | None) -> int | None:
+    if instant is None:
+        return None
+    delta = instant - _EPOCH
+    return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

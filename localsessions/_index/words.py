@@ -1,0 +1,137 @@
+"""How a text is folded into what is searched, and a snippet made of it.
+
+The full-text index is made of trigrams, so that parts of words are found in every script. Two
+things make it fit all of them: letters are folded (Unicode NFKC, case), everything else is a
+space; and each letter of a script that writes words in one or two signs (Han, Kana, Hangul) is
+followed by two fillers, so that a single sign is a trigram too.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+__all__ = ["Query", "fold"]
+
+_FILLER = "\ue000\ue000"
+_SHORT_WORDS = re.compile(
+    "[\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u3100-\u312f"
+    "\u3130-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
+    "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+_BEFORE, _AFTER = 40, 100
+
+
+class _Letters(dict[int, str]):
+    """What ``str.translate`` makes of a code point, found out once."""
+
+    def __missing__(self, code: int) -> str:
+        letters = []
+        for char in unicodedata.normalize("NFKC", chr(code)).casefold():
+            if unicodedata.category(char)[0] not in "LNM":
+                letters.append(" ")
+            elif _SHORT_WORDS.match(char):
+                letters.append(char + _FILLER)
+            else:
+                letters.append(char)
+        self[code] = "".join(letters)
+        return self[code]
+
+
+_letters = _Letters()
+
+
+def fold(text: str) -> str:
+    """Return what is indexed of a text: folded words, one space between and around them."""
+    words = unicodedata.normalize("NFC", text).translate(_letters).split()
+    return f" {' '.join(words)} "
+
+
+class Query:
+    """What a person typed: words that must all occur, in quotes those that follow each other.
+
+    A word is found as a part of longer ones too; one of two letters at the beginning or the end
+    of a word, one of a single letter as a word. Chinese, Japanese and Korean words may have any
+    length.
+
+    Raises:
+        ValueError: It holds no letter and no digit.
+    """
+
+    def __init__(self, text: str) -> None:
+        quoted_or_not = re.findall(r'"([^"]*)"|(\S+)', text)
+        phrases = [fold(quoted or plain).strip() for quoted, plain in quoted_or_not]
+        self.phrases = list(dict.fromkeys(phrase for phrase in phrases if phrase))
+        if not self.phrases:
+            raise ValueError(f"{text!r} holds no letter or digit to search for")
+
+    @property
+    def match(self) -> str:
+        """The query in the language of FTS5."""
+        return " AND ".join(f"({' OR '.join(_variants(phrase))})" for phrase in self.phrases)
+
+    def places(self, text: str) -> tuple[str, list[tuple[int, int]]]:
+        """Return a text in normal form, and where in it the query's words stand."""
+        text = unicodedata.normalize("NFC", text)
+        folded, origin = _fold_with_origin(text)
+        spans = []
+        for phrase in self.phrases:
+            for variant in _variants(phrase):
+                needle = variant[1:-1]
+                at = folded.find(needle)
+                while at >= 0:
+                    inner = at + len(needle) - len(needle.lstrip(" "))
+                    last = at + len(needle.rstrip(" ")) - 1
+                    spans.append((origin[inner], origin[last] + 1))
+                    at = folded.find(needle, at + 1)
+        return text, _merged(sorted(spans))
+
+    def snippet(self, text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+        """Return some of a text on one line, around the first hit, and where the hits are."""
+        text, spans = self.places(text)
+        first = spans[0][0] if spans else 0
+        begin = max(0, first - _BEFORE)
+        end = min(len(text), max(first + _AFTER, spans[0][1] if spans else 0))
+        lead, tail = "…" if begin else "", "…" if end < len(text) else ""
+        line = re.sub(r"\s", " ", text[begin:end])
+        shift = len(lead) - begin
+        inside = [
+            (start + shift, stop + shift) for start, stop in spans if begin <= start and stop <= end
+        ]
+        return lead + line + tail, tuple(inside)
+
+
+def _variants(phrase: str) -> Iterator[str]:
+    """Yield the quoted strings of which one must occur; a trigram needs three letters."""
+    if len(phrase) >= 3:
+        yield f'"{phrase}"'
+    elif len(phrase) == 2:
+        yield f'" {phrase}"'
+        yield f'"{phrase} "'
+    else:
+        yield f'" {phrase} "'
+
+
+def _fold_with_origin(text: str) -> tuple[str, list[int]]:
+    """Fold, and tell for each letter of the result which one of the text it came from."""
+    letters, origin = [" "], [0]
+    for index, char in enumerate(text):
+        for letter in _letters[ord(char)]:
+            if letter != " " or letters[-1] != " ":
+                letters.append(letter)
+                origin.append(index)
+    if letters[-1] != " ":
+        letters.append(" ")
+        origin.append(max(len(text) - 1, 0))
+    return "".join(letters), origin
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(stop, merged[-1][1])
+        else:
+            merged.append((start, stop))
+    return merged

@@ -1,0 +1,278 @@
+"""Files against index: what is new, changed or gone, and bringing the index up to date.
+
+Fingerprints say where to look; the file and the hash of its content decide. Nothing here writes
+a session file, and everything may be done twice: by two threads, by two processes, after a crash
+in the middle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from localsessions import _codec
+from localsessions._files import SessionFolder, folded
+from localsessions._index import SESSION_ITSELF, FullText, IndexRow, SessionIndex, Text
+from localsessions.errors import SessionNotFoundError, UnreadableSessionError
+from localsessions.models import Fingerprint, Session, SessionSummary, message_text
+
+__all__ = ["Differences", "Reconciler", "diff", "digest_of"]
+
+_log = logging.getLogger("localsessions")
+
+# A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
+_SWEEP_SHARE = 20
+_BATCH = 250
+# A file that an editor is writing in place is torn for a moment: look again for this long.
+_PATIENCE = 0.2
+_PAUSE = 0.01
+
+Progress = Callable[[int, int], None]
+"""Called with (done, of all) while long work goes on."""
+
+
+class Differences(NamedTuple):
+    """What has to be read again, and what has to be forgotten."""
+
+    changed: list[str]
+    gone: list[str]
+
+
+def diff(
+    files: Mapping[str, Fingerprint], rows: Mapping[str, tuple[Fingerprint, bool]]
+) -> Differences:
+    """Compare a look at the folder with the rows of the index, by session id. Pure."""
+    unread = (Fingerprint(-1, -1, -1, -1), True)
+    changed = [
+        session_id
+        for session_id, fingerprint in files.items()
+        # An unsettled row may hide a change within the grain of the file system's clock.
+        if rows.get(session_id, unread) != (fingerprint, True)
+    ]
+    return Differences(changed, [session_id for session_id in rows if session_id not in files])
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return the hash by which a file that was only touched is told from a changed one."""
+    return hashlib.sha1(data, usedforsecurity=False).digest()
+
+
+class Reconciler:
+    """Keeps the index of one store in step with its folder.
+
+    Attributes:
+        sweeps: Looks at the whole folder since this object was made.
+        last_sweep_seconds: How long the last one took.
+    """
+
+    def __init__(self, folder: SessionFolder, index: SessionIndex, texts: FullText) -> None:
+        self._folder = folder
+        self._index = index
+        self._texts = texts
+        self._generation = -1
+        self._swept_at = 0.0
+        self.sweeps = 0
+        self.last_sweep_seconds = 0.0
+
+    # -- the whole folder --------------------------------------------------------------------
+
+    def refresh(self, *, fresh: bool = False, on_progress: Progress | None = None) -> None:
+        """Sweep the folder if that is due, or in any case when ``fresh``."""
+        if fresh or not self.is_current() or self._is_due():
+            self.sweep(on_progress)
+
+    def is_current(self) -> bool:
+        """Tell whether the index still holds what the last sweep put into it."""
+        return self._generation == self._index.generation
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._swept_at > _SWEEP_SHARE * self.last_sweep_seconds
+
+    def sweep(self, on_progress: Progress | None = None) -> None:
+        """Look at every file, read those that differ from their rows, forget those that went."""
+        started = time.monotonic()
+        for _ in range(3):
+            found = diff(self._folder.scan().files, self._index.fingerprints())
+            # Taken after the index was opened: what is lost from now on makes a sweep due.
+            self._generation = self._index.generation
+            self._read_into_index(found.changed, on_progress)
+            self._index.remove(found.gone, lambda one: self._folder.fingerprint(one) is None)
+            if self.is_current():
+                break
+        self.sweeps += 1
+        self._swept_at = time.monotonic()
+        self.last_sweep_seconds = self._swept_at - started
+
+    def _read_into_index(self, session_ids: list[str], on_progress: Progress | None) -> None:
+        for begin in range(0, len(session_ids), _BATCH):
+            batch = session_ids[begin : begin + _BATCH]
+            rows = [row for session_id in batch if (row := self.read_row(session_id))]
+            self._index.put(rows, self._is_current_row)
+            if on_progress is not None:
+                on_progress(begin + len(batch), len(session_ids))
+
+    # -- one file ----------------------------------------------------------------------------
+
+    def look(self, row: IndexRow) -> bool:
+        """Bring one row up to date; return whether it was."""
+        session_id = row.summary.session_id
+        fingerprint = self._folder.fingerprint(session_id)
+        if fingerprint == row.fingerprint and row.settled:
+            return True
+        if fingerprint is None:
+            self._index.remove([session_id], lambda one: self._folder.fingerprint(one) is None)
+            return False
+        now = self.read_row(session_id)
+        if now is None:
+            return False
+        self._index.put([now], self._is_current_row)
+        # A row that was only too young to be believed says what it said before.
+        return now.digest == row.digest and now.summary == row.summary
+
+    def look_at(self, session_id: str) -> SessionSummary | None:
+        """Return the summary of a session as its file says now; None when there is none."""
+        if (row := self._index.get(session_id)) is not None and self.look(row):
+            return row.summary
+        if (now := self.read_row(session_id)) is None:
+            return None
+        self._index.put([now], self._is_current_row)
+        return now.summary
+
+    def record(self, session: Session, data: bytes, fingerprint: Fingerprint) -> None:
+        """Record what was just written, inside the session's lock.
+
+        Our own writes have a modification time that no other write can have: they are settled.
+        """
+        summary = _codec.summarize(session, len(data))
+        row = IndexRow(summary, fingerprint, True, digest_of(data), folded(session.session_id))
+        self._index.put([row], lambda _: True)
+
+    def read_row(self, session_id: str) -> IndexRow | None:
+        """Read a file and return its row; None when it is gone."""
+        try:
+            read = self._folder.read(session_id)
+        except SessionNotFoundError:
+            return None
+        except UnreadableSessionError as error:
+            fingerprint = self._folder.fingerprint(session_id)
+            if fingerprint is None:
+                return None
+            return self._unreadable_row(error, session_id, fingerprint, settled=True)
+        path = self._folder.path(session_id)
+        try:
+            session = _codec.decode(
+                read.data, session_id=session_id, fingerprint=read.fingerprint, path=path
+            )
+        except UnreadableSessionError as error:
+            row = self._unreadable_row(error, session_id, read.fingerprint, settled=read.settled)
+            return row._replace(digest=digest_of(read.data))
+        summary = _codec.summarize(session, len(read.data))
+        digest = digest_of(read.data)
+        return IndexRow(summary, read.fingerprint, read.settled, digest, folded(session_id))
+
+    def _unreadable_row(
+        self,
+        error: UnreadableSessionError,
+        session_id: str,
+        fingerprint: Fingerprint,
+        *,
+        settled: bool,
+    ) -> IndexRow:
+        summary = _codec.summarize_unreadable(error, session_id, fingerprint)
+        return IndexRow(summary, fingerprint, settled, b"", folded(session_id))
+
+    def _is_current_row(self, row: IndexRow) -> bool:
+        return self._folder.fingerprint(row.summary.session_id) == row.fingerprint
+
+    def load(self, session_id: str) -> Session:
+        """Read and decode one session's file, with patience for one that is being written.
+
+        Raises:
+            SessionNotFoundError: There is none.
+            UnreadableSessionError: It is no session, and does not become one in a moment.
+        """
+        path = self._folder.path(session_id)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            read = self._folder.read(session_id)
+            try:
+                return _codec.decode(
+                    read.data,
+                    session_id=session_id,
+                    fingerprint=read.fingerprint,
+                    settled=read.settled,
+                    path=path,
+                )
+            except UnreadableSessionError:
+                if read.settled or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+
+    # -- texts -------------------------------------------------------------------------------
+
+    def catch_up_texts(self, on_progress: Progress | None = None) -> None:
+        """Index the words of what changed since the last search; only those files are read."""
+        for _ in range(3):
+            generation = self._texts.generation
+            epoch = self._index.epoch()
+            known_epoch, change = self._texts.caught_up_to()
+            if known_epoch == epoch:
+                changes = self._index.changed_since(change)
+            else:
+                changes = list(self._all_changes())
+            for done, (number, session_id, digest) in enumerate(changes, 1):
+                self._index_texts(session_id, digest)
+                if known_epoch == epoch and done % _BATCH == 0:
+                    self._texts.set_caught_up_to(epoch, number)
+                if on_progress is not None:
+                    on_progress(done, len(changes))
+            if changes:
+                self._texts.set_caught_up_to(epoch, changes[-1][0])
+            if generation == self._texts.generation:
+                return
+
+    def _all_changes(self) -> Iterator[tuple[int, str, bytes | None]]:
+        """Yield what differs between the texts and an index of another epoch."""
+        known = self._texts.digests()
+        changes = self._index.changed_since(0)
+        present = {session_id for _, session_id, digest in changes if digest is not None}
+        yield from ((0, session_id, None) for session_id in known if session_id not in present)
+        yield from changes
+
+    def _index_texts(self, session_id: str, digest: bytes | None) -> None:
+        if digest is None:
+            self._texts.remove(session_id)
+        elif self._texts.digest(session_id) != digest:
+            texts: dict[int, Text] = {}
+            # A file that is gone or unreadable by now has no words; its change comes later.
+            with suppress(SessionNotFoundError, UnreadableSessionError):
+                read = self._folder.read(session_id)
+                session = _codec.decode(
+                    read.data, session_id=session_id, fingerprint=read.fingerprint
+                )
+                digest, texts = digest_of(read.data), dict(_texts_of(session))
+            self._texts.put(session_id, digest, texts)
+
+
+def _texts_of(session: Session) -> Iterator[tuple[int, Text]]:
+    own = [session.title or "", *session.tags, *_strings(session.metadata)]
+    if text := "\n".join(part for part in own if part):
+        yield SESSION_ITSELF, Text(None, text)
+    for position, message in enumerate(session.messages):
+        if text := message_text(message):
+            yield position, Text(str(message["role"]), text)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)

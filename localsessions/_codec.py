@@ -68,7 +68,8 @@ _EXACT = (
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-_TOO_DEEP = b"\n" + b"  " * (MAX_DEPTH + 1)
+# An empty container takes no line of its own: what stands in the last level may be one too many.
+_PERHAPS_TOO_DEEP = b"\n" + b"  " * MAX_DEPTH
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _STORABLE = _SCALARS | {dict, list}
 
@@ -85,12 +86,15 @@ def encode(session: Session, stamps: Mapping[str, JsonValue] | None = None) -> b
         stamps: Top-level fields to write instead of the session's own, which stays as it is.
 
     Raises:
-        UnstorableValueError: A value would be lost or changed, or the file would be too large.
+        UnstorableValueError: A value would be lost or changed, what was put into the session
+            would make its file unreadable, or the file would be too large.
         FormatVersionError: The session was read from a file of a newer format.
     """
     if session.format != FORMAT:
         raise FormatVersionError(session.session_id, session.format, FORMAT)
-    return encode_value(_document(session, stamps or {}), session_id=session.session_id)
+    data = encode_value(_document(session, stamps or {}), session_id=session.session_id)
+    _refuse_unreadable(session)
+    return data
 
 
 def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
@@ -113,6 +117,22 @@ def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
             "", f"it takes {len(data)} bytes, the limit is {MAX_FILE_BYTES}", session_id=session_id
         )
     return data
+
+
+def _refuse_unreadable(session: Session) -> None:
+    """Refuse what was put into the session's lists and objects, where assignment cannot look."""
+    if clashes := _KNOWN & session.extra.keys():
+        clash = min(clashes)
+        raise UnstorableValueError(
+            f"extra.{clash}", f"set Session.{clash} instead", session_id=session.session_id
+        )
+    try:
+        Session.model_validate({name: getattr(session, name) for name in _FIELDS})
+    except ValidationError as error:
+        path, reason = _wrong_types(error)[0]
+        raise UnstorableValueError(
+            _joined_all(path), reason, session_id=session.session_id
+        ) from None
 
 
 def _document(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -179,7 +199,7 @@ def _is_storable(value: JsonValue) -> bool:
             elif type(item) is list:
                 deeper.extend(item)
         level = deeper
-    return not level
+    return False
 
 
 def _refuse_unstorable(value: JsonValue, session_id: str | None) -> None:
@@ -189,21 +209,14 @@ def _refuse_unstorable(value: JsonValue, session_id: str | None) -> None:
 
 
 def _faults(value: object, where: str, depth: int) -> Iterator[tuple[str, str]]:
-    kind = type(value)
-    if kind not in _STORABLE:
-        yield where, f"{kind.__name__} is no type of JSON{_remedy(value)}"
-    elif isinstance(value, float) and not isfinite(value):
-        yield where, f"JSON has no {value}; store None or a text instead"
-    elif isinstance(value, str) and _HALVES.search(value):
-        yield where, "a surrogate pair in two halves would come back as one character"
+    if reason := _own_fault(value):
+        yield where, reason
     elif isinstance(value, dict | list) and depth == 0:
         yield _start(where), f"it is nested deeper than {MAX_DEPTH} levels"
     elif isinstance(value, dict):
         for key, item in value.items():
-            if type(key) is not str:
-                yield f"{where}[{key!r}]", f"a key must be a text, not {type(key).__name__}"
-            elif _HALVES.search(key):
-                yield f"{where}[{key!r}]", "a surrogate pair in two halves would not come back"
+            if reason := _own_fault(key) if type(key) is str else _KEY:
+                yield f"{where}[{key!r}]", reason
             else:
                 yield from _faults(item, _joined(where, key), depth - 1)
     elif isinstance(value, list):
@@ -211,6 +224,19 @@ def _faults(value: object, where: str, depth: int) -> Iterator[tuple[str, str]]:
             yield from _faults(item, f"{where}[{position}]", depth - 1)
 
 
+def _own_fault(value: object) -> str | None:
+    """Say why a value cannot be stored, whatever it contains."""
+    kind = type(value)
+    if kind not in _STORABLE:
+        return f"{kind.__name__} is no type of JSON{_remedy(value)}"
+    if isinstance(value, float) and not isfinite(value):
+        return f"JSON has no {value}; store None or a text instead"
+    if isinstance(value, str) and _HALVES.search(value):
+        return "a surrogate pair in two halves would come back as one character"
+    return None
+
+
+_KEY = "a key must be a text"
 _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -222,6 +248,13 @@ def _remedy(value: object) -> str:
     if isinstance(value, bytes | bytearray):
         return "; store a text, base64 perhaps"
     return "; store what it is made of"
+
+
+def _joined_all(path: Sequence[str | int]) -> str:
+    where = ""
+    for step in path:
+        where = f"{where}[{step}]" if isinstance(step, int) else _joined(where, step)
+    return where
 
 
 def _joined(where: str, key: str) -> str:
@@ -324,11 +357,12 @@ def decode(
         document, in_layout = _parse(data)
         if not isinstance(document, dict):
             raise _fault("the file holds JSON, but not an object", data, 0)
-        session = _session(document, session_id, fingerprint.modified_at)
+        try:
+            session = _session(document, session_id, fingerprint.modified_at)
+        except ValidationError as error:
+            raise _type_fault(error, data, document) from None
     except json.JSONDecodeError as fault:
         raise _unreadable(fault, session_id, path) from None
-    except ValidationError as error:
-        raise _unreadable(_type_fault(error, data), session_id, path) from None
     times = {name: text for name in _INSTANTS if isinstance(text := document.get(name), str)}
     session._base = Base(data, fingerprint, tuple(document), times, settled=settled)
     canonical = in_layout and list(_document(session, {}).items()) == list(document.items())
@@ -386,15 +420,23 @@ def _spoken_at(message: Mapping[str, JsonValue]) -> datetime | None:
         return None  # the key is the message's own; it need not be an instant
 
 
-def _type_fault(error: ValidationError, data: bytes) -> json.JSONDecodeError:
+def _type_fault(
+    error: ValidationError, data: bytes, document: Mapping[str, JsonValue]
+) -> json.JSONDecodeError:
     """Return the first thing that pydantic found, with its place in the text."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = (*first["loc"], *first.get("ctx", {}).get("place", ()))
-    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    # An absent time is made of a present one, and is then as wrong: the file says the present one.
+    path, reason = next(fault for fault in _wrong_types(error) if fault[0][0] in document)
     text = data.decode()
-    return json.JSONDecodeError(
-        f"{where.removeprefix('.')}: {first['msg']}", text, _position(text, path)
-    )
+    return json.JSONDecodeError(f"{_joined_all(path)}: {reason}", text, _position(text, path))
+
+
+def _wrong_types(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return all that pydantic found: the path into the session, and what is wrong there."""
+    return [
+        ((*each["loc"], *context.get("place", ())), context.get("what", each["msg"]))
+        for each in error.errors(include_url=False, include_input=False)
+        for context in (each.get("ctx", {}),)
+    ]
 
 
 def parse_json(data: bytes) -> JsonValue:
@@ -413,7 +455,7 @@ def _parse(data: bytes) -> tuple[JsonValue, bool]:
     # turned float. TypeError: nested deeper than orjson can write.
     with contextlib.suppress(orjson.JSONDecodeError, TypeError):
         value: JsonValue = orjson.loads(data)
-        if orjson.dumps(value, option=_LAYOUT) == data and _TOO_DEEP not in data:
+        if orjson.dumps(value, option=_LAYOUT) == data and _PERHAPS_TOO_DEEP not in data:
             return value, True
     value = _parse_strictly(data)
     with contextlib.suppress(TypeError):
@@ -423,42 +465,45 @@ def _parse(data: bytes) -> tuple[JsonValue, bool]:
 
 def _parse_strictly(data: bytes) -> JsonValue:
     _refuse_what_is_no_text(data)
-    doubtful: list[str] = []
-
-    def objects(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-        value = dict(pairs)
-        if len(value) != len(pairs):
-            doubtful.append("duplicate key")
-        return value
-
-    def constant(token: str) -> float:
-        doubtful.append(token)
-        return 0.0
-
-    def number(token: str) -> float:
-        if not isfinite(value := float(token)):
-            doubtful.append(token)
-        return value
-
     text = data.decode()
     try:
-        value: JsonValue = json.loads(
-            text,
-            object_pairs_hook=objects,
-            parse_constant=constant,
-            parse_float=number,
-            parse_int=_integer,
-        )
+        value, is_doubtful = _loads(text)
     except json.JSONDecodeError as error:
         if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
             raise _fault("the file ends in the middle, as after a torn write", data, None) from None
         raise
     except RecursionError:
-        doubtful.append("depth")
-        value = None
-    if doubtful or not _is_storable(value):
-        raise _first_doubt(text)
+        if (fault := _first_doubt(text)) is None:
+            raise  # the caller's own calls are nested so deep that no room is left
+        raise fault from None
+    if (is_doubtful or not _is_storable(value)) and (fault := _first_doubt(text)):
+        raise fault
     return value
+
+
+def _loads(text: str) -> tuple[JsonValue, bool]:
+    """Return the value, and whether the text says something that the value does not."""
+    doubts: list[object] = []
+
+    def objects(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            doubts.append(pairs)
+        return value
+
+    def number(token: str) -> float:
+        if not isfinite(value := float(token)):
+            doubts.append(token)
+        return value
+
+    value: JsonValue = json.loads(
+        text,
+        object_pairs_hook=objects,
+        parse_constant=number,
+        parse_float=number,
+        parse_int=_integer,
+    )
+    return value, bool(doubts)
 
 
 def _integer(token: str) -> int:
@@ -521,7 +566,7 @@ def _tokens(text: str) -> Iterator[tuple[int, str, list[str | int], bool]]:
         previous = token
 
 
-def _first_doubt(text: str) -> json.JSONDecodeError:
+def _first_doubt(text: str) -> json.JSONDecodeError | None:
     """Return the first place where a text that parses does not say one thing only."""
     keys: list[set[str]] = [set()]
     for position, token, path, is_key in _tokens(text):
@@ -541,7 +586,7 @@ def _first_doubt(text: str) -> json.JSONDecodeError:
             return json.JSONDecodeError(f"{token} is not JSON", text, position)
         elif token[0] in "-0123456789" and set(token) & set(".eE") and not isfinite(float(token)):
             return json.JSONDecodeError(f"no float can hold {token}", text, position)
-    raise AssertionError(text)
+    return None
 
 
 def _position(text: str, path: Sequence[str | int]) -> int:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 from localsessions import _codec
 from localsessions._files import SessionFolder, folded
@@ -27,9 +26,13 @@ _log = logging.getLogger("localsessions")
 # A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
 _SWEEP_SHARE = 20
 _BATCH = 250
+# The databases may be lost again and again, by other processes that make them anew.
+_TRIES = 10
 # A file that an editor is writing in place is torn for a moment: look again for this long.
 _PATIENCE = 0.2
 _PAUSE = 0.01
+
+T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
 """Called with (done, of all) while long work goes on."""
@@ -74,6 +77,7 @@ class Reconciler:
         self._index = index
         self._texts = texts
         self._generation = -1
+        self._texts_at = (-1, "", 0)
         self._swept_at = 0.0
         self.sweeps = 0
         self.last_sweep_seconds = 0.0
@@ -85,6 +89,18 @@ class Reconciler:
         if fresh or not self.is_current() or self._is_due():
             self.sweep(on_progress)
 
+    def answer(self, ask: Callable[[], T]) -> T:
+        """Return what the index says; ask again where it was lost since the last sweep."""
+        self.refresh()
+        for _ in range(_TRIES):
+            # Taken before: another thread may be filling an index that was lost just now.
+            generation = self._generation
+            answer = ask()
+            if generation == self._index.generation:
+                return answer
+            self.refresh()
+        return ask()
+
     def is_current(self) -> bool:
         """Tell whether the index still holds what the last sweep put into it."""
         return self._generation == self._index.generation
@@ -95,12 +111,14 @@ class Reconciler:
     def sweep(self, on_progress: Progress | None = None) -> None:
         """Look at every file, read those that differ from their rows, forget those that went."""
         started = time.monotonic()
-        for _ in range(3):
+        for _ in range(_TRIES):
+            self._index.epoch()  # opens it: what is lost from now on makes a sweep due
+            generation = self._index.generation
             found = diff(self._folder.scan().files, self._index.fingerprints())
-            # Taken after the index was opened: what is lost from now on makes a sweep due.
-            self._generation = self._index.generation
             self._read_into_index(found.changed, on_progress)
-            self._index.remove(found.gone, lambda one: self._folder.fingerprint(one) is None)
+            self._index.remove(found.gone, self._is_gone)
+            # Not before the index is whole: other threads ask is_current() meanwhile.
+            self._generation = generation
             if self.is_current():
                 break
         self.sweeps += 1
@@ -124,7 +142,7 @@ class Reconciler:
         if fingerprint == row.fingerprint and row.settled:
             return True
         if fingerprint is None:
-            self._index.remove([session_id], lambda one: self._folder.fingerprint(one) is None)
+            self._index.remove([session_id], self._is_gone)
             return False
         now = self.read_row(session_id)
         if now is None:
@@ -185,6 +203,15 @@ class Reconciler:
         summary = _codec.summarize_unreadable(error, session_id, fingerprint)
         return IndexRow(summary, fingerprint, settled, b"", folded(session_id))
 
+    def _is_gone(self, session_id: str) -> bool:
+        return self._fingerprint(session_id) is None
+
+    def _fingerprint(self, session_id: str) -> Fingerprint | None:
+        try:
+            return self._folder.fingerprint(session_id)
+        except (TypeError, ValueError):
+            return None  # a garbled database has ids that no file can have
+
     def _is_current_row(self, row: IndexRow) -> bool:
         return self._folder.fingerprint(row.summary.session_id) == row.fingerprint
 
@@ -215,47 +242,59 @@ class Reconciler:
     # -- texts -------------------------------------------------------------------------------
 
     def catch_up_texts(self, on_progress: Progress | None = None) -> None:
-        """Index the words of what changed since the last search; only those files are read."""
-        for _ in range(3):
-            generation = self._texts.generation
-            epoch = self._index.epoch()
-            known_epoch, change = self._texts.caught_up_to()
-            if known_epoch == epoch:
-                changes = self._index.changed_since(change)
-            else:
-                changes = list(self._all_changes())
-            for done, (number, session_id, digest) in enumerate(changes, 1):
+        """Index the words of what changed since the last search; only those files are read.
+
+        The first time all hashes are compared: after a power cut either database may be older
+        than the other, so that change numbers from before this object was made say nothing.
+        """
+        for _ in range(_TRIES):
+            generation, epoch = self._texts.generation, self._index.epoch()
+            last = self._texts_at[2] if self._texts_at[:2] == (generation, epoch) else 0
+            changes = self._index.changed_since(last)
+            if not self.is_current():
+                return  # the index was lost: whoever asks sweeps and asks again
+            if last == 0:
+                self._forget_texts({one for _, one, digest in changes if digest is not None})
+            for done, (_, session_id, digest) in enumerate(changes, 1):
                 self._index_texts(session_id, digest)
-                if known_epoch == epoch and done % _BATCH == 0:
-                    self._texts.set_caught_up_to(epoch, number)
                 if on_progress is not None:
                     on_progress(done, len(changes))
-            if changes:
-                self._texts.set_caught_up_to(epoch, changes[-1][0])
+            self._texts_at = (generation, epoch, changes[-1][0] if changes else last)
             if generation == self._texts.generation:
                 return
 
-    def _all_changes(self) -> Iterator[tuple[int, str, bytes | None]]:
-        """Yield what differs between the texts and an index of another epoch."""
-        known = self._texts.digests()
-        changes = self._index.changed_since(0)
-        present = {session_id for _, session_id, digest in changes if digest is not None}
-        yield from ((0, session_id, None) for session_id in known if session_id not in present)
-        yield from changes
+    def _forget_texts(self, present: Container[str]) -> None:
+        for session_id in self._texts.digests():
+            if session_id not in present:
+                self._index_texts(session_id, None)
 
     def _index_texts(self, session_id: str, digest: bytes | None) -> None:
-        if digest is None:
-            self._texts.remove(session_id)
-        elif self._texts.digest(session_id) != digest:
-            texts: dict[int, Text] = {}
-            # A file that is gone or unreadable by now has no words; its change comes later.
-            with suppress(SessionNotFoundError, UnreadableSessionError):
-                read = self._folder.read(session_id)
-                session = _codec.decode(
-                    read.data, session_id=session_id, fingerprint=read.fingerprint
-                )
-                digest, texts = digest_of(read.data), dict(_texts_of(session))
-            self._texts.put(session_id, digest, texts)
+        if digest is not None and self._texts.digest(session_id) == digest:
+            return
+        for _ in range(_TRIES):
+            seen = self._fingerprint(session_id)
+
+            def is_current(seen: Fingerprint | None = seen) -> bool:
+                """Tell whether no other process that searches can have overtaken this one."""
+                return self._fingerprint(session_id) == seen
+
+            if seen is None:
+                stored = self._texts.remove(session_id, is_current)
+            else:
+                stored = self._texts.put(session_id, *self._read_texts(session_id), is_current)
+            if stored:
+                return
+
+    def _read_texts(self, session_id: str) -> tuple[bytes, dict[int, Text]]:
+        """Return a file's hash and words; one that is gone or unreadable has neither."""
+        try:
+            read = self._folder.read(session_id)
+            session = _codec.decode(read.data, session_id=session_id, fingerprint=read.fingerprint)
+        except (SessionNotFoundError, UnreadableSessionError):
+            # Its row must know, or nobody would tell us when it is well again.
+            self.look_at(session_id)
+            return b"", {}
+        return digest_of(read.data), dict(_texts_of(session))
 
 
 def _texts_of(session: Session) -> Iterator[tuple[int, Text]]:

@@ -161,7 +161,7 @@ class AsyncSessionStore:
     async def upsert_run(
         self, session_id: str, run: Mapping[str, JsonValue], *messages: Mapping[str, JsonValue]
     ) -> None:
-        """Put a run in the place of the one with its ``run_id``, or at the end; add its messages."""
+        """Put a run in the place of the one with its ``run_id``, or at the end."""
         return await self._offload(lambda: self._store.upsert_run(session_id, run, *messages))
 
     async def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
@@ -280,7 +280,7 @@ class AsyncSessionStore:
 
     async def trash(self) -> Sequence[TrashedSession]:
         """Return the deleted sessions that can be restored, the last deleted first."""
-        return await self._offload(lambda: self._store.trash())
+        return await self._offload(self._store.trash)
 
     async def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
@@ -326,4 +326,4 @@ class AsyncSessionStore:
 
     async def stats(self) -> StoreStats:
         """Return sizes and counts of the store, and what this object has done so far."""
-        return await self._offload(lambda: self._store.stats())
+        return await self._offload(self._store.stats)

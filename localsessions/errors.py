@@ -226,7 +226,8 @@ class UnstorableValueError(SessionError, ValueError, TypeError):
         self.where = where
         self.reason = reason
         super().__init__(
-            f"{where or 'the session'} cannot be stored without loss: {reason}; nothing was written",
+            f"{where or 'the session'} cannot be stored without loss: {reason}; "
+            "nothing was written",
             session_id=session_id,
         )
 

@@ -15,6 +15,8 @@ put it, and loading costs no more than parsing.
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -59,6 +61,7 @@ __all__ = [
     "TrashedSession",
     "Unreadable",
     "format_instant",
+    "made_id",
     "message_text",
     "parse_instant",
     "utc_now",
@@ -79,6 +82,11 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+def made_id(prefix: str) -> str:
+    """Return a new id that sorts by the millisecond of its making."""
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+
+
 def format_instant(instant: datetime) -> str:
     """Return ISO 8601 in UTC with ``Z``: milliseconds, or microseconds where they would be lost."""
     precision = "microseconds" if instant.microsecond % 1000 else "milliseconds"
@@ -86,23 +94,30 @@ def format_instant(instant: datetime) -> str:
 
 
 def parse_instant(text: str) -> datetime:
-    """Return the aware instant that an ISO 8601 text names; a text without offset means UTC.
+    """Return the instant, in UTC, that an ISO 8601 text names; without offset it means UTC.
 
     Raises:
-        ValueError: The text is no ISO 8601 date and time.
+        ValueError: The text is no ISO 8601 date and time, or in UTC its year is not 1 to 9999.
     """
     instant = datetime.fromisoformat(text)
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return _in_utc(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"in UTC, {instant.isoformat()} is not of the years 1 to 9999") from None
 
 
 def _instant(value: object) -> datetime:
     if isinstance(value, str):
-        return parse_instant(value).astimezone(UTC)
+        return parse_instant(value)
     if not isinstance(value, datetime):
         raise _wrong("must be an ISO 8601 text or an aware datetime")
     if value.tzinfo is None:
         raise _wrong("must be an aware datetime, as in datetime.now(UTC)")
-    return value.astimezone(UTC)
+    return _in_utc(value)
 
 
 Instant: TypeAlias = Annotated[
@@ -113,13 +128,13 @@ Instant: TypeAlias = Annotated[
 ]
 
 
-class _Shape(BaseModel):
+class _Fields(BaseModel):
     """What the JSON Schema says of a nested object; instances are never made."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class _MessageShape(_Shape):
+class MessageFields(_Fields):
     """A message: any JSON object with a role. Other keys are kept as they came."""
 
     id: str | None = None
@@ -132,7 +147,7 @@ class _MessageShape(_Shape):
     run_id: str | None = None
 
 
-class _RunShape(_Shape):
+class RunFields(_Fields):
     """A run: what messages point to by ``run_id``. Other keys are kept as they came."""
 
     run_id: str
@@ -142,7 +157,7 @@ class _RunShape(_Shape):
     metrics: dict[str, JsonValue] | None = None
 
 
-class _SwitchShape(_Shape):
+class SwitchFields(_Fields):
     """One change of the active agent."""
 
     from_: str | None = Field(None, alias="from")
@@ -151,17 +166,17 @@ class _SwitchShape(_Shape):
     timestamp: str
 
 
-class _AgentContextShape(_Shape):
+class AgentContextFields(_Fields):
     """Which agent is active, and the switches that led there."""
 
     current_agent: str | None = None
     created_at: str | None = None
     last_switch_at: str | None = None
     metadata: dict[str, JsonValue] | None = None
-    switches: list[_SwitchShape] | None = None
+    switches: list[SwitchFields] | None = None
 
 
-def _objects_with(key: str, shape: type[_Shape]) -> PlainValidator:
+def _objects_with(key: str, shape: type[_Fields]) -> PlainValidator:
     """Check a list of JSON objects that each carry a text under ``key``, without copying it."""
 
     def check(value: object) -> list[dict[str, JsonValue]]:
@@ -249,6 +264,15 @@ class Base:
     settled: bool = False
 
 
+def _as_files_are(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema say what is read: any object; its name says the id, others' fields stay.
+
+    The model itself is stricter, against misspelt names in calls.
+    """
+    schema["additionalProperties"] = True
+    del schema["required"]
+
+
 class Session(BaseModel):
     """One session: a copy of its file, to be read, changed and handed back to ``save``.
 
@@ -256,7 +280,12 @@ class Session(BaseModel):
     are kept in ``extra``, and in their place in the file.
     """
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, title="Session")
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=True,
+        title="Session",
+        json_schema_extra=_as_files_are,
+    )
 
     format: str = Field(FORMAT, pattern=r"^localsessions/[0-9]+$")
     session_id: str
@@ -265,15 +294,15 @@ class Session(BaseModel):
     agent_id: str | None = None
     forked_from: JSONObject = Field(default_factory=dict)
     created_at: Instant = Field(default_factory=utc_now)
-    messages: Annotated[list[Message], _objects_with("role", _MessageShape)] = Field(
+    messages: Annotated[list[Message], _objects_with("role", MessageFields)] = Field(
         default_factory=list
     )
-    runs: Annotated[list[dict[str, JsonValue]], _objects_with("run_id", _RunShape)] = Field(
+    runs: Annotated[list[dict[str, JsonValue]], _objects_with("run_id", RunFields)] = Field(
         default_factory=list
     )
     agent_context: Annotated[
         dict[str, JsonValue],
-        PlainValidator(_agent_context, json_schema_input_type=_AgentContextShape),
+        PlainValidator(_agent_context, json_schema_input_type=AgentContextFields),
     ] = Field(default_factory=dict)
     modules: JSONObject = Field(default_factory=dict)
     state: JSONObject = Field(default_factory=dict)

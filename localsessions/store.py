@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import os
-import secrets
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,8 +18,8 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from localsessions import _codec
-from localsessions._files import Durability, SessionFolder, folded
+from localsessions import _checkpoints, _codec
+from localsessions._files import Durability, SessionFolder, folded, is_session_id
 from localsessions._index import (
     Cursor,
     Filter,
@@ -31,14 +30,14 @@ from localsessions._index import (
     listing_of,
 )
 from localsessions._reconcile import Progress, Reconciler
+from localsessions._retention import age_of, verdict
+from localsessions._verify import verify
 from localsessions.errors import (
     ConflictError,
     SessionExistsError,
     SessionNotFoundError,
-    UnreadableSessionError,
 )
 from localsessions.models import (
-    FORMAT,
     Checkpoint,
     CleanupAction,
     CleanupReport,
@@ -53,6 +52,7 @@ from localsessions.models import (
     StoreStats,
     TrashedSession,
     format_instant,
+    made_id,
     parse_instant,
     utc_now,
 )
@@ -188,7 +188,7 @@ class SessionStore:
         """
         now = utc_now()
         session = Session(
-            session_id=_made_id("sess") if session_id is None else session_id,
+            session_id=made_id("sess") if session_id is None else session_id,
             user_id=user_id,
             agent_id=agent_id,
             title=title,
@@ -426,7 +426,7 @@ class SessionStore:
         now = utc_now()
         fork = source.model_copy(deep=True)
         fork._base = None
-        fork.session_id = _made_id("sess") if new_id is None else new_id
+        fork.session_id = made_id("sess") if new_id is None else new_id
         fork.messages = fork.messages[:count]
         last = fork.messages[-1].get("id") if fork.messages else None
         fork.forked_from = {"session_id": session_id, "message_id": last, "message_count": count}
@@ -504,9 +504,8 @@ class SessionStore:
         """Ask the index until each row that it answers is what its file says."""
         rows: Sequence[IndexRow] = ()
         for _ in range(_LOOKS):
-            rows = ask()
-            stale = [row for row in rows if not self._reconciler.look(row)]
-            if not stale and self._reconciler.is_current():
+            rows = self._reconciler.answer(ask)
+            if all([self._reconciler.look(row) for row in rows]):  # each is brought up to date
                 return rows
             self._reconciler.refresh()
         return [row for row in rows if self._folder.fingerprint(row.summary.session_id)]
@@ -522,12 +521,8 @@ class SessionStore:
     ) -> int:
         """Return how many sessions there are, unreadable ones included; as fresh as ``list``."""
         which = _filter(user_id, agent_id, status, since, until)
-        self._refresh()
-        count = self._index.count(which)
-        if not self._reconciler.is_current():  # the index was lost between the two
-            self._refresh()
-            count = self._index.count(which)
-        return count
+        self._refuse_closed()
+        return self._reconciler.answer(lambda: self._index.count(which))
 
     def search(
         self,
@@ -565,12 +560,16 @@ class SessionStore:
         """
         query = Query(text)
         which = _filter(user_id, agent_id, status, since, until)
+        self._refuse_closed()
+
+        def find() -> tuple[Sequence[SearchHit], bool]:
+            self._reconciler.catch_up_texts(on_progress)
+            return self._hits(query, which, limit)
+
         hits: Sequence[SearchHit] = ()
         for _ in range(_LOOKS):
-            self._refresh()
-            self._reconciler.catch_up_texts(on_progress)
-            hits, is_current = self._hits(query, which, limit)
-            if is_current and self._reconciler.is_current():
+            hits, is_current = self._reconciler.answer(find)
+            if is_current:
                 break
         return hits
 
@@ -578,7 +577,9 @@ class SessionStore:
         hits: list[SearchHit] = []
         generation = self._texts.generation
         for found in self._texts.search(query):
-            row = self._index.get(found.session_id)
+            row = found and self._index.get(found.session_id)
+            if found is None or (row is None and self._reconciler.look_at(found.session_id)):
+                return hits, False
             if row is None or not which.matches(row.summary):
                 continue
             if not self._reconciler.look(row):
@@ -598,14 +599,15 @@ class SessionStore:
             ValueError: More than one session fits; the message names some.
         """
         self._refresh()
-        if _is_id(reference) and self._folder.fingerprint(reference) is not None:
+        if is_session_id(reference) and self._folder.fingerprint(reference) is not None:
             return reference
         if reference == "latest":
             newest = self.list(limit=1).items
             if not newest:
                 raise SessionNotFoundError(reference, path=self.save_dir)
             return newest[0].session_id
-        fitting = self._index.ids_like(reference, 6) or self._titled(reference)
+        ids = self._reconciler.answer(lambda: self._index.ids_like(reference, 6))
+        fitting = ids or self._titled(reference)
         if not fitting:
             raise SessionNotFoundError(reference, path=self.save_dir)
         if len(fitting) > 1:
@@ -615,7 +617,7 @@ class SessionStore:
 
     def _titled(self, title: str) -> Sequence[str]:
         wanted = folded(title)
-        every = self._every(Filter())
+        every = self._reconciler.answer(lambda: list(self._every(Filter())))
         return [one.session_id for one in every if folded(one.title) == wanted]
 
     def _every(self, which: Filter, order: Order = "-last_activity") -> Iterator[SessionSummary]:
@@ -674,7 +676,7 @@ class SessionStore:
     def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
         self._refuse_closed()
-        cutoff = utc_now() - _timedelta(max_age)
+        cutoff = utc_now() - age_of(max_age)
         purged = [item for item in self._folder.trashed() if item.deleted_at <= cutoff]
         for item in purged:
             with self._lock(item.session_id):
@@ -693,12 +695,17 @@ class SessionStore:
         """
         self._refresh(fresh=True)
         now = utc_now()
-        cutoff = now - _timedelta(max_age)
-        old = [one.session_id for one in self._every(Filter(until=cutoff), "last_activity")]
-        future = [one.session_id for one in self._every(Filter(since=now), "last_activity")]
+        cutoff = now - age_of(max_age)
+        concerned = self._reconciler.answer(
+            lambda: [
+                one.session_id
+                for which in (Filter(until=cutoff), Filter(since=now))
+                for one in self._every(which, "last_activity")
+            ]
+        )
         actions = [
             action
-            for session_id in (*old, *future)
+            for session_id in concerned
             if (action := self._clean(session_id, now, dry_run=dry_run, cutoff=cutoff))
         ]
         return CleanupReport(cutoff, dry_run, tuple(actions))
@@ -709,7 +716,7 @@ class SessionStore:
         now = utc_now()
         actions = [
             action
-            for session_id in self._index.expired(now)
+            for session_id in self._reconciler.answer(lambda: self._index.expired(now))
             if (action := self._clean(session_id, now, dry_run=dry_run, cutoff=None))
         ]
         return CleanupReport(now, dry_run, tuple(actions))
@@ -720,10 +727,10 @@ class SessionStore:
         """Decide by what the file says inside the lock, and do it; without a cutoff by expiry."""
         if dry_run:
             summary = self._reconciler.look_at(session_id)
-            return None if summary is None else _verdict(summary, now, cutoff)
+            return None if summary is None else verdict(summary, now, cutoff)
         with self._lock(session_id):
             summary = self._reconciler.look_at(session_id)
-            action = None if summary is None else _verdict(summary, now, cutoff)
+            action = None if summary is None else verdict(summary, now, cutoff)
             if action is not None and action.deleted:
                 self._delete(session_id, now)
         return action
@@ -737,15 +744,8 @@ class SessionStore:
             SessionNotFoundError: There is no such session.
             UnstorableValueError: A value would be lost or changed; nothing was written.
         """
-        made = Checkpoint(_made_id("ckpt"), session_id, copy.deepcopy(data), utc_now())
-        document: dict[str, JsonValue] = {
-            "format": "localsessions-checkpoint/1",
-            "checkpoint_id": made.checkpoint_id,
-            "session_id": session_id,
-            "created_at": format_instant(made.created_at),
-            "data": made.data,
-        }
-        encoded = _codec.encode_value(document, session_id=session_id)
+        made = _checkpoints.made(session_id, data)
+        encoded = _checkpoints.encode(made)
         with self._lock(session_id):
             if self._folder.fingerprint(session_id) is None:
                 raise SessionNotFoundError(session_id, path=self.path(session_id))
@@ -767,12 +767,11 @@ class SessionStore:
             UnreadableSessionError: Its file is no checkpoint.
         """
         name = self._checkpoint_name(session_id, checkpoint_id)
-        data, path = self._folder.read_checkpoint(session_id, name)
-        document = _codec.decode_value(data, session_id=session_id, path=path)
-        if not isinstance(document, dict) or "data" not in document:
-            raise UnreadableSessionError(session_id, "it holds no checkpoint", path=path)
-        created_at = parse_instant(str(document.get("created_at")))
-        return Checkpoint(name[9:], session_id, document["data"], created_at)
+        try:
+            data, path = self._folder.read_checkpoint(session_id, name)
+        except FileNotFoundError:  # deleted just now
+            raise self._no_checkpoint(session_id, checkpoint_id) from None
+        return _checkpoints.decode(data, session_id, path)
 
     def delete_checkpoint(self, session_id: str, checkpoint_id: str) -> bool:
         """Remove one checkpoint for good; return whether it was there."""
@@ -794,10 +793,14 @@ class SessionStore:
         for name in reversed(self._folder.checkpoint_names(session_id)):
             if checkpoint_id in (None, name[9:]):
                 return name
-        wanted = checkpoint_id or "latest"
-        raise SessionNotFoundError(
-            session_id, path=self.path(session_id), what=f"a checkpoint {wanted!r} of session"
+        raise self._no_checkpoint(session_id, checkpoint_id)
+
+    def _no_checkpoint(self, session_id: str, checkpoint_id: str | None) -> SessionNotFoundError:
+        wanted = (
+            f"a checkpoint {checkpoint_id!r} of session" if checkpoint_id else "a checkpoint of"
         )
+        folder = self._folder.checkpoint_folder(session_id)
+        return SessionNotFoundError(session_id, path=folder, what=wanted)
 
     # -- care --------------------------------------------------------------------------------
 
@@ -808,53 +811,9 @@ class SessionStore:
             What was found, each with the repair that a person can choose; empty when all is well.
         """
         self._refuse_closed()
-        scan = self._folder.scan()
-        findings = [_misnamed(os.path.join(self.save_dir, name)) for name in scan.misnamed]
-        rows = self._index.fingerprints()
-        for done, session_id in enumerate(sorted(scan.files), 1):
-            findings += self._verify(session_id)
-            if rows.get(session_id, (None,))[0] != scan.files[session_id]:
-                findings.append(_index_finding(self.path(session_id), session_id))
-            if on_progress is not None:
-                on_progress(done, len(scan.files))
-        findings += self._leftovers(scan.files)
+        findings = list(verify(self._folder, self._index, self._reconciler, on_progress))
         self._refresh(fresh=True)
         return findings
-
-    def _verify(self, session_id: str) -> Iterator[Finding]:
-        path = self.path(session_id)
-        try:
-            session = self.load(session_id)
-        except SessionNotFoundError:
-            return
-        except UnreadableSessionError as error:
-            place = f" at line {error.line}, column {error.column}" if error.line else ""
-            repair = "repair the file by hand, or delete the session"
-            yield Finding("unreadable", path, error.reason + place, repair, session_id)
-            return
-        if session.format != FORMAT:
-            problem = f"it is of format {session.format}"
-            yield Finding("newer format", path, problem, "upgrade localsessions", session_id)
-        inner = _codec.inner_id(session)
-        if inner not in (None, session_id):
-            problem = f"the file says that it is session {inner!r}"
-            repair = "nothing, the name counts; the next save puts it right"
-            yield Finding("wrong inner id", path, problem, repair, session_id)
-
-    def _leftovers(self, files: Mapping[str, Fingerprint]) -> Iterator[Finding]:
-        for session_id in self._folder.sessions_with_checkpoints():
-            if session_id not in files:
-                path = self._folder.checkpoint_folder(session_id)
-                problem = "checkpoints of a session that is not there"
-                repair = "restore the session, or remove the folder"
-                yield Finding("orphan checkpoints", path, problem, repair, session_id)
-        for path in self._folder.temp_files():
-            problem = "a temp file, of a write going on or of a killed process"
-            yield Finding("orphan temp file", path, problem, "open the store again: it is swept")
-        mode = os.stat(self.save_dir).st_mode
-        if os.name == "posix" and mode & 0o022:
-            problem = f"others may write here (mode {mode & 0o777:o})"
-            yield Finding("permissions", self.save_dir, problem, "chmod go-w")
 
     def reindex(self, *, on_progress: Progress | None = None) -> int:
         """Throw the index away and make it anew from the files; return how many there are."""
@@ -862,12 +821,12 @@ class SessionStore:
         self._index.clear()
         self._texts.clear()
         self._reconciler.sweep(on_progress)
-        return self._index.count(Filter())
+        return self._reconciler.answer(lambda: self._index.count(Filter()))
 
     def stats(self) -> StoreStats:
         """Return sizes and counts of the store, and what this object has done so far."""
-        self._refresh()
-        sessions, unreadable, messages, size_bytes = self._index.totals()
+        self._refuse_closed()
+        sessions, unreadable, messages, size_bytes = self._reconciler.answer(self._index.totals)
         return StoreStats(
             save_dir=self.save_dir,
             sessions=sessions,
@@ -942,7 +901,8 @@ class SessionStore:
 
     def _refuse_twin(self, session_id: str) -> None:
         """Refuse an id that macOS or Windows would give the file of another one."""
-        for twin in self._index.ids_folded_like(folded(session_id)):
+        wanted = folded(session_id)
+        for twin in self._reconciler.answer(lambda: self._index.ids_folded_like(wanted)):
             if twin != session_id and self._folder.fingerprint(twin) is not None:
                 raise SessionExistsError(session_id, path=self.path(session_id), existing=twin)
 
@@ -966,15 +926,10 @@ def _stamps(session: Session, *, is_activity: bool) -> dict[str, JsonValue]:
 def _message(message: Mapping[str, JsonValue]) -> Message:
     if not isinstance(message.get("role"), str):
         raise ValueError("a message needs a role, a text, as in {'role': 'user', 'content': 'Hi'}")  # noqa: TRY004
-    made: Message = {} if "id" in message else {"id": _made_id("msg")}
+    made: Message = {} if "id" in message else {"id": made_id("msg")}
     made.update(copy.deepcopy(dict(message)))
     made.setdefault("created_at", format_instant(utc_now()))
     return made
-
-
-def _made_id(prefix: str) -> str:
-    """Return a new id that sorts by the millisecond of its making."""
-    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
 
 
 def _position_of(session: Session, at: str | int) -> int:
@@ -1000,50 +955,3 @@ def _filter(
         if instant is not None and instant.tzinfo is None:
             raise ValueError(f"{name} must be an aware datetime, as in datetime.now(UTC)")
     return Filter(user_id, agent_id, status, since, until)
-
-
-def _timedelta(age: float | timedelta) -> timedelta:
-    delta = age if isinstance(age, timedelta) else timedelta(seconds=age)
-    if delta < timedelta(0):
-        raise ValueError(f"max_age must be 0 or more seconds, not {age!r}")
-    return delta
-
-
-def _verdict(
-    summary: SessionSummary, now: datetime, cutoff: datetime | None
-) -> CleanupAction | None:
-    """Return what a cleanup does with a session; None when it is not even concerned."""
-    active = summary.last_activity
-    if cutoff is None:
-        reason = f"expired at {format_instant(summary.expires_at)}" if summary.expires_at else ""
-        is_due = summary.expires_at is not None and summary.expires_at <= now
-    elif active > now:
-        reason = "its last activity lies in the future"
-        return CleanupAction(summary.session_id, False, reason, active)
-    else:
-        reason = f"last active at {format_instant(active)}"
-        is_due = active < cutoff
-    if not is_due:
-        return None
-    if summary.unreadable is not None:
-        return CleanupAction(summary.session_id, False, "it is unreadable", active)
-    if summary.pinned:
-        return CleanupAction(summary.session_id, False, "it is pinned", active)
-    return CleanupAction(summary.session_id, True, reason, active)
-
-
-def _is_id(reference: str) -> bool:
-    try:
-        return bool(folded(reference)) and "/" not in reference and "\\" not in reference
-    except ValueError:
-        return False
-
-
-def _misnamed(path: str) -> Finding:
-    problem = "no session id has this file name, so the file is not listed"
-    return Finding("file name", path, problem, "rename it to an id without special characters")
-
-
-def _index_finding(path: str, session_id: str) -> Finding:
-    problem = "the index had not seen this version of the file"
-    return Finding("index", path, problem, "nothing, it has seen it now", session_id)

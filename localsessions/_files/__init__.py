@@ -11,6 +11,14 @@ Nothing outside this room opens, renames or removes a file of the store but SQLi
 """
 
 from localsessions._files.folder import Durability, Scan, SessionFolder
-from localsessions._files.names import file_stem, folded, session_id_of
+from localsessions._files.names import file_stem, folded, is_session_id, session_id_of
 
-__all__ = ["Durability", "Scan", "SessionFolder", "file_stem", "folded", "session_id_of"]
+__all__ = [
+    "Durability",
+    "Scan",
+    "SessionFolder",
+    "file_stem",
+    "folded",
+    "is_session_id",
+    "session_id_of",
+]

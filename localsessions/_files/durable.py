@@ -6,17 +6,19 @@ fail, and the place for what one system does otherwise.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from localsessions.models import Fingerprint
 
 __all__ = [
+    "discard",
     "fingerprint_of",
     "make_folder",
     "open_regular",
@@ -34,11 +36,21 @@ _EVERYWHERE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _WINDOWS_BUSY = (5, 32, 33)
 _WINDOWS_PATIENCE = 2.0
 _LARGEST_CALL = 1 << 30
+_LARGEST = (1 << 63) - 1
 
 
 def fingerprint_of(status: os.stat_result) -> Fingerprint:
-    """Return the part of a ``stat`` that tells one version of a file from another."""
-    return Fingerprint(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    """Return the part of a ``stat`` that tells one version of a file from another.
+
+    Each number is cut to the 63 bits that SQLite and ``datetime`` have room for: ``touch`` sets a
+    time in the year 3,000,000, and Windows numbers files with 64 bits and more.
+    """
+    return Fingerprint(
+        status.st_size,
+        max(-_LARGEST, min(status.st_mtime_ns, _LARGEST)),
+        status.st_ctime_ns,
+        status.st_ino & _LARGEST,
+    )
 
 
 def open_regular(path: str) -> int:
@@ -76,7 +88,7 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
     """
     fd = os.open(path, _WRITE | _EVERYWHERE, 0o600)
     try:
-        try:
+        with _naming(path), _closing(fd):
             if hasattr(os, "fchmod"):
                 os.fchmod(fd, 0o600)
             _write_all(fd, data)
@@ -85,11 +97,28 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
             if durable:
                 _sync(fd)
             return fingerprint_of(os.fstat(fd))
-        finally:
-            os.close(fd)
     except BaseException:
-        unlink(path)
+        discard(path)
         raise
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Give the path to an error of a call that knows a descriptor only."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(error.filename, str):
+            error.filename = path
+        raise
+
+
+@contextlib.contextmanager
+def _closing(fd: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(fd)
 
 
 def _write_all(fd: int, data: bytes) -> None:
@@ -121,10 +150,8 @@ def sync_folder(path: str) -> None:
     if sys.platform == "win32":
         return
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with _naming(path), _closing(fd):
         _sync(fd)
-    finally:
-        os.close(fd)
 
 
 def rename(source: str, target: str) -> None:
@@ -139,6 +166,12 @@ def unlink(path: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def discard(path: str) -> None:
+    """Remove a temp file after an error, which is the one to tell: a later open sweeps it."""
+    with contextlib.suppress(OSError):
+        unlink(path)
 
 
 def _patiently(act: Callable[[], None]) -> None:
@@ -157,7 +190,7 @@ def _patiently(act: Callable[[], None]) -> None:
 def make_folder(path: str, *, durable: bool) -> None:
     """Make a folder and those above it, each 0700 and durable; leave what is there.
 
-    ``os.makedirs`` gives the mode to the last one only.
+    ``os.makedirs`` gives the mode to the last one only, and the umask takes from it.
 
     Raises:
         OSError: It cannot be made, or a file or a link to nowhere has its name.
@@ -165,9 +198,11 @@ def make_folder(path: str, *, durable: bool) -> None:
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path)
-    make_folder(parent, durable=durable)
+    if parent != path:  # a drive that is not there is its own parent
+        make_folder(parent, durable=durable)
     try:
         os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)
     except FileExistsError:
         if not os.path.isdir(path):
             raise NotADirectoryError(

@@ -24,7 +24,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from localsessions._files import durable
 from localsessions._files.locks import StripedLocks, stripe_of
-from localsessions._files.names import file_stem, session_id_of
+from localsessions._files.names import file_stem, is_session_id, session_id_of
 from localsessions.errors import (
     DurabilityUnknownError,
     SessionExistsError,
@@ -116,10 +116,17 @@ class SessionFolder:
     def path(self, session_id: str) -> str:
         """Return where the session's file is or would be.
 
+        A file that somebody else gave a name that not every system can hold stays where it is.
+
         Raises:
             ValueError: No file can have that id's name.
         """
-        return os.path.join(self.save_dir, file_stem(session_id) + _SUFFIX)
+        stem = file_stem(session_id)
+        path = os.path.join(self.save_dir, stem + _SUFFIX)
+        if stem != session_id and not session_id.startswith(".") and not os.path.lexists(path):
+            as_it_is = os.path.join(self.save_dir, session_id + _SUFFIX)
+            return as_it_is if os.path.lexists(as_it_is) else path
+        return path
 
     # -- opening -----------------------------------------------------------------------------
 
@@ -153,7 +160,7 @@ class SessionFolder:
 
     def _sweep_temp(self, name: str) -> None:
         """Remove a temp file that a killed process left; one in use has its stripe locked."""
-        stripe = name.split("-")[0]
+        stripe = name.partition("-")[0]
         if len(stripe) == 2 and all(char in "0123456789abcdef" for char in stripe):
             with self._locks.try_stripe(int(stripe, 16)) as is_ours:
                 if is_ours:
@@ -219,6 +226,10 @@ class SessionFolder:
                     found.misnamed[name] = fingerprint
                 else:
                     found.files[session_id] = fingerprint
+        for name in list(found.misnamed):
+            stem = name[: -len(_SUFFIX)]
+            if stem not in found.files and is_session_id(stem):
+                found.files[stem] = found.misnamed.pop(name)
         return found
 
     def read(self, session_id: str) -> FileRead:
@@ -301,7 +312,7 @@ class SessionFolder:
             self._locks.check(session_id)
             durable.rename(temp, path)
         except BaseException:
-            durable.unlink(temp)
+            durable.discard(temp)
             raise
         doubt = self._sync(os.path.dirname(path), session_id)
         # Renaming moves ctime on. If somebody was faster than this stat, what we know matches
@@ -419,7 +430,7 @@ class SessionFolder:
         return sorted(
             stem
             for name in names
-            if name.endswith(_SUFFIX) and (stem := name[: -len(_SUFFIX)])[:8].isdigit()
+            if name.endswith(_SUFFIX) and (stem := name[: -len(_SUFFIX)])[:8].isdecimal()
         )
 
     def write_checkpoint(self, session_id: str, checkpoint_id: str, data: bytes) -> FileWritten:

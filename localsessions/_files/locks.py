@@ -45,7 +45,7 @@ class StripedLocks:
 
     def __init__(self, folder: str, timeout: float) -> None:
         self.folder = folder
-        self.timeout = timeout
+        self.timeout = min(timeout, threading.TIMEOUT_MAX)  # what "for ever" can be
         self._stripes: dict[int, _Stripe] = {}
         self._pid = os.getpid()
 
@@ -70,8 +70,10 @@ class StripedLocks:
         """Make sure that the lock held for a session is still the one that others see.
 
         Raises:
-            OSError: ``ESTALE``: its file was removed or replaced meanwhile.
+            OSError: ``ESTALE``: its file was removed or replaced meanwhile, or this is the child
+                of a process that holds it.
         """
+        self._forget_parent()
         self._stripe(stripe_of(session_id)).check()
 
     @contextmanager
@@ -182,7 +184,7 @@ class _Stripe:
         if self._identity != _identity(self.path):
             raise OSError(
                 errno.ESTALE,
-                "the lock file was replaced while held; nothing was written",
+                "the lock was lost, its file replaced or the process forked; nothing was written",
                 self.path,
             )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["file_stem", "folded", "session_id_of"]
+__all__ = ["file_stem", "folded", "is_session_id", "session_id_of"]
 
 _ID_BYTES = 200
 # 255 is NAME_MAX of ext4, xfs, APFS and NTFS; the trash puts a time before and a suffix behind.
@@ -57,6 +57,14 @@ def session_id_of(stem: str) -> str | None:
         return session_id if file_stem(session_id) == stem else None
     except ValueError:
         return None
+
+
+def is_session_id(text: str) -> bool:
+    """Tell whether a text can be a session's id."""
+    try:
+        return bool(file_stem(text))
+    except ValueError:
+        return False
 
 
 def folded(session_id: str) -> str:

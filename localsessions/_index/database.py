@@ -63,6 +63,7 @@ class Database:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._inode: int | None = None
+        self._journal: int | None = None
         self.identity: str | None = None
         self._pid = os.getpid()
         self._closed = False
@@ -76,7 +77,8 @@ class Database:
             for _ in range(3):
                 try:
                     return act(self._known(self._open()))
-                except sqlite3.DatabaseError as error:
+                # SQLite quotes a garbled schema in its message, which then is no UTF-8.
+                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     self._heal(error)
             return act(self._known(self._open()))
 
@@ -87,7 +89,19 @@ class Database:
         A transaction that begins by reading and then writes fails at once when another process
         wrote in between, whatever the busy timeout.
         """
-        connection.execute("BEGIN IMMEDIATE")
+        with self._transaction(connection, "IMMEDIATE"):
+            self._known(connection)  # another process may have emptied it since it was looked at
+            yield
+
+    @contextmanager
+    def reading(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Let several statements see one state, whatever other processes write meanwhile."""
+        with self._transaction(connection, "DEFERRED"):
+            yield
+
+    @contextmanager
+    def _transaction(self, connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+        connection.execute(f"BEGIN {kind}")
         try:
             yield
         except BaseException:
@@ -115,6 +129,9 @@ class Database:
         if self._connection is not None and self._is_swapped():
             self._drop()
             self.generation += 1
+            # SQLite would play the old file's journal into the new one.
+            if self.path is not None and self._journal == _inode(self.path + "-wal"):
+                self._remove()
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
@@ -153,11 +170,12 @@ class Database:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version != self._version:
             self._make(connection)
-        self._inode = None if self.path is None else _inode(self.path)
+        if self.path is not None:
+            self._inode, self._journal = _inode(self.path), _inode(self.path + "-wal")
         return connection
 
     def _make(self, connection: sqlite3.Connection) -> None:
-        with self.writing(connection):
+        with self._transaction(connection, "IMMEDIATE"):
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == self._version:
                 return  # another process was faster
@@ -174,7 +192,7 @@ class Database:
             connection.execute(f"PRAGMA user_version = {self._version}")
         self.generation += 1
 
-    def _heal(self, error: sqlite3.DatabaseError) -> None:
+    def _heal(self, error: Exception) -> None:
         self._drop()
         self.generation += 1
         name = getattr(error, "sqlite_errorname", None) or ""

@@ -1,15 +1,16 @@
 """FullText: the words of messages, titles and metadata.
 
-A row of ``texts`` for each message that has words, and one with position -1 for the session
-itself; ``words`` is an FTS5 table of trigrams without content of its own, ``indexed`` says which
+A row of ``texts`` for each message that has words, sealed like those of ``sessions``, and one
+with position -1 for the session itself; ``words`` is an FTS5 table of trigrams without content of its own, ``indexed`` says which
 version of each session's file the rows were made from.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
+from zlib import crc32
 
 from localsessions._index.database import Database
 from localsessions._index.words import Query, fold
@@ -18,11 +19,10 @@ __all__ = ["SESSION_ITSELF", "FullText", "Text", "TextHit"]
 
 _SCHEMA_VERSION = 1
 _SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE indexed (session_id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE texts (
   id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, position INTEGER NOT NULL,
-  role BLOB, body BLOB NOT NULL
+  role BLOB, body BLOB NOT NULL, seal INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX by_place ON texts (session_id, position);
 CREATE VIRTUAL TABLE words USING fts5 (body, content = '', tokenize = 'trigram')
@@ -71,25 +71,6 @@ class FullText:
         """Return what the texts take on the disk."""
         return self._database.size_bytes()
 
-    def caught_up_to(self) -> tuple[str, int]:
-        """Return the epoch and the change number of the index that the texts agree with."""
-
-        def read(db: sqlite3.Connection) -> tuple[str, int]:
-            found = dict(db.execute("SELECT key, value FROM meta").fetchall())
-            return str(found.get("epoch", "")), int(found.get("change", 0))
-
-        return self._database.run(read)
-
-    def set_caught_up_to(self, epoch: str, change: int) -> None:
-        """Record which state of the index the texts agree with."""
-
-        def write(db: sqlite3.Connection) -> None:
-            with self._database.writing(db):
-                pairs = [("epoch", epoch), ("change", change)]
-                db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", pairs)
-
-        self._database.run(write)
-
     def digests(self) -> dict[str, bytes]:
         """Return, by session id, the hash of the file that its texts were made from."""
         query = "SELECT session_id, digest FROM indexed"
@@ -105,11 +86,29 @@ class FullText:
 
         return self._database.run(read)
 
-    def put(self, session_id: str, digest: bytes, texts: Mapping[int, Text]) -> None:
-        """Replace a session's texts; those that stayed the same are not indexed again."""
+    def put(
+        self,
+        session_id: str,
+        digest: bytes,
+        texts: Mapping[int, Text],
+        is_current: Callable[[], bool],
+    ) -> bool:
+        """Replace a session's texts; those that stayed the same are not indexed again.
 
-        def write(db: sqlite3.Connection) -> None:
+        Args:
+            session_id: Whose texts they are.
+            digest: Hash of the file that they were read from.
+            texts: What its messages say, by position.
+            is_current: Asked inside the transaction: whether the file still is what was read.
+
+        Returns:
+            False when it was not; then nothing was replaced.
+        """
+
+        def write(db: sqlite3.Connection) -> bool:
             with self._database.writing(db):
+                if not is_current():
+                    return False
                 query = "SELECT position, role, body, id FROM texts WHERE session_id = ?"
                 former = {
                     position: (_text(role, body), row)
@@ -120,38 +119,52 @@ class FullText:
                 for position in sorted(texts.keys() - (former.keys() - stale)):
                     _add(db, session_id, position, texts[position])
                 db.execute("INSERT OR REPLACE INTO indexed VALUES (?, ?)", [session_id, digest])
+                return True
 
-        self._database.run(write)
+        return self._database.run(write)
 
-    def remove(self, session_id: str) -> None:
-        """Forget a session's texts."""
+    def remove(self, session_id: str, is_gone: Callable[[], bool]) -> bool:
+        """Forget a session's texts if its file, asked inside the transaction, is gone."""
 
-        def write(db: sqlite3.Connection) -> None:
+        def write(db: sqlite3.Connection) -> bool:
             with self._database.writing(db):
+                if not is_gone():
+                    return False
                 query = "SELECT id, role, body FROM texts WHERE session_id = ?"
                 found = db.execute(query, [session_id]).fetchall()
                 _remove(db, ((row, _text(role, body).body) for row, role, body in found))
                 db.execute("DELETE FROM indexed WHERE session_id = ?", [session_id])
+                return True
 
-        self._database.run(write)
+        return self._database.run(write)
 
-    def search(self, query: Query) -> Iterator[TextHit]:
-        """Yield the best hit of each session, the best session first."""
+    def search(self, query: Query) -> Iterator[TextHit | None]:
+        """Yield the best hit of each session, the best session first.
+
+        None stands for one whose texts another process replaced meanwhile: ask again.
+        """
         ranked = (
             "WITH hits AS MATERIALIZED ("
             " SELECT rowid AS id, bm25(words) AS score FROM words WHERE words MATCH ?) "
             "SELECT texts.session_id, texts.id, "
             " min(hits.score * CASE WHEN texts.position < 0 THEN ? ELSE 1.0 END) AS best "
-            "FROM hits JOIN texts ON texts.id = hits.id "
+            "FROM hits LEFT JOIN texts ON texts.id = hits.id "
             "GROUP BY texts.session_id ORDER BY best, texts.session_id"
         )
         values = [query.match, _OWN_WEIGHT]
-        for session_id, row, score in self._database.run(
-            lambda db: db.execute(ranked, values).fetchall()
-        ):
-            found = self._body(row)
+
+        def read(db: sqlite3.Connection) -> list[tuple[str, int, float]]:
+            found = db.execute(ranked, values).fetchall()
+            if any(session_id is None for session_id, _, _ in found):
+                raise sqlite3.DatabaseError("there are words of a text that is not there")
+            return found
+
+        for session_id, row, score in self._database.run(read):
+            found = self._body(session_id, row)
+            if found is None:
+                yield None
             # Looked at again, so that a garbled index cannot invent a hit.
-            if found is not None and query.places(found[1].body)[1]:
+            elif query.occurs_in(found[1].body):
                 position = None if found[0] == SESSION_ITSELF else found[0]
                 yield TextHit(session_id, position, found[1], -score)
 
@@ -160,26 +173,33 @@ class FullText:
 
         def write(db: sqlite3.Connection) -> None:
             with self._database.writing(db):
-                for table in ("meta", "indexed", "texts"):
+                for table in ("indexed", "texts"):
                     db.execute(f"DELETE FROM {table}")  # noqa: S608
                 db.execute("INSERT INTO words (words) VALUES ('delete-all')")
+                self._database.renew(db)
 
         self._database.run(write)
 
-    def _body(self, row: int) -> tuple[int, Text] | None:
-        query = "SELECT position, role, body FROM texts WHERE id = ?"
+    def _body(self, session_id: str, row: int) -> tuple[int, Text] | None:
+        query = "SELECT position, role, body, seal FROM texts WHERE id = ? AND session_id = ?"
 
         def read(db: sqlite3.Connection) -> tuple[int, Text] | None:
-            found = db.execute(query, [row]).fetchone()
-            return None if found is None else (found[0], _text(found[1], found[2]))
+            found = db.execute(query, [row, session_id]).fetchone()
+            if found is None:
+                return None
+            position, role, body, seal = found
+            if seal != _seal(session_id, position, role, body):
+                raise sqlite3.DatabaseError(f"the text {position} of {session_id!r} is garbled")
+            return position, _text(role, body)
 
         return self._database.run(read)
 
 
 def _add(db: sqlite3.Connection, session_id: str, position: int, text: Text) -> None:
-    values = [session_id, position, text.role and _bytes(text.role), _bytes(text.body)]
+    place = session_id, position, text.role and _bytes(text.role), _bytes(text.body)
     row = db.execute(
-        "INSERT INTO texts (session_id, position, role, body) VALUES (?, ?, ?, ?)", values
+        "INSERT INTO texts (session_id, position, role, body, seal) VALUES (?, ?, ?, ?, ?)",
+        [*place, _seal(*place)],
     )
     db.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", [row.lastrowid, _folded(text.body)])
 
@@ -204,3 +224,7 @@ def _bytes(text: str) -> bytes:
 def _text(role: bytes | None, body: bytes) -> Text:
     read = [part and bytes(part).decode("utf-8", "surrogatepass") for part in (role, body)]
     return Text(read[0] or None, read[1] or "")
+
+
+def _seal(session_id: str, position: int, role: bytes | None, body: bytes) -> int:
+    return crc32(repr((session_id, position, role)).encode(), crc32(body))

@@ -144,7 +144,16 @@ class SessionIndex:
             f"SELECT {_COLUMNS} FROM sessions {where} "  # noqa: S608  (no name comes from outside)
             f"ORDER BY {column} {direction}, session_id {direction} LIMIT ?"
         )
-        return self._read(lambda db: [_row(found) for found in db.execute(query, [*values, limit])])
+
+        def read(db: sqlite3.Connection) -> list[IndexRow]:
+            rows = [_row(found) for found in db.execute(query, [*values, limit])]
+            keys = [(getattr(row.summary, column), row.summary.session_id) for row in rows]
+            in_order = sorted(set(keys), reverse=direction == "DESC") == keys
+            if not in_order or not all(which.matches(row.summary) for row in rows):
+                raise sqlite3.DatabaseError(f"the index of {column} does not agree with its table")
+            return rows
+
+        return self._read(read)
 
     def cursor(self, row: SessionSummary, which: Filter, order: Order) -> str:
         """Return the cursor that asks for what follows a row."""
@@ -202,16 +211,17 @@ class SessionIndex:
         """
 
         def read(db: sqlite3.Connection) -> dict[str, tuple[Fingerprint, bool]]:
-            found = {
-                session_id: (_fingerprint(text), bool(settled))
-                for session_id, text, settled in db.execute(
+            with self._database.reading(db):
+                rows = db.execute(
                     "SELECT session_id, fingerprint, settled FROM sessions NOT INDEXED"
-                )
-            }
-            for name in _INDEXES:
-                counting = f"SELECT count(*) FROM sessions INDEXED BY {name}"  # noqa: S608
-                if db.execute(counting).fetchone()[0] != len(found):
-                    raise sqlite3.DatabaseError(f"{name} does not agree with its table")
+                ).fetchall()
+                for name in _INDEXES:
+                    counting = f"SELECT count(*) FROM sessions INDEXED BY {name}"  # noqa: S608
+                    if db.execute(counting).fetchone()[0] != len(rows):
+                        raise sqlite3.DatabaseError(f"{name} does not agree with its table")
+            found = {one: (_fingerprint(text), bool(settled)) for one, text, settled in rows}
+            if len(found) != len(rows):
+                raise sqlite3.DatabaseError("a session has two rows")
             return found
 
         return self._read(read)

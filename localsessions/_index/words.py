@@ -21,6 +21,8 @@ _SHORT_WORDS = re.compile(
     "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 _BEFORE, _AFTER = 40, 100
+# A long text is looked at in parts until one has a hit; no phrase is longer than the overlap.
+_BLOCK, _OVERLAP = 20_000, 2_000
 
 
 class _Letters(dict[int, str]):
@@ -71,6 +73,13 @@ class Query:
         """The query in the language of FTS5."""
         return " AND ".join(f"({' OR '.join(_variants(phrase))})" for phrase in self.phrases)
 
+    def occurs_in(self, text: str) -> bool:
+        """Tell whether a text fits the query."""
+        folded = fold(text)
+        return all(
+            any(variant[1:-1] in folded for variant in _variants(phrase)) for phrase in self.phrases
+        )
+
     def places(self, text: str) -> tuple[str, list[tuple[int, int]]]:
         """Return a text in normal form, and where in it the query's words stand."""
         text = unicodedata.normalize("NFC", text)
@@ -89,11 +98,20 @@ class Query:
 
     def snippet(self, text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
         """Return some of a text on one line, around the first hit, and where the hits are."""
-        text, spans = self.places(text)
+        for block in range(0, len(text), _BLOCK):
+            lead_in = max(0, block - _BEFORE)
+            part, spans = self.places(text[lead_in : block + _BLOCK + _OVERLAP])
+            if spans:
+                return self._around(part, spans, cut=lead_in > 0)
+        return self._around(text[: _BEFORE + _AFTER], [], cut=False)
+
+    def _around(
+        self, text: str, spans: list[tuple[int, int]], *, cut: bool
+    ) -> tuple[str, tuple[tuple[int, int], ...]]:
         first = spans[0][0] if spans else 0
         begin = max(0, first - _BEFORE)
         end = min(len(text), max(first + _AFTER, spans[0][1] if spans else 0))
-        lead, tail = "…" if begin else "", "…" if end < len(text) else ""
+        lead, tail = "…" if begin or cut else "", "…" if end < len(text) else ""
         line = re.sub(r"\s", " ", text[begin:end])
         shift = len(lead) - begin
         inside = [

@@ -1,0 +1,38 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO ?= demo-sessions
+
+.PHONY: demo test lint bench schema clean
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]" --group dev
+	touch $(READY)
+
+# Imports the transcripts in examples/transcripts, lists, searches and shows one.
+demo: $(READY)
+	$(BIN)/python examples/demo.py $(DEMO)
+
+test: $(READY) lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report term
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python benchmarks/turns.py
+
+# Makes the JSON Schema again after a change of the models; a test holds it.
+schema: $(READY)
+	$(BIN)/python docs/make_schema.py
+
+clean:
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,33 @@
+"""``localsessions`` and ``python -m localsessions``: the door of the command line, no more.
+
+Here and not below, because below click is needed, and what is said here is that it is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+_EXTRA = frozenset({"click", "platformdirs", "rich"})
+
+
+def main() -> int:
+    """Run the command line with the arguments of the process; return its exit code."""
+    try:
+        from localsessions.cli import run
+
+        return run(sys.argv[1:])
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in _EXTRA:
+            raise
+        sys.stderr.write(
+            f"error: the command line needs {error.name}: pip install 'localsessions[cli]'\n"
+        )
+        return 1
+    except KeyboardInterrupt:  # while modules were loaded: the rest is caught below
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

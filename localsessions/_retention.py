@@ -1,0 +1,53 @@
+"""What a cleanup does with a session, and why. Pure: it decides and does nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from localsessions.models import CleanupAction, SessionSummary, format_instant
+
+__all__ = ["age_of", "verdict"]
+
+
+def age_of(age: float | timedelta) -> timedelta:
+    """Return an age, given in seconds or as such.
+
+    Raises:
+        ValueError: It is negative or beyond all times.
+    """
+    try:
+        delta = age if isinstance(age, timedelta) else timedelta(seconds=age)
+    except OverflowError:
+        raise ValueError(f"max_age of {age!r} seconds is beyond all times") from None
+    if delta < timedelta(0):
+        raise ValueError(f"max_age must be 0 or more seconds, not {age!r}")
+    return delta
+
+
+def verdict(
+    summary: SessionSummary, now: datetime, cutoff: datetime | None
+) -> CleanupAction | None:
+    """Return what a cleanup does with a session; None when it is not even concerned.
+
+    Args:
+        summary: The session as its file says now.
+        now: The instant of the cleanup.
+        cutoff: Sessions last active before it are due; None goes by ``expires_at`` instead.
+    """
+    session_id, active = summary.session_id, summary.last_activity
+    if cutoff is None:
+        expires_at = summary.expires_at
+        reason = f"expired at {format_instant(expires_at)}" if expires_at else ""
+        is_due = expires_at is not None and expires_at <= now
+    elif active > now:
+        return CleanupAction(session_id, False, "its last activity lies in the future", active)
+    else:
+        reason = f"last active at {format_instant(active)}"
+        is_due = active < cutoff
+    if not is_due:
+        return None
+    if summary.unreadable is not None:
+        return CleanupAction(session_id, False, "it is unreadable", active)
+    if summary.pinned:
+        return CleanupAction(session_id, False, "it is pinned", active)
+    return CleanupAction(session_id, True, reason, active)

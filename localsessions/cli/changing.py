@@ -1,0 +1,183 @@
+"""``new``, ``append``, ``rename``, ``tag``, ``pin``, ``archive``, ``fork``: one session, changed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from localsessions.cli.exits import ExitCode, stop
+from localsessions.cli.folder import opened, session_argument, summary_of
+from localsessions.cli.options import json_option
+from localsessions.cli.output import emit, emit_json, note, one_line
+from localsessions.cli.times import age
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from localsessions.models import Session, SessionSummary
+
+__all__ = ["append", "archive", "fork", "new", "pin", "rename", "tag"]
+
+
+@click.command(epilog=examples('id=$(localsessions new --title "Release 2.0" --user ann)'))
+@click.option("--id", "session_id", metavar="ID", help="Its id; without, one is made.")
+@click.option("--title", metavar="TEXT", help="Without, listings use the first user message.")
+@click.option("--user", "user_id", metavar="ID", help="Whose session it is.")
+@click.option("--agent", "agent_id", metavar="ID", help="The agent that it belongs to.")
+@click.option("--ttl", type=age, metavar="AGE", help="How long until it expires, as in 12h.")
+@json_option
+def new(
+    *,
+    session_id: str | None,
+    title: str | None,
+    user_id: str | None,
+    agent_id: str | None,
+    ttl: timedelta | None,
+    as_json: bool,
+) -> None:
+    """Make a new session, and the folder if need be; print the session's id."""
+    seconds = None if ttl is None else ttl.total_seconds()
+    if seconds is not None and seconds.is_integer():
+        seconds = int(seconds)
+    with opened(make=True) as store:
+        session = store.create(
+            session_id, title=title, user_id=user_id, agent_id=agent_id, ttl=seconds
+        )
+        made = summary_of(store, session)
+    _emit_made(made, as_json=as_json)
+
+
+def _emit_made(made: SessionSummary, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(made)
+    else:
+        emit(one_line(made.session_id))
+
+
+@click.command(epilog=examples('localsessions append latest --role user "Show the files"', "git diff | localsessions append latest --role user -"))
+@session_argument
+@click.option("--role", required=True, metavar="ROLE", help="Who says it: user, assistant, ...")
+@click.option("--name", metavar="NAME", help="The message's name field.")
+@click.argument("text", required=False)
+@json_option
+def append(*, reference: str, role: str, name: str | None, text: str | None, as_json: bool) -> None:
+    """Add a message at the end of a session; print the message's id.
+
+    The text is TEXT or, where that is '-' or absent, what standard input holds.
+    """
+    content = _typed() if text in (None, "-") else text
+    message = {"role": role, "content": content} | ({"name": name} if name else {})
+    with opened() as store:
+        session_id = store.resolve(reference)
+        added = store.append(session_id, message)
+    if as_json:
+        emit_json({"session_id": session_id, "messages": added})
+    else:
+        emit(one_line(str(added[0]["id"])))
+
+
+def _typed() -> str:
+    """Return what standard input holds, without the newline that ends its last line."""
+    if sys.stdin is None or sys.stdin.isatty():
+        note("type the message; Ctrl-D on a line of its own ends it")
+    data = click.get_binary_stream("stdin").read()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        stop(f"standard input is not UTF-8 (byte {error.start})", ExitCode.FAILURE)
+    if not text:
+        raise click.UsageError("standard input is empty: there is nothing to append")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+@click.command(epilog=examples('localsessions rename latest "Release 2.0"'))
+@session_argument
+@click.argument("title", required=False)
+@click.option("--clear", is_flag=True, help="Remove the title: listings then make one.")
+@json_option
+def rename(*, reference: str, title: str | None, clear: bool, as_json: bool) -> None:
+    """Set the title of a session."""
+    if clear == bool(title):
+        raise click.UsageError("give either a TITLE or --clear")
+    with opened() as store:
+        changed = store.rename(store.resolve(reference), title or None)
+    _emit_changed(changed, f"title: {changed.title}", as_json=as_json)
+
+
+@click.command(epilog=examples("localsessions tag latest work urgent --remove draft"))
+@session_argument
+@click.argument("tags", metavar="[TAG]...", nargs=-1)
+@click.option("--remove", "-r", metavar="TAG", multiple=True, help="Remove this tag; repeatable.")
+@json_option
+def tag(*, reference: str, tags: tuple[str, ...], remove: tuple[str, ...], as_json: bool) -> None:
+    """Add tags to a session and remove some."""
+    if not tags and not remove:
+        raise click.UsageError("give a TAG to add, or --remove TAG")
+    if "" in tags:
+        raise click.UsageError("a tag is empty")
+    with opened() as store:
+        changed = store.tag(store.resolve(reference), *tags, remove=remove)
+    _emit_changed(changed, f"tags: {', '.join(changed.tags) or 'none'}", as_json=as_json)
+
+
+@click.command()
+@session_argument
+@click.option("--off", is_flag=True, help="Let cleanups have it again.")
+@json_option
+def pin(*, reference: str, off: bool, as_json: bool) -> None:
+    """Keep a session from every cleanup."""
+    with opened() as store:
+        changed = store.pin(store.resolve(reference), pinned=not off)
+    _emit_changed(changed, "pinned" if changed.pinned else "no longer pinned", as_json=as_json)
+
+
+@click.command()
+@session_argument
+@click.option("--off", is_flag=True, help="Set the status back to active.")
+@json_option
+def archive(*, reference: str, off: bool, as_json: bool) -> None:
+    """Set the status of a session to archived."""
+    with opened() as store:
+        changed = store.archive(store.resolve(reference), archived=not off)
+    _emit_changed(changed, f"status: {changed.status}", as_json=as_json)
+
+
+def _emit_changed(changed: SessionSummary, what: str, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(changed)
+    else:
+        note(one_line(f"{changed.session_id}: {what}"), epilog=examples("localsessions fork latest --at 4"))
+
+
+@click.command()
+@session_argument
+@click.option(
+    "--at",
+    metavar="MESSAGE",
+    help="The last message to take: its id, or its number as 'history' shows it.  [the last]",
+)
+@click.option("--id", "new_id", metavar="ID", help="Id of the new session; without, one is made.")
+@json_option
+def fork(*, reference: str, at: str | None, new_id: str | None, as_json: bool) -> None:
+    """Make a new session of the first messages of one; print the new one's id."""
+    with opened() as store:
+        session = store.load(store.resolve(reference))
+        made = store.fork(session.session_id, at=_place(session, at), new_id=new_id)
+        summary = summary_of(store, made)
+    _emit_made(summary, as_json=as_json)
+
+
+def _place(session: Session, at: str | None) -> str | int | None:
+    """Return what the store calls the message: people count from 1, the store from 0."""
+    ids = [message.get("id") for message in session.messages]
+    if at is None or at in ids or not at.isdecimal():
+        return at
+    number = int(at[:12])
+    if not 1 <= number <= len(ids):
+        stop(
+            f"session {session.session_id!r} has {len(ids)} messages, none has the number {at}",
+            ExitCode.NOT_FOUND,
+        )
+    return number - 1

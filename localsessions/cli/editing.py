@@ -1,0 +1,131 @@
+"""``edit``: one session in the person's own editor.
+
+Nobody's work is lost: not what somebody else stores while the editor is open, since saving
+compares with what was opened; not what the person typed, which is kept in a named file whenever
+it cannot be saved.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from localsessions._codec import decode, inner_id
+from localsessions.cli.exits import ExitCode, stop
+from localsessions.cli.folder import opened, session_argument
+from localsessions.cli.output import note, one_line
+from localsessions.errors import FormatVersionError
+from localsessions.models import FORMAT, Base, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localsessions.store import SessionStore
+
+__all__ = ["edit"]
+
+
+@click.command(epilog=examples("localsessions edit latest", 'EDITOR="code --wait" localsessions edit latest'))
+@session_argument
+def edit(*, reference: str) -> None:
+    """Open a session in $VISUAL or $EDITOR and store it when the editor is closed.
+
+    What cannot be read afterwards, or was changed by someone else meanwhile, is not stored; your
+    text is kept in a file that is named. An editor that returns at once needs its option to
+    wait.
+    """
+    with opened() as store:
+        session = store.load(store.resolve(reference))
+        if session.format != FORMAT:
+            raise FormatVersionError(session.session_id, session.format, FORMAT)
+        stem = os.path.basename(store.path(session.session_id))
+        with _draft(stem, _base(session)) as draft:
+            _open_editor(draft.path)
+            edited = draft.read()
+            if edited != draft.opened:
+                _store(store, session, edited)
+                return
+    note("nothing was changed, nothing was written")
+
+
+@dataclass(frozen=True)
+class _Draft:
+    path: str
+    opened: bytes
+
+    def read(self) -> bytes:
+        with open(self.path, "rb") as file:
+            return file.read()
+
+    def is_worth_keeping(self) -> bool:
+        try:
+            return self.read() != self.opened
+        except OSError:
+            return False
+
+
+@contextmanager
+def _draft(name: str, base: Base) -> Iterator[_Draft]:
+    """Give a private copy of a session's file; when the block fails, what was typed stays."""
+    folder = tempfile.mkdtemp(prefix="localsessions-")
+    draft = _Draft(os.path.join(folder, name), base.data)
+    try:
+        with open(draft.path, "xb") as file:
+            file.write(draft.opened)
+        yield draft
+    except BaseException:  # Ctrl-C too
+        if draft.is_worth_keeping():
+            note(one_line(f"nothing was stored; your text is kept in {draft.path}"))
+        else:
+            shutil.rmtree(folder)
+        raise
+    shutil.rmtree(folder)
+
+
+def _base(session: Session) -> Base:
+    base = session._base  # noqa: SLF001  (what was opened is what saving has to compare with)
+    assert base is not None  # noqa: S101  (a loaded session has one)
+    return base
+
+
+def _open_editor(path: str) -> None:
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        words = shlex.split(editor, posix=os.name == "posix")
+    except ValueError as error:
+        raise click.UsageError(f"the editor {editor!r} is no command: {error}") from None
+    # Ctrl-C goes to the editor as well, which knows what to do; SIG_IGN would be inherited.
+    former = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        code = subprocess.call([*words, path])
+    except OSError as error:
+        stop(f"the editor {editor!r} cannot be started: {error.strerror}", ExitCode.FAILURE)
+    finally:
+        signal.signal(signal.SIGINT, former)
+    if code != 0:
+        stop(f"the editor {editor!r} ended with {code}", ExitCode.FAILURE)
+
+
+def _store(store: SessionStore, session: Session, edited: bytes) -> None:
+    """Save what the person made of a session, if nobody else changed it meanwhile."""
+    base = _base(session)
+    made = decode(edited, session_id=session.session_id, fingerprint=base.fingerprint)
+    if inner_id(made) not in (None, session.session_id):
+        note(one_line(f"the session_id stays {session.session_id!r}: 'fork' makes another session"))
+    # Unknown fields stand where the person put them; all else is compared with what was opened.
+    made._base = replace(base, keys=_base(made).keys)  # noqa: SLF001
+    former = made.revision
+    store.save(made)
+    if made.revision == former:
+        note("nothing was changed but the layout, nothing was written")
+    else:
+        note(one_line(f"stored {session.session_id}"))

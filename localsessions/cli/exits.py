@@ -1,0 +1,128 @@
+"""Exit codes, and the one place that makes them of exceptions.
+
+A person who mistypes, lacks a permission or fills a disk gets one line on standard error. What
+is not in the tables here is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from enum import IntEnum
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+import click
+
+from localsessions.cli.output import note, one_line
+from localsessions.errors import (
+    ConflictError,
+    LockTimeoutError,
+    SessionError,
+    SessionExistsError,
+    SessionNotFoundError,
+    UnreadableSessionError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ExitCode", "exit_code_of", "stop"]
+
+
+class ExitCode(IntEnum):
+    """What the process ends with."""
+
+    DONE = 0
+    FAILURE = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    CONFLICT = 4
+    UNREADABLE = 5
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141  # 128 + SIGPIPE, as of a filter that the signal ended
+
+
+_OF_CLASSES = (
+    (SessionNotFoundError, ExitCode.NOT_FOUND),
+    (ConflictError, ExitCode.CONFLICT),
+    (LockTimeoutError, ExitCode.CONFLICT),
+    (SessionExistsError, ExitCode.CONFLICT),
+    (UnreadableSessionError, ExitCode.UNREADABLE),
+    (SessionError, ExitCode.FAILURE),
+    (OSError, ExitCode.FAILURE),
+)
+# Misuse, as the store documents it. Subclasses (KeyError, UnicodeError, ...) are bugs of ours.
+_OF_EXACT_CLASSES = {ValueError: ExitCode.USAGE, LookupError: ExitCode.NOT_FOUND}
+
+
+def stop(message: str, code: ExitCode) -> NoReturn:
+    """End the command with an error line and an exit code."""
+    error = click.ClickException(message)
+    error.exit_code = code
+    raise error
+
+
+def exit_code_of(act: Callable[[], object]) -> int:
+    """Do something, say on standard error what went wrong, and return the exit code."""
+    try:
+        act()
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        # The empty line ends the one on which the terminal shows ^C.
+        _report("\ninterrupted; nothing was lost: what was finished is stored")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return ExitCode.BROKEN_PIPE
+    except click.ClickException as error:
+        _report(f"error: {one_line(_of_click(error))}")
+        return error.exit_code
+    except (SessionError, OSError, ValueError, LookupError) as error:
+        code = _code_of(error)
+        if code is None:
+            raise
+        _report(f"error: {one_line(_message(error))}")
+        return code
+    finally:
+        _settle(sys.stdout)
+        _settle(sys.stderr)
+    return ExitCode.DONE
+
+
+def _code_of(error: Exception) -> ExitCode | None:
+    for kind, code in _OF_CLASSES:
+        if isinstance(error, kind):
+            return code
+    return _OF_EXACT_CLASSES.get(type(error))
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, SessionError):
+        what = error.strerror or str(error)
+        return f"{what}: {os.fsdecode(error.filename)}" if error.filename else what
+    return str(error)
+
+
+def _of_click(error: click.ClickException) -> str:
+    message = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message.rstrip('.')}; see '{error.ctx.command_path} --help'"
+    return message
+
+
+def _report(line: str) -> None:
+    with suppress(OSError):  # nobody listens any more
+        note(line)
+
+
+def _settle(stream: TextIO | None) -> None:
+    """Let what a stream could not write go nowhere, or Python complains when it ends."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

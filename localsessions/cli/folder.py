@@ -1,0 +1,140 @@
+"""Which folder of sessions is meant, opening it, and how an argument names a session."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from localsessions._codec import summarize
+from localsessions.cli.exits import ExitCode, stop
+from localsessions.cli.output import one_line
+from localsessions.errors import SessionError
+from localsessions.store import SessionStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from localsessions.models import Session, SessionSummary
+
+__all__ = [
+    "DIR_VARIABLE",
+    "chosen_folder",
+    "complete_session",
+    "every_session",
+    "folder_option",
+    "opened",
+    "session_argument",
+    "sessions_argument",
+    "summary_of",
+]
+
+DIR_VARIABLE = "LOCALSESSIONS_DIR"
+_CHOSEN = "localsessions.dir"
+_COMPLETIONS = 100
+
+Function = TypeVar("Function", bound="Callable[..., object]")
+Names = TypeVar("Names", str, tuple[str, ...], None)
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value == "":
+        raise click.BadParameter("the name of the folder is empty", ctx, param)
+    if value is not None:
+        ctx.meta[_CHOSEN] = value
+
+
+def folder_option() -> click.Option:
+    """Return the option ``--dir``, which stands before or after the command's name."""
+    return click.Option(
+        ["--dir"],
+        metavar="FOLDER",
+        expose_value=False,
+        callback=_remember,
+        help=f"The folder of sessions; else ${DIR_VARIABLE}, else one in the user's data folder.",
+    )
+
+
+def chosen_folder() -> str:
+    """Return the folder that the person means, whether it is there or not."""
+    chosen = click.get_current_context().meta.get(_CHOSEN) or os.environ.get(DIR_VARIABLE)
+    if chosen:
+        return os.path.abspath(str(chosen))
+    import platformdirs
+
+    return platformdirs.user_data_dir("localsessions", appauthor=False)
+
+
+@contextmanager
+def opened(*, make: bool = False) -> Iterator[SessionStore]:
+    """Open the chosen folder; one that is not there is made only when ``make``."""
+    folder = chosen_folder()
+    if not make and not os.path.lexists(folder):
+        stop(
+            f"there is no folder of sessions at {folder}: 'new' and 'import' make it, --dir and "
+            f"{DIR_VARIABLE} name another",
+            ExitCode.NOT_FOUND,
+        )
+    with SessionStore(folder) as store:
+        yield store
+
+
+def every_session(store: SessionStore) -> Iterator[SessionSummary]:
+    """Yield every session, the last active first."""
+    page = store.list(limit=500)
+    yield from page
+    while page.next_cursor is not None:
+        page = store.list(limit=500, cursor=page.next_cursor)
+        yield from page
+
+
+def summary_of(store: SessionStore, session: Session) -> SessionSummary:
+    """Return the line of a listing for a session that was just read or written."""
+    return summarize(session, os.path.getsize(store.path(session.session_id)))
+
+
+def _named(ctx: click.Context, param: click.Parameter, value: Names) -> Names:
+    # An empty text is the beginning of every id: "$UNSET" must not stand for the only session.
+    if value == "" or "" in (value or ()):
+        raise click.BadParameter("the name of a session is empty", ctx, param)
+    return value
+
+
+def complete_session(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the ids that begin so, each with its title; nothing where the store says no."""
+    try:
+        with ctx.scope(cleanup=False), opened() as store:
+            fitting = (one for one in every_session(store) if one.session_id.startswith(incomplete))
+            return [
+                CompletionItem(one.session_id, help=one_line(one.title))
+                for one in islice(fitting, _COMPLETIONS)
+            ]
+    except (click.ClickException, SessionError, OSError):
+        return []  # pressing a key is no place for an error
+
+
+def session_argument(function: Function) -> Function:
+    """Give a command the argument ``SESSION``, as ``reference``."""
+    decorate = click.argument(
+        "reference", metavar="SESSION", callback=_named, shell_complete=complete_session
+    )
+    return decorate(function)
+
+
+def sessions_argument(function: Function) -> Function:
+    """Give a command the argument ``SESSION...``, as ``references``."""
+    decorate = click.argument(
+        "references",
+        metavar="SESSION...",
+        nargs=-1,
+        required=True,
+        callback=_named,
+        shell_complete=complete_session,
+    )
+    return decorate(function)

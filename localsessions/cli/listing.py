@@ -1,0 +1,210 @@
+"""``list``, ``search``, ``stats``, ``path``: what there is and where."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Unpack, get_args
+
+import click
+
+from localsessions.cli.folder import chosen_folder, complete_session, opened
+from localsessions.cli.options import Filters, filter_options, json_option
+from localsessions.cli.output import (
+    emit,
+    emit_data,
+    emit_json,
+    emit_table,
+    note,
+    one_line,
+    short_instant,
+    styled,
+)
+from localsessions.cli.progress import progress
+from localsessions.models import Order, Page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from localsessions.models import SearchHit, SessionSummary, StoreStats
+    from localsessions.store import SessionStore
+
+__all__ = ["list_sessions", "search", "stats", "where"]
+
+_MOST = 1_000_000
+
+
+@click.command("list", epilog=examples("localsessions list --since 2d --agent coder"))
+@filter_options
+@click.option(
+    "--order",
+    type=click.Choice(get_args(Order)),
+    default="-last_activity",
+    metavar="FIELD",
+    help="last_activity, created_at or size_bytes; '-' before it puts the newest or largest first.",
+)
+@click.option("--limit", "-n", type=click.IntRange(1, _MOST), help="How many at most.  [50]")
+@click.option("--cursor", metavar="TEXT", help="Go on where a former listing ended.")
+@click.option("--all", "every", is_flag=True, help="All of them, however many.")
+@json_option
+def list_sessions(
+    *,
+    order: Order,
+    limit: int | None,
+    cursor: str | None,
+    every: bool,
+    as_json: bool,
+    **filters: Unpack[Filters],
+) -> None:
+    """List sessions, the last active first.
+
+    A file that is no session is listed with the reason, its line and column. Times are in UTC.
+    """
+    if every and limit is not None:
+        raise click.UsageError("--all and --limit exclude each other")
+    with opened() as store:
+        page = store.list(**filters, order=order, limit=limit or 50, cursor=cursor)
+        if every:
+            page = _to_the_end(store, page, order, filters)
+    if as_json:
+        emit_json(page)
+    elif page.items:
+        _emit_sessions(page.items)
+    _note_rest(page)
+
+
+def _to_the_end(
+    store: SessionStore, page: Page[SessionSummary], order: Order, filters: Filters
+) -> Page[SessionSummary]:
+    items = list(page)
+    while page.next_cursor is not None:
+        page = store.list(**filters, order=order, limit=500, cursor=page.next_cursor)
+        items += page
+    return Page(tuple(items))
+
+
+def _emit_sessions(sessions: Sequence[SessionSummary]) -> None:
+    header = ("ID", "LAST ACTIVITY", "MESSAGES", "STATUS", "AGENT", "TITLE")
+    rows = [
+        (
+            one.session_id,
+            short_instant(one.last_activity),
+            str(one.message_count),
+            f"{one.status}, pinned" if one.pinned else one.status,
+            one.agent_id or "",
+            _title(one),
+        )
+        for one in sessions
+    ]
+    emit_table(header, rows, numbers=(2,))
+
+
+def _title(one: SessionSummary) -> str:
+    fault = one.unreadable
+    if fault is None:
+        return one.title
+    place = f" at line {fault.line}, column {fault.column}" if fault.line is not None else ""
+    return f"unreadable{place}: {fault.reason}"
+
+
+def _note_rest(page: Page[SessionSummary]) -> None:
+    if not page.items:
+        note("no sessions")
+    elif page.next_cursor is not None:
+        note(f"there are more: --all shows them, --cursor {page.next_cursor} the next ones")
+
+
+@click.command(epilog=examples("localsessions search deploy failed", 'localsessions search \'"connection refused"\' --since 7d'))
+@click.argument("words", nargs=-1, required=True)
+@filter_options
+@click.option(
+    "--limit",
+    "-n",
+    type=click.IntRange(1, _MOST),
+    default=20,
+    show_default=True,
+    help="How many sessions at most.",
+)
+@json_option
+def search(
+    *, words: tuple[str, ...], limit: int, as_json: bool, **filters: Unpack[Filters]
+) -> None:
+    """Find sessions by words of their messages, titles, tags and metadata, the best first.
+
+    All words must occur in one message; those inside double quotes must follow each other. A
+    word is found as a part of longer ones too. The first search reads every session.
+    """
+    with opened() as store, progress("reading") as show:
+        hits = store.search(" ".join(words), **filters, limit=limit, on_progress=show)
+    if as_json:
+        emit_json(hits)
+        return
+    for hit in hits:
+        _emit_hit(hit)
+    if not hits:
+        note("nothing found")
+
+
+def _emit_hit(hit: SearchHit) -> None:
+    place = "title, tags or metadata"
+    if hit.position is not None:
+        place = f"message {hit.position + 1}, {one_line(hit.role or '')}"
+    title = one_line(hit.session.title)
+    emit(f"{styled(one_line(hit.session.session_id))}  {place}" + (f"  {title}" if title else ""))
+    emit(f"  {_highlighted(hit)}")
+
+
+def _highlighted(hit: SearchHit) -> str:
+    # Each part is cleaned by itself: what is spelled out grows, and would move the places.
+    made, end = "", 0
+    for start, stop in hit.highlights:
+        made += _safe(hit.snippet[end:start]) + styled(_safe(hit.snippet[start:stop]), colour="red")
+        end = stop
+    return made + _safe(hit.snippet[end:])
+
+
+def _safe(part: str) -> str:
+    # one_line() would take the spaces at the ends of a part.
+    return one_line(f"|{part}|")[1:-1]
+
+
+@click.command()
+@json_option
+def stats(*, as_json: bool) -> None:
+    """Show sizes and counts of the folder."""
+    with opened() as store:
+        found = store.stats()
+    if as_json:
+        emit_json(found)
+    else:
+        _emit_stats(found)
+
+
+def _emit_stats(found: StoreStats) -> None:
+    for name, value in (
+        ("folder", one_line(found.save_dir)),
+        ("sessions", found.sessions),
+        ("unreadable", found.unreadable),
+        ("messages", found.messages),
+        ("bytes of sessions", found.size_bytes),
+        ("bytes of index", found.index_bytes),
+        ("in the trash", found.trashed),
+    ):
+        emit(f"{name + ':':19}{value}", epilog=examples('git -C "$(localsessions path)" status'))
+
+
+@click.command("path")
+@click.argument("reference", metavar="[SESSION]", required=False, shell_complete=complete_session)
+@json_option
+def where(*, reference: str | None, as_json: bool) -> None:
+    """Print the path of a session's file or, without SESSION, of the folder."""
+    if reference is None:
+        path = chosen_folder()
+        if not os.path.lexists(path):
+            note("this folder is not there yet: 'new' and 'import' make it")
+    else:
+        with opened() as store:
+            path = store.path(store.resolve(reference))
+    if as_json:
+        emit_json({"path": path})
+    else:
+        emit_data(os.fsencode(path) + b"\n")

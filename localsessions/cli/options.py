@@ -1,0 +1,68 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+import click
+
+from localsessions.cli.times import instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+__all__ = ["Filters", "filter_options", "json_option", "yes_option"]
+
+Function = TypeVar("Function", bound="Callable[..., object]")
+
+
+class Filters(TypedDict):
+    """Which sessions ``list`` and ``search`` look at; None does not restrict."""
+
+    user_id: str | None
+    agent_id: str | None
+    status: str | None
+    since: datetime | None
+    until: datetime | None
+
+
+_FILTERS = (
+    click.option("--user", "user_id", metavar="ID", help="Only this user's."),
+    click.option("--agent", "agent_id", metavar="ID", help="Only those of this agent."),
+    click.option(
+        "--status",
+        metavar="STATUS",
+        help="Only of this status: active, archived, unreadable or your own.",
+    ),
+    click.option(
+        "--since",
+        type=instant,
+        metavar="TIME",
+        help="Only those active since: an ISO date (UTC where no offset stands) or an age (2d).",
+    ),
+    click.option(
+        "--until",
+        type=instant,
+        metavar="TIME",
+        help="Only those last active before: an ISO date or an age (12h, 30m).",
+    ),
+)
+
+
+def filter_options(function: Function) -> Function:
+    """Give a command the options that make ``Filters``."""
+    for decorate in reversed(_FILTERS):
+        function = decorate(function)
+    return function
+
+
+def json_option(function: Function) -> Function:
+    """Give a command the option ``--json``, as ``as_json``."""
+    decorate = click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+    return decorate(function)
+
+
+def yes_option(function: Function) -> Function:
+    """Give a command the option ``--yes``."""
+    return click.option("--yes", "-y", is_flag=True, help="Do it without asking.")(function)

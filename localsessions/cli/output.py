@@ -1,0 +1,209 @@
+"""What reaches the terminal: texts made safe for it, JSON, tables, styles.
+
+What stands in a session was written by others. No control character of theirs reaches a terminal
+raw, and what a terminal's encoding lacks is written as an escape.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TextIO
+
+import click
+from pydantic import BaseModel
+
+from localsessions._codec import encode_value
+from localsessions.models import format_instant
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+    from rich.text import Text
+
+__all__ = [
+    "Row",
+    "clean",
+    "emit",
+    "emit_data",
+    "emit_json",
+    "emit_table",
+    "is_plain",
+    "note",
+    "one_line",
+    "short_instant",
+    "styled",
+    "survive_any_encoding",
+]
+
+# C0 but for tab and newline, DEL and C1; what turns the direction of writing; separators of
+# lines; lone surrogates.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def clean(text: str) -> str:
+    """Return a text of several lines with every control character spelled out."""
+    return _UNSAFE.sub(lambda match: _spelled(match.group()), text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line, with every control character spelled out."""
+    return clean(" ".join(text.split()))
+
+
+def _spelled(char: str) -> str:
+    return f"\\x{ord(char):02x}" if ord(char) < 0x100 else f"\\u{ord(char):04x}"
+
+
+def survive_any_encoding() -> None:
+    """Let both streams spell out what their encoding lacks, instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+
+
+def emit(line: str) -> None:
+    """Write a line of data."""
+    # With file=None click would write UTF-8 where the stream says ASCII.
+    click.echo(line, file=sys.stdout)
+
+
+def note(line: str) -> None:
+    """Tell the person something that is no data."""
+    click.echo(line, file=sys.stderr)
+
+
+def emit_data(data: bytes) -> None:
+    """Write bytes as they are or, to a terminal, as a clean text."""
+    if _is_terminal(sys.stdout):
+        emit(clean(data.decode(errors="replace")).rstrip("\n"))
+    else:
+        click.echo(data, file=sys.stdout, nl=False)
+
+
+def emit_json(value: object) -> None:
+    """Write a value as one JSON document in UTF-8: the fields of models by their names."""
+    text = encode_value(_plain(value)).decode()
+    # All that is left of unsafe characters stands inside of strings, where an escape says it too.
+    escaped = _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    click.echo(escaped.encode(), file=sys.stdout, nl=False)
+
+
+def _plain(value: object) -> JsonValue:
+    if isinstance(value, str | int | float | None):
+        return value
+    if isinstance(value, datetime):
+        return format_instant(value)
+    if isinstance(value, BaseModel):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    raise AssertionError(value)
+
+
+def short_instant(instant: datetime) -> str:
+    """Return an instant to the minute, in UTC, as tables show it."""
+    return f"{format_instant(instant)[:16].replace('T', ' ')}Z"
+
+
+# -- styles --------------------------------------------------------------------------------------
+
+
+def is_plain(stream: TextIO | None) -> bool:
+    """Tell whether a stream gets no styles: it is no terminal, or NO_COLOR asks for none.
+
+    See https://no-color.org.
+    """
+    is_dumb = os.environ.get("TERM") == "dumb"
+    return bool(not _is_terminal(stream) or os.environ.get("NO_COLOR") or is_dumb)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def styled(text: str, *, colour: str | None = None) -> str:
+    """Return a text in bold and perhaps a colour, where standard output takes it."""
+    return text if is_plain(sys.stdout) else click.style(text, fg=colour, bold=True)
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+Row = Sequence[str]
+
+
+def emit_table(header: Row, rows: Sequence[Row], *, numbers: Sequence[int] = ()) -> None:
+    """Write a table: fitted to a terminal, or else whole, in columns padded and set off by tabs.
+
+    Args:
+        header: The names of the columns.
+        rows: Cells of any text. On a terminal the first cell of a row is folded rather than
+            cut, and so is a last cell that begins with "unreadable"; other last cells are cut.
+        numbers: Which columns are aligned to the right.
+    """
+    safe = [[one_line(cell) for cell in row] for row in rows]
+    if _is_terminal(sys.stdout):
+        emit(_fitted(header, safe, numbers))
+    else:
+        emit(_padded([header, *safe], numbers))
+
+
+def _padded(rows: Sequence[Row], numbers: Sequence[int]) -> str:
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+
+    def padded(cell: str, column: int) -> str:
+        space = " " * (widths[column] - cell_len(cell))
+        return space + cell if column in numbers else cell + space
+
+    lines = ("\t".join(padded(cell, at) for at, cell in enumerate(row)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _fitted(header: Row, rows: Sequence[Row], numbers: Sequence[int]) -> str:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(color_system=None if is_plain(sys.stdout) else "auto", highlight=False)
+    overflow: Literal["crop", "ellipsis"] = "crop" if console.options.ascii_only else "ellipsis"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    last = len(header) - 1
+    for at, name in enumerate(header):
+        justify: Literal["left", "right"] = "right" if at in numbers else "left"
+        # The last column is the first to be narrowed: rich spares those that do not wrap.
+        table.add_column(name, justify=justify, no_wrap=at != last, overflow=overflow)
+    for first, *middle, end in rows:
+        table.add_row(_folded(first), *map(_cut, middle), _last(end, overflow))
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
+
+
+def _folded(cell: str) -> Text:
+    from rich.text import Text
+
+    return Text(cell, overflow="fold", no_wrap=False)
+
+
+def _cut(cell: str) -> Text:
+    from rich.text import Text
+
+    return Text(cell)
+
+
+def _last(cell: str, overflow: Literal["crop", "ellipsis"]) -> Text:
+    from rich.text import Text
+
+    if cell.startswith("unreadable"):
+        return Text(cell, style="red", overflow="fold", no_wrap=False)
+    return Text(cell, overflow=overflow, no_wrap=True)

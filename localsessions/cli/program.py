@@ -1,0 +1,82 @@
+"""The group of all commands, and the one door that ends in an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from click.shell_completion import shell_complete
+
+from localsessions import __version__
+from localsessions.cli.care import reindex, verify
+from localsessions.cli.changing import append, archive, fork, new, pin, rename, tag
+from localsessions.cli.completion import COMPLETE_VARIABLE, completion
+from localsessions.cli.editing import edit
+from localsessions.cli.exchange import export_session, import_files
+from localsessions.cli.exits import exit_code_of
+from localsessions.cli.folder import folder_option
+from localsessions.cli.listing import list_sessions, search, stats, where
+from localsessions.cli.output import survive_any_encoding
+from localsessions.cli.reading import history, show
+from localsessions.cli.removing import cleanup, delete, restore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["program", "run"]
+
+_NAME = "localsessions"
+_COMMANDS = (
+    *(append, archive, cleanup, completion, delete, edit, export_session, fork, history),
+    *(import_files, list_sessions, new, pin, reindex, rename, restore, search, show, stats),
+    *(tag, verify, where),
+)
+
+
+class _Program(click.Group):
+    def main(  # type: ignore[override]  # click's own promises more than is wanted
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run, and end with our exit codes instead of click's."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        sys.exit(exit_code_of(lambda: self._run(arguments, extra)))
+
+    def _run(self, arguments: list[str], extra: dict[str, Any]) -> None:
+        survive_any_encoding()
+        if instruction := os.environ.get(COMPLETE_VARIABLE):
+            shell_complete(self, {}, _NAME, COMPLETE_VARIABLE, instruction)
+            return
+        # Not click's main(): it swallows a broken pipe, and calls it a failure.
+        with self.make_context(_NAME, arguments, **extra) as ctx:
+            self.invoke(ctx)
+
+
+@click.group(
+    _NAME,
+    cls=_Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 conflict or locked, 5 an "
+    "unreadable session, 130 interrupted.", epilog=examples("localsessions import ~/.claude/projects", "localsessions list --since 2d", "localsessions search deploy failed", "localsessions show latest"))
+@click.version_option(__version__, prog_name=_NAME)
+def program() -> None:
+    """Keep agent sessions in a folder: one readable JSON file each.
+
+    SESSION is an id, the beginning of one, a title, or 'latest'. Data goes to standard output,
+    everything else to standard error; --json makes the data one JSON document.
+    """
+
+
+program.params.insert(0, folder_option())
+for _command in _COMMANDS:
+    _command.params.append(folder_option())
+    program.add_command(_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; nothing of it is raised but bugs."""
+    try:
+        program.main(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1

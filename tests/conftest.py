@@ -1,0 +1,66 @@
+"""What the tests share: a folder, an open store, child programs, and how hypothesis runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from localsessions import SessionStore
+
+settings.register_profile(
+    "ci",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+Child: TypeAlias = subprocess.Popen[str]
+Start: TypeAlias = Callable[..., Child]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The save_dir of a store; nobody has made it yet."""
+    return tmp_path / "sessions"
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[SessionStore]:
+    """An open store of ``folder``."""
+    with SessionStore(folder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start programs of tests/programs by name; they are killed when the test ends.
+
+    Lines go in through ``stdin`` and come out through ``stdout``; whatever comes out through
+    stderr belongs to the test's own.
+    """
+    children: list[Child] = []
+
+    def start(name: str, *arguments: object) -> Child:
+        command = [sys.executable, "-W", "error", str(PROGRAMS / name), *map(str, arguments)]
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()

@@ -1,0 +1,203 @@
+"""The family of errors: its shape, what each one carries, and what it tells a person."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from localsessions import errors
+from localsessions.errors import (
+    ConflictError,
+    DurabilityUnknownError,
+    FormatVersionError,
+    LockTimeoutError,
+    NotOwnerError,
+    SessionError,
+    SessionExistsError,
+    SessionLimitError,
+    SessionNotFoundError,
+    UnreadableSessionError,
+    UnstorableValueError,
+)
+from localsessions.models import SessionSummary
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+THEN = SessionSummary(
+    session_id="s", created_at=NOW, last_activity=NOW, updated_at=NOW, revision=3, message_count=7
+)
+SINCE = THEN.model_copy(update={"revision": 5, "message_count": 9})
+FULL = OSError(28, "No space left on device")
+
+# Each error with its data, and the words of its message: what, where, and the remedy.
+EXAMPLES: dict[str, tuple[SessionError, dict[str, object], list[str]]] = {
+    "not found": (
+        SessionNotFoundError("s", path="/d/s.json"),
+        {"session_id": "s", "path": "/d/s.json"},
+        ["no session 's'", "/d/s.json", "list() shows"],
+    ),
+    "checkpoint not found": (
+        SessionNotFoundError("s", what="a checkpoint 'c' of session"),
+        {"session_id": "s", "path": None},
+        ["no checkpoint 'c' of session 's'"],
+    ),
+    "exists": (
+        SessionExistsError("s", path="/d/s.json"),
+        {"session_id": "s", "path": "/d/s.json", "existing": "s"},
+        ["'s' exists already", "load() it, or choose another id"],
+    ),
+    "twin exists": (
+        SessionExistsError("S", existing="s"),
+        {"session_id": "S", "existing": "s"},
+        ["'S' would share one file with 's'", "choose another id"],
+    ),
+    "changed by someone": (
+        ConflictError("s", path="/d/s.json", expected=THEN, found=SINCE),
+        {"session_id": "s", "path": "/d/s.json", "expected": THEN, "found": SINCE},
+        ["revision 3 with 7 messages then", "revision 5 with 9 now", "load() it again", "edit()"],
+    ),
+    "deleted by someone": (
+        ConflictError("s", expected=THEN),
+        {"expected": THEN, "found": None},
+        ["was deleted after it was loaded", "nothing was written"],
+    ),
+    "made by someone": (
+        ConflictError("s", found=SINCE),
+        {"expected": None, "found": SINCE},
+        ["exists already, but this one was never loaded", "nothing was written"],
+    ),
+    "unreadable": (
+        UnreadableSessionError("s", "it is torn", path="/d/s.json", line=3, column=14),
+        {"session_id": "s", "path": "/d/s.json", "reason": "it is torn", "line": 3, "column": 14},
+        ["'s' cannot be read at line 3, column 14: it is torn (/d/s.json)", "repair or move"],
+    ),
+    "unreadable without place": (
+        UnreadableSessionError("s", "it is a folder"),
+        {"reason": "it is a folder", "line": None, "column": None, "path": None},
+        ["'s' cannot be read: it is a folder; repair"],
+    ),
+    "newer format": (
+        FormatVersionError("s", "localsessions/2", "localsessions/1", path="/d/s.json"),
+        {"found": "localsessions/2", "supported": "localsessions/1", "path": "/d/s.json"},
+        ["'localsessions/2'", "'localsessions/1'", "nothing was written", "upgrade localsessions"],
+    ),
+    "locked": (
+        LockTimeoutError(2.5, session_id="s", path="/d/.localsessions/locks/7f"),
+        {"timeout": 2.5, "session_id": "s", "path": "/d/.localsessions/locks/7f"},
+        ["'s' stayed locked for 2.5 s", "/d/.localsessions/locks/7f", "longer lock_timeout"],
+    ),
+    "perhaps not durable": (
+        DurabilityUnknownError(FULL, session_id="s", path="/d"),
+        {"session_id": "s", "path": "/d", "errno": 28},
+        ["'s' was written", "syncing /d failed (No space left on device)", "save again"],
+    ),
+    "unstorable": (
+        UnstorableValueError("messages[3].content", "JSON has no nan", session_id="s"),
+        {"where": "messages[3].content", "reason": "JSON has no nan", "session_id": "s"},
+        ["messages[3].content cannot be stored without loss: JSON has no nan", "nothing was"],
+    ),
+    "unstorable as a whole": (
+        UnstorableValueError("", "it is too large"),
+        {"where": ""},
+        ["the session cannot be stored without loss: it is too large"],
+    ),
+    "too many": (
+        SessionLimitError(10, path="/d"),
+        {"limit": 10, "path": "/d", "session_id": None},
+        ["10 live sessions", "delete some, or allow more"],
+    ),
+    "not the owner": (
+        NotOwnerError("s", "eve", path="/d/s.json"),
+        {"session_id": "s", "user_id": "eve", "path": "/d/s.json"},
+        ["'s' belongs to another user than 'eve'", "nothing was written"],
+    ),
+}
+
+each = pytest.mark.parametrize("name", EXAMPLES)
+
+
+def classes_drawn() -> dict[str, tuple[str, ...]]:
+    """Return the tree of the docstring: each class with its bases, parents by indentation."""
+    drawn: dict[str, tuple[str, ...]] = {}
+    above: list[tuple[int, str]] = []
+    for line in inspect.cleandoc(errors.__doc__ or "").splitlines():
+        match = re.match(r"( {4,})(\w+Error)(?:\(([\w, ]+)\))?(?= |$)", line)
+        if match is None:
+            continue
+        indent, name, others = len(match[1]), match[2], match[3]
+        above = [(depth, parent) for depth, parent in above if depth < indent]
+        parents = [above[-1][1]] if above else []
+        drawn[name] = (*parents, *(others.split(", ") if others else ()))
+        above.append((indent, name))
+    return drawn
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_classes() -> None:
+    classes = {
+        name: tuple(base.__name__ for base in kind.__bases__)
+        for name, kind in vars(errors).items()
+        if inspect.isclass(kind) and issubclass(kind, Exception)
+    }
+    assert classes_drawn() == classes
+
+
+def test_every_error_is_public_and_has_an_example_here() -> None:
+    assert sorted(classes_drawn()) == errors.__all__
+    leaves = {type(error).__name__ for error, _, _ in EXAMPLES.values()}
+    assert leaves == set(errors.__all__) - {"SessionError"}
+
+
+@each
+def test_an_error_carries_its_data(name: str) -> None:
+    error, data, _ = EXAMPLES[name]
+    assert {key: getattr(error, key) for key in data} == data
+
+
+@each
+def test_an_error_says_what_where_and_the_remedy(name: str) -> None:
+    error, _, words = EXAMPLES[name]
+    assert [word for word in words if word not in str(error)] == []
+
+
+@each
+def test_an_error_pickles_with_message_and_data(name: str) -> None:
+    error, data, _ = EXAMPLES[name]
+    error.add_note("found by the nightly check")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (str(again), again.args) == (str(error), error.args)
+    assert {key: getattr(again, key) for key in data} == data
+    assert again.__notes__[-1] == "found by the nightly check"
+
+
+@each
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_an_error_can_be_copied(name: str, duplicate: object) -> None:
+    error, data, _ = EXAMPLES[name]
+    assert callable(duplicate)
+    again = duplicate(error)
+    assert (type(again), str(again)) == (type(error), str(error))
+    assert {key: getattr(again, key) for key in data} == data
+
+
+@pytest.mark.parametrize(
+    ("name", "caught_as"),
+    [
+        ("not found", LookupError),
+        ("locked", TimeoutError),
+        ("perhaps not durable", OSError),
+        ("unstorable", ValueError),
+        ("unstorable", TypeError),
+        ("too many", RuntimeError),
+        ("not the owner", PermissionError),
+    ],
+)
+def test_an_error_is_caught_by_its_builtin_name(name: str, caught_as: type[Exception]) -> None:
+    error = EXAMPLES[name][0]
+    with pytest.raises(caught_as) as caught:
+        raise error
+    assert caught.value is error

@@ -1,0 +1,77 @@
+"""The examples run as they are, as a person would run them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from localsessions import SessionStore, message_text
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+
+
+def run(*command: str | Path, said: str = "") -> str:
+    environment = {key: value for key, value in os.environ.items() if key != "OPENAI_API_KEY"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *map(str, command)],
+        input=said,
+        capture_output=True,
+        encoding="utf-8",
+        env=environment,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def test_the_chat_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    run(EXAMPLES / "persistent_chat.py", tmp_path, said="the sky is green\n")
+    second = run(EXAMPLES / "persistent_chat.py", tmp_path, said="and the grass?\n")
+    assert "user: the sky is green" in second
+    assert "Before it you said: the sky is green" in second
+    with SessionStore(tmp_path) as store:
+        texts = [message_text(message) for message in store.load("chat").messages]
+    assert len(texts) == 4
+    assert texts[0] == "the sky is green"
+
+
+def test_the_ide_reader_lists_good_and_bad_sessions_and_searches(tmp_path: Path) -> None:
+    with SessionStore(tmp_path) as store:
+        store.create("good", title="A good one")
+        store.append("good", {"role": "user", "content": "where is the needle?"})
+    (tmp_path / "bad.json").write_text('{"messages": [\n', encoding="utf-8")
+    pane = run(EXAMPLES / "ide_reader.py", tmp_path)
+    assert "A good one" in pane
+    assert "! bad: the file ends in the middle" in pane
+    assert "where is the needle?" in pane
+    assert "good, message 0" in run(EXAMPLES / "ide_reader.py", tmp_path, "needle")
+
+
+def test_a_git_diff_shows_one_turn_and_a_checkout_goes_back(tmp_path: Path) -> None:
+    shown = run(EXAMPLES / "git_folder.py", tmp_path / "repository")
+    assert '+      "content": "Like a plain text file."' in shown
+    assert '-      "content"' not in shown
+    assert "after git checkout HEAD~1: 1 message" in shown
+    assert "and back again: 2 messages" in shown
+    committed = subprocess.run(
+        ["git", "-C", str(tmp_path / "repository"), "ls-files"],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert committed.stdout.split() == ["design.json"]
+
+
+@pytest.mark.slow
+def test_the_demo_imports_lists_searches_and_shows(tmp_path: Path) -> None:
+    shown = run(EXAMPLES / "demo.py", tmp_path / "demo")
+    assert "claude-jsonl" in shown
+    with SessionStore(tmp_path / "demo") as store:
+        assert store.count() > 100
+        assert store.count(status="unreadable") == 0

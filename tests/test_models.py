@@ -1,0 +1,275 @@
+"""What crosses a wall between two rooms: what a session refuses, derives and says of itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import JsonValue, ValidationError
+
+from localsessions.models import (
+    CleanupAction,
+    CleanupReport,
+    Fingerprint,
+    Message,
+    Page,
+    Session,
+    SessionSummary,
+    format_instant,
+    message_text,
+    parse_instant,
+    utc_now,
+)
+
+GOLDEN = sorted((Path(__file__).parent / "data" / "v1").glob("*.json"))
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+
+
+# Instants
+
+
+@given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
+def test_an_instant_comes_back_from_its_text(instant: datetime) -> None:
+    try:
+        text = format_instant(instant)
+    except OverflowError:
+        return  # no year in UTC
+    again = parse_instant(text)
+    assert (again, again.tzinfo) == (instant, UTC)
+
+
+def test_an_instant_is_written_in_milliseconds_unless_they_would_lose_something() -> None:
+    assert format_instant(NOW) == "2026-01-02T03:04:05.678Z"
+    assert format_instant(NOW.replace(microsecond=678901)) == "2026-01-02T03:04:05.678901Z"
+    assert format_instant(NOW.replace(microsecond=0)) == "2026-01-02T03:04:05.000Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05+00:00"),
+        ("2026-01-02 03:04:05", "2026-01-02T03:04:05+00:00"),
+        ("2026-01-02T03:04:05+05:30", "2026-01-01T21:34:05+00:00"),
+        ("20260102T030405.5Z", "2026-01-02T03:04:05.500000+00:00"),
+        ("2026-01-02", "2026-01-02T00:00:00+00:00"),
+    ],
+)
+def test_iso_8601_is_read_in_each_of_its_spellings(text: str, utc: str) -> None:
+    assert parse_instant(text).isoformat() == utc
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "1735634700000", "0001-01-01T00:00+23:59", "9999-12-31T23:59-01:00"]
+)
+def test_a_text_that_is_no_instant_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"isoformat|1 to 9999"):
+        parse_instant(text)
+
+
+def test_now_is_aware_and_loses_nothing_in_a_file() -> None:
+    now = utc_now()
+    assert parse_instant(format_instant(now)) == now
+    assert now.microsecond % 1000 == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (datetime(2026, 1, 2), "must be an aware datetime"),  # noqa: DTZ001
+        (1735634700, "must be an ISO 8601 text or an aware datetime"),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), "years 1 to 9999"),
+    ],
+)
+def test_a_session_refuses_a_time_that_is_no_instant(value: object, problem: str) -> None:
+    session = Session(session_id="s")
+    with pytest.raises(ValidationError, match=problem):
+        session.created_at = value  # type: ignore[assignment]
+
+
+def test_times_of_a_session_are_utc_whatever_they_were_given_in() -> None:
+    session = Session(session_id="s", created_at=NOW.astimezone(timezone(timedelta(hours=9))))
+    assert (session.created_at, session.created_at.tzinfo) == (NOW, UTC)
+
+
+# What a session refuses
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("title", 5, "string"),
+        ("format", "something/1", "pattern"),
+        ("messages", {}, "must be a list of objects"),
+        ("messages", ["hi"], r"\[0\] must be an object"),
+        ("messages", [{"role": "user"}, {"content": "hi"}], r"\[1\].role must be a text"),
+        ("messages", [{"role": None}], r"\[0\].role must be a text"),
+        ("runs", [{"status": "done"}], r"\[0\].run_id must be a text"),
+        ("agent_context", [], "must be an object"),
+        ("agent_context", {"current_agent": 5}, ".current_agent must be a text"),
+        ("agent_context", {"switches": {}}, ".switches must be a list of objects"),
+        ("agent_context", {"switches": ["coder"]}, ".switches must be a list of objects"),
+        ("modules", None, "must be an object"),
+        ("state", [], "must be an object"),
+        ("metadata", "x", "must be an object"),
+        ("tags", "idea", "list"),
+        ("tags", [5], "string"),
+        ("pinned", 1, "boolean"),
+        ("pinned", "yes", "boolean"),
+        ("ttl", True, "must be a number of seconds"),
+        ("ttl", "60", "must be a number of seconds"),
+        ("revision", -1, "greater than or equal to 0"),
+        ("revision", 1.0, "integer"),
+        ("nickname", "x", "not permitted|no field|Object has no attribute"),
+    ],
+)
+def test_a_session_refuses_at_once_what_its_file_could_not_say(
+    field: str, value: object, problem: str
+) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Session.model_validate({"session_id": "s", field: value})
+    session = Session(session_id="s")
+    with pytest.raises((ValidationError, ValueError), match=problem):
+        setattr(session, field, value)
+
+
+def test_a_session_keeps_the_very_lists_and_objects_that_it_was_given() -> None:
+    messages: list[Message] = [{"role": "user", "content": "hi"}]
+    state: dict[str, JsonValue] = {"a": [1]}
+    session = Session(session_id="s", messages=messages, state=state)
+    assert session.messages is messages
+    assert session.state is state
+
+
+# What a session says of itself
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("plain", "plain"),
+        (None, ""),
+        (5, ""),
+        ([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {}}, "b"], "a\nb"),
+        ([{"type": "thinking", "thinking": "hm"}], "hm"),
+        ([{"type": "tool_result", "content": [{"type": "text", "text": "ok"}]}], "ok"),
+        ({"output": "out"}, "out"),
+        ([{"type": "refusal", "refusal": "no"}], "no"),
+        ({"text": "", "content": "second"}, "second"),
+        ({"type": "tool_use", "input": {"command": "ls"}}, ""),
+    ],
+)
+def test_the_text_of_a_message_is_what_it_says(content: JsonValue, text: str) -> None:
+    assert message_text({"role": "user", "content": content}) == text
+
+
+def test_a_title_is_made_of_the_first_words_that_a_user_said() -> None:
+    session = Session(session_id="s")
+    assert session.made_title == ""
+    session.messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "image_url"}]},
+        {"role": "user", "content": "  Show\n the   files "},
+        {"role": "user", "content": "later"},
+    ]
+    assert session.made_title == "Show the files"
+
+
+def test_a_preview_is_the_last_message_that_says_anything() -> None:
+    session = Session(session_id="s")
+    assert session.preview == ""
+    session.messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "x" * 81},
+        {"role": "assistant", "tool_calls": []},
+    ]
+    assert session.preview == "x" * 79 + "…"
+
+
+def test_a_text_of_eighty_letters_is_a_title_as_it_stands() -> None:
+    session = Session(session_id="s", messages=[{"role": "user", "content": "x" * 80}])
+    assert session.made_title == "x" * 80
+
+
+def test_the_current_agent_is_none_before_the_first_switch() -> None:
+    session = Session(session_id="s")
+    assert session.current_agent is None
+    session.agent_context = {"current_agent": "coder"}
+    assert session.current_agent == "coder"
+
+
+# The JSON Schema
+
+
+def schema() -> dict[str, object]:
+    made = Session.model_json_schema()
+    Draft202012Validator.check_schema(made)
+    return made
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_the_json_schema_accepts_every_golden_file(path: Path) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"), parse_int=lambda token: len(token))
+    assert list(Draft202012Validator(schema()).iter_errors(document)) == []
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        ([], "$"),
+        ({"title": 5}, "$.title"),
+        ({"format": "localsessions"}, "$.format"),
+        ({"messages": {}}, "$.messages"),
+        ({"messages": [{"content": "no role"}]}, "$.messages[0]"),
+        ({"messages": [{"role": 5}]}, "$.messages[0].role"),
+        ({"runs": [{}]}, "$.runs[0]"),
+        ({"agent_context": {"switches": [{"from": "a"}]}}, "$.agent_context.switches[0]"),
+        ({"agent_context": {"current_agent": 5}}, "$.agent_context.current_agent"),
+        ({"state": []}, "$.state"),
+        ({"tags": [5]}, "$.tags[0]"),
+        ({"pinned": "yes"}, "$.pinned"),
+        ({"ttl": "60"}, "$.ttl"),
+        ({"created_at": 5}, "$.created_at"),
+        ({"revision": -1}, "$.revision"),
+    ],
+)
+def test_the_json_schema_refuses_what_is_no_session_at_its_place(
+    document: JsonValue, place: str
+) -> None:
+    found = {error.json_path for error in Draft202012Validator(schema()).iter_errors(document)}
+    assert place in found
+
+
+# Small values
+
+
+def test_a_fingerprint_tells_the_time_in_milliseconds() -> None:
+    fingerprint = Fingerprint(1, 1_735_634_700_123_999_999, 0, 0)
+    assert fingerprint.modified_at == datetime(2024, 12, 31, 8, 45, 0, 123000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("mtime_ns", [-(1 << 63) + 1, -1, 0, (1 << 63) - 1])
+def test_a_fingerprint_tells_any_time_that_it_can_hold(mtime_ns: int) -> None:
+    assert 1677 <= Fingerprint(1, mtime_ns, 0, 0).modified_at.year <= 2262
+
+
+def test_a_page_is_a_sequence_of_its_items() -> None:
+    page = Page(("a", "b"), "next")
+    assert (list(page), len(page), page.next_cursor) == (["a", "b"], 2, "next")
+
+
+def test_a_cleanup_report_parts_what_went_from_what_stayed() -> None:
+    gone = CleanupAction("old", True, "last active long ago", NOW)
+    kept = CleanupAction("pinned", False, "it is pinned", NOW)
+    report = CleanupReport(NOW, False, (gone, kept))
+    assert (report.deleted, report.kept) == ((gone,), (kept,))
+
+
+def test_a_summary_is_frozen() -> None:
+    summary = SessionSummary(session_id="s", created_at=NOW, last_activity=NOW, updated_at=NOW)
+    with pytest.raises(ValidationError, match="frozen"):
+        summary.title = "x"  # type: ignore[misc]

@@ -179,7 +179,8 @@ class Reconciler:
             fingerprint = self._folder.fingerprint(session_id)
             if fingerprint is None:
                 return None
-            return self._unreadable_row(error, session_id, fingerprint, settled=True)
+            # Another user, a larger limit or a second try may read it, its fingerprint unmoved.
+            return self._unreadable_row(error, session_id, fingerprint, settled=False)
         path = self._folder.path(session_id)
         try:
             session = _codec.decode(

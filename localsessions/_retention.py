@@ -6,22 +6,21 @@ from datetime import datetime, timedelta
 
 from localsessions.models import CleanupAction, SessionSummary, format_instant
 
-__all__ = ["age_of", "verdict"]
+__all__ = ["cutoff_of", "verdict"]
 
 
-def age_of(age: float | timedelta) -> timedelta:
-    """Return an age, given in seconds or as such.
+def cutoff_of(now: datetime, max_age: float | timedelta) -> datetime:
+    """Return the instant that lies an age before another; the age is in seconds or a timedelta.
 
     Raises:
-        ValueError: It is negative or beyond all times.
+        ValueError: The age is negative, no number, or beyond all times.
     """
+    if not (max_age >= timedelta(0) if isinstance(max_age, timedelta) else max_age >= 0):
+        raise ValueError(f"max_age must be 0 or more seconds, not {max_age!r}")
     try:
-        delta = age if isinstance(age, timedelta) else timedelta(seconds=age)
+        return now - (max_age if isinstance(max_age, timedelta) else timedelta(seconds=max_age))
     except OverflowError:
-        raise ValueError(f"max_age of {age!r} seconds is beyond all times") from None
-    if delta < timedelta(0):
-        raise ValueError(f"max_age must be 0 or more seconds, not {age!r}")
-    return delta
+        raise ValueError(f"max_age of {max_age!r} is beyond all times") from None
 
 
 def verdict(

@@ -49,7 +49,7 @@ def _session(folder: SessionFolder, reconciler: Reconciler, session_id: str) -> 
     except SessionNotFoundError:
         return
     except UnreadableSessionError as error:
-        place = f" at line {error.line}, column {error.column}" if error.line else ""
+        place = f", at line {error.line}, column {error.column}" if error.line else ""
         repair = "repair the file by hand, or delete the session"
         yield Finding("unreadable", path, error.reason + place, repair, session_id)
         return

@@ -30,7 +30,7 @@ from localsessions._index import (
     listing_of,
 )
 from localsessions._reconcile import Progress, Reconciler
-from localsessions._retention import age_of, verdict
+from localsessions._retention import cutoff_of, verdict
 from localsessions._verify import verify
 from localsessions.errors import (
     ConflictError,
@@ -196,7 +196,7 @@ class SessionStore:
             ttl=ttl,
             created_at=now,
             last_activity=now,
-            expires_at=now + timedelta(seconds=ttl) if ttl is not None and ttl > 0 else None,
+            expires_at=_expiry(now, ttl),
         )
         return self._create(session)
 
@@ -435,7 +435,7 @@ class SessionStore:
             fork.runs = [run for run in fork.runs if run["run_id"] in kept]
         fork.created_at = fork.last_activity = now
         fork.pinned, fork.status, fork.revision = False, "active", 0
-        fork.expires_at = now + timedelta(seconds=fork.ttl) if fork.ttl and fork.ttl > 0 else None
+        fork.expires_at = _expiry(now, fork.ttl)
         return self._create(fork)
 
     def tail(self, session_id: str, n: int) -> tuple[Message, ...]:
@@ -493,6 +493,7 @@ class SessionStore:
             raise ValueError(f"order must be one of {', '.join(sorted(_ORDERS))}, not {order!r}")
         if limit < 1:
             raise ValueError(f"limit must be 1 or more, not {limit}")
+        limit = min(limit, 2**31)
         after = None if cursor is None else Cursor.decode(cursor, listing_of(which, order))
         self._refresh(fresh=fresh)
         rows = self._looked_at(lambda: self._index.page(which, order, limit + 1, after))
@@ -505,7 +506,8 @@ class SessionStore:
         rows: Sequence[IndexRow] = ()
         for _ in range(_LOOKS):
             rows = self._reconciler.answer(ask)
-            if all([self._reconciler.look(row) for row in rows]):  # each is brought up to date
+            stale = [row for row in rows if not self._reconciler.look(row)]
+            if not stale:
                 return rows
             self._reconciler.refresh()
         return [row for row in rows if self._folder.fingerprint(row.summary.session_id)]
@@ -596,8 +598,10 @@ class SessionStore:
 
         Raises:
             SessionNotFoundError: Nothing fits.
-            ValueError: More than one session fits; the message names some.
+            ValueError: More than one session fits, the message names some; or it is empty.
         """
+        if not reference:
+            raise ValueError("an empty text names no session")
         self._refresh()
         if is_session_id(reference) and self._folder.fingerprint(reference) is not None:
             return reference
@@ -606,8 +610,10 @@ class SessionStore:
             if not newest:
                 raise SessionNotFoundError(reference, path=self.save_dir)
             return newest[0].session_id
-        ids = self._reconciler.answer(lambda: self._index.ids_like(reference, 6))
-        fitting = ids or self._titled(reference)
+        ids: Sequence[str] = ()
+        if is_session_id(reference):
+            ids = self._reconciler.answer(lambda: self._index.ids_like(reference, 6))
+        fitting = list(dict.fromkeys([*ids, *self._titled(reference)]))
         if not fitting:
             raise SessionNotFoundError(reference, path=self.save_dir)
         if len(fitting) > 1:
@@ -676,7 +682,7 @@ class SessionStore:
     def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
         self._refuse_closed()
-        cutoff = utc_now() - age_of(max_age)
+        cutoff = cutoff_of(utc_now(), max_age)
         purged = [item for item in self._folder.trashed() if item.deleted_at <= cutoff]
         for item in purged:
             with self._lock(item.session_id):
@@ -695,7 +701,7 @@ class SessionStore:
         """
         self._refresh(fresh=True)
         now = utc_now()
-        cutoff = now - age_of(max_age)
+        cutoff = cutoff_of(now, max_age)
         concerned = self._reconciler.answer(
             lambda: [
                 one.session_id
@@ -930,6 +936,17 @@ def _message(message: Mapping[str, JsonValue]) -> Message:
     made.update(copy.deepcopy(dict(message)))
     made.setdefault("created_at", format_instant(utc_now()))
     return made
+
+
+def _expiry(now: datetime, ttl: float | None) -> datetime | None:
+    if ttl is None or not ttl > 0:
+        return None
+    try:
+        return now + timedelta(seconds=ttl)
+    except OverflowError:
+        raise ValueError(
+            f"ttl of {ttl!r} seconds ends beyond all times; None means never"
+        ) from None
 
 
 def _position_of(session: Session, at: str | int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -28,6 +29,42 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 Child: TypeAlias = subprocess.Popen[str]
 Start: TypeAlias = Callable[..., Child]
+
+
+AsOtherUser: TypeAlias = Callable[[Path, Callable[[], object]], object]
+
+
+@pytest.fixture
+def as_other_user() -> AsOtherUser:
+    """Return what an act returns for a user whom modes concern; root is above them.
+
+    As root it runs in a forked child of another user, to whom the way to the folder is opened.
+    """
+
+    def run(folder: Path, act: Callable[[], object]) -> object:
+        if os.geteuid() != 0:
+            return act()
+        for parent in folder.parents:
+            if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o077 == 0:
+                parent.chmod(0o711)
+        context = multiprocessing.get_context("fork")
+        here, there = context.Pipe()
+
+        def be_another() -> None:
+            os.setgid(1234)
+            os.setuid(1234)
+            there.send(act())
+
+        process = context.Process(target=be_another)
+        process.start()
+        there.close()
+        try:
+            return here.recv()
+        finally:
+            process.join()
+            here.close()
+
+    return run
 
 
 @pytest.fixture

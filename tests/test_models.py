@@ -36,11 +36,11 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 @given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
 def test_an_instant_comes_back_from_its_text(instant: datetime) -> None:
     try:
-        text = format_instant(instant)
+        utc = instant.astimezone(UTC)
     except OverflowError:
-        return  # no year in UTC
-    again = parse_instant(text)
-    assert (again, again.tzinfo) == (instant, UTC)
+        return  # its year in UTC is not of 1 to 9999
+    again = parse_instant(format_instant(instant))
+    assert (again, again.tzinfo) == (utc, UTC)
 
 
 def test_an_instant_is_written_in_milliseconds_unless_they_would_lose_something() -> None:
@@ -67,7 +67,7 @@ def test_iso_8601_is_read_in_each_of_its_spellings(text: str, utc: str) -> None:
     "text", ["", "yesterday", "1735634700000", "0001-01-01T00:00+23:59", "9999-12-31T23:59-01:00"]
 )
 def test_a_text_that_is_no_instant_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"isoformat|1 to 9999"):
+    with pytest.raises(ValueError, match=r"isoformat|month|1 to 9999"):
         parse_instant(text)
 
 
@@ -213,7 +213,7 @@ def schema() -> dict[str, object]:
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_the_json_schema_accepts_every_golden_file(path: Path) -> None:
-    document = json.loads(path.read_text(encoding="utf-8"), parse_int=lambda token: len(token))
+    document = json.loads(path.read_text(encoding="utf-8"), parse_int=len)
     assert list(Draft202012Validator(schema()).iter_errors(document)) == []
 
 
@@ -227,7 +227,7 @@ def test_the_json_schema_accepts_every_golden_file(path: Path) -> None:
         ({"messages": [{"content": "no role"}]}, "$.messages[0]"),
         ({"messages": [{"role": 5}]}, "$.messages[0].role"),
         ({"runs": [{}]}, "$.runs[0]"),
-        ({"agent_context": {"switches": [{"from": "a"}]}}, "$.agent_context.switches[0]"),
+        ({"agent_context": {"switches": [{"from": "a"}]}}, "$.agent_context.switches"),
         ({"agent_context": {"current_agent": 5}}, "$.agent_context.current_agent"),
         ({"state": []}, "$.state"),
         ({"tags": [5]}, "$.tags[0]"),

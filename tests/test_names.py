@@ -160,7 +160,7 @@ def test_two_hundred_bytes_are_an_id_and_one_more_is_none() -> None:
 
 @pytest.mark.parametrize("wrong", [None, 5, b"bytes"])
 def test_an_id_that_is_no_text_is_a_type_error(wrong: object) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="session_id must be a str, not"):
         file_stem(wrong)  # type: ignore[arg-type]
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from localsessions.models import Fingerprint
 
 __all__ = [
+    "closing",
     "discard",
     "fingerprint_of",
     "make_folder",
@@ -88,7 +89,7 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
     """
     fd = os.open(path, _WRITE | _EVERYWHERE, 0o600)
     try:
-        with _naming(path), _closing(fd):
+        with closing(fd, path):
             if hasattr(os, "fchmod"):
                 os.fchmod(fd, 0o600)
             _write_all(fd, data)
@@ -103,22 +104,17 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
 
 
 @contextlib.contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Give the path to an error of a call that knows a descriptor only."""
+def closing(fd: int, path: str) -> Iterator[None]:
+    """Close a descriptor in the end; give its path to errors of calls that know no names."""
     try:
-        yield
+        try:
+            yield
+        finally:
+            os.close(fd)
     except OSError as error:
         if not isinstance(error.filename, str):
             error.filename = path
         raise
-
-
-@contextlib.contextmanager
-def _closing(fd: int) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        os.close(fd)
 
 
 def _write_all(fd: int, data: bytes) -> None:
@@ -150,7 +146,7 @@ def sync_folder(path: str) -> None:
     if sys.platform == "win32":
         return
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    with _naming(path), _closing(fd):
+    with closing(fd, path):
         _sync(fd)
 
 

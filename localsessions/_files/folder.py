@@ -267,7 +267,7 @@ class SessionFolder:
     def _read_once(self, path: str, session_id: str) -> FileRead | None:
         """Return what the file holds; None when it changed under the reading."""
         fd = durable.open_regular(path)
-        try:
+        with durable.closing(fd, path):
             before = durable.fingerprint_of(os.fstat(fd))
             if before.size_bytes > self._max_file_bytes:
                 raise UnreadableSessionError(
@@ -278,8 +278,6 @@ class SessionFolder:
                 )
             data = durable.read_open(fd, before.size_bytes)
             after = durable.fingerprint_of(os.fstat(fd))
-        finally:
-            os.close(fd)
         if before != after or len(data) != after.size_bytes:
             return None
         return FileRead(data, after, _is_settled(after))

@@ -26,8 +26,11 @@ def file_stem(session_id: str) -> str:
     """Return the name of the session's file without ``.json``.
 
     Raises:
+        TypeError: The id is no text.
         ValueError: The id is empty, too long, or holds what no file name can.
     """
+    if not isinstance(session_id, str):
+        raise TypeError(f"session_id must be a str, not {type(session_id).__name__}")
     if _is_plain(session_id):
         return session_id
     _refuse_unsafe(session_id)
@@ -78,8 +81,6 @@ def _is_plain(name: str) -> bool:
 
 def _refuse_unsafe(session_id: str) -> None:
     remedy = "use a name that one file can have"
-    if not isinstance(session_id, str):
-        raise TypeError(f"session_id must be a str, not {type(session_id).__name__}")
     if not session_id or session_id in (".", ".."):
         raise ValueError(f"session_id {session_id!r} is no name of a file; {remedy}")
     if match := _FORBIDDEN.search(session_id):

@@ -1,8 +1,8 @@
 """FullText: the words of messages, titles and metadata.
 
-A row of ``texts`` for each message that has words, sealed like those of ``sessions``, and one
-with position -1 for the session itself; ``words`` is an FTS5 table of trigrams without content of its own, ``indexed`` says which
-version of each session's file the rows were made from.
+A row of ``texts`` for each message that has words, sealed like those of the sessions, and one
+with position -1 for the session itself; ``words`` is an FTS5 table of trigrams without content of
+its own, ``indexed`` says which version of each session's file the rows were made from.
 """
 
 from __future__ import annotations
@@ -196,7 +196,8 @@ class FullText:
 
 
 def _add(db: sqlite3.Connection, session_id: str, position: int, text: Text) -> None:
-    place = session_id, position, text.role and _bytes(text.role), _bytes(text.body)
+    role = None if text.role is None else _bytes(text.role)
+    place = session_id, position, role, _bytes(text.body)
     row = db.execute(
         "INSERT INTO texts (session_id, position, role, body, seal) VALUES (?, ?, ?, ?, ?)",
         [*place, _seal(*place)],

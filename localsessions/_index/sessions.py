@@ -216,10 +216,11 @@ class SessionIndex:
                     "SELECT session_id, fingerprint, settled FROM sessions NOT INDEXED"
                 ).fetchall()
                 for name in _INDEXES:
-                    counting = f"SELECT count(*) FROM sessions INDEXED BY {name}"  # noqa: S608
+                    # For count(*) SQLite would take its smallest index, whatever it is told.
+                    counting = f"SELECT count(session_id) FROM sessions INDEXED BY {name}"  # noqa: S608
                     if db.execute(counting).fetchone()[0] != len(rows):
                         raise sqlite3.DatabaseError(f"{name} does not agree with its table")
-            found = {one: (_fingerprint(text), bool(settled)) for one, text, settled in rows}
+            found = {one: (_fingerprint(text), settled == 1) for one, text, settled in rows}
             if len(found) != len(rows):
                 raise sqlite3.DatabaseError("a session has two rows")
             return found
@@ -302,7 +303,8 @@ def _put(db: sqlite3.Connection, row: IndexRow) -> bool:
     fingerprint = ":".join(map(str, row.fingerprint))
     text = _packed(summary)
     db.execute(
-        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO sessions "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             session_id,
             row.folded,

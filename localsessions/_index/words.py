@@ -20,6 +20,7 @@ _SHORT_WORDS = re.compile(
     "\u3130-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
     "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+_VOICED = re.compile("[\uff66-\uff9d][\uff9e\uff9f]")
 _BEFORE, _AFTER = 40, 100
 # A long text is looked at in parts until one has a hit; no phrase is longer than the overlap.
 _BLOCK, _OVERLAP = 20_000, 2_000
@@ -46,8 +47,14 @@ _letters = _Letters()
 
 def fold(text: str) -> str:
     """Return what is indexed of a text: folded words, one space between and around them."""
-    words = unicodedata.normalize("NFC", text).translate(_letters).split()
+    words = _normal(text).translate(_letters).split()
     return f" {' '.join(words)} "
+
+
+def _normal(text: str) -> str:
+    """Compose what is written in two code points: accents, and voiced Kana of half width."""
+    composed = unicodedata.normalize("NFC", text)
+    return _VOICED.sub(lambda match: unicodedata.normalize("NFKC", match.group()), composed)
 
 
 class Query:
@@ -82,7 +89,7 @@ class Query:
 
     def places(self, text: str) -> tuple[str, list[tuple[int, int]]]:
         """Return a text in normal form, and where in it the query's words stand."""
-        text = unicodedata.normalize("NFC", text)
+        text = _normal(text)
         folded, origin = _fold_with_origin(text)
         spans = []
         for phrase in self.phrases:

@@ -27,7 +27,7 @@ _HARMLESS = frozenset({"index", "orphan temp file", "wrong inner id"})
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, *, as_json: bool) -> None:
-    """Read every file and say what is wrong, each with its repair; change nothing.
+    """Check every file and name each repair; change nothing.
 
     Ends with 5 when a session is unreadable, with 1 when something else needs a person, with 0
     when all is well or puts itself right.

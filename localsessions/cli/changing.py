@@ -1,4 +1,4 @@
-"""``new``, ``append``, ``rename``, ``tag``, ``pin``, ``archive``, ``fork``: one session, changed."""
+"""``new``, ``append``, ``rename``, ``tag``, ``pin``, ``archive``, ``fork``: what changes one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import click
 
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument, summary_of
-from localsessions.cli.options import json_option
+from localsessions.cli.options import examples, json_option
 from localsessions.cli.output import emit, emit_json, note, one_line
 from localsessions.cli.times import age
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from localsessions.models import Session, SessionSummary
+    from localsessions.models import Message, Session, SessionSummary
 
 __all__ = ["append", "archive", "fork", "new", "pin", "rename", "tag"]
 
@@ -37,7 +37,7 @@ def new(
     ttl: timedelta | None,
     as_json: bool,
 ) -> None:
-    """Make a new session, and the folder if need be; print the session's id."""
+    """Make a new session, and the folder if need be; print its id."""
     seconds = None if ttl is None else ttl.total_seconds()
     if seconds is not None and seconds.is_integer():
         seconds = int(seconds)
@@ -56,7 +56,12 @@ def _emit_made(made: SessionSummary, *, as_json: bool) -> None:
         emit(one_line(made.session_id))
 
 
-@click.command(epilog=examples('localsessions append latest --role user "Show the files"', "git diff | localsessions append latest --role user -"))
+@click.command(
+    epilog=examples(
+        'localsessions append latest --role user "Show the files"',
+        "git diff | localsessions append latest --role user -",
+    )
+)
 @session_argument
 @click.option("--role", required=True, metavar="ROLE", help="Who says it: user, assistant, ...")
 @click.option("--name", metavar="NAME", help="The message's name field.")
@@ -68,7 +73,9 @@ def append(*, reference: str, role: str, name: str | None, text: str | None, as_
     The text is TEXT or, where that is '-' or absent, what standard input holds.
     """
     content = _typed() if text in (None, "-") else text
-    message = {"role": role, "content": content} | ({"name": name} if name else {})
+    message: Message = {"role": role, "content": content}
+    if name:
+        message["name"] = name
     with opened() as store:
         session_id = store.resolve(reference)
         added = store.append(session_id, message)
@@ -80,9 +87,9 @@ def append(*, reference: str, role: str, name: str | None, text: str | None, as_
 
 def _typed() -> str:
     """Return what standard input holds, without the newline that ends its last line."""
-    if sys.stdin is None or sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         note("type the message; Ctrl-D on a line of its own ends it")
-    data = click.get_binary_stream("stdin").read()
+    data = b"" if sys.stdin is None else sys.stdin.buffer.read()
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -148,10 +155,10 @@ def _emit_changed(changed: SessionSummary, what: str, *, as_json: bool) -> None:
     if as_json:
         emit_json(changed)
     else:
-        note(one_line(f"{changed.session_id}: {what}"), epilog=examples("localsessions fork latest --at 4"))
+        note(one_line(f"{changed.session_id}: {what}"))
 
 
-@click.command()
+@click.command(epilog=examples("localsessions fork latest --at 4"))
 @session_argument
 @click.option(
     "--at",
@@ -161,7 +168,7 @@ def _emit_changed(changed: SessionSummary, what: str, *, as_json: bool) -> None:
 @click.option("--id", "new_id", metavar="ID", help="Id of the new session; without, one is made.")
 @json_option
 def fork(*, reference: str, at: str | None, new_id: str | None, as_json: bool) -> None:
-    """Make a new session of the first messages of one; print the new one's id."""
+    """Copy a session up to some message; print the id of the copy."""
     with opened() as store:
         session = store.load(store.resolve(reference))
         made = store.fork(session.session_id, at=_place(session, at), new_id=new_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from localsessions.cli.options import examples
 from localsessions.cli.output import emit
 
 __all__ = ["COMPLETE_VARIABLE", "completion"]
@@ -12,7 +13,13 @@ __all__ = ["COMPLETE_VARIABLE", "completion"]
 COMPLETE_VARIABLE = "_LOCALSESSIONS_COMPLETE"
 
 
-@click.command(epilog=examples('eval "$(localsessions completion bash)"     in ~/.bashrc', 'eval "$(localsessions completion zsh)"      in ~/.zshrc', "localsessions completion fish | source      in config.fish"))
+@click.command(
+    epilog=examples(
+        'eval "$(localsessions completion bash)"     in ~/.bashrc',
+        'eval "$(localsessions completion zsh)"      in ~/.zshrc',
+        "localsessions completion fish | source      in config.fish",
+    )
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, *, shell: str) -> None:

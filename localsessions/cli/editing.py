@@ -22,26 +22,30 @@ import click
 from localsessions._codec import decode, inner_id
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
+from localsessions.cli.options import examples
 from localsessions.cli.output import note, one_line
 from localsessions.errors import FormatVersionError
 from localsessions.models import FORMAT, Base, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from localsessions.store import SessionStore
 
 __all__ = ["edit"]
 
 
-@click.command(epilog=examples("localsessions edit latest", 'EDITOR="code --wait" localsessions edit latest'))
+@click.command(
+    epilog=examples("localsessions edit latest", 'EDITOR="code --wait" localsessions edit latest')
+)
 @session_argument
 def edit(*, reference: str) -> None:
-    """Open a session in $VISUAL or $EDITOR and store it when the editor is closed.
+    """Open a session in your editor and store what you made of it.
 
-    What cannot be read afterwards, or was changed by someone else meanwhile, is not stored; your
-    text is kept in a file that is named. An editor that returns at once needs its option to
-    wait.
+    The editor is $VISUAL or $EDITOR; closing it stores. What cannot be read afterwards, or was
+    changed by someone else meanwhile, is not stored: your text is kept in a file that is named.
+    An editor that returns at once needs its option to wait.
     """
     with opened() as store:
         session = store.load(store.resolve(reference))
@@ -92,7 +96,7 @@ def _draft(name: str, base: Base) -> Iterator[_Draft]:
 
 
 def _base(session: Session) -> Base:
-    base = session._base  # noqa: SLF001  (what was opened is what saving has to compare with)
+    base = session._base
     assert base is not None  # noqa: S101  (a loaded session has one)
     return base
 
@@ -104,7 +108,7 @@ def _open_editor(path: str) -> None:
     except ValueError as error:
         raise click.UsageError(f"the editor {editor!r} is no command: {error}") from None
     # Ctrl-C goes to the editor as well, which knows what to do; SIG_IGN would be inherited.
-    former = signal.signal(signal.SIGINT, lambda number, frame: None)
+    former = signal.signal(signal.SIGINT, _let_pass)
     try:
         code = subprocess.call([*words, path])
     except OSError as error:
@@ -115,6 +119,10 @@ def _open_editor(path: str) -> None:
         stop(f"the editor {editor!r} ended with {code}", ExitCode.FAILURE)
 
 
+def _let_pass(_number: int, _frame: FrameType | None) -> None:
+    pass
+
+
 def _store(store: SessionStore, session: Session, edited: bytes) -> None:
     """Save what the person made of a session, if nobody else changed it meanwhile."""
     base = _base(session)
@@ -122,7 +130,7 @@ def _store(store: SessionStore, session: Session, edited: bytes) -> None:
     if inner_id(made) not in (None, session.session_id):
         note(one_line(f"the session_id stays {session.session_id!r}: 'fork' makes another session"))
     # Unknown fields stand where the person put them; all else is compared with what was opened.
-    made._base = replace(base, keys=_base(made).keys)  # noqa: SLF001
+    made._base = replace(base, keys=_base(made).keys)
     former = made.revision
     store.save(made)
     if made.revision == former:

@@ -11,7 +11,7 @@ import click
 
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
-from localsessions.cli.options import json_option
+from localsessions.cli.options import examples, json_option
 from localsessions.cli.output import emit_data, emit_json, emit_table, note, one_line
 from localsessions.cli.progress import progress
 
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["export_session", "import_files"]
 
 
-@click.command("import", epilog=examples("localsessions import ~/.claude/projects notes/chat.jsonl"))
+@click.command(
+    "import", epilog=examples("localsessions import ~/.claude/projects notes/chat.jsonl")
+)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 @json_option
 @click.pass_context
 def import_files(ctx: click.Context, *, paths: tuple[str, ...], as_json: bool) -> None:
-    """Store the sessions of transcript files, whatever program wrote them.
+    """Store the sessions of other programs' transcripts.
 
-    Folders are walked. Importing again adds only what is new. Ends with 1 when nothing could be
-    taken from a file that was named, or the store would not take a session; what could be
-    imported is imported all the same.
+    The format is known by the content. Folders are walked. Importing again adds only what is new.
+    Ends with 1 when nothing could be taken from a file that was named, or the store would not
+    take a session; what could be imported is imported all the same.
     """
     from localsessions.formats import import_paths
 
@@ -92,7 +94,12 @@ def _remarks(files: Sequence[FileReport]) -> Iterator[str]:
 _KINDS: tuple[ExportKind, ...] = ("markdown", "json", "jsonl")
 
 
-@click.command("export", epilog=examples("localsessions export latest | less", "localsessions export latest -o release.md"))
+@click.command(
+    "export",
+    epilog=examples(
+        "localsessions export latest | less", "localsessions export latest -o release.md"
+    ),
+)
 @session_argument
 @click.option(
     "--format",

@@ -58,9 +58,8 @@ _OF_EXACT_CLASSES = {ValueError: ExitCode.USAGE, LookupError: ExitCode.NOT_FOUND
 
 def stop(message: str, code: ExitCode) -> NoReturn:
     """End the command with an error line and an exit code."""
-    error = click.ClickException(message)
-    error.exit_code = code
-    raise error
+    note(f"error: {one_line(message)}")
+    raise click.exceptions.Exit(code)
 
 
 def exit_code_of(act: Callable[[], object]) -> int:
@@ -107,7 +106,7 @@ def _message(error: Exception) -> str:
 def _of_click(error: click.ClickException) -> str:
     message = error.format_message()
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"{message.rstrip('.')}; see '{error.ctx.command_path} --help'"
+        return f"{message.removesuffix('.')}; see '{error.ctx.command_path} --help'"
     return message
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DIR_VARIABLE",
     "chosen_folder",
-    "complete_session",
     "every_session",
     "folder_option",
     "opened",
+    "optional_session_argument",
     "session_argument",
     "sessions_argument",
     "summary_of",
@@ -38,7 +38,7 @@ _CHOSEN = "localsessions.dir"
 _COMPLETIONS = 100
 
 Function = TypeVar("Function", bound="Callable[..., object]")
-Names = TypeVar("Names", str, tuple[str, ...], None)
+Names = TypeVar("Names")
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -99,42 +99,53 @@ def summary_of(store: SessionStore, session: Session) -> SessionSummary:
 
 def _named(ctx: click.Context, param: click.Parameter, value: Names) -> Names:
     # An empty text is the beginning of every id: "$UNSET" must not stand for the only session.
-    if value == "" or "" in (value or ()):
+    if "" in (value if isinstance(value, tuple) else (value,)):
         raise click.BadParameter("the name of a session is empty", ctx, param)
     return value
 
 
-def complete_session(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the ids that begin so, each with its title; nothing where the store says no."""
     try:
-        with ctx.scope(cleanup=False), opened() as store:
-            fitting = (one for one in every_session(store) if one.session_id.startswith(incomplete))
-            return [
-                CompletionItem(one.session_id, help=one_line(one.title))
-                for one in islice(fitting, _COMPLETIONS)
-            ]
-    except (click.ClickException, SessionError, OSError):
+        with ctx.scope(cleanup=False):
+            if not os.path.isdir(chosen_folder()):
+                return []
+            with opened() as store:
+                return [
+                    CompletionItem(one.session_id, help=one_line(one.title))
+                    for one in islice(_beginning(store, incomplete), _COMPLETIONS)
+                ]
+    except (SessionError, OSError):
         return []  # pressing a key is no place for an error
+
+
+def _beginning(store: SessionStore, text: str) -> Iterator[SessionSummary]:
+    return (one for one in every_session(store) if one.session_id.startswith(text))
 
 
 def session_argument(function: Function) -> Function:
     """Give a command the argument ``SESSION``, as ``reference``."""
-    decorate = click.argument(
-        "reference", metavar="SESSION", callback=_named, shell_complete=complete_session
-    )
-    return decorate(function)
+    return _argument("reference", metavar="SESSION")(function)
+
+
+def optional_session_argument(function: Function) -> Function:
+    """Give a command the argument ``[SESSION]``, as ``reference`` or None."""
+    return _argument("reference", metavar="[SESSION]", required=False)(function)
 
 
 def sessions_argument(function: Function) -> Function:
     """Give a command the argument ``SESSION...``, as ``references``."""
-    decorate = click.argument(
-        "references",
-        metavar="SESSION...",
-        nargs=-1,
-        required=True,
+    return _argument("references", metavar="SESSION...", nargs=-1)(function)
+
+
+def _argument(
+    name: str, *, metavar: str, required: bool = True, nargs: int = 1
+) -> Callable[[Function], Function]:
+    return click.argument(
+        name,
+        metavar=metavar,
+        required=required,
+        nargs=nargs,
         callback=_named,
-        shell_complete=complete_session,
+        shell_complete=_complete,
     )
-    return decorate(function)

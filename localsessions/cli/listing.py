@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Unpack, get_args
 
 import click
 
-from localsessions.cli.folder import chosen_folder, complete_session, opened
-from localsessions.cli.options import Filters, filter_options, json_option
+from localsessions.cli.folder import chosen_folder, opened, optional_session_argument
+from localsessions.cli.options import Filters, examples, filter_options, json_option
 from localsessions.cli.output import (
     emit,
     emit_data,
@@ -67,7 +67,8 @@ def list_sessions(
             page = _to_the_end(store, page, order, filters)
     if as_json:
         emit_json(page)
-    elif page.items:
+        return
+    if page.items:
         _emit_sessions(page.items)
     _note_rest(page)
 
@@ -95,7 +96,7 @@ def _emit_sessions(sessions: Sequence[SessionSummary]) -> None:
         )
         for one in sessions
     ]
-    emit_table(header, rows, numbers=(2,))
+    emit_table(header, rows, numbers=(2,), spare=(4, 3, 2))
 
 
 def _title(one: SessionSummary) -> str:
@@ -113,7 +114,12 @@ def _note_rest(page: Page[SessionSummary]) -> None:
         note(f"there are more: --all shows them, --cursor {page.next_cursor} the next ones")
 
 
-@click.command(epilog=examples("localsessions search deploy failed", 'localsessions search \'"connection refused"\' --since 7d'))
+@click.command(
+    epilog=examples(
+        "localsessions search deploy failed",
+        "localsessions search '\"connection refused\"' --since 7d",
+    )
+)
 @click.argument("words", nargs=-1, required=True)
 @filter_options
 @click.option(
@@ -128,10 +134,11 @@ def _note_rest(page: Page[SessionSummary]) -> None:
 def search(
     *, words: tuple[str, ...], limit: int, as_json: bool, **filters: Unpack[Filters]
 ) -> None:
-    """Find sessions by words of their messages, titles, tags and metadata, the best first.
+    """Find sessions by their words, the best first.
 
-    All words must occur in one message; those inside double quotes must follow each other. A
-    word is found as a part of longer ones too. The first search reads every session.
+    Words of messages, titles, tags and metadata count. All must occur in one message; those
+    inside double quotes must follow each other. A word is found as a part of longer ones too.
+    The first search reads every session.
     """
     with opened() as store, progress("reading") as show:
         hits = store.search(" ".join(words), **filters, limit=limit, on_progress=show)
@@ -189,14 +196,14 @@ def _emit_stats(found: StoreStats) -> None:
         ("bytes of index", found.index_bytes),
         ("in the trash", found.trashed),
     ):
-        emit(f"{name + ':':19}{value}", epilog=examples('git -C "$(localsessions path)" status'))
+        emit(f"{name + ':':19}{value}")
 
 
-@click.command("path")
-@click.argument("reference", metavar="[SESSION]", required=False, shell_complete=complete_session)
+@click.command("path", epilog=examples('git -C "$(localsessions path)" status'))
+@optional_session_argument
 @json_option
 def where(*, reference: str | None, as_json: bool) -> None:
-    """Print the path of a session's file or, without SESSION, of the folder."""
+    """Print where a session's file, or the whole folder, is."""
     if reference is None:
         path = chosen_folder()
         if not os.path.lexists(path):

@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-__all__ = ["Filters", "filter_options", "json_option", "yes_option"]
+__all__ = ["Filters", "examples", "filter_options", "json_option", "yes_option"]
 
 Function = TypeVar("Function", bound="Callable[..., object]")
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a help: commands as a person would type them."""
+    # click keeps the lines of a paragraph that begins with this as they are.
+    title = "Example:" if len(lines) == 1 else "Examples:"
+    return "\b\n" + "\n  ".join((title, *lines))
 
 
 class Filters(TypedDict):

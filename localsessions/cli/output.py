@@ -6,6 +6,7 @@ raw, and what a terminal's encoding lacks is written as an escape.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -69,8 +70,8 @@ def survive_any_encoding() -> None:
 
 def emit(line: str) -> None:
     """Write a line of data."""
-    # With file=None click would write UTF-8 where the stream says ASCII.
-    click.echo(line, file=sys.stdout)
+    if sys.stdout is not None:
+        _write(sys.stdout, f"{line}\n".encode(sys.stdout.encoding, errors="backslashreplace"))
 
 
 def note(line: str) -> None:
@@ -82,8 +83,21 @@ def emit_data(data: bytes) -> None:
     """Write bytes as they are or, to a terminal, as a clean text."""
     if _is_terminal(sys.stdout):
         emit(clean(data.decode(errors="replace")).rstrip("\n"))
-    else:
-        click.echo(data, file=sys.stdout, nl=False)
+    elif sys.stdout is not None:
+        _write(sys.stdout, data)
+
+
+def _write(stream: TextIO, data: bytes) -> None:
+    # Not click.echo(): with PYTHONUNBUFFERED the stream writes what it can and says how much.
+    # A disk that is full or a reader that goes away would cut the data, and nobody would know.
+    stream.flush()
+    rest = memoryview(data)
+    while rest:
+        written: int | None = stream.buffer.write(rest)
+        if written is None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), "standard output")
+        rest = rest[written:]
+    stream.buffer.flush()
 
 
 def emit_json(value: object) -> None:
@@ -91,7 +105,8 @@ def emit_json(value: object) -> None:
     text = encode_value(_plain(value)).decode()
     # All that is left of unsafe characters stands inside of strings, where an escape says it too.
     escaped = _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
-    click.echo(escaped.encode(), file=sys.stdout, nl=False)
+    if sys.stdout is not None:
+        _write(sys.stdout, escaped.encode())
 
 
 def _plain(value: object) -> JsonValue:
@@ -141,7 +156,13 @@ def styled(text: str, *, colour: str | None = None) -> str:
 Row = Sequence[str]
 
 
-def emit_table(header: Row, rows: Sequence[Row], *, numbers: Sequence[int] = ()) -> None:
+def emit_table(
+    header: Row,
+    rows: Sequence[Row],
+    *,
+    numbers: Sequence[int] = (),
+    spare: Sequence[int] = (),
+) -> None:
     """Write a table: fitted to a terminal, or else whole, in columns padded and set off by tabs.
 
     Args:
@@ -149,43 +170,66 @@ def emit_table(header: Row, rows: Sequence[Row], *, numbers: Sequence[int] = ())
         rows: Cells of any text. On a terminal the first cell of a row is folded rather than
             cut, and so is a last cell that begins with "unreadable"; other last cells are cut.
         numbers: Which columns are aligned to the right.
+        spare: Which columns a narrow terminal does without, the first of them first.
     """
-    safe = [[one_line(cell) for cell in row] for row in rows]
+    table = [header, *([one_line(cell) for cell in row] for row in rows)]
     if _is_terminal(sys.stdout):
-        emit(_fitted(header, safe, numbers))
+        emit(_fitted(table, numbers, spare))
     else:
-        emit(_padded([header, *safe], numbers))
+        emit(_padded(table, numbers))
 
 
-def _padded(rows: Sequence[Row], numbers: Sequence[int]) -> str:
+def _widths(table: Sequence[Row]) -> list[int]:
     from rich.cells import cell_len
 
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+
+
+def _padded(table: Sequence[Row], numbers: Sequence[int]) -> str:
+    from rich.cells import cell_len
+
+    widths = _widths(table)
 
     def padded(cell: str, column: int) -> str:
         space = " " * (widths[column] - cell_len(cell))
         return space + cell if column in numbers else cell + space
 
-    lines = ("\t".join(padded(cell, at) for at, cell in enumerate(row)) for row in rows)
+    lines = ("\t".join(padded(cell, at) for at, cell in enumerate(row)) for row in table)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _fitted(header: Row, rows: Sequence[Row], numbers: Sequence[int]) -> str:
+# What the last column gets before others are left out for it.
+_ROOM = 20
+
+
+def _kept(table: Sequence[Row], spare: Sequence[int], width: int) -> list[int]:
+    """Return the columns that a terminal of this width has room for."""
+    *widths, last = (size + 2 for size in _widths(table))
+    kept = list(range(len(widths)))
+    for column in spare:
+        if sum(widths[at] for at in kept) + min(last, _ROOM) > width:
+            kept.remove(column)
+    return [*kept, len(widths)]
+
+
+def _fitted(table: Sequence[Row], numbers: Sequence[int], spare: Sequence[int]) -> str:
     from rich.console import Console
     from rich.table import Table
 
     console = Console(color_system=None if is_plain(sys.stdout) else "auto", highlight=False)
     overflow: Literal["crop", "ellipsis"] = "crop" if console.options.ascii_only else "ellipsis"
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    last = len(header) - 1
-    for at, name in enumerate(header):
+    columns = _kept(table, spare, console.width)
+    header, *rows = ([row[at] for at in columns] for row in table)
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    last = columns[-1]
+    for at, name in zip(columns, header, strict=True):
         justify: Literal["left", "right"] = "right" if at in numbers else "left"
         # The last column is the first to be narrowed: rich spares those that do not wrap.
-        table.add_column(name, justify=justify, no_wrap=at != last, overflow=overflow)
+        made.add_column(name, justify=justify, no_wrap=at != last, overflow=overflow)
     for first, *middle, end in rows:
-        table.add_row(_folded(first), *map(_cut, middle), _last(end, overflow))
+        made.add_row(_folded(first), *map(_cut, middle), _last(end, overflow))
     with console.capture() as capture:
-        console.print(table)
+        console.print(made)
     return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
 
 

@@ -15,10 +15,11 @@ from localsessions.cli.changing import append, archive, fork, new, pin, rename, 
 from localsessions.cli.completion import COMPLETE_VARIABLE, completion
 from localsessions.cli.editing import edit
 from localsessions.cli.exchange import export_session, import_files
-from localsessions.cli.exits import exit_code_of
+from localsessions.cli.exits import ExitCode, exit_code_of
 from localsessions.cli.folder import folder_option
 from localsessions.cli.listing import list_sessions, search, stats, where
-from localsessions.cli.output import survive_any_encoding
+from localsessions.cli.options import examples
+from localsessions.cli.output import note, survive_any_encoding
 from localsessions.cli.reading import history, show
 from localsessions.cli.removing import cleanup, delete, restore
 
@@ -37,35 +38,48 @@ _COMMANDS = (
 
 class _Program(click.Group):
     def main(  # type: ignore[override]  # click's own promises more than is wanted
-        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+        self, args: Sequence[str] | None = None, prog_name: str = _NAME, **extra: Any
     ) -> NoReturn:
         """Run, and end with our exit codes instead of click's."""
         arguments = list(sys.argv[1:] if args is None else args)
-        sys.exit(exit_code_of(lambda: self._run(arguments, extra)))
+        sys.exit(exit_code_of(lambda: self._run(arguments, prog_name, extra)))
 
-    def _run(self, arguments: list[str], extra: dict[str, Any]) -> None:
+    def _run(self, arguments: list[str], prog_name: str, extra: dict[str, Any]) -> None:
         survive_any_encoding()
         if instruction := os.environ.get(COMPLETE_VARIABLE):
             shell_complete(self, {}, _NAME, COMPLETE_VARIABLE, instruction)
             return
         # Not click's main(): it swallows a broken pipe, and calls it a failure.
-        with self.make_context(_NAME, arguments, **extra) as ctx:
+        with self.make_context(prog_name, arguments, **extra) as ctx:
             self.invoke(ctx)
 
 
 @click.group(
     _NAME,
     cls=_Program,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 conflict or locked, 5 an "
-    "unreadable session, 130 interrupted.", epilog=examples("localsessions import ~/.claude/projects", "localsessions list --since 2d", "localsessions search deploy failed", "localsessions show latest"))
+    epilog=examples(
+        "localsessions import ~/.claude/projects",
+        "localsessions list --since 2d",
+        "localsessions search deploy failed",
+        "localsessions show latest",
+    ),
+)
 @click.version_option(__version__, prog_name=_NAME)
-def program() -> None:
+@click.pass_context
+def program(ctx: click.Context) -> None:
     """Keep agent sessions in a folder: one readable JSON file each.
 
     SESSION is an id, the beginning of one, a title, or 'latest'. Data goes to standard output,
     everything else to standard error; --json makes the data one JSON document.
+
+    Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 conflict or locked, 5 an unreadable
+    session, 130 interrupted, 141 nobody read the output to its end.
     """
+    if ctx.invoked_subcommand is None:
+        note(ctx.get_help())
+        ctx.exit(ExitCode.USAGE)
 
 
 program.params.insert(0, folder_option())

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["progress"]
 
 
+def _show_nothing(_done: int, _total: int | None) -> None:
+    pass
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a bar while the block runs; it is gone afterwards.
@@ -22,7 +26,7 @@ def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
         To be called with (done, of all); None for all says that nobody knows.
     """
     if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield _show_nothing
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

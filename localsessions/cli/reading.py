@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localsessions.cli.folder import opened, session_argument, summary_of
-from localsessions.cli.options import json_option
+from localsessions.cli.options import examples, json_option
 from localsessions.cli.output import clean, emit, emit_json, note, one_line, styled
 from localsessions.models import format_instant, message_text
 
@@ -82,7 +82,7 @@ def _fact(value: object) -> str:
 )
 @json_option
 def history(*, reference: str, count: int | None, as_json: bool) -> None:
-    """Print the messages of a session in order, with number, role and time."""
+    """Print the messages of a session in order."""
     with opened() as store:
         session = store.load(store.resolve(reference))
     first = 0 if count is None else max(0, len(session.messages) - count)
@@ -106,9 +106,8 @@ def _emit_messages(messages: Sequence[Message], first: int) -> None:
 
 def _heading(number: int, message: Message) -> str:
     words = [f"#{number}", styled(one_line(str(message["role"])))]
-    for key in ("name", "created_at"):
-        if isinstance(value := message.get(key), str):
-            words.append(one_line(value))
+    facts = (message.get("name"), message.get("created_at"))
+    words += [one_line(fact) for fact in facts if isinstance(fact, str)]
     return "  ".join(words)
 
 

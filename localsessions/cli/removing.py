@@ -13,8 +13,8 @@ import click
 
 from localsessions._codec import parse_json
 from localsessions.cli.exits import ExitCode, stop
-from localsessions.cli.folder import opened, session_argument, sessions_argument, summary_of
-from localsessions.cli.options import json_option, yes_option
+from localsessions.cli.folder import opened, sessions_argument, summary_of
+from localsessions.cli.options import examples, json_option, yes_option
 from localsessions.cli.output import emit, emit_json, emit_table, note, one_line, short_instant
 from localsessions.cli.times import age
 from localsessions.errors import UnreadableSessionError
@@ -50,7 +50,7 @@ def _ask(question: str, *, yes: bool) -> None:
 @yes_option
 @json_option
 def delete(*, references: tuple[str, ...], yes: bool, as_json: bool) -> None:
-    """Move sessions to the trash, from where 'restore' brings them back."""
+    """Move sessions to the trash; 'restore' brings them back."""
     _refuse_unasked(yes=yes)
     with opened() as store:
         session_ids = list(dict.fromkeys(map(store.resolve, references)))
@@ -80,7 +80,7 @@ def _last_of(trash: Sequence[TrashedSession], session_ids: list[str]) -> list[Tr
 @click.option("--list", "listing", is_flag=True, help="Show what is in the trash.")
 @json_option
 def restore(*, reference: str | None, listing: bool, as_json: bool) -> None:
-    """Bring a deleted session back from the trash, or list what is there.
+    """Bring a deleted session back, or list the trash.
 
     SESSION is an id, the beginning of one, a title, or 'latest' for the last deleted.
     """
@@ -120,7 +120,7 @@ def _resolve_deleted(trash: Sequence[TrashedSession], reference: str) -> str:
         stop(f"there is no deleted session {reference!r}; see 'restore --list'", ExitCode.NOT_FOUND)
     if len(fitting) > 1:
         names = ", ".join(fitting[:5]) + (", ..." if len(fitting) > 5 else "")
-        raise click.UsageError(f"{reference!r} fits more than one deleted session: {names}")
+        stop(f"{reference!r} fits more than one deleted session: {names}", ExitCode.USAGE)
     return fitting[0]
 
 
@@ -150,7 +150,13 @@ def _emit_trash(trash: Sequence[TrashedSession], *, as_json: bool) -> None:
 # -- cleanup -------------------------------------------------------------------------------------
 
 
-@click.command(epilog=examples("localsessions cleanup --older-than 30d --dry-run", "localsessions cleanup --expired --yes", "localsessions cleanup --empty-trash --deleted-for 90d"))
+@click.command(
+    epilog=examples(
+        "localsessions cleanup --older-than 30d --dry-run",
+        "localsessions cleanup --expired --yes",
+        "localsessions cleanup --empty-trash --deleted-for 90d",
+    )
+)
 @click.option(
     "--older-than", type=age, metavar="AGE", help="Sessions last active longer ago than this: 30d."
 )

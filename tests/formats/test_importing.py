@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from localsessions.store import SessionStore
 
 from localsessions.formats import FileReport, FormatTotals, export, import_paths
+from localsessions.store import SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic import JsonValue
 
@@ -316,13 +316,20 @@ def test_folder_is_walked_in_order_and_every_entry_is_reported(
     assert len(report.skipped) == 5
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
-def test_unreadable_entries_are_named(store: SessionStore, folder: Path) -> None:
+def test_unreadable_entries_are_named(
+    store: SessionStore, folder: Path, as_other_user: Callable[[Path, Callable[[], object]], object]
+) -> None:
     closed = folder / "closed"
-    closed.mkdir(mode=0)
+    closed.mkdir()
     locked = write(folder / "locked.json", said("x"))
+    folder.chmod(0o755)
+    closed.chmod(0)
     locked.chmod(0)
-    reasons = [file.skipped for file in import_paths(store, [folder]).files]
+
+    def skipped() -> list[str | None]:
+        return [file.skipped for file in import_paths(store, [folder]).files]
+
+    reasons = as_other_user(folder, skipped)
     closed.chmod(0o700)
     assert reasons == ["cannot be read: Permission denied"] * 2
 

@@ -1,0 +1,242 @@
+"""``list``, ``search``, ``stats`` and ``path``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localsessions import SearchHit, SessionSummary, StoreStats
+
+if TYPE_CHECKING:
+    from .conftest import Cli
+
+
+def ids(document: dict[str, list[dict[str, object]]]) -> list[object]:
+    return [item["session_id"] for item in document["items"]]
+
+
+def age(cli: Cli, session_id: str, days: float) -> None:
+    with cli.store() as store, store.edit(session_id) as session:
+        session.last_activity = datetime.now(UTC) - timedelta(days=days)
+
+
+def test_lists_the_last_active_first_with_title_and_count(cli: Cli) -> None:
+    cli.add("old", "first words", "more")
+    cli.add("new", title="A title", agent_id="coder")
+    with cli.store() as store:
+        store.pin("new")
+    age(cli, "old", 1)
+    header, first, second = cli("list").stdout.splitlines()
+    assert [cell.strip() for cell in header.split("\t")] == [
+        "ID",
+        "LAST ACTIVITY",
+        "MESSAGES",
+        "STATUS",
+        "AGENT",
+        "TITLE",
+    ]
+    assert [cell.strip() for cell in first.split("\t")[2:]] == [
+        "0",
+        "active, pinned",
+        "coder",
+        "A title",
+    ]
+    assert second.startswith("old\t")
+    assert second.endswith("first words")
+
+
+def test_columns_are_aligned_for_wide_characters_too(cli: Cli) -> None:
+    cli.add("日本", agent_id="a")
+    cli.add("plain-id", agent_id="b")
+    lines = cli("list").stdout.splitlines()
+    assert lines[1].startswith("plain-id\t")
+    assert lines[2].startswith("日本    \t")
+
+
+def test_a_long_id_is_whole_when_piped(cli: Cli) -> None:
+    cli.add("x" * 200)
+    assert "x" * 200 in cli("list").stdout
+
+
+def test_an_unreadable_session_is_listed_with_reason_line_and_column(cli: Cli) -> None:
+    cli.write("torn", '{\n  "messages": [,]\n}\n')
+    result = cli("list")
+    assert result.exit_code == 0
+    assert "unreadable at line 2, column 16: Expecting value" in result.stdout
+
+
+def test_an_unreadable_session_without_a_place_is_listed_with_its_reason(cli: Cli) -> None:
+    cli.folder.mkdir()
+    (cli.folder / "folder.json").mkdir()
+    assert "unreadable: it is a folder" in cli("list").stdout
+
+
+def test_json_of_a_listing_has_the_fields_of_page_and_summary(cli: Cli) -> None:
+    cli.add("s", "Привет", user_id="ann")
+    document = cli.json("list")
+    assert list(document) == ["items", "next_cursor"]
+    assert list(document["items"][0]) == list(SessionSummary.model_fields)
+    assert SessionSummary.model_validate(document["items"][0]).title == "Привет"
+    assert document["items"][0]["created_at"].endswith("Z")
+
+
+def test_json_of_a_listing_is_the_same_to_the_byte_without_the_index(cli: Cli) -> None:
+    for number in range(5):
+        cli.add(f"s{number}", "text")
+    cli.write("torn", "{")
+    before = cli("list", "--json", "--limit", "4").stdout_bytes
+    shutil.rmtree(cli.folder / ".localsessions")
+    assert cli("list", "--json", "--limit", "4").stdout_bytes == before
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--user", "ann"], ["a"]),
+        (["--agent", "coder"], ["b"]),
+        (["--status", "archived"], ["c"]),
+        (["--since", "36h"], ["b"]),
+        (["--until", "2d"], ["c"]),
+        (["--since", "2026-01-01"], ["b", "a", "c"]),
+        (["--until", "2026-01-01T00:00:00+02:00"], []),
+        (["--order", "last_activity"], ["c", "a", "b"]),
+        (["--order", "-created_at"], ["c", "b", "a"]),
+    ],
+)
+def test_filters_and_orders(cli: Cli, options: list[str], expected: list[str]) -> None:
+    cli.add("a", user_id="ann")
+    cli.add("b", agent_id="coder")
+    cli.add("c")
+    with cli.store() as store:
+        store.archive("c")
+    age(cli, "a", 1.8)
+    age(cli, "c", 3)
+    result = cli("list", "--json", *options)
+    assert ids(json.loads(result.stdout)) == expected
+
+
+@pytest.mark.parametrize("text", ["soon", "2x", "2026-13-01", "999999999999w", "99999999d", ""])
+def test_a_time_that_is_none_is_refused_with_the_forms_that_are(cli: Cli, text: str) -> None:
+    cli.add("s")
+    result = cli("list", "--since", text)
+    assert result.exit_code == 2
+    assert "is no time: give an ISO date" in result.stderr
+
+
+def test_a_cursor_goes_on_where_the_listing_ended(cli: Cli) -> None:
+    for number in range(3):
+        cli.add(f"s{number}")
+    document = cli.json("list", "--limit", "2")
+    cursor = document["next_cursor"]
+    first = cli("list", "--limit", "2")
+    assert first.stderr == f"there are more: --all shows them, --cursor {cursor} the next ones\n"
+    rest = cli.json("list", "--cursor", cursor)
+    assert ids(document) + ids(rest) == ["s2", "s1", "s0"]
+
+
+def test_a_cursor_of_another_listing_is_refused(cli: Cli) -> None:
+    cli.add("s")
+    result = cli("list", "--cursor", "nonsense")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: cursor 'nonsense'")
+
+
+def test_all_lists_more_than_a_page(cli: Cli) -> None:
+    cli.folder.mkdir()
+    for number in range(60):
+        cli.write(f"s{number}", '{"messages": []}')
+    assert len(cli.json("list", "--all")["items"]) == 60
+
+
+def test_all_and_limit_exclude_each_other(cli: Cli) -> None:
+    result = cli("list", "--all", "--limit", "3")
+    assert result.exit_code == 2
+    assert "exclude each other" in result.stderr
+
+
+def test_an_empty_folder_has_no_sessions(cli: Cli) -> None:
+    cli.folder.mkdir()
+    result = cli("list")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no sessions\n")
+
+
+def test_control_characters_of_a_title_are_spelled_out(cli: Cli) -> None:
+    cli.add("s", title="red \x1b[31m\nnext \x9b31m \u202eturned")
+    result = cli("list")
+    assert r"red \x1b[31m next \x9b31m \u202eturned" in result.stdout
+
+
+def test_control_characters_in_json_are_escapes(cli: Cli) -> None:
+    cli.add("s", title="\x1b \x9b \u202e \ud800")
+    result = cli("list", "--json")
+    assert r'"\u001b \u009b \u202e \ud800"' in result.stdout
+    assert json.loads(result.stdout)["items"][0]["title"] == "\x1b \x9b \u202e \ud800"
+
+
+# search
+
+
+def test_search_finds_messages_with_their_position(cli: Cli) -> None:
+    cli.add("s", "nothing here", "the deploy failed", title="Release")
+    result = cli("search", "deploy", "failed")
+    assert result.stdout == "s  message 2, user  Release\n  the deploy failed\n"
+
+
+def test_search_finds_what_is_no_message(cli: Cli) -> None:
+    cli.add("s", title="Release")
+    assert cli("search", "release").stdout == "s  title, tags or metadata  Release\n  Release\n"
+
+
+def test_search_shows_a_session_without_a_title(cli: Cli) -> None:
+    with cli.store() as store:
+        store.create("s")
+        store.append("s", {"role": "assistant", "content": "needle"})
+    assert cli("search", "needle").stdout == "s  message 1, assistant\n  needle\n"
+
+
+def test_search_as_json_has_the_fields_of_a_hit(cli: Cli) -> None:
+    cli.add("s", "needle")
+    (hit,) = cli.json("search", "needle")
+    assert list(hit) == list(SearchHit.__dataclass_fields__)
+    assert (hit["position"], hit["highlights"]) == (0, [[0, 6]])
+
+
+def test_search_without_a_hit_says_so(cli: Cli) -> None:
+    cli.add("s", "text")
+    result = cli("search", "needle")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing found\n")
+
+
+def test_search_for_nothing_is_misuse(cli: Cli) -> None:
+    cli.add("s", "text")
+    assert cli("search", "?!").exit_code == 2
+
+
+# stats, path
+
+
+def test_stats_counts_what_is_there(cli: Cli) -> None:
+    cli.add("s", "one", "two")
+    cli.write("torn", "{")
+    document = cli.json("stats")
+    assert list(document) == list(StoreStats.__dataclass_fields__)
+    assert (document["sessions"], document["unreadable"], document["messages"]) == (2, 1, 2)
+    assert "messages:          2\n" in cli("stats").stdout
+
+
+def test_path_is_that_of_the_session_or_of_the_folder(cli: Cli) -> None:
+    cli.add("a b")
+    assert cli("path", "a").stdout == f"{cli.folder / 'a b.json'}\n"
+    assert cli("path").stdout == f"{cli.folder}\n"
+    assert cli.json("path") == {"path": str(cli.folder)}
+
+
+def test_path_of_a_folder_that_is_not_there_is_printed_and_not_made(cli: Cli) -> None:
+    result = cli("path")
+    assert (result.exit_code, result.stdout) == (0, f"{cli.folder}\n")
+    assert "not there yet" in result.stderr
+    assert not cli.folder.exists()

@@ -1,0 +1,240 @@
+"""What a terminal gets: colours, widths, encodings, questions, bars."""
+
+from __future__ import annotations
+
+import re
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Cli
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def plain(text: str) -> str:
+    return CONTROL.sub("", text)
+
+
+def exists(cli: Cli, session_id: str) -> bool:
+    return (cli.folder / f"{session_id}.json").exists()
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 200])
+def test_a_table_fits_the_terminal(cli: Cli, columns: int) -> None:
+    cli.add("session-1", title="A long title " * 10, agent_id="coder")
+    cli.add("x" * 60)
+    code, shown = cli.terminal("list", columns=columns)
+    assert code == 0
+    assert max(map(len, plain(shown).splitlines())) <= columns
+
+
+def test_a_narrowed_table_cuts_titles_and_no_ids(cli: Cli) -> None:
+    cli.add("session-1", title="A long title " * 10)
+    _, shown = cli.terminal("list", columns=80)
+    assert re.search(r"^session-1 .*A long title.*…$", plain(shown), re.MULTILINE)
+
+
+def test_a_narrow_terminal_has_the_title_rather_than_other_columns(cli: Cli) -> None:
+    cli.add("x" * 36, title="Show the files of the project")
+    for columns, header in [
+        (80, "ID LAST ACTIVITY TITLE"),
+        (95, "ID LAST ACTIVITY MESSAGES STATUS TITLE"),
+        (200, "ID LAST ACTIVITY MESSAGES STATUS AGENT TITLE"),
+    ]:
+        first, second = plain(cli.terminal("list", columns=columns)[1]).splitlines()
+        assert first.split() == header.split()
+        assert "Show the files" in second
+
+
+def test_the_reason_of_an_unreadable_session_is_whole_on_a_narrow_terminal(cli: Cli) -> None:
+    cli.write("torn", "{")
+    _, shown = cli.terminal("list", columns=70)
+    _, *lines = plain(shown).splitlines()
+    end = lines[0].index("unreadable at")
+    words = "".join(line[end:].strip().replace(" ", "") for line in lines)
+    assert words == "unreadableatline1,column2:thefileendsinthemiddle,asafteratornwrite"
+
+
+def test_a_terminal_gets_styles(cli: Cli) -> None:
+    cli.add("s", "needle")
+    assert CONTROL.search(cli.terminal("list")[1])
+    assert "\x1b[31m\x1b[1mneedle\x1b[0m" in cli.terminal("search", "needle")[1]
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize("command", [["list"], ["search", "needle"], ["show", "s"]])
+def test_no_color_and_dumb_terminals_get_none(
+    cli: Cli, env: dict[str, str], command: list[str]
+) -> None:
+    cli.add("s", "needle")
+    code, shown = cli.terminal(*command, env=env)
+    assert code == 0
+    assert not STYLE.search(shown)
+
+
+def test_a_pipe_gets_no_styles(cli: Cli) -> None:
+    cli.add("s", "needle")
+    for command in (["list"], ["search", "needle"], ["show", "s"]):
+        assert b"\x1b" not in cli.process(*command, env={"FORCE_COLOR": "1"}).stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_the_encoding_lacks_is_spelled_out(cli: Cli, encoding: str) -> None:
+    cli.add("s", "Привет", title="Заголовок")
+    env = {"PYTHONIOENCODING": encoding}
+    for command in (["list"], ["history", "s"], ["show", "s"], ["search", "привет"]):
+        result = cli.process(*command, env=env)
+        assert (result.returncode, result.stderr) == (0, b"")
+        result.stdout.decode("ascii")
+    assert "\\u0417" in cli.process("list", env=env).stdout.decode()
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_a_terminal_without_unicode_gets_a_table_that_fits(cli: Cli, columns: int) -> None:
+    cli.add("s", title="A long title " * 10)
+    code, shown = cli.terminal("list", columns=columns, env={"PYTHONIOENCODING": "ascii"})
+    assert code == 0
+    assert shown.isascii()
+    assert max(map(len, plain(shown).splitlines())) <= columns
+
+
+def test_json_is_utf_8_whatever_the_encoding(cli: Cli) -> None:
+    cli.add("s", title="Заголовок")
+    result = cli.process("list", "--json", env={"PYTHONIOENCODING": "ascii"})
+    assert "Заголовок" in result.stdout.decode()
+
+
+@pytest.mark.parametrize("form", ["markdown", "json", "jsonl"])
+def test_an_export_to_a_terminal_has_no_raw_control_characters(cli: Cli, form: str) -> None:
+    cli.add("s", "red \x1b[31m \x9b")
+    code, shown = cli.terminal("export", "s", "--format", form)
+    assert code == 0
+    assert not re.search(r"[\x1b\x9b]", shown)
+
+
+def test_an_export_to_a_pipe_is_untouched(cli: Cli) -> None:
+    cli.add("s", "red \x1b[31m")
+    assert b"red \x1b[31m" in cli.process("export", "s").stdout
+
+
+# questions
+
+
+def test_delete_asks_and_does_what_is_answered(cli: Cli) -> None:
+    cli.add("a")
+    code, shown = cli.terminal("delete", "a", answers={"[y/N]: ": "n\n"})
+    assert code == 1
+    assert "Move to the trash: a? [y/N]: n\nerror: nothing was removed" in shown
+    assert exists(cli, "a")
+    code, _ = cli.terminal("delete", "a", answers={"[y/N]: ": "y\n"})
+    assert code == 0
+    assert not exists(cli, "a")
+
+
+@pytest.mark.parametrize("answer", [signal.SIGINT, "\x04"])
+def test_no_answer_removes_nothing(cli: Cli, answer: str | signal.Signals) -> None:
+    cli.add("a")
+    code, shown = cli.terminal("delete", "a", answers={"[y/N]: ": answer})
+    assert code == 130
+    assert "nothing was lost" in shown
+    assert exists(cli, "a")
+
+
+def test_cleanup_shows_what_it_would_do_before_it_asks(cli: Cli) -> None:
+    cli.add("old")
+    with cli.store() as store, store.edit("old") as session:
+        session.last_activity = datetime.now(UTC) - timedelta(days=40)
+    command = ("cleanup", "--older-than", "30d")
+    code, shown = cli.terminal(*command, answers={"[y/N]: ": "n\n"})
+    assert code == 1
+    assert shown.index("would delete old") < shown.index("Move 1 sessions to the trash?")
+    assert exists(cli, "old")
+    code, shown = cli.terminal(*command, answers={"[y/N]: ": "y\n"})
+    assert code == 0
+    assert "\ndeleted old: last active at " in shown
+    assert not exists(cli, "old")
+
+
+def test_cleanup_leaves_what_became_old_while_it_asked(cli: Cli) -> None:
+    for name in ("old", "young"):
+        cli.add(name)
+
+    def grow_old(session_id: str, age: timedelta) -> str:
+        with cli.store() as store, store.edit(session_id) as session:
+            session.last_activity = datetime.now(UTC) - age
+        return "y\n"
+
+    grow_old("old", timedelta(days=40))
+    answer = {"[y/N]: ": lambda: grow_old("young", timedelta(days=30))}
+    code, _ = cli.terminal("cleanup", "--older-than", "30d", answers=answer)
+    assert code == 0
+    assert (exists(cli, "old"), exists(cli, "young")) == (False, True)
+
+
+def test_cleanup_of_expired_sessions_asks_too(cli: Cli) -> None:
+    cli.add("old")
+    with cli.store() as store, store.edit("old") as session:
+        session.expires_at = datetime.now(UTC) - timedelta(days=1)
+    code, _ = cli.terminal("cleanup", "--expired", answers={"[y/N]: ": "y\n"})
+    assert code == 0
+    assert not exists(cli, "old")
+
+
+@pytest.mark.parametrize("command", [["--older-than", "30d"], ["--expired"], ["--empty-trash"]])
+def test_cleanup_asks_nothing_when_there_is_nothing_to_do(cli: Cli, command: list[str]) -> None:
+    cli.add("young")
+    code, shown = cli.terminal("cleanup", *command)
+    assert (code, shown) == (0, "there is nothing to remove\n")
+
+
+def test_emptying_the_trash_asks(cli: Cli) -> None:
+    cli.add("a")
+    cli("delete", "a", "--yes")
+    code, _ = cli.terminal("cleanup", "--empty-trash", answers={"for good? [y/N]: ": "n\n"})
+    assert code == 1
+    assert len(cli.json("restore", "--list")) == 1
+    code, shown = cli.terminal("cleanup", "--empty-trash", answers={"for good? [y/N]: ": "y\n"})
+    assert code == 0
+    assert "removed a for good" in shown
+    assert cli.json("restore", "--list") == []
+
+
+def test_append_on_a_terminal_says_what_to_do(cli: Cli) -> None:
+    cli.add("s")
+    code, _ = cli.terminal(
+        "append", "s", "--role", "user", answers={"Ctrl-D on a line of its own ends it": "hi\n\x04"}
+    )
+    assert code == 0
+    assert cli.json("history", "s")["messages"][0]["content"] == "hi"
+
+
+# bars
+
+
+def test_long_work_shows_a_bar_that_is_gone_afterwards(cli: Cli, tmp_path: Path) -> None:
+    cli.add("s", "needle")
+    code, shown = cli.terminal("search", "needle")
+    assert code == 0
+    assert "reading" in shown
+    assert shown.rstrip("\n").endswith("\x1b[0m")
+
+
+def test_an_import_counts_its_files(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"messages": [{"role": "user", "content": "text"}]}')
+    code, shown = cli.terminal("import", str(path))
+    assert code == 0
+    assert "files" in shown
+    assert "FORMAT" in shown
+
+
+def test_a_bar_is_not_drawn_into_a_pipe(cli: Cli) -> None:
+    cli.add("s", "needle")
+    assert cli.process("search", "needle").stderr == b""

@@ -1,0 +1,27 @@
+"""Add numbered messages to a session, by edit and by append in turn.
+
+write_messages.py FOLDER SESSION_ID WRITER COUNT
+"""
+
+from __future__ import annotations
+
+import sys
+
+from localsessions import SessionStore
+from localsessions.models import Message
+
+
+def main(folder: str, session_id: str, writer: str, count: str) -> None:
+    with SessionStore(folder, lock_timeout=60) as store:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for number in range(int(count)):
+            message: Message = {"role": "user", "content": f"{writer} {number}"}
+            if number % 2:
+                store.append(session_id, message)
+            else:
+                with store.edit(session_id) as session:
+                    session.messages = [*session.messages, message]
+
+
+main(*sys.argv[1:])

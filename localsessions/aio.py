@@ -112,12 +112,10 @@ class AsyncSessionStore:
         block = self._store.edit(session_id)
         thread = ThreadPoolExecutor(1, "localsessions-edit")
         try:
-            entering = loop.run_in_executor(thread, block.__enter__)
             try:
-                session = await asyncio.shield(entering)
+                session = await loop.run_in_executor(thread, block.__enter__)
             except asyncio.CancelledError as error:
                 # Whenever the thread gets the lock, it lets go of it again and stores nothing.
-                entering.add_done_callback(lambda done: done.cancelled() or done.exception())
                 thread.submit(block.__exit__, type(error), error, None)
                 raise
             try:

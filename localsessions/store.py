@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import copy
 import os
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -647,13 +646,12 @@ class SessionStore:
         with self._lock(session_id):
             if self._folder.fingerprint(session_id) is None:
                 return False
-            self._delete(session_id, utc_now())
+            self._delete(session_id)
         return True
 
-    def _delete(self, session_id: str, now: datetime) -> None:
-        stamp = now.replace(microsecond=time.time_ns() // 1000 % 1_000_000)
+    def _delete(self, session_id: str) -> None:
         try:
-            self._folder.trash(session_id, stamp)
+            self._folder.trash(session_id, datetime.now(UTC))
         finally:
             self._index.remove([session_id], lambda one: self._folder.fingerprint(one) is None)
 
@@ -738,7 +736,7 @@ class SessionStore:
             summary = self._reconciler.look_at(session_id)
             action = None if summary is None else verdict(summary, now, cutoff)
             if action is not None and action.deleted:
-                self._delete(session_id, now)
+                self._delete(session_id)
         return action
 
     # -- checkpoints -------------------------------------------------------------------------

@@ -102,16 +102,16 @@ def test_restoring_what_is_not_in_the_trash_is_refused(store: SessionStore) -> N
 def test_the_trash_shows_the_last_deleted_first_and_is_emptied_by_age(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for session_id, age in (("a", 300), ("b", 200), ("c", 100)):
+    for session_id, age in (("a", 3), ("b", 2), ("c", 1)):
         store.create(session_id)
         store.save_checkpoint(session_id, 1)
-        instant = NOW - timedelta(seconds=age)
+        instant = NOW - timedelta(days=age)
         with monkeypatch.context() as patched:
             patched.setattr(store_module, "utc_now", lambda instant=instant: instant)
             store.delete(session_id)
     assert [one.session_id for one in store.trash()] == ["c", "b", "a"]
 
-    purged = store.empty_trash(max_age=150)
+    purged = store.empty_trash(max_age=1.5 * 86400)
     assert [one.session_id for one in purged] == ["b", "a"]
     assert [one.session_id for one in store.trash()] == ["c"]
     assert [one.session_id for one in store.empty_trash()] == ["c"]

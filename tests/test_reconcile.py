@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localsessions import SessionStore
+from localsessions import SessionStore, UnreadableSessionError
 from localsessions._reconcile import diff
 from localsessions.models import Fingerprint
 
@@ -51,7 +51,7 @@ def change_number(store: SessionStore) -> int:
 
 # -- diff --------------------------------------------------------------------------------------
 
-fingerprints = st.builds(Fingerprint, *[st.integers(0, 2)] * 4)
+fingerprints = st.sampled_from([Fingerprint(1, 2, 3, 4), Fingerprint(1, 2, 3, 5)])
 ids = st.sampled_from("abcdef")
 
 
@@ -261,6 +261,26 @@ def test_a_sweeper_that_was_overtaken_leaves_no_older_row(
     assert row.summary.title == "second"
     monkeypatch.undo()
     assert titles(two, fresh=False) == {"a": "second", "b": "B"}
+
+
+@pytest.mark.parametrize("torn", [True, False])
+def test_a_file_that_goes_while_it_is_looked_at_is_gone(
+    torn: bool, two: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, "a", "edited")
+    read = two._folder.read
+
+    def vanish(session_id: str) -> object:
+        if session_id == "a":
+            (folder / "a.json").unlink(missing_ok=True)
+            if torn:
+                raise UnreadableSessionError("a", "it was being written all the time")
+        return read(session_id)
+
+    monkeypatch.setattr(two._folder, "read", vanish)
+    assert two._reconciler.look_at("a") is None
+    monkeypatch.setattr(two._reconciler, "_is_due", lambda: False)
+    assert titles(two, fresh=False) == {"b": "B"}
 
 
 def test_a_sweeper_forgets_no_session_that_came_back(

@@ -378,12 +378,13 @@ def test_a_search_that_was_overtaken_keeps_no_older_words(
             with fast.edit("a") as session:
                 session.messages[0]["content"] = "second words"
             assert found(fast, "second") == ["a"]
-            return put(*arguments)  # type: ignore[arg-type]
+            stored = put(*arguments)  # type: ignore[arg-type]
+            assert found(fast, "second") == ["a"]
+            assert found(fast, "first") == []
+            return stored
 
         monkeypatch.setattr(slow._texts, "put", be_overtaken)
         assert found(slow, "words") == ["a"]
-        assert found(fast, "second") == ["a"]
-        assert found(fast, "first") == []
         assert found(slow, "second") == ["a"]
 
 

@@ -93,11 +93,18 @@ class Database:
             self._known(connection)  # another process may have emptied it since it was looked at
             yield
 
-    @contextmanager
-    def reading(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """Let several statements see one state, whatever other processes write meanwhile."""
-        with self._transaction(connection, "DEFERRED"):
-            yield
+    def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """As ``run``, but all that ``act`` asks is answered of one state of one database.
+
+        Without that another process could empty it between the look at its identity and the
+        question, and the answer would pass for one of a database that was whole.
+        """
+
+        def read(connection: sqlite3.Connection) -> T:
+            with self._transaction(connection, "DEFERRED"):
+                return act(self._known(connection))
+
+        return self.run(read)
 
     @contextmanager
     def _transaction(self, connection: sqlite3.Connection, kind: str) -> Iterator[None]:

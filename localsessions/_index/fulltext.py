@@ -74,7 +74,7 @@ class FullText:
     def digests(self) -> dict[str, bytes]:
         """Return, by session id, the hash of the file that its texts were made from."""
         query = "SELECT session_id, digest FROM indexed"
-        return self._database.run(lambda db: dict(db.execute(query).fetchall()))
+        return self._database.read(lambda db: dict(db.execute(query).fetchall()))
 
     def digest(self, session_id: str) -> bytes | None:
         """Return the hash of the file that a session's texts were made from."""
@@ -84,7 +84,7 @@ class FullText:
             found = db.execute(query, [session_id]).fetchone()
             return None if found is None else bytes(found[0])
 
-        return self._database.run(read)
+        return self._database.read(read)
 
     def put(
         self,
@@ -159,7 +159,7 @@ class FullText:
                 raise sqlite3.DatabaseError("there are words of a text that is not there")
             return found
 
-        for session_id, row, score in self._database.run(read):
+        for session_id, row, score in self._database.read(read):
             found = self._body(session_id, row)
             if found is None:
                 yield None
@@ -192,7 +192,7 @@ class FullText:
                 raise sqlite3.DatabaseError(f"the text {position} of {session_id!r} is garbled")
             return position, _text(role, body)
 
-        return self._database.run(read)
+        return self._database.read(read)
 
 
 def _add(db: sqlite3.Connection, session_id: str, position: int, text: Text) -> None:

@@ -211,15 +211,14 @@ class SessionIndex:
         """
 
         def read(db: sqlite3.Connection) -> dict[str, tuple[Fingerprint, bool]]:
-            with self._database.reading(db):
-                rows = db.execute(
-                    "SELECT session_id, fingerprint, settled FROM sessions NOT INDEXED"
-                ).fetchall()
-                for name in _INDEXES:
-                    # For count(*) SQLite would take its smallest index, whatever it is told.
-                    counting = f"SELECT count(session_id) FROM sessions INDEXED BY {name}"  # noqa: S608
-                    if db.execute(counting).fetchone()[0] != len(rows):
-                        raise sqlite3.DatabaseError(f"{name} does not agree with its table")
+            rows = db.execute(
+                "SELECT session_id, fingerprint, settled FROM sessions NOT INDEXED"
+            ).fetchall()
+            for name in _INDEXES:
+                # For count(*) SQLite would take its smallest index, whatever it is told.
+                counting = f"SELECT count(session_id) FROM sessions INDEXED BY {name}"  # noqa: S608
+                if db.execute(counting).fetchone()[0] != len(rows):
+                    raise sqlite3.DatabaseError(f"{name} does not agree with its table")
             found = {one: (_fingerprint(text), settled == 1) for one, text, settled in rows}
             if len(found) != len(rows):
                 raise sqlite3.DatabaseError("a session has two rows")
@@ -283,7 +282,7 @@ class SessionIndex:
         self._database.run(write)
 
     def _read(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        return self._database.run(act)
+        return self._database.read(act)
 
 
 def listing_of(which: Filter, order: Order) -> str:

@@ -450,6 +450,68 @@ def test_generation_grows_whenever_something_was_lost(tmp_path: Path) -> None:
     kept.close()
 
 
+def test_a_schema_of_another_version_is_made_anew(tmp_path: Path) -> None:
+    for version in (1, 2, 1):
+        kept = Database(str(tmp_path / "some.sqlite3"), "CREATE TABLE things (thing)", version)
+        assert kept.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+        kept.run(lambda db: db.execute("INSERT INTO things VALUES (1)"))
+        kept.close()
+
+
+def test_of_two_that_make_a_database_the_second_leaves_it_alone(tmp_path: Path) -> None:
+    first, second = (
+        Database(str(tmp_path / "some.sqlite3"), "CREATE TABLE things (thing)", 1) for _ in "12"
+    )
+    first.run(lambda db: db.execute("INSERT INTO things VALUES (1)"))
+    second.run(second._make)
+    assert second.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == [(1,)]
+    first.close()
+    second.close()
+
+
+def test_a_question_is_answered_of_the_database_that_was_looked_at(tmp_path: Path) -> None:
+    """Another process empties it between the look at its identity and the question."""
+    one, other = (
+        Database(str(tmp_path / "some.sqlite3"), "CREATE TABLE things (thing)", 1) for _ in "12"
+    )
+    one.run(lambda db: db.execute("INSERT INTO things VALUES (1)"))
+    generation = one.generation
+
+    def emptied_meanwhile(db: sqlite3.Connection) -> list[tuple[int]]:
+        def empty(writing: sqlite3.Connection) -> None:
+            with other.writing(writing):
+                writing.execute("DELETE FROM things")
+                other.renew(writing)
+
+        other.run(empty)
+        return db.execute("SELECT * FROM things").fetchall()
+
+    assert one.read(emptied_meanwhile) == [(1,)]
+    assert one.generation == generation
+    assert one.read(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+    assert one.generation > generation
+    one.close()
+    other.close()
+
+
+def test_a_damaged_file_that_cannot_be_removed_is_left_for_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "some.sqlite3"
+    path.write_bytes(b"nothing like a database" * 100)
+    before = path.read_bytes()
+
+    def refuse(_: object) -> None:
+        raise PermissionError("somebody has it open")
+
+    monkeypatch.setattr("os.unlink", refuse)
+    kept = Database(str(path), "CREATE TABLE things (thing)", 1)
+    assert kept.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+    assert kept.path is None
+    assert path.read_bytes() == before
+    kept.close()
+
+
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     kept = Database(str(tmp_path / "some.sqlite3"), "CREATE TABLE things (thing)", 1)
 

@@ -1,6 +1,8 @@
 """Fork inside edit; tell what the child could do with the parent's lock.
 
-fork_while_editing.py FOLDER SESSION_ID
+fork_while_editing.py FOLDER SESSION_ID WHAT
+
+The child leaves the block, and with "others" as WHAT it tries other stores and verbs before.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ def in_child(folder: str, session_id: str, store: SessionStore) -> None:
             print(f"{name} store: renamed", flush=True)
 
 
-def main(folder: str, session_id: str) -> None:
+def main(folder: str, session_id: str, what: str) -> None:
     store = SessionStore(folder, lock_timeout=0)
     is_parent = True
     try:
@@ -33,7 +35,8 @@ def main(folder: str, session_id: str) -> None:
             is_parent = child != 0
             if not is_parent:
                 session.title = "by the child, leaving the block"
-                in_child(folder, session_id, store)
+                if what == "others":
+                    in_child(folder, session_id, store)
             else:
                 print("child ended with", os.waitpid(child, 0)[1], flush=True)
     except OSError as error:

@@ -680,7 +680,7 @@ class SessionStore:
     def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
         self._refuse_closed()
-        cutoff = cutoff_of(utc_now(), max_age)
+        cutoff = cutoff_of(datetime.now(UTC), max_age)  # as finely as deleting tells the time
         purged = [item for item in self._folder.trashed() if item.deleted_at <= cutoff]
         for item in purged:
             with self._lock(item.session_id):

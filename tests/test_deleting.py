@@ -15,9 +15,7 @@ from localsessions import (
     SessionExistsError,
     SessionNotFoundError,
     SessionStore,
-)
-from localsessions import (
-    store as store_module,
+    TrashedSession,
 )
 
 NOW = datetime.now(UTC)
@@ -102,13 +100,16 @@ def test_restoring_what_is_not_in_the_trash_is_refused(store: SessionStore) -> N
 def test_the_trash_shows_the_last_deleted_first_and_is_emptied_by_age(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for session_id, age in (("a", 3), ("b", 2), ("c", 1)):
+    trash = store._folder.trash
+    for session_id, days in (("a", 3), ("b", 2), ("c", 1)):
         store.create(session_id)
         store.save_checkpoint(session_id, 1)
-        instant = NOW - timedelta(days=age)
-        with monkeypatch.context() as patched:
-            patched.setattr(store_module, "utc_now", lambda instant=instant: instant)
-            store.delete(session_id)
+
+        def trash_earlier(one: str, instant: datetime, days: int = days) -> TrashedSession:
+            return trash(one, instant - timedelta(days=days))
+
+        monkeypatch.setattr(store._folder, "trash", trash_earlier)
+        store.delete(session_id)
     assert [one.session_id for one in store.trash()] == ["c", "b", "a"]
 
     purged = store.empty_trash(max_age=1.5 * 86400)
@@ -119,6 +120,14 @@ def test_the_trash_shows_the_last_deleted_first_and_is_emptied_by_age(
     assert store.empty_trash() == []
     with pytest.raises(ValueError, match="max_age"):
         store.empty_trash(max_age=-1)
+
+
+def test_what_was_deleted_just_now_is_emptied_too(folder: Path) -> None:
+    with SessionStore(folder, durability="fast") as store:
+        for _ in range(30):
+            store.create("a")
+            store.delete("a")
+            assert len(store.empty_trash()) == 1
 
 
 def test_cleanup_goes_by_the_sessions_own_activity(store: SessionStore, folder: Path) -> None:

@@ -28,7 +28,8 @@ def acknowledged_until_killed(
     time.sleep(seconds)  # the moment of the kill is what is random here
     was_alive = child.poll() is None
     child.kill()
-    rest = child.communicate()[0]
+    rest = child.stdout.read()  # not communicate(), which forgets what readline() read ahead
+    child.wait()
     lines = (first + rest).splitlines(keepends=True)
     whole = [line.split() for line in lines if line.endswith("\n")]
     return {session_id: int(number) for session_id, number in whole}, was_alive

@@ -90,7 +90,6 @@ class Database:
         wrote in between, whatever the busy timeout.
         """
         with self._transaction(connection, "IMMEDIATE"):
-            self._known(connection)  # another process may have emptied it since it was looked at
             yield
 
     def read(self, act: Callable[[sqlite3.Connection], T]) -> T:

@@ -251,6 +251,24 @@ def test_a_garbled_row_is_never_shown(filled: Path, tmp_path: Path) -> None:
             assert answers(store) == expected
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_garbled_schema_that_is_no_text_changes_no_answer(
+    name: str, filled: Path, tmp_path: Path
+) -> None:
+    path = filled / ".localsessions" / name
+    whole = path.read_bytes()
+    expected = fresh_answers(filled, tmp_path)
+    places = [at for at in range(len(whole)) if whole.startswith(b"CREATE ", at)]
+    assert len(places) >= 4
+    for place in places:
+        remove(path)
+        path.write_bytes(whole)
+        overwrite(path, place + 4, b"\xd4")
+
+        with SessionStore(filled, durability="fast") as store:
+            assert answers(store) == expected
+
+
 def refusal(act: Callable[[], object]) -> str:
     with pytest.raises((ValueError, SessionExistsError)) as caught:
         act()

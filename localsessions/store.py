@@ -612,18 +612,14 @@ class SessionStore:
         ids: Sequence[str] = ()
         if is_session_id(reference):
             ids = self._reconciler.answer(lambda: self._index.ids_like(reference, 6))
-        fitting = list(dict.fromkeys([*ids, *self._titled(reference)]))
+        titled = self._reconciler.answer(lambda: self._index.ids_titled(reference, 6))
+        fitting = list(dict.fromkeys([*ids, *titled]))
         if not fitting:
             raise SessionNotFoundError(reference, path=self.save_dir)
         if len(fitting) > 1:
             names = ", ".join(fitting[:5]) + (", ..." if len(fitting) > 5 else "")
             raise ValueError(f"{reference!r} fits more than one session: {names}")
         return fitting[0]
-
-    def _titled(self, title: str) -> Sequence[str]:
-        wanted = folded(title)
-        every = self._reconciler.answer(lambda: list(self._every(Filter())))
-        return [one.session_id for one in every if folded(one.title) == wanted]
 
     def _every(self, which: Filter, order: Order = "-last_activity") -> Iterator[SessionSummary]:
         """Yield every summary that the index has, in order."""

@@ -17,6 +17,7 @@ from zlib import crc32
 
 from localsessions._index.cursor import Cursor
 from localsessions._index.database import Database
+from localsessions._index.words import fold
 from localsessions.models import Fingerprint, Order, SessionSummary
 
 __all__ = ["Filter", "IndexRow", "SessionIndex", "listing_of"]
@@ -28,7 +29,7 @@ _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE sessions (
   session_id TEXT PRIMARY KEY, folded TEXT NOT NULL,
-  user_id, agent_id, status,
+  title TEXT NOT NULL, user_id, agent_id, status,
   created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
   size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, settled INTEGER NOT NULL, digest BLOB NOT NULL,
@@ -41,6 +42,7 @@ CREATE INDEX by_user ON sessions (user_id, last_activity, session_id);
 CREATE INDEX by_agent ON sessions (agent_id, last_activity, session_id);
 CREATE INDEX by_status ON sessions (status, last_activity, session_id);
 CREATE INDEX by_folded ON sessions (folded);
+CREATE INDEX by_title ON sessions (title);
 CREATE INDEX by_change ON sessions (change);
 CREATE INDEX by_expires_at ON sessions (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE gone (session_id TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;
@@ -189,6 +191,14 @@ class SessionIndex:
         values = [prefix, prefix + "\U0010ffff", limit]
         return self._read(lambda db: [found for (found,) in db.execute(query, values)])
 
+    def ids_titled(self, title: str, limit: int) -> list[str]:
+        """Return the ids of sessions with a title of the same words; case does not matter."""
+        query = "SELECT session_id FROM sessions WHERE title = ? ORDER BY session_id LIMIT ?"
+        values = [fold(title), limit]
+        if not fold(title).strip():
+            return []  # it would be the title of all that have none
+        return self._read(lambda db: [found for (found,) in db.execute(query, values)])
+
     def expired(self, now: datetime) -> list[str]:
         """Return the sessions whose time to live has passed."""
         query = "SELECT session_id FROM sessions WHERE expires_at <= ? ORDER BY expires_at"
@@ -303,10 +313,11 @@ def _put(db: sqlite3.Connection, row: IndexRow) -> bool:
     text = _packed(summary)
     db.execute(
         "INSERT OR REPLACE INTO sessions "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             session_id,
             row.folded,
+            fold(summary.title),
             _key(summary.user_id),
             _key(summary.agent_id),
             _key(summary.status),

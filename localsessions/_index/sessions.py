@@ -49,14 +49,6 @@ CREATE TABLE gone (session_id TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT
 CREATE INDEX gone_by_change ON gone (change);
 INSERT INTO meta VALUES ('change', 0)
 """
-_INDEXES = (
-    "by_last_activity",
-    "by_created_at",
-    "by_size_bytes",
-    "by_user",
-    "by_agent",
-    "by_status",
-)
 _COLUMNS = "session_id, fingerprint, settled, digest, change, summary, seal"
 
 
@@ -217,18 +209,17 @@ class SessionIndex:
     def fingerprints(self) -> dict[str, tuple[Fingerprint, bool]]:
         """Return, by session id, the fingerprint of each row and whether it is settled.
 
-        A secondary index with another number of entries than the table is damage.
+        The whole table is checked against its indexes on the way: 0.3 s at 100,000 rows.
         """
 
         def read(db: sqlite3.Connection) -> dict[str, tuple[Fingerprint, bool]]:
             rows = db.execute(
                 "SELECT session_id, fingerprint, settled FROM sessions NOT INDEXED"
             ).fetchall()
-            for name in _INDEXES:
-                # For count(*) SQLite would take its smallest index, whatever it is told.
-                counting = f"SELECT count(session_id) FROM sessions INDEXED BY {name}"  # noqa: S608
-                if db.execute(counting).fetchone()[0] != len(rows):
-                    raise sqlite3.DatabaseError(f"{name} does not agree with its table")
+            # Row by row against each secondary index: a flipped key would hide its row for ever.
+            (verdict,) = db.execute("PRAGMA integrity_check (1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
             found = {one: (_fingerprint(text), settled == 1) for one, text, settled in rows}
             if len(found) != len(rows):
                 raise sqlite3.DatabaseError("a session has two rows")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from localsessions import SessionStore
 from localsessions._index import Filter, IndexRow, SessionIndex
 from localsessions.models import Fingerprint, SessionSummary, Unreadable
 
@@ -186,7 +189,7 @@ def test_fingerprints_are_of_one_instant_while_another_writes(tmp_path: Path) ->
 
     def write_between(statement: str) -> None:
         statements.append(statement)
-        if "INDEXED BY by_user" in statement:
+        if "integrity_check" in statement:
             put(other, row(f"s{len(statements)}"))
 
     connection.set_trace_callback(write_between)
@@ -205,3 +208,18 @@ def test_size_is_what_the_disk_holds(tmp_path: Path) -> None:
     assert index.size_bytes() > 4096
     index.close()
     assert SessionIndex(None).size_bytes() == 0
+
+
+def test_a_secondary_index_of_wrong_keys_hides_nothing_after_the_next_sweep(tmp_path: Path) -> None:
+    with SessionStore(tmp_path) as store:
+        store.create("mine", user_id="u", agent_id="a")
+    keys = "ON sessions ({}, last_activity, session_id)"
+    with closing(sqlite3.connect(tmp_path / ".localsessions" / "index.sqlite3")) as db:
+        db.execute("DROP INDEX by_user")
+        db.execute(f"CREATE INDEX by_user {keys.format('agent_id')}")
+        db.execute("PRAGMA writable_schema = ON")
+        lie = f"CREATE INDEX by_user {keys.format('user_id')}"
+        db.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'by_user'", [lie])
+        db.commit()
+    with SessionStore(tmp_path) as store:
+        assert [one.session_id for one in store.list(user_id="u")] == ["mine"]

@@ -120,7 +120,7 @@ class AsyncSessionStore:
                 raise
             try:
                 yield session
-            except BaseException as error:
+            except BaseException as error:  # whatever ends the block ends the edit, in its thread
                 leave = functools.partial(block.__exit__, type(error), error, error.__traceback__)
                 if not await loop.run_in_executor(thread, leave):
                     raise

@@ -189,7 +189,7 @@ def _objects_with(key: str, shape: type[_Fields]) -> PlainValidator:
                 raise _wrong("must be a text", position, key)
         return value
 
-    return PlainValidator(check, json_schema_input_type=list[shape])  # type: ignore[valid-type]
+    return PlainValidator(check, json_schema_input_type=list[shape])  # type: ignore[valid-type]  # a schema made at run time
 
 
 def _agent_context(value: object) -> dict[str, JsonValue]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from pydantic import JsonValue
 
@@ -58,7 +58,7 @@ from localsessions.models import (
 
 __all__ = ["SessionStore"]
 
-_ORDERS = frozenset(Order.__args__)  # type: ignore[attr-defined]
+_ORDERS = frozenset(get_args(Order))
 # A listing looks at each row that it returns; where rows keep moving, this often at most.
 _LOOKS = 10
 

@@ -98,7 +98,7 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
             if durable:
                 _sync(fd)
             return fingerprint_of(os.fstat(fd))
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way
         discard(path)
         raise
 

@@ -309,7 +309,7 @@ class SessionFolder:
         try:
             self._locks.check(session_id)
             durable.rename(temp, path)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way
             durable.discard(temp)
             raise
         doubt = self._sync(os.path.dirname(path), session_id)

@@ -110,7 +110,7 @@ class Database:
         connection.execute(f"BEGIN {kind}")
         try:
             yield
-        except BaseException:
+        except BaseException:  # Ctrl-C too: an open transaction would lock others out
             with suppress(sqlite3.Error):  # the error that is on its way says more
                 connection.execute("ROLLBACK")
             raise

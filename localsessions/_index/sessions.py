@@ -204,7 +204,8 @@ class SessionIndex:
             "SELECT count(*), coalesce(sum(unreadable), 0), coalesce(sum(message_count), 0),"
             " coalesce(sum(size_bytes), 0) FROM sessions"
         )
-        return self._read(lambda db: tuple(map(int, db.execute(query).fetchone())))  # type: ignore[return-value]
+        sessions, unreadable, messages, size = self._read(lambda db: db.execute(query).fetchone())
+        return int(sessions), int(unreadable), int(messages), int(size)
 
     def fingerprints(self) -> dict[str, tuple[Fingerprint, bool]]:
         """Return, by session id, the fingerprint of each row and whether it is settled.

@@ -1,0 +1,461 @@
+"""Watcher: what anybody does to the session folder, as hints of where to look.
+
+A hint is the name of a file, or "look at everything". It may come late, twice, merged or for
+nothing; the file decides. This room knows names only: no session, no store, no index. It alone
+names watchdog, which is imported at use.
+
+::
+
+    kernel -> _Inotify (elsewhere _Observed) -> _Gathered -> on_hint(), and then take()
+
+Events can stop without a word: the folder is swapped, a limit is reached, a thread dies. So
+whoever drives the watcher calls check() about once a second.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from watchdog.observers.inotify_c import CallbackId, InotifyEvent, Mask, WatchDescriptor
+
+__all__ = ["Hints", "Watcher"]
+
+_log = logging.getLogger("localsessions")
+
+_CANARY_EVERY = 30.0
+_CANARY_PATIENCE = 5.0
+_RETRY_EVERY = 60.0
+_MOST_NAMES = 1_000
+# Of the kernel's 16,384; where an overflow is not told, others may be dropped behind so many.
+_EVENTS_LIKE_AN_OVERFLOW = 1_000
+_REMEDIES = {
+    errno.EMFILE: "no inotify instance or open file is left; raise fs.inotify.max_user_instances "
+    "(sysctl) or the limit of open files (ulimit -n)",
+    errno.ENOSPC: "no inotify watch is left; raise fs.inotify.max_user_watches (sysctl)",
+}
+_NO_EVENTS = "no events of the folder arrive; its file system may not send any"
+_FOLDER_FAULTS = (FileNotFoundError, NotADirectoryError, PermissionError)
+
+_Notice: TypeAlias = Callable[[str | None], None]
+"""Called with a file name, or None when anything may have happened."""
+
+
+class Hints(NamedTuple):
+    """Where to look.
+
+    Attributes:
+        names: Files directly in the folder that may have changed.
+        everything: Look at the whole folder.
+    """
+
+    names: frozenset[str]
+    everything: bool
+
+
+class Watcher:
+    """Watches one folder, not the folders in it.
+
+    Everything may be called from any thread, ``close`` even from inside ``on_hint``. In a forked
+    child nothing is watched: ``take`` says "everything", the other verbs do nothing.
+
+    Args:
+        folder: Need not be there yet; may be a symbolic link.
+        on_hint: Called, often from a thread of watchdog, when there is something new to take. Has
+            to be quick and must wait for nothing.
+        canary: A folder directly inside ``folder`` whose times may be touched, to see whether
+            events arrive. None where nothing may be written: then that is not tested.
+    """
+
+    def __init__(
+        self, folder: str, on_hint: Callable[[], None], *, canary: str | None = None
+    ) -> None:
+        self._folder = folder
+        self._on_hint = on_hint
+        self._canary = _Canary(canary)
+        self._gathered = _Gathered()
+        self._acts = threading.Lock()
+        self._here = threading.local()
+        self._engine: _Engine | None = None
+        self._identity = (0, 0)
+        self._pid: int | None = None
+        self._closed = False
+        self._trouble = ""
+        self._retry_at = 0.0
+
+    @property
+    def mode(self) -> Literal["events", "polling"]:
+        """``polling`` where no events are to be had: look at everything now and then."""
+        return "polling" if self.reason else "events"
+
+    @property
+    def reason(self) -> str:
+        """Why there are no events, with the remedy; empty while there are."""
+        if self._pid is None or self._closed:
+            return "not started" if self._pid is None else "closed"
+        return self._trouble if os.getpid() == self._pid else "started by the parent process"
+
+    @property
+    def has_hints(self) -> bool:
+        """Whether ``take`` would return anything."""
+        return self._gathered.has_hints
+
+    def start(self) -> None:
+        """Begin to watch; twice is once. Look at everything afterwards: the past is not told.
+
+        Where watching cannot be had, ``mode`` and ``reason`` say so and ``check`` tries again.
+        """
+        if self._is_in_child():
+            return
+        with self._acts:
+            if self._pid is None and not self._closed:
+                self._pid = os.getpid()
+                self._look_after(time.monotonic())
+
+    def take(self) -> Hints:
+        """Return what has gathered and forget it."""
+        if self._is_in_child():
+            return Hints(frozenset(), everything=True)
+        return self._gathered.take()
+
+    def check(self) -> None:
+        """See whether events can still come, and mend it if not; call it about once a second."""
+        if self._pid is None or self._is_in_child():
+            return
+        with self._acts:
+            may_have_missed = not self._closed and self._look_after(time.monotonic())
+        if may_have_missed:
+            self._gather(None)
+
+    def close(self) -> None:
+        """Stop and wait until no thread is left; twice is once.
+
+        From inside ``on_hint`` it does not wait: the thread that called it ends by itself.
+        """
+        if self._is_in_child():
+            return  # what was inherited is the parent's: its locks may be held for ever
+        self._closed = True
+        if not getattr(self._here, "is_watchdogs", False):
+            with self._acts:
+                self._drop_engine()
+        elif (engine := self._engine) is not None:
+            # Not under the lock: its holder may be waiting for this very thread to end. What is
+            # left is joined by a close from outside, if there is one.
+            engine.stop()
+
+    def _is_in_child(self) -> bool:
+        # Threads are not inherited, but locks are, as they were held at the fork.
+        return self._pid is not None and os.getpid() != self._pid
+
+    # -- hints -------------------------------------------------------------------------------
+
+    def _notice(self, name: str | None) -> None:
+        """Take in what a thread of watchdog says."""
+        self._here.is_watchdogs = True
+        self._canary.hear(name)
+        if name is None or (name.endswith(".json") and not name.startswith(".")):
+            self._gather(name)
+
+    def _gather(self, name: str | None) -> None:
+        if not self._gathered.add(name):
+            return
+        try:
+            self._on_hint()
+        except Exception:  # noqa: BLE001 - of code not ours; it would end watchdog's thread
+            _log.exception("the listener of the watcher of %s failed", self._folder)
+
+    # -- health: all of these hold _acts and return whether anything may have been missed ------
+
+    def _look_after(self, now: float) -> bool:
+        try:
+            identity = _identity(self._folder)
+        except OSError as error:
+            return self._give_up(error, retry_at=now)
+        if self._engine is None:
+            return now >= self._retry_at and self._watch(identity, now)
+        if identity != self._identity:
+            return self._watch(identity, now)
+        if not self._engine.is_alive():
+            _log.warning("the watching of %s ended by itself; beginning anew", self._folder)
+            return self._watch(identity, now)
+        return self._mind_canary(now)
+
+    def _watch(self, identity: tuple[int, int], now: float) -> bool:
+        """Watch the folder that is there now, in place of what was watched."""
+        self._drop_engine()
+        if self._closed:  # meanwhile, from inside on_hint
+            return False
+        try:
+            self._engine = _open(self._folder, self._notice)
+        except (OSError, RuntimeError) as error:  # RuntimeError: no more threads to be had
+            is_transient = isinstance(error, _FOLDER_FAULTS)
+            return self._give_up(error, retry_at=now + (0 if is_transient else _RETRY_EVERY))
+        # Taken before watching: a folder swapped in between differs at the next check.
+        self._identity = identity
+        self._canary.rest(now + _CANARY_EVERY)
+        if not self._canary.is_missed_again:
+            self._recover()
+        return True
+
+    def _mind_canary(self, now: float) -> bool:
+        found = self._canary.look(now)
+        if found != "missed":
+            return found == "well" and self._recover()
+        _log.warning("no event of %s came; watching the folder anew", self._canary.path)
+        may_have_missed = self._watch(self._identity, now)
+        if self._canary.is_missed_again:
+            self._canary.rest(now + _RETRY_EVERY)
+            return self._fall_back(_NO_EVENTS)
+        self._canary.rest(now)
+        return may_have_missed
+
+    def _give_up(self, error: Exception, *, retry_at: float) -> bool:
+        self._drop_engine()
+        self._retry_at = retry_at
+        code = error.errno if isinstance(error, OSError) else None
+        return self._fall_back(_REMEDIES.get(code or 0, str(error)))
+
+    def _fall_back(self, reason: str) -> bool:
+        is_new = not self._trouble
+        self._trouble = reason
+        if is_new:
+            _log.warning("cannot watch %s: %s; polling instead", self._folder, reason)
+        return is_new
+
+    def _recover(self) -> bool:
+        was_out = bool(self._trouble)
+        self._trouble = ""
+        if was_out:
+            _log.info("watching %s again", self._folder)
+        return was_out
+
+    def _drop_engine(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.stop()
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    os.scandir(folder).close()  # may it be read? inotify keeps that to itself
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+class _Gathered:
+    """The hints since the last take; bounded, whatever comes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: set[str] = set()
+        self._everything = False
+
+    @property
+    def has_hints(self) -> bool:
+        return self._everything or bool(self._names)
+
+    def add(self, name: str | None) -> bool:
+        """Add a name, or everything when None; return whether that is news."""
+        with self._lock:
+            if self._everything or name in self._names:
+                return False
+            if name is None or len(self._names) == _MOST_NAMES:
+                self._names.clear()
+                self._everything = True
+            else:
+                self._names.add(name)
+            return True
+
+    def take(self) -> Hints:
+        with self._lock:
+            hints = Hints(frozenset(self._names), self._everything)
+            self._names.clear()
+            self._everything = False
+            return hints
+
+
+class _Canary:
+    """A folder that is touched now and then, to see whether an event of that comes."""
+
+    def __init__(self, path: str | None) -> None:
+        self.path = path
+        self._name = os.path.basename(os.path.normpath(path or ""))
+        self._due_at = 0.0
+        self._touched_at: float | None = None
+        self._is_heard = False
+        self._misses = 0
+
+    @property
+    def is_missed_again(self) -> bool:
+        return self._misses > 1
+
+    def hear(self, name: str | None) -> None:
+        if name == self._name:
+            self._is_heard = True
+
+    def rest(self, until: float) -> None:
+        self._due_at, self._touched_at = until, None
+
+    def look(self, now: float) -> Literal["resting", "waiting", "well", "missed"]:
+        if self.path is None or (self._touched_at is None and now < self._due_at):
+            return "resting"
+        if self._touched_at is None:
+            self._is_heard = False
+            try:
+                os.utime(self.path)
+            except OSError:
+                return self._well(now)  # gone or not ours to touch: that proves nothing
+            self._touched_at = now
+            return "waiting"
+        if self._is_heard:
+            return self._well(now)
+        if now - self._touched_at < _CANARY_PATIENCE:
+            return "waiting"
+        self._misses += 1
+        return "missed"
+
+    def _well(self, now: float) -> Literal["well"]:
+        self._misses = 0
+        self.rest(now + _CANARY_EVERY)
+        return "well"
+
+
+class _Engine(Protocol):
+    """What turns the kernel's events into notices, in threads of its own, until stopped."""
+
+    def is_alive(self) -> bool: ...
+    def stop(self) -> None: ...
+
+
+def _open(folder: str, notice: _Notice) -> _Engine:
+    return (_Inotify if _has_inotify() else _Observed)(folder, notice)
+
+
+def _has_inotify() -> bool:
+    if not sys.platform.startswith("linux"):
+        return False
+    from watchdog.observers import inotify_c
+
+    # watchdog 7.1; with another one the observer is slower and tells of no overflow.
+    return hasattr(getattr(inotify_c, "WatchCallback", None), "on_queue_overflow")
+
+
+class _Inotify:
+    """A callback of watchdog's inotify reader, without its observer.
+
+    The observer keeps a file that was moved away, and all events behind it, for half a second,
+    waiting for the other half of a rename; it tells nobody of an overflow; and its filter knows
+    no event of the folder itself being moved.
+    """
+
+    def __init__(self, folder: str, notice: _Notice) -> None:
+        from watchdog.observers.inotify_c import InotifyConstants as Inotify
+        from watchdog.observers.inotify_c import InotifyFD
+
+        self._notice = notice
+        self._is_over = False
+        self._reader = InotifyFD()
+        # Not opened, read, or closed without a write: our own reading would wake us for ever.
+        written = Inotify.IN_MODIFY | Inotify.IN_CLOSE_WRITE | Inotify.IN_ATTRIB | Inotify.IN_CREATE
+        moved = Inotify.IN_MOVE | Inotify.IN_DELETE | Inotify.IN_MOVE_SELF
+        self._begin(os.fsencode(folder), written | moved | Inotify.IN_ONLYDIR)
+
+    def _begin(self, path: bytes, mask: int) -> None:
+        """Watch, so that nothing is left open where that fails."""
+        try:
+            watch = self._add(path, mask, 0)
+            # The end of this watch is an event that is there at once. Once it has been read, the
+            # reader closes its descriptors itself, however early its thread is stopped.
+            self._reader.remove_callbacks([(watch, cast("CallbackId", 0))])
+            self._reader.read_events()
+        except BaseException:
+            # Its close() would leave them to a thread that is reading, and there is none.
+            self._reader._close_resources()
+            raise
+        try:
+            self._add(path, mask, 1)
+            self._reader.start()
+        except BaseException:
+            self._is_over = True
+            self._reader.close()
+            raise
+
+    def _add(self, path: bytes, mask: int, number: int) -> WatchDescriptor:
+        watch = self._reader.add_callback(
+            path, cast("Mask", mask), self, cast("CallbackId", number)
+        )
+        if watch == -1:  # the one errno that watchdog passes over
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fsdecode(path))
+        return watch
+
+    def on_event(self, event: InotifyEvent) -> None:
+        if event.name:
+            self._notice(os.fsdecode(event.name))
+        elif event.is_move_self:
+            self._notice(None)
+
+    def on_watch_deleted(self, wd: WatchDescriptor) -> None:  # noqa: ARG002 - watchdog's signature
+        """Hear that the folder is gone, or unmounted; or that we are stopping."""
+        if not self._is_over:
+            self._is_over = True
+            self._notice(None)
+
+    def on_queue_overflow(self) -> None:
+        self._notice(None)
+
+    def is_alive(self) -> bool:
+        return self._reader.is_alive() and not self._is_over
+
+    def stop(self) -> None:
+        self._is_over = True
+        self._reader.stop()
+        if threading.current_thread() is not self._reader:
+            self._reader.join()
+
+
+class _Observed:
+    """watchdog's observer: on other systems, and with other versions of watchdog."""
+
+    def __init__(self, folder: str, notice: _Notice) -> None:
+        from watchdog.events import FileSystemEvent, FileSystemEventHandler
+        from watchdog.observers import Observer
+
+        root = os.path.realpath(folder)
+        events = 0
+
+        class Handler(FileSystemEventHandler):
+            def dispatch(self, event: FileSystemEvent) -> None:
+                nonlocal events
+                events += 1
+                if events % _EVENTS_LIKE_AN_OVERFLOW == 0:
+                    notice(None)
+                if event.event_type in ("opened", "closed_no_write"):
+                    return
+                for path in map(os.fsdecode, (event.src_path, event.dest_path)):
+                    if os.path.dirname(path) == root:
+                        notice(os.path.basename(path))
+                    elif path == root and event.event_type in ("deleted", "moved"):
+                        notice(None)
+
+        self._observer = Observer()
+        self._observer.schedule(Handler(), root)
+        try:
+            self._observer.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def is_alive(self) -> bool:
+        threads = [self._observer, *self._observer.emitters]
+        return len(threads) > 1 and all(thread.is_alive() for thread in threads)
+
+    def stop(self) -> None:
+        self._observer.stop()
+        if self._observer.ident is not None and threading.current_thread() is not self._observer:
+            self._observer.join()

@@ -6,6 +6,7 @@ imported by those who use them.
 
 from localsessions.aio import AsyncSessionStore
 from localsessions.errors import (
+    ChangesExpiredError,
     ConflictError,
     DurabilityUnknownError,
     FormatVersionError,
@@ -27,6 +28,7 @@ from localsessions.models import (
     Page,
     SearchHit,
     Session,
+    SessionChange,
     SessionSummary,
     StoreStats,
     TrashedSession,
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncSessionStore",
+    "ChangesExpiredError",
     "Checkpoint",
     "CleanupAction",
     "CleanupReport",
@@ -52,6 +55,7 @@ __all__ = [
     "Page",
     "SearchHit",
     "Session",
+    "SessionChange",
     "SessionError",
     "SessionExistsError",
     "SessionLimitError",

@@ -9,15 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import secrets
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from localsessions import _codec
 from localsessions._files import SessionFolder, folded
-from localsessions._index import SESSION_ITSELF, FullText, IndexRow, SessionIndex, Text
-from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import Fingerprint, Session, SessionSummary, message_text
+from localsessions._index import SESSION_ITSELF, Filter, FullText, IndexRow, SessionIndex, Text
+from localsessions.errors import (
+    ChangesExpiredError,
+    SessionNotFoundError,
+    UnreadableSessionError,
+)
+from localsessions.models import (
+    Base,
+    Fingerprint,
+    Session,
+    SessionChange,
+    SessionSummary,
+    message_text,
+)
 
 __all__ = ["Differences", "Reconciler", "diff", "digest_of"]
 
@@ -31,6 +44,8 @@ _TRIES = 10
 # A file that an editor is writing in place is torn for a moment: look again for this long.
 _PATIENCE = 0.2
 _PAUSE = 0.01
+# So long after it became so an unreadable or missing file is news; before, somebody is saving it.
+_YOUNG_NS = 40_000_000
 
 T = TypeVar("T")
 
@@ -70,6 +85,7 @@ class Reconciler:
     Attributes:
         sweeps: Looks at the whole folder since this object was made.
         last_sweep_seconds: How long the last one took.
+        is_watched: Asked whether whatever happens in the folder is looked at without a sweep.
     """
 
     def __init__(self, folder: SessionFolder, index: SessionIndex, texts: FullText) -> None:
@@ -81,6 +97,13 @@ class Reconciler:
         self._swept_at = 0.0
         self.sweeps = 0
         self.last_sweep_seconds = 0.0
+        self.is_watched: Callable[[], bool] = lambda: False
+        self._name = secrets.token_hex(8)
+
+    @property
+    def origin(self) -> str:
+        """The name under which changes are logged; a forked child has one of its own."""
+        return f"{self._name}-{os.getpid():x}"
 
     # -- the whole folder --------------------------------------------------------------------
 
@@ -106,6 +129,8 @@ class Reconciler:
         return self._generation == self._index.generation
 
     def _is_due(self) -> bool:
+        if self.is_watched():
+            return False
         return time.monotonic() - self._swept_at > _SWEEP_SHARE * self.last_sweep_seconds
 
     def sweep(self, on_progress: Progress | None = None) -> None:
@@ -117,6 +142,7 @@ class Reconciler:
             found = diff(self._folder.scan().files, self._index.fingerprints())
             self._read_into_index(found.changed, on_progress)
             self._index.remove(found.gone, self._is_gone)
+            self._index.begin_log(generation)
             # Not before the index is whole: other threads ask is_current() meanwhile.
             self._generation = generation
             if self.is_current():
@@ -160,14 +186,34 @@ class Reconciler:
         self._index.put([now], self._is_current_row)
         return now.summary
 
-    def record(self, session: Session, data: bytes, fingerprint: Fingerprint) -> None:
-        """Record what was just written, inside the session's lock.
+    def record(
+        self, session: Session, data: bytes, fingerprint: Fingerprint, base: Base | None
+    ) -> None:
+        """Record what was just written over ``base``, inside the session's lock.
 
         Our own writes have a modification time that no other write can have: they are settled.
         """
         summary = _codec.summarize(session, len(data))
         row = IndexRow(summary, fingerprint, True, digest_of(data), folded(session.session_id))
-        self._index.put([row], lambda _: True)
+        former = None if base is None else base.fingerprint
+        self._index.record(row, former, lambda: self._base_row(row, base), self.origin)
+
+    def _base_row(self, row: IndexRow, base: Base | None) -> IndexRow | None:
+        if base is None:
+            return None
+        session_id = row.summary.session_id
+        session = _codec.decode(base.data, session_id=session_id, fingerprint=base.fingerprint)
+        summary = _codec.summarize(session, len(base.data))
+        return IndexRow(summary, base.fingerprint, False, digest_of(base.data), row.folded)
+
+    def record_return(self, session_id: str) -> None:
+        """Record a session that came back from the trash, inside its lock."""
+        if (row := self.read_row(session_id)) is not None:
+            self._index.record(row, None, lambda: None, self.origin)
+
+    def record_removal(self, session_id: str) -> None:
+        """Record that a session went to the trash, inside its lock."""
+        self._index.record_removal(session_id, self._is_gone, self.origin)
 
     def read_row(self, session_id: str) -> IndexRow | None:
         """Read a file and return its row; None when it is gone."""
@@ -240,17 +286,152 @@ class Reconciler:
                     raise
                 time.sleep(_PAUSE)
 
+    # -- changes -----------------------------------------------------------------------------
+
+    def catch_up(self, session_ids: Iterable[str]) -> set[str]:
+        """Look at some files, of which somebody may have changed any.
+
+        Returns:
+            Those to look at again in a moment: somebody is about to record what was changed, or
+            is still writing.
+        """
+        rows: list[IndexRow] = []
+        gone: list[str] = []
+        busy: set[str] = set()
+        for session_id in session_ids:
+            row, fingerprint = self._index.get(session_id), self._folder.fingerprint(session_id)
+            if row and row.settled and row.fingerprint == fingerprint:
+                continue
+            if fingerprint is None:
+                gone += [session_id] if row else []
+            elif (now := self._read_if_at_rest(session_id)) is not None:
+                rows.append(now)
+            else:
+                busy.add(session_id)
+        self._index.put(rows, self._is_current_row)
+        self._index.remove(gone, self._is_gone)
+        return busy
+
+    def _read_if_at_rest(self, session_id: str) -> IndexRow | None:
+        """Read a file that nobody is about to record, and nobody is writing."""
+        if self._folder.is_locked(session_id):
+            return None
+        row = self.read_row(session_id)
+        if row is None or row.summary.unreadable is None:
+            return row
+        age = time.time_ns() - row.fingerprint.ctime_ns
+        return None if 0 <= age < _YOUNG_NS else row
+
+    def settle(self) -> set[str]:
+        """Log the differences that were found in the folder, as changes by other programs.
+
+        Returns:
+            The sessions that wait on: somebody holds the lock and is about to log the change
+            himself, or is still writing the file.
+        """
+        pending = self._index.pending()
+        if not pending:
+            return set()
+        doubtful = [session_id for session_id, (_, readable) in pending.items() if not readable]
+        busy = self.catch_up(doubtful)
+        if doubtful:
+            pending |= self._index.pending()
+            busy |= {one for one in doubtful if self._is_just_gone(one, pending[one][0])}
+        places = {
+            session_id: change
+            for session_id, (change, _) in pending.items()
+            if session_id not in busy and not self._folder.is_locked(session_id)
+        }
+        self._index.settle(places)
+        return set(pending) - set(places)
+
+    def _is_just_gone(self, session_id: str, change: int) -> bool:
+        """Tell whether an editor may be about to put a new file in the place of the old one.
+
+        So do Emacs and vim, which rename the old one away first, and git, which removes it. The
+        number of the change is the microsecond in which the file was found to be gone; it went
+        earlier where the folder has not changed since.
+        """
+        now = time.time_ns()
+        since = (1000 * change, self._folder.changed_ns())
+        return all(0 <= now - at < _YOUNG_NS for at in since) and self._is_gone(session_id)
+
+    def last_change(self) -> int:
+        """Return the number of the last change that is logged."""
+        return self._index.last_change()
+
+    def changes(self, since: int, limit: int) -> list[SessionChange]:
+        """Return the next changes that are logged, at most ``limit``.
+
+        Raises:
+            ChangesExpiredError: The log does not know the number.
+        """
+        found = self._index.changes(since, limit, self.origin)
+        if found is None:
+            raise ChangesExpiredError(since, path=self._folder.save_dir)
+        return found
+
+    def sessions_changed_since(self, since: int) -> set[str]:
+        """Return the sessions with changes after one; none where the log does not know it."""
+        found: set[str] = set()
+        while batch := self._index.changes(since, _BATCH, self.origin):
+            found.update(change.session_id for change in batch)
+            since = batch[-1].number
+        return found
+
+    # -- the last good version ---------------------------------------------------------------
+
+    def newest(self, count: int) -> list[str]:
+        """Return the sessions that were active last."""
+        rows = self._index.page(Filter(), "-last_activity", count, None)
+        return [row.summary.session_id for row in rows]
+
+    def keep(self, session_id: str) -> None:
+        """Keep a copy of a session's file as it is now, if it is good and not kept yet."""
+        row = self._index.get(session_id)
+        if row is None:
+            self._folder.kept.drop(session_id)
+            return
+        # One that is too young to be told from a later version is copied again; so be it.
+        if (
+            row.summary.unreadable
+            or self._folder.kept.kept_ns(session_id) > row.fingerprint.ctime_ns
+        ):
+            return
+        try:
+            read = self._folder.read(session_id)
+        except (SessionNotFoundError, UnreadableSessionError):
+            return  # changed since: whoever tells of it comes here again
+        if digest_of(read.data) == row.digest:
+            self._folder.kept.keep(session_id, read.data)
+
+    def load_kept(self, session_id: str) -> Session | None:
+        """Return the last good version of a session that is kept; it stands on no file."""
+        data = self._folder.kept.read(session_id)
+        if data is None:
+            return None
+        nowhere = Fingerprint(-1, -1, -1, -1)
+        try:
+            session = _codec.decode(data, session_id=session_id, fingerprint=nowhere)
+        except UnreadableSessionError:
+            return None  # a copy that a power cut tore
+        session._base = None
+        return session
+
     # -- texts -------------------------------------------------------------------------------
 
     def catch_up_texts(self, on_progress: Progress | None = None) -> None:
         """Index the words of what changed since the last search; only those files are read.
 
         The first time all hashes are compared: after a power cut either database may be older
-        than the other, so that change numbers from before this object was made say nothing.
+        than the other, so that change numbers from before this object was made say nothing. So
+        they are after a while in which the tombstones of what was deleted were forgotten.
         """
         for _ in range(_TRIES):
             generation, epoch = self._texts.generation, self._index.epoch()
             last = self._texts_at[2] if self._texts_at[:2] == (generation, epoch) else 0
+            if last < self._index.first_change():
+                last = 0  # tombstones of that time are forgotten
             changes = self._index.changed_since(last)
             if not self.is_current():
                 return  # the index was lost: whoever asks sweeps and asks again

@@ -12,6 +12,7 @@ from localsessions import _codec
 from localsessions._files import SessionFolder
 from localsessions._index import SessionIndex
 from localsessions._reconcile import Progress, Reconciler
+from localsessions._recovery import recovery_of
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.models import FORMAT, Finding, Fingerprint
 
@@ -50,17 +51,29 @@ def _session(folder: SessionFolder, reconciler: Reconciler, session_id: str) -> 
         return
     except UnreadableSessionError as error:
         place = f", at line {error.line}, column {error.column}" if error.line else ""
-        repair = "repair the file by hand, or delete the session"
-        yield Finding("unreadable", path, error.reason + place, repair, session_id)
+        repair, automatic = _repair_of_unreadable(folder, session_id)
+        yield Finding("unreadable", path, error.reason + place, repair, session_id, automatic)
         return
-    if session.format != FORMAT:
+    is_ours = session.format == FORMAT
+    if not is_ours:
         problem = f"it is of format {session.format}"
         yield Finding("newer format", path, problem, "upgrade localsessions", session_id)
     inner = _codec.inner_id(session)
     if inner not in (None, session_id):
         problem = f"the file says that it is session {inner!r}"
-        repair = "nothing, the name counts; the next save puts it right"
-        yield Finding("wrong inner id", path, problem, repair, session_id)
+        repair = f"write the id {session_id!r} into it; the name counts, with or without"
+        yield Finding("wrong inner id", path, problem, repair, session_id, automatic=is_ours)
+
+
+def _repair_of_unreadable(folder: SessionFolder, session_id: str) -> tuple[str, bool]:
+    """Return the repair in words, and whether it needs no person."""
+    by_hand = "repair the file by hand, or delete the session"
+    if (recovery := recovery_of(folder, session_id)) is None:
+        return by_hand, False
+    new_id, messages = recovery.session.session_id, len(recovery.session.messages)
+    if recovery.is_done:
+        return f"{by_hand}; session {new_id!r} holds its {messages} whole messages already", False
+    return f"recover {messages} whole messages as session {new_id!r}; this file stays", True
 
 
 def _leftovers(folder: SessionFolder, files: Mapping[str, Fingerprint]) -> Iterator[Finding]:
@@ -68,12 +81,20 @@ def _leftovers(folder: SessionFolder, files: Mapping[str, Fingerprint]) -> Itera
         if session_id not in files:
             path = folder.checkpoint_folder(session_id)
             problem = "checkpoints of a session that is not there"
-            repair = "restore the session, or remove the folder"
-            yield Finding("orphan checkpoints", path, problem, repair, session_id)
+            repair = "restore the session, or move the checkpoints to the trash"
+            automatic = os.path.isdir(path) and not os.path.islink(path)
+            yield Finding("orphan checkpoints", path, problem, repair, session_id, automatic)
     for path in folder.temp_files():
-        problem = "a temp file, of a write going on or of a killed process"
-        yield Finding("orphan temp file", path, problem, "open the store again: it is swept")
+        yield _temp_file(path, is_ours=folder.is_temp_name(os.path.basename(path)))
     mode = os.stat(folder.save_dir).st_mode
     if os.name == "posix" and mode & 0o022:
         problem = f"others may write here (mode {mode & 0o777:o})"
         yield Finding("permissions", folder.save_dir, problem, "chmod go-w the folder")
+
+
+def _temp_file(path: str, *, is_ours: bool) -> Finding:
+    problem = "a temp file, of a write going on or of a killed process"
+    repair = "open the store again: it is swept"
+    if not is_ours:
+        problem, repair = "no temp file of the store has this name", "remove it by hand"
+    return Finding("orphan temp file", path, problem, repair, automatic=is_ours)

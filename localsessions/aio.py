@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from pydantic import JsonValue
 
@@ -27,15 +27,37 @@ from localsessions.models import (
     Page,
     SearchHit,
     Session,
+    SessionChange,
     SessionSummary,
     StoreStats,
     TrashedSession,
 )
 from localsessions.store import SessionStore
 
+if TYPE_CHECKING:
+    import asyncio
+
 __all__ = ["AsyncSessionStore"]
 
 T = TypeVar("T")
+
+_BATCH = 256
+
+
+class _Waiter:
+    """A listener of the feed that wakes a coroutine."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, something: asyncio.Event) -> None:
+        self.closed = False
+        self.something = something
+        self._loop = loop
+
+    def wake(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.something.set)
+
+    def fail(self, error: Exception) -> None:
+        """Nothing: the feed has logged it, and tries again."""
 
 
 class AsyncSessionStore:
@@ -156,13 +178,15 @@ class AsyncSessionStore:
         """Return a copy of the session as its file says now; None when there is none."""
         return await self._offload(lambda: self._store.get(session_id))
 
-    async def load(self, session_id: str) -> Session:
-        """Return a copy of the session as its file says now."""
-        return await self._offload(lambda: self._store.load(session_id))
+    async def load(self, session_id: str, *, last_good: bool = False) -> Session:
+        """Return a copy of the session as its file says now, or its last good version."""
+        return await self._offload(lambda: self._store.load(session_id, last_good=last_good))
 
-    async def save(self, session: Session) -> Session:
+    async def save(
+        self, session: Session, *, on_conflict: Literal["raise", "merge"] = "raise"
+    ) -> Session:
         """Store a session if its file still is what the session was loaded from."""
-        return await self._offload(lambda: self._store.save(session))
+        return await self._offload(lambda: self._store.save(session, on_conflict=on_conflict))
 
     async def append(
         self, session_id: str, *messages: Mapping[str, JsonValue]
@@ -306,6 +330,41 @@ class AsyncSessionStore:
         """Move sessions to the trash whose ``expires_at`` has passed, but for pinned ones."""
         return await self._offload(lambda: self._store.purge_expired(dry_run=dry_run))
 
+    async def last_change(self) -> int:
+        """Return the number of the last change: what ``changes`` goes on from."""
+        return await self._offload(self._store.last_change)
+
+    async def changes(self, since: int | None = None) -> AsyncIterator[SessionChange]:
+        """Yield each change, in order and once, as it happens, until the store is closed.
+
+        Watches as ``SessionStore.watch`` does, from the first ``anext`` until the iterator is
+        closed or collected; leaving an ``async for`` early, close it with
+        ``contextlib.aclosing``. A slow reader holds up nobody.
+
+        Args:
+            since: Begin after this change; None begins with what happens from now on.
+
+        Raises:
+            ChangesExpiredError: What happened since is not known: list again and begin anew.
+        """
+        import asyncio
+
+        waiter = _Waiter(asyncio.get_running_loop(), asyncio.Event())
+        feed = self._store._feed
+        try:
+            number = await self._offload(lambda: feed.position(since))
+            await self._offload(lambda: feed.join(waiter))
+            while not waiter.closed:
+                waiter.something.clear()
+                batch = await self._offload(functools.partial(feed.changes, number, _BATCH))
+                for change in batch:
+                    number = change.number
+                    yield change
+                if not batch:
+                    await waiter.something.wait()
+        finally:
+            await self._offload(lambda: feed.leave(waiter))
+
     async def save_checkpoint(self, session_id: str, data: JsonValue) -> Checkpoint:
         """Store an immutable snapshot beside the session, after all earlier ones."""
         return await self._offload(lambda: self._store.save_checkpoint(session_id, data))
@@ -331,6 +390,10 @@ class AsyncSessionStore:
     async def verify(self, *, on_progress: Progress | None = None) -> Sequence[Finding]:
         """Read every file and compare the index with it; change nothing but the index."""
         return await self._offload(lambda: self._store.verify(on_progress=on_progress))
+
+    async def repair(self, finding: Finding) -> str:
+        """Do the repair that a finding names, if it is automatic; return what was done."""
+        return await self._offload(lambda: self._store.repair(finding))
 
     async def reindex(self, *, on_progress: Progress | None = None) -> int:
         """Throw the index away and make it anew from the files; return how many there are."""

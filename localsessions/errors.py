@@ -5,7 +5,7 @@
     SessionError(Exception)                        .session_id, .path where known
       SessionNotFoundError(LookupError)
       SessionExistsError
-      ConflictError                                .expected, .found
+      ConflictError                                .expected, .found, .conflicts
       UnreadableSessionError                       .reason, .line, .column
       FormatVersionError                           .found, .supported
       LockTimeoutError(TimeoutError)               .timeout
@@ -13,6 +13,7 @@
       UnstorableValueError(ValueError, TypeError)  .where, a path into the value
       SessionLimitError(RuntimeError)              .limit
       NotOwnerError(PermissionError)               .user_id
+      ChangesExpiredError(LookupError)             .since
 
 Outside the family, because the store is not what failed: ``OSError`` that names its path,
 ``ValueError`` and ``TypeError`` for misuse, ``ImportError`` with the pip line for a missing extra.
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from localsessions.models import SessionSummary
 
 __all__ = [
+    "ChangesExpiredError",
     "ConflictError",
     "DurabilityUnknownError",
     "FormatVersionError",
@@ -103,7 +105,8 @@ class ConflictError(SessionError):
     """The file is not what the session was loaded from; nothing was written.
 
     ``expected`` is what was loaded and ``found`` is what is there now; None says that the session
-    was not there.
+    was not there. ``conflicts`` are the places that a merge could not decide, as ``title`` or
+    ``messages[id=msg_3]``; empty where none was tried.
     """
 
     def __init__(
@@ -113,13 +116,18 @@ class ConflictError(SessionError):
         path: str | None = None,
         expected: SessionSummary | None = None,
         found: SessionSummary | None = None,
+        conflicts: tuple[str, ...] = (),
     ) -> None:
         self.expected = expected
         self.found = found
+        self.conflicts = conflicts
         if found is None:
             what = "was deleted after it was loaded"
         elif expected is None:
             what = "exists already, but this one was never loaded from it"
+        elif conflicts:
+            more = f" and {len(conflicts) - 5} more" if len(conflicts) > 5 else ""
+            what = f"cannot be merged: both sides changed {', '.join(conflicts[:5])}{more}"
         else:
             what = (
                 f"was changed by someone else after it was loaded (revision {expected.revision} "
@@ -253,5 +261,20 @@ class NotOwnerError(SessionError, PermissionError):
             f"session {session_id!r} belongs to another user than {user_id!r}; "
             "nothing was written: use a session of that user's own",
             session_id=session_id,
+            path=path,
+        )
+
+
+class ChangesExpiredError(SessionError, LookupError):
+    """The changes since a number are not known any more; nothing of them is answered.
+
+    The index was made anew, or more happened since than is kept.
+    """
+
+    def __init__(self, since: int, *, path: str | None = None) -> None:
+        self.since = since
+        super().__init__(
+            f"what changed since {since} is not known any more: the index was made anew, or too "
+            "much happened since; list() again and go on from last_change()",
             path=path,
         )

@@ -46,6 +46,8 @@ __all__ = [
     "FORMAT",
     "MADE_TITLE_LENGTH",
     "Base",
+    "ChangeKind",
+    "ChangeOrigin",
     "Checkpoint",
     "CleanupAction",
     "CleanupReport",
@@ -56,6 +58,7 @@ __all__ = [
     "Page",
     "SearchHit",
     "Session",
+    "SessionChange",
     "SessionSummary",
     "StoreStats",
     "TrashedSession",
@@ -487,14 +490,58 @@ class CleanupReport:
         return tuple(action for action in self.actions if not action.deleted)
 
 
+ChangeKind: TypeAlias = Literal["created", "modified", "deleted", "unreadable", "readable"]
+
+ChangeOrigin: TypeAlias = Literal["this store", "another store", "external"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """One thing that happened to a session's file.
+
+    Attributes:
+        number: Grows from change to change, over restarts and processes; not by one.
+        session_id: Which session.
+        kind: "created", "modified" or "deleted"; "unreadable" when the file became no session,
+            and "readable" when it is one again.
+        origin: "this store": a verb of the very object that tells. "another store": a verb of
+            another one, in this process or another. "external": any other program.
+        seen_at: When the store wrote it or, of an external change, when it was noticed.
+        changed: The fields of the summary that differ, each with its value before and now; times,
+            sizes and the preview are not among them. Empty where only the inside of messages or
+            of the state changed.
+        unreadable: Why the file is no session, when it is not.
+    """
+
+    number: int
+    session_id: str
+    kind: ChangeKind
+    origin: ChangeOrigin
+    seen_at: datetime
+    changed: Mapping[str, tuple[JsonValue, JsonValue]] = field(default_factory=dict)
+    unreadable: Unreadable | None = None
+
+    @property
+    def new_messages(self) -> tuple[int, int] | None:
+        """The positions of the messages that were added, as a range, by their count alone."""
+        was, now = self.changed.get("message_count", (0, 0))
+        count = was if isinstance(was, int) else 0
+        return (count, now) if isinstance(now, int) and now > count else None
+
+
 @dataclass(frozen=True, slots=True)
 class TrashedSession:
-    """A deleted session that can be restored."""
+    """A deleted session that can be restored.
+
+    With ``checkpoints_only`` it is checkpoints whose session was not there: they can be restored
+    once it is there again.
+    """
 
     session_id: str
     deleted_at: datetime
     size_bytes: int
     path: str
+    checkpoints_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,7 +556,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that ``verify`` found, with the repair that a person can choose."""
+    """One thing that ``verify`` found, with the repair that a person can choose.
+
+    ``automatic`` says that ``SessionStore.repair`` can do that repair.
+    """
 
     kind: Literal[
         "unreadable",
@@ -525,6 +575,7 @@ class Finding:
     problem: str
     repair: str
     session_id: str | None = None
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -532,6 +583,8 @@ class StoreStats:
     """Sizes and counts of a store, and what this object has done since it was opened.
 
     ``counters`` counts work: ``files_read``, ``files_written``, ``sweeps``, ``index_rebuilds``.
+    ``watcher`` says how external edits are noticed: "off" where nobody watches, "events" of the
+    system, or "polling" where there are none, and then ``watcher_reason`` says why.
     """
 
     save_dir: str
@@ -542,4 +595,6 @@ class StoreStats:
     trashed: int
     index_bytes: int
     last_sweep_seconds: float
+    watcher: Literal["off", "events", "polling"] = "off"
+    watcher_reason: str = ""
     counters: Mapping[str, int] = field(default_factory=dict)

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self, get_args
+from typing import Literal, Self, get_args
 
 from pydantic import JsonValue
 
 from localsessions import _checkpoints, _codec
+from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, SessionFolder, folded, is_session_id
 from localsessions._index import (
     Cursor,
@@ -28,15 +29,21 @@ from localsessions._index import (
     SessionIndex,
     listing_of,
 )
+from localsessions._merge import merge
 from localsessions._reconcile import Progress, Reconciler
+from localsessions._repair import repair
 from localsessions._retention import cutoff_of, verdict
 from localsessions._verify import verify
 from localsessions.errors import (
     ConflictError,
+    FormatVersionError,
     SessionExistsError,
     SessionNotFoundError,
+    UnreadableSessionError,
 )
 from localsessions.models import (
+    FORMAT,
+    Base,
     Checkpoint,
     CleanupAction,
     CleanupReport,
@@ -47,6 +54,7 @@ from localsessions.models import (
     Page,
     SearchHit,
     Session,
+    SessionChange,
     SessionSummary,
     StoreStats,
     TrashedSession,
@@ -59,6 +67,7 @@ from localsessions.models import (
 __all__ = ["SessionStore"]
 
 _ORDERS = frozenset(get_args(Order))
+_CHANGES = 256
 # A listing looks at each row that it returns; where rows keep moving, this often at most.
 _LOOKS = 10
 
@@ -109,6 +118,7 @@ class SessionStore:
         self._index = SessionIndex(os.path.join(private, "index.sqlite3") if writable else None)
         self._texts = FullText(os.path.join(private, "search.sqlite3") if writable else None)
         self._reconciler = Reconciler(self._folder, self._index, self._texts)
+        self._feed = Feed(self._folder, self._reconciler)
         self._closed = False
 
     # -- the store itself --------------------------------------------------------------------
@@ -127,9 +137,13 @@ class SessionStore:
         return self._folder.path(session_id)
 
     def close(self) -> None:
-        """Let go of the index; nothing is written that was not written before. Idempotent."""
+        """End every watch and let go of the index. Idempotent.
+
+        Nothing is written that was not written before.
+        """
         if not self._closed:
             self._closed = True
+            self._feed.close()
             self._index.close()
             self._texts.close()
 
@@ -221,44 +235,111 @@ class SessionStore:
         except SessionNotFoundError:
             return None
 
-    def load(self, session_id: str) -> Session:
+    def load(self, session_id: str, *, last_good: bool = False) -> Session:
         """Return a copy of the session as its file says now.
 
         A file that is being written in place is looked at again for a fifth of a second.
 
+        Args:
+            session_id: Which session.
+            last_good: Where the file is unreadable, return the last good version that is kept.
+                Copies are kept in ``.localsessions/kept`` while anybody watches the store: of
+                each session a second after it changed, and of the 64 that were active last when
+                the watching began; the newest 1,000, at most 256 MiB together and 32 MiB each.
+                One goes when its session is deleted. The version stands on no file: ``save`` does
+                not write it over the broken one; delete that one first, to the trash.
+
         Raises:
             SessionNotFoundError: There is none.
-            UnreadableSessionError: The file is there but is no session.
+            UnreadableSessionError: The file is there but is no session, and no good version of
+                it is kept, or none was asked for.
             ValueError: No file can have that id's name.
         """
         self._refuse_closed()
-        return self._reconciler.load(session_id)
+        try:
+            return self._reconciler.load(session_id)
+        except UnreadableSessionError:
+            kept = self._reconciler.load_kept(session_id) if last_good else None
+            if kept is None:
+                raise
+            return kept
 
-    def save(self, session: Session) -> Session:
+    def save(
+        self, session: Session, *, on_conflict: Literal["raise", "merge"] = "raise"
+    ) -> Session:
         """Store a session if its file still is what the session was loaded from.
 
         Moves ``updated_at`` and ``revision`` and, unless you set it, ``last_activity``. A session
         in which nothing changed is not written. One that was never loaded makes a new file.
 
+        With "merge", what somebody else changed meanwhile is kept beside what you changed: their
+        messages and yours, their title and your tags. Where both changed one thing differently,
+        or both changed the messages and one of them removed or moved some, nothing is written. A
+        file that was deleted, or was there before a session that was never loaded, conflicts all
+        the same.
+
+        Args:
+            session: What to store.
+            on_conflict: What to do where the file is not what the session was loaded from.
+
         Returns:
             The same object, now standing on what was written: it can be changed and saved again.
+            After a merge it holds what others changed, too.
 
         Raises:
-            ConflictError: Somebody else changed, deleted or made the file; nothing was written.
+            ConflictError: Somebody else changed, deleted or made the file; nothing was written,
+                and the session is as it was. After a merge, ``conflicts`` names the places.
             UnreadableSessionError: The file has become unreadable; nothing was written.
             UnstorableValueError: A value would be lost or changed; nothing was written.
             FormatVersionError: The file is of a newer format; nothing was written.
             DurabilityUnknownError: Written and visible, but the disk did not confirm.
         """
+        if on_conflict not in ("raise", "merge"):
+            raise ValueError(f'on_conflict must be "raise" or "merge", not {on_conflict!r}')
         stamps = _stamps(session, is_activity=True)
         data = _codec.encode(session, stamps)
         if _codec.is_unchanged(session, data, stamps):
             self._refuse_closed()
             return session
         with self._lock(session.session_id):
-            former = self._refuse_conflict(session)
-            self._write(session, data, stamps, former)
+            theirs = self._theirs(session) if on_conflict == "merge" else None
+            if theirs is not None:
+                self._write_merged(session, theirs)
+            else:
+                self._write(session, data, stamps, self._refuse_conflict(session))
         return session
+
+    def _theirs(self, session: Session) -> Session | None:
+        """Return what the file says if that is not what the session was loaded from.
+
+        None also where there is nothing to merge: no file, or a session that was never loaded.
+        """
+        base = session._base
+        found = self._folder.fingerprint(session.session_id)
+        if base is None or found is None or not self._is_changed(session.session_id, base, found):
+            return None
+        theirs = self.load(session.session_id)
+        if theirs.format != FORMAT:
+            path = self.path(session.session_id)
+            raise FormatVersionError(session.session_id, theirs.format, FORMAT, path=path)
+        return theirs
+
+    def _write_merged(self, session: Session, theirs: Session) -> None:
+        """Write what both say together, and let the session be that."""
+        merged, conflicts = merge(_loaded(session), session, theirs)
+        if conflicts:
+            raise self._conflict(session, theirs, conflicts)
+        stamps = _stamps_of_merge(session, merged)
+        data = _codec.encode(merged, stamps)
+        if _codec.is_unchanged(merged, data, stamps):
+            _take_over(session, merged)
+            return
+        former = self._refuse_conflict(merged)
+        try:
+            self._write(merged, data, stamps, former)
+        finally:
+            if merged._base is not theirs._base:  # it is visible, whatever went wrong after that
+                _take_over(session, merged)
 
     @contextmanager
     def edit(self, session_id: str) -> Iterator[Session]:
@@ -642,6 +723,7 @@ class SessionStore:
         with self._lock(session_id):
             if self._folder.fingerprint(session_id) is None:
                 return False
+            self._reconciler.look_at(session_id)
             self._delete(session_id)
         return True
 
@@ -649,10 +731,13 @@ class SessionStore:
         try:
             self._folder.trash(session_id, datetime.now(UTC))
         finally:
-            self._index.remove([session_id], lambda one: self._folder.fingerprint(one) is None)
+            self._reconciler.record_removal(session_id)
+            self._feed.wake()
 
     def restore(self, session_id: str) -> Session:
         """Bring the last deleted session of that id back from the trash.
+
+        Where the session is there, and only checkpoints of it are in the trash, those come back.
 
         Raises:
             SessionNotFoundError: It is not in the trash.
@@ -660,11 +745,15 @@ class SessionStore:
             UnreadableSessionError: It was unreadable when it was deleted; it is back all the same.
         """
         with self._lock(session_id):
-            for item in self._folder.trashed():
-                if item.session_id == session_id:
+            is_there = self._folder.fingerprint(session_id) is not None
+            items = [item for item in self._folder.trashed() if item.session_id == session_id]
+            # Checkpoints are restored to a session only, and a session where there is none.
+            for item in sorted(items, key=lambda item: item.checkpoints_only != is_there):
+                if is_there or not item.checkpoints_only:
                     self._refuse_twin(session_id)
                     self._folder.untrash(item)
-                    self._reconciler.look_at(session_id)
+                    if not is_there:
+                        self._reconciler.record_return(session_id)
                     return self.load(session_id)
         raise SessionNotFoundError(session_id, path=self.save_dir, what="a deleted session")
 
@@ -734,6 +823,80 @@ class SessionStore:
             if action is not None and action.deleted:
                 self._delete(session_id)
         return action
+
+    # -- changes -----------------------------------------------------------------------------
+
+    def last_change(self) -> int:
+        """Return the number of the last change: what ``changes`` goes on from.
+
+        Ask for it before you list, and nothing falls between the list and the changes.
+        """
+        self._refresh()
+        self._reconciler.settle()
+        return self._reconciler.answer(self._reconciler.last_change)
+
+    def changes(self, since: int, *, fresh: bool = False) -> Iterator[SessionChange]:
+        """Yield what happened after a change, in order, up to now; deletions included.
+
+        What any process does through this library is logged with the write, each write by
+        itself. What other programs do is logged when it is noticed: at once where somebody
+        watches, else as fresh as ``list``. Several edits between two looks are one change, and
+        none where the file is again what it was; so is a file that was only touched.
+
+        The log keeps the last 50,000 changes. Everything that was done while no program used the
+        store is found and logged by the next that does.
+
+        Args:
+            since: The number of a change that this store told, or ``last_change()``; from an
+                earlier run or another process too.
+            fresh: Look at the whole folder first.
+
+        Raises:
+            ChangesExpiredError: The number is not known: the index was made anew, or too much
+                happened since. List again and go on from ``last_change()``.
+        """
+        self._refresh(fresh=fresh)
+        self._reconciler.settle()
+        first = self._reconciler.answer(lambda: self._reconciler.changes(since, _CHANGES))
+        return self._following(first)
+
+    def _following(self, changes: Sequence[SessionChange]) -> Iterator[SessionChange]:
+        while changes:
+            yield from changes
+            self._refuse_closed()
+            changes = self._reconciler.changes(changes[-1].number, _CHANGES)
+
+    def watch(
+        self,
+        callback: OnChange,
+        *,
+        since: int | None = None,
+        on_error: OnError | None = None,
+    ) -> Watch:
+        """Call back with each change, in order and once, until the watch or the store is closed.
+
+        The first watch starts a thread of the store and those of the system's file events; the
+        last that is closed ends them. Callbacks run in that thread, one after the other: a slow
+        one holds up the others and loses nothing. They may call any verb.
+
+        An edit by another program is usually told within 20 ms. A file that is unreadable is told
+        of when nobody has written to it for 40 ms, so that a save half done is no news. Where the
+        system gives no events (limits, a folder that may not be read), the folder is polled, and
+        ``stats()`` says why.
+
+        Args:
+            callback: Called with a ``SessionChange``.
+            since: As in ``changes``; None tells of what happens from now on.
+            on_error: Called with (exception, change) when ``callback`` raised, and with
+                (exception, None) when the folder cannot be looked at, or when what happened
+                meanwhile is not known (``ChangesExpiredError``: list again; the watch goes on
+                from now). None logs it. Nothing of this ends the watch.
+
+        Raises:
+            ChangesExpiredError: ``since`` is not known.
+        """
+        self._refuse_closed()
+        return self._feed.watch(callback, on_error, since)
 
     # -- checkpoints -------------------------------------------------------------------------
 
@@ -815,6 +978,34 @@ class SessionStore:
         self._refresh(fresh=True)
         return findings
 
+    def repair(self, finding: Finding) -> str:
+        """Do the repair that a finding of ``verify`` names, where that needs no person.
+
+        Looks at everything again inside the lock: where the finding does not hold any more,
+        nothing is changed and the answer says so. Nothing but a temp file that nobody writes any
+        more is removed; an unreadable file stays as it is, and what can be read of it becomes a
+        session of its own.
+
+        Returns:
+            What was done, in words.
+
+        Raises:
+            ValueError: The finding is not ``automatic``.
+            LockTimeoutError: Somebody is changing the session all the time.
+            OSError: The folder cannot be written.
+        """
+        self._refuse_closed()
+        return repair(finding, self._folder, self._reconciler, self._put)
+
+    def _put(self, session: Session, is_new: bool) -> None:
+        """Write a session inside its lock, even where nothing was changed; no activity."""
+        former = None if is_new else self._refuse_conflict(session)
+        stamps = _stamps(session, is_activity=False)
+        data = _codec.encode(session, stamps)
+        if is_new:
+            session._base = None  # what it was read from is another file, and stays
+        self._write(session, data, stamps, former)
+
     def reindex(self, *, on_progress: Progress | None = None) -> int:
         """Throw the index away and make it anew from the files; return how many there are."""
         self._refuse_closed()
@@ -827,6 +1018,7 @@ class SessionStore:
         """Return sizes and counts of the store, and what this object has done so far."""
         self._refuse_closed()
         sessions, unreadable, messages, size_bytes = self._reconciler.answer(self._index.totals)
+        watcher, reason = self._feed.state
         return StoreStats(
             save_dir=self.save_dir,
             sessions=sessions,
@@ -836,6 +1028,8 @@ class SessionStore:
             trashed=len(self._folder.trashed()),
             index_bytes=self._index.size_bytes() + self._texts.size_bytes(),
             last_sweep_seconds=self._reconciler.last_sweep_seconds,
+            watcher=watcher,
+            watcher_reason=reason,
             counters={
                 "files_read": self._folder.files_read,
                 "files_written": self._folder.files_written,
@@ -864,23 +1058,24 @@ class SessionStore:
             return None
         if found is None or base is None:
             raise self._conflict(session, None if found is None else self.load(session.session_id))
-        if found != base.fingerprint or not base.settled:
-            read = self._folder.read(session.session_id)
-            if read.data != base.data:
-                raise self._conflict(session, self.load(session.session_id))
+        if self._is_changed(session.session_id, base, found):
+            raise self._conflict(session, self.load(session.session_id))
         return found
 
-    def _conflict(self, session: Session, found: Session | None) -> ConflictError:
-        base = session._base
-        session_id = session.session_id
-        expected = base and _codec.decode(
-            base.data, session_id=session_id, fingerprint=base.fingerprint
-        )
+    def _is_changed(self, session_id: str, base: Base, found: Fingerprint) -> bool:
+        if found == base.fingerprint and base.settled:
+            return False
+        return self._folder.read(session_id).data != base.data
+
+    def _conflict(
+        self, session: Session, found: Session | None, conflicts: tuple[str, ...] = ()
+    ) -> ConflictError:
         return ConflictError(
-            session_id,
-            path=self.path(session_id),
-            expected=_summary(expected) if expected else None,
+            session.session_id,
+            path=self.path(session.session_id),
+            expected=_summary(_loaded(session)) if session._base else None,
             found=_summary(found) if found else None,
+            conflicts=conflicts,
         )
 
     def _write(
@@ -892,10 +1087,12 @@ class SessionStore:
     ) -> None:
         if former is None:
             self._refuse_twin(session.session_id)
+        base = session._base
         written = self._folder.write(session.session_id, data, former)
         # From here on the content is visible: memory and index move on with it, come what may.
         _codec.rebase(session, data, stamps, written.fingerprint)
-        self._reconciler.record(session, data, written.fingerprint)
+        self._reconciler.record(session, data, written.fingerprint, base)
+        self._feed.wake()
         if written.doubt is not None:
             raise written.doubt
 
@@ -909,6 +1106,30 @@ class SessionStore:
 
 def _summary(session: Session) -> SessionSummary:
     return _codec.summarize(session, len(session._base.data) if session._base else 0)
+
+
+def _loaded(session: Session) -> Session:
+    """Return a session as it was loaded; it was."""
+    base = session._base
+    assert base is not None  # noqa: S101  (for the type checker: the caller looked)
+    return _codec.decode(base.data, session_id=session.session_id, fingerprint=base.fingerprint)
+
+
+def _take_over(session: Session, merged: Session) -> None:
+    """Let the caller's object be what was merged, and stand on what that stands on."""
+    for name in Session.model_fields:
+        setattr(session, name, getattr(merged, name))
+    session._extra, session._base = merged._extra, merged._base
+
+
+def _stamps_of_merge(session: Session, merged: Session) -> dict[str, JsonValue]:
+    """Return what writing a merge sets; nobody's activity is put back."""
+    is_activity = "last_activity" in _stamps(session, is_activity=True)
+    stamps = _stamps(merged, is_activity=False)
+    now = str(stamps["updated_at"])
+    if is_activity and parse_instant(now) > merged.last_activity:
+        stamps["last_activity"] = now
+    return stamps
 
 
 def _stamps(session: Session, *, is_activity: bool) -> dict[str, JsonValue]:

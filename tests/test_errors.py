@@ -12,6 +12,7 @@ import pytest
 
 from localsessions import errors
 from localsessions.errors import (
+    ChangesExpiredError,
     ConflictError,
     DurabilityUnknownError,
     FormatVersionError,
@@ -57,8 +58,18 @@ EXAMPLES: dict[str, tuple[SessionError, dict[str, object], list[str]]] = {
     ),
     "changed by someone": (
         ConflictError("s", path="/d/s.json", expected=THEN, found=SINCE),
-        {"session_id": "s", "path": "/d/s.json", "expected": THEN, "found": SINCE},
+        {"path": "/d/s.json", "expected": THEN, "found": SINCE, "conflicts": ()},
         ["revision 3 with 7 messages then", "revision 5 with 9 now", "load() it again", "edit()"],
+    ),
+    "not to be merged": (
+        ConflictError("s", expected=THEN, found=SINCE, conflicts=("title", "messages[id=m1]")),
+        {"expected": THEN, "found": SINCE, "conflicts": ("title", "messages[id=m1]")},
+        ["both sides changed title, messages[id=m1]; nothing was written", "load() it again"],
+    ),
+    "not to be merged in many places": (
+        ConflictError("s", expected=THEN, found=SINCE, conflicts=tuple("abcdefg")),
+        {"conflicts": tuple("abcdefg")},
+        ["both sides changed a, b, c, d, e and 2 more; nothing was written"],
     ),
     "deleted by someone": (
         ConflictError("s", expected=THEN),
@@ -114,6 +125,11 @@ EXAMPLES: dict[str, tuple[SessionError, dict[str, object], list[str]]] = {
         NotOwnerError("s", "eve", path="/d/s.json"),
         {"session_id": "s", "user_id": "eve", "path": "/d/s.json"},
         ["'s' belongs to another user than 'eve'", "nothing was written"],
+    ),
+    "changes not known": (
+        ChangesExpiredError(17, path="/d"),
+        {"since": 17, "path": "/d", "session_id": None},
+        ["since 17 is not known", "list() again", "last_change()"],
     ),
 }
 

@@ -302,7 +302,7 @@ def test_a_writer_killed_between_file_and_row_is_mended_at_the_next_look(folder:
     script = (
         "import os, signal, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
-        "store._index.put = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "store._index.record = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "store.rename('a', 'written')\n"
     )
     with SessionStore(folder) as store:

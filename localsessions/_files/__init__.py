@@ -5,7 +5,8 @@ It deals in bytes and file names and knows neither sessions nor the index::
     names      session id <-> file name
     durable    the operating system's calls, in the order that survives a power cut
     locks      256 striped locks, between threads and between processes
-    folder     SessionFolder, which puts the three together
+    kept       copies of the last good versions
+    folder     SessionFolder, which puts them together
 
 Nothing outside this room opens, renames or removes a file of the store but SQLite its own.
 """

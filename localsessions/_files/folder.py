@@ -5,9 +5,11 @@
     <save_dir>/                       0700
       <session_id>.json               0600, one session, the only truth
       <session_id>.checkpoints/       immutable snapshots: <seq 8 digits>-<checkpoint_id>.json
-      .trash/                         deleted sessions: <time>-<session_id>.json, .checkpoints
+      .trash/                         deleted sessions: <time>-<session_id>.json, .checkpoints;
+                                      or .checkpoints alone, whose session was not there
       .localsessions/                 derived and transient
         index.sqlite3 ...  locks/00 .. locks/ff  tmp/<stripe>-<random>.tmp
+        kept/<session_id>.json        the last good version, where somebody watched
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from datetime import UTC, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from localsessions._files import durable
+from localsessions._files.kept import KeptVersions
 from localsessions._files.locks import StripedLocks, stripe_of
 from localsessions._files.names import file_stem, is_session_id, session_id_of
 from localsessions.errors import (
@@ -93,6 +96,7 @@ class SessionFolder:
         max_file_bytes: Larger files are unreadable.
 
     Attributes:
+        kept: Copies of the last good versions.
         read_only: The error that writing gets, where the folder cannot be written.
         files_read: Session files read since this object was made.
         files_written: Session files written since then.
@@ -108,6 +112,7 @@ class SessionFolder:
         self._durable = durability == "full"
         self._max_file_bytes = max_file_bytes
         self._locks = StripedLocks(os.path.join(self.private, "locks"), lock_timeout)
+        self.kept = KeptVersions(os.path.join(self.private, "kept"))
         self.read_only: OSError | None = None
         self.files_read = 0
         self.files_written = 0
@@ -135,7 +140,8 @@ class SessionFolder:
         try:
             self._make_private()
             for name in os.listdir(self._tmp):
-                self._sweep_temp(name)
+                if self.is_temp_name(name):
+                    self.sweep_temp(name)
         except OSError as error:
             if error.errno not in _READ_ONLY:
                 raise
@@ -158,13 +164,21 @@ class SessionFolder:
             except FileExistsError:
                 return  # another process made it just now
 
-    def _sweep_temp(self, name: str) -> None:
-        """Remove a temp file that a killed process left; one in use has its stripe locked."""
+    def is_temp_name(self, name: str) -> bool:
+        """Tell whether a temp file has a name of ours: it begins with the stripe of its session."""
         stripe = name.partition("-")[0]
-        if len(stripe) == 2 and all(char in "0123456789abcdef" for char in stripe):
-            with self._locks.try_stripe(int(stripe, 16)) as is_ours:
-                if is_ours:
-                    durable.unlink(os.path.join(self._tmp, name))
+        return len(stripe) == 2 and all(char in "0123456789abcdef" for char in stripe)
+
+    def sweep_temp(self, name: str) -> bool:
+        """Remove a temp file of ours that a killed process left.
+
+        Returns:
+            False when it stays: it is in use, which is when its stripe is locked.
+        """
+        with self._locks.try_stripe(int(name.partition("-")[0], 16)) as is_ours:
+            if is_ours:
+                durable.unlink(os.path.join(self._tmp, name))
+        return is_ours
 
     def temp_files(self) -> list[str]:
         """Return the paths of temp files: of writes going on, or left by killed processes."""
@@ -192,7 +206,21 @@ class SessionFolder:
             self._make_private()  # .localsessions/ was deleted while the store was open
         return self._locks.hold(session_ids)
 
+    def is_locked(self, session_id: str) -> bool:
+        """Tell whether somebody holds the session's lock now, this thread not counted."""
+        if self.read_only is not None or not os.path.isdir(self._locks.folder):
+            return False
+        with self._locks.try_stripe(stripe_of(session_id)) as is_ours:
+            return not is_ours
+
     # -- reading -----------------------------------------------------------------------------
+
+    def session_id(self, name: str) -> str | None:
+        """Return the id whose session a file of this name holds; None when no id has it."""
+        stem = name.removesuffix(_SUFFIX)
+        if stem == name or name.startswith("."):
+            return None
+        return session_id_of(stem) or (stem if is_session_id(stem) else None)
 
     def fingerprint(self, session_id: str) -> Fingerprint | None:
         """Return what stat says of the session's file; None when it is not there."""
@@ -204,6 +232,13 @@ class SessionFolder:
             return durable.fingerprint_of(os.lstat(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def changed_ns(self) -> int:
+        """Return when a file last came to the folder or went from it; 0 where it is not there."""
+        try:
+            return os.stat(self.save_dir).st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
 
     def scan(self) -> Scan:
         """Look at the whole folder, one ``stat`` a file; nothing is opened."""
@@ -345,10 +380,8 @@ class SessionFolder:
             DurabilityUnknownError: It was moved, but the disk did not confirm.
         """
         path = self.path(session_id)
-        durable.make_folder(self._trash, durable=self._durable)
-        self._ignore_in_git(self._trash)
-        name = f"{deleted_at.strftime(_STAMP)}-{file_stem(session_id)}"
-        target = os.path.join(self._trash, name + _SUFFIX)
+        self._make_trash()
+        target = self._trash_path(session_id, deleted_at, _SUFFIX)
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, "deleted twice in one microsecond", target)
         self._locks.check(session_id)
@@ -358,9 +391,55 @@ class SessionFolder:
         durable.rename(path, target)
         checkpoints = self.checkpoint_folder(session_id)
         if os.path.isdir(checkpoints):
-            durable.rename(checkpoints, os.path.join(self._trash, name + _CHECKPOINTS))
+            durable.rename(checkpoints, _checkpoints_beside(target))
         self._sync_both(session_id)
         return TrashedSession(session_id, deleted_at, fingerprint.size_bytes, target)
+
+    def trash_checkpoints(self, session_id: str, deleted_at: datetime) -> str:
+        """Move the checkpoints of a session that is not there to the trash; the lock must be held.
+
+        They join the session's own file there, if a crash in ``trash`` or ``untrash`` parted them,
+        so that both come back together. Else they go on their own.
+
+        Returns:
+            Where they are now.
+
+        Raises:
+            DurabilityUnknownError: They were moved, but the disk did not confirm.
+        """
+        self._make_trash()
+        target = self._parted_from(session_id) or self._trash_path(
+            session_id, deleted_at, _CHECKPOINTS
+        )
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "deleted twice in one microsecond", target)
+        self._locks.check(session_id)
+        durable.rename(self.checkpoint_folder(session_id), target)
+        self._sync_both(session_id)
+        return target
+
+    def _parted_from(self, session_id: str) -> str | None:
+        """Return the place beside the last deleted session of that id, if it is theirs.
+
+        It is not where that one has checkpoints, or was deleted before the last of these was
+        saved: then they belong to a later session of the id, of which no file is left.
+        """
+        source = self.checkpoint_folder(session_id)
+        times = [os.lstat(os.path.join(source, name)).st_mtime for name in os.listdir(source)]
+        for item in self.trashed():
+            if item.session_id == session_id and not item.checkpoints_only:
+                beside = _checkpoints_beside(item.path)
+                is_theirs = max(times, default=0) <= item.deleted_at.timestamp()
+                return beside if is_theirs and not os.path.lexists(beside) else None
+        return None
+
+    def _make_trash(self) -> None:
+        durable.make_folder(self._trash, durable=self._durable)
+        self._ignore_in_git(self._trash)
+
+    def _trash_path(self, session_id: str, deleted_at: datetime, suffix: str) -> str:
+        name = f"{deleted_at.strftime(_STAMP)}-{file_stem(session_id)}{suffix}"
+        return os.path.join(self._trash, name)
 
     def _sync_both(self, session_id: str) -> None:
         for folder in (self._trash, self.save_dir):
@@ -376,42 +455,55 @@ class SessionFolder:
         return sorted(self._trashed(names), key=lambda item: item.deleted_at, reverse=True)
 
     def _trashed(self, names: list[str]) -> Iterator[TrashedSession]:
+        present = frozenset(names)
         for name in names:
-            stamp, _, stem = name.removesuffix(_SUFFIX).partition("-")
-            path = os.path.join(self._trash, name)
-            if not name.endswith(_SUFFIX) or (session_id := session_id_of(stem)) is None:
+            root, suffix = os.path.splitext(name)
+            stamp, _, stem = root.partition("-")
+            is_alone = suffix == _CHECKPOINTS and root + _SUFFIX not in present
+            is_ours = suffix == _SUFFIX or is_alone
+            if not is_ours or (session_id := session_id_of(stem)) is None:
                 continue
+            path = os.path.join(self._trash, name)
             try:
                 deleted_at = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
-                yield TrashedSession(session_id, deleted_at, os.lstat(path).st_size, path)
-            except (ValueError, FileNotFoundError):
+                size_bytes = _size_of_all(path) if is_alone else os.lstat(path).st_size
+            except (ValueError, FileNotFoundError, NotADirectoryError):
                 continue  # not ours, or purged just now
+            yield TrashedSession(session_id, deleted_at, size_bytes, path, is_alone)
 
     def untrash(self, item: TrashedSession) -> None:
-        """Move a session with its checkpoints back; the lock must be held.
+        """Move a session with its checkpoints, or checkpoints alone, back; the lock must be held.
 
         Raises:
             SessionExistsError: A session of that id is there.
+            FileExistsError: The session that the checkpoints belong to has others by now.
             DurabilityUnknownError: It was moved, but the disk did not confirm.
         """
+        target = self.checkpoint_folder(item.session_id)
+        if item.checkpoints_only:
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, "the session has checkpoints again", target)
+            durable.rename(item.path, target)
+            self._sync_both(item.session_id)
+            return
         path = self.path(item.session_id)
         if os.path.lexists(path):
             raise SessionExistsError(item.session_id, path=path)
-        checkpoints = item.path.removesuffix(_SUFFIX) + _CHECKPOINTS
-        target = self.checkpoint_folder(item.session_id)
+        checkpoints = _checkpoints_beside(item.path)
         if os.path.isdir(checkpoints) and not os.path.lexists(target):
             durable.rename(checkpoints, target)
         durable.rename(item.path, path)
         self._sync_both(item.session_id)
 
     def purge(self, item: TrashedSession) -> None:
-        """Remove a deleted session and its checkpoints for good."""
-        checkpoints = item.path.removesuffix(_SUFFIX) + _CHECKPOINTS
+        """Remove a deleted session and its checkpoints, or checkpoints alone, for good."""
+        checkpoints = item.path if item.checkpoints_only else _checkpoints_beside(item.path)
         if os.path.isdir(checkpoints):
             for name in os.listdir(checkpoints):
                 durable.unlink(os.path.join(checkpoints, name))
             os.rmdir(checkpoints)
-        durable.unlink(item.path)
+        if not item.checkpoints_only:
+            durable.unlink(item.path)
 
     # -- checkpoints -------------------------------------------------------------------------
 
@@ -466,6 +558,14 @@ class SessionFolder:
             if name.endswith(_CHECKPOINTS)
             and (session_id := session_id_of(name[: -len(_CHECKPOINTS)])) is not None
         )
+
+
+def _checkpoints_beside(trashed: str) -> str:
+    return trashed.removesuffix(_SUFFIX) + _CHECKPOINTS
+
+
+def _size_of_all(folder: str) -> int:
+    return sum(os.lstat(os.path.join(folder, name)).st_size for name in os.listdir(folder))
 
 
 def _is_settled(fingerprint: Fingerprint) -> bool:

@@ -4,7 +4,8 @@ The only room that names sqlite3; it knows no files but its own two databases, a
 them that could not be made again from the session files::
 
     database   one SQLite file that may be lost, garbled, swapped or locked at any moment
-    sessions   SessionIndex: a row for each session; filters, orders, pages, change numbers
+    sessions   SessionIndex: a row for each session; filters, orders, pages
+    changelog  what happened to each session, in order, with numbers that only grow
     fulltext   FullText: the words of messages, titles and metadata, in a file of its own, so
                that a save never waits for a search that catches up
     words      how a text is folded into what is searched, and a snippet made of it

@@ -12,8 +12,9 @@ import os
 import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar
 
 __all__ = ["Database"]
@@ -40,6 +41,27 @@ _UNUSABLE = {
 # Connections that a forked child inherited: neither used nor closed there; see
 # https://www.sqlite.org/howtocorrupt.html, section 2.6.
 _inherited: list[sqlite3.Connection] = []
+_all: weakref.WeakSet[Database] = weakref.WeakSet()
+_forking = ExitStack()
+_one_fork = threading.Lock()
+
+
+def _before_fork() -> None:
+    """Wait until no thread is inside SQLite: its locks would stay taken in the child, for ever."""
+    _one_fork.acquire()
+    for database in list(_all):
+        _forking.enter_context(database._lock)
+
+
+def _after_fork() -> None:
+    _forking.close()
+    _one_fork.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )
 
 
 class Database:
@@ -58,6 +80,7 @@ class Database:
     def __init__(self, path: str | None, schema: str, version: int) -> None:
         self.path = path
         self.generation = 0
+        self._vanished: str | None = None
         self._schema = schema
         self._version = version
         self._lock = threading.RLock()
@@ -67,12 +90,14 @@ class Database:
         self.identity: str | None = None
         self._pid = os.getpid()
         self._closed = False
+        _all.add(self)
 
     def run(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Return what ``act`` does with the connection; after a fault, with an empty database.
 
         Callers that put something in earlier compare ``generation`` before and after.
         """
+        self._forget_parent()
         with self._lock:
             for _ in range(3):
                 try:
@@ -90,6 +115,7 @@ class Database:
         wrote in between, whatever the busy timeout.
         """
         with self._transaction(connection, "IMMEDIATE"):
+            self._known(connection)
             yield
 
     def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
@@ -118,6 +144,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; later calls open it again in memory only if they are made."""
+        self._forget_parent()
         with self._lock:
             self._closed = True
             self._drop()
@@ -127,11 +154,17 @@ class Database:
         names = [] if self.path is None else [self.path, self.path + "-wal"]
         return sum(os.path.getsize(name) for name in names if os.path.exists(name))
 
-    def _open(self) -> sqlite3.Connection:
+    def _forget_parent(self) -> None:
         if self._pid != os.getpid():
             if self._connection is not None:
                 _inherited.append(self._connection)
             self._connection, self._pid = None, os.getpid()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._vanished and os.path.isdir(os.path.dirname(self._vanished)):
+            self._drop()
+            self.generation += 1
+            self.path, self._vanished = self._vanished, None
         if self._connection is not None and self._is_swapped():
             self._drop()
             self.generation += 1
@@ -204,6 +237,9 @@ class Database:
         name = getattr(error, "sqlite_errorname", None) or ""
         if any(name.startswith(kind) for kind in _UNUSABLE) and not name.endswith("DBMOVED"):
             _log.warning("index %s cannot be used (%s); using memory instead", self.path, error)
+            # Its folder was removed or renamed: where it is made again, so is the database.
+            if self.path and not os.path.isdir(os.path.dirname(self.path)):
+                self._vanished = self.path
             self.path = None
         else:
             _log.warning("index %s is damaged (%s); making it anew", self.path, error)

@@ -1,4 +1,4 @@
-"""SessionIndex: a row for each session, with filters, orders, pages and change numbers.
+"""SessionIndex: a row for each session, with filters, orders, pages and the log of changes.
 
 The shape of a row: the summary as JSON, the columns that listings filter and order by, the
 fingerprint and the hash of the file it was made from, the number of its last change, and a seal
@@ -9,31 +9,32 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 from zlib import crc32
 
+from localsessions._index import changelog
+from localsessions._index.changelog import State, fingerprint_of, next_number, seal_of
 from localsessions._index.cursor import Cursor
 from localsessions._index.database import Database
 from localsessions._index.words import fold
-from localsessions.models import Fingerprint, Order, SessionSummary
+from localsessions.models import Fingerprint, Order, SessionChange, SessionSummary
 
 __all__ = ["Filter", "IndexRow", "SessionIndex", "listing_of"]
 
 T = TypeVar("T")
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+_SCHEMA_VERSION = 2
+_SCHEMA = f"""
 CREATE TABLE sessions (
   session_id TEXT PRIMARY KEY, folded TEXT NOT NULL,
   title TEXT NOT NULL, user_id, agent_id, status,
   created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
   size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, settled INTEGER NOT NULL, digest BLOB NOT NULL,
-  change INTEGER NOT NULL, summary TEXT NOT NULL, seal INTEGER NOT NULL
+  change INTEGER NOT NULL, summary TEXT NOT NULL, good TEXT, seal INTEGER NOT NULL
 );
 CREATE INDEX by_last_activity ON sessions (last_activity, session_id);
 CREATE INDEX by_created_at ON sessions (created_at, session_id);
@@ -47,9 +48,9 @@ CREATE INDEX by_change ON sessions (change);
 CREATE INDEX by_expires_at ON sessions (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE gone (session_id TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX gone_by_change ON gone (change);
-INSERT INTO meta VALUES ('change', 0)
+{changelog.SCHEMA}
 """
-_COLUMNS = "session_id, fingerprint, settled, digest, change, summary, seal"
+_COLUMNS = "session_id, fingerprint, settled, digest, change, summary, good, seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ class SessionIndex:
             (verdict,) = db.execute("PRAGMA integrity_check (1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
-            found = {one: (_fingerprint(text), settled == 1) for one, text, settled in rows}
+            found = {one: (fingerprint_of(text), settled == 1) for one, text, settled in rows}
             if len(found) != len(rows):
                 raise sqlite3.DatabaseError("a session has two rows")
             return found
@@ -229,7 +230,9 @@ class SessionIndex:
         return self._read(read)
 
     def put(self, rows: Iterable[IndexRow], is_current: Callable[[IndexRow], bool]) -> int:
-        """Record rows in one transaction; return how many were.
+        """Record rows of files that somebody changed, in one transaction; return how many were.
+
+        Each change waits to be settled, see ``changelog``.
 
         Args:
             rows: What was read of the files, at some time before.
@@ -239,26 +242,137 @@ class SessionIndex:
 
         def write(db: sqlite3.Connection) -> int:
             with self._database.writing(db):
-                return sum(_put(db, row) for row in rows if is_current(row))
+                is_logged = changelog.is_complete(db)
+                return sum(_put(db, row, is_logged) for row in rows if is_current(row))
 
         rows = list(rows)
         return self._database.run(write) if rows else 0
 
-    def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
-        """Forget sessions whose files, asked inside the transaction, are gone."""
+    def record(
+        self,
+        row: IndexRow,
+        base: Fingerprint | None,
+        read_base: Callable[[], IndexRow | None],
+        origin: str,
+    ) -> None:
+        """Record what a store wrote, inside the session's lock, and log the change.
+
+        Args:
+            row: What was written.
+            base: The fingerprint of what it replaced; None where there was nothing.
+            read_base: Returns the row of what it replaced; asked only where nobody has logged
+                that version, which then is an external change.
+            origin: Of which store the change is.
+        """
 
         def write(db: sqlite3.Connection) -> None:
             with self._database.writing(db):
+                session_id = row.summary.session_id
+                indexed, change = _found(db, session_id)
+                waits, logged = changelog.pending_before(db, session_id)
+                before = logged if waits else indexed
+                after = _state_of(row, indexed)
+                _replace(db, row, after, indexed, change)
+                changelog.forget_pending(db, session_id)
+                if not changelog.is_complete(db):
+                    return
+                if not _is_known(before, base):
+                    found = read_base()
+                    former = None if found is None else _state_of(found, before)
+                    changelog.log(db, session_id, before, former, None)
+                    before = former
+                changelog.log(db, session_id, before, after, origin)
+
+        self._database.run(write)
+
+    def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
+        """Forget sessions whose files, asked inside the transaction, somebody removed."""
+
+        def write(db: sqlite3.Connection) -> None:
+            with self._database.writing(db):
+                is_logged = changelog.is_complete(db)
                 for session_id in filter(is_gone, gone):
-                    if db.execute(
-                        "DELETE FROM sessions WHERE session_id = ?", [session_id]
-                    ).rowcount:
-                        values = [session_id, _next_change(db)]
-                        db.execute("INSERT OR REPLACE INTO gone VALUES (?, ?)", values)
+                    before, _ = _found(db, session_id)
+                    if _forget(db, session_id) and is_logged:
+                        changelog.remember(db, session_id, before)
 
         gone = list(session_ids)
         if gone:
             self._database.run(write)
+
+    def record_removal(self, session_id: str, is_gone: Callable[[str], bool], origin: str) -> None:
+        """Forget a session that a store removed, inside its lock, and log the change."""
+
+        def write(db: sqlite3.Connection) -> None:
+            with self._database.writing(db):
+                if not is_gone(session_id):
+                    return
+                waits, logged = changelog.pending_before(db, session_id)
+                before, _ = _found(db, session_id)
+                _forget(db, session_id)
+                changelog.forget_pending(db, session_id)
+                if changelog.is_complete(db):
+                    if waits and before is not None:
+                        changelog.log(db, session_id, logged, before, None)
+                    # Without a row somebody was faster to notice this very removal.
+                    changelog.log(db, session_id, before or logged, None, origin)
+
+        self._database.run(write)
+
+    # -- changes -----------------------------------------------------------------------------
+
+    def begin_log(self, generation: int) -> None:
+        """Log from now on, if the rows that this generation holds are what the folder holds."""
+
+        def write(db: sqlite3.Connection) -> None:
+            with self._database.writing(db):
+                if self._database.generation == generation:
+                    changelog.begin(db)
+
+        if not self._read(changelog.is_complete):
+            self._database.run(write)
+
+    def pending(self) -> dict[str, tuple[int, bool]]:
+        """Return what waits to be logged: the number of its row, and whether it is readable."""
+
+        def read(db: sqlite3.Connection) -> dict[str, tuple[int, bool]]:
+            return {one: _place(db, one) for one in changelog.pending(db)}
+
+        return self._read(read)
+
+    def settle(self, places: Mapping[str, int]) -> None:
+        """Log what waits as external changes, where the session's row is still of that number."""
+
+        def write(db: sqlite3.Connection) -> None:
+            with self._database.writing(db):
+                for session_id, change in places.items():
+                    waits, before = changelog.pending_before(db, session_id)
+                    if not waits or _place(db, session_id)[0] != change:
+                        continue
+                    after, _ = _found(db, session_id)
+                    changelog.log(db, session_id, before, after, None)
+                    changelog.forget_pending(db, session_id)
+
+        if places:
+            self._database.run(write)
+
+    def first_change(self) -> int:
+        """Return the number at which the log begins; of what went before, nothing is known."""
+        return self._read(changelog.first_number)
+
+    def last_change(self) -> int:
+        """Return the number of the last change, or the one at which the log begins."""
+        return self._read(changelog.last_number)
+
+    def changes(self, since: int, limit: int, own: str) -> list[SessionChange] | None:
+        """Return at most ``limit`` changes after one, in order; None: the log does not know it.
+
+        Args:
+            since: The number of that change.
+            limit: How many at most.
+            own: The origin that is called "this store".
+        """
+        return self._read(lambda db: changelog.changes_after(db, since, limit, own))
 
     def changed_since(self, change: int) -> list[tuple[int, str, bytes | None]]:
         """Return (change, session id, digest) of what changed later; digest None: it is gone."""
@@ -279,6 +393,7 @@ class SessionIndex:
             with self._database.writing(db):
                 db.execute("DELETE FROM sessions")
                 db.execute("DELETE FROM gone")
+                changelog.clear(db)
                 self._database.renew(db)
 
         self._database.run(write)
@@ -292,20 +407,31 @@ def listing_of(which: Filter, order: Order) -> str:
     return f"{crc32(repr((order, *which.sql())).encode('utf-8', 'surrogatepass')):08x}"
 
 
-def _put(db: sqlite3.Connection, row: IndexRow) -> bool:
+def _put(db: sqlite3.Connection, row: IndexRow, is_logged: bool) -> bool:
+    """Record a file that somebody changed; tell whether it was more than touched."""
+    session_id = row.summary.session_id
+    before, change = _found(db, session_id)
+    after = _state_of(row, before)
+    _replace(db, row, after, before, change)
+    changed = not changelog.same(before, after)
+    if changed and is_logged:
+        changelog.remember(db, session_id, before)
+    return changed
+
+
+def _replace(
+    db: sqlite3.Connection, row: IndexRow, now: State, former: State | None, change: int
+) -> None:
+    """Put a row in the place of its session's; a file that was only touched keeps its number."""
     summary = row.summary
     session_id = summary.session_id
-    former = db.execute(
-        "SELECT digest, change FROM sessions WHERE session_id = ?", [session_id]
-    ).fetchone()
-    # A file that was only touched is no change.
-    touched = former is not None and former[0] == row.digest and row.digest
-    change = former[1] if touched else _next_change(db)
+    if former is None or not changelog.same(former, now):
+        change = next_number(db)
     fingerprint = ":".join(map(str, row.fingerprint))
-    text = _packed(summary)
+    sealed = fingerprint, row.settled, row.digest, change, now.summary, now.good
     db.execute(
         "INSERT OR REPLACE INTO sessions "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             session_id,
             row.folded,
@@ -319,41 +445,68 @@ def _put(db: sqlite3.Connection, row: IndexRow) -> bool:
             summary.size_bytes,
             summary.message_count,
             summary.unreadable is not None,
-            fingerprint,
-            row.settled,
-            row.digest,
-            change,
-            text,
-            _seal(session_id, fingerprint, row.settled, row.digest, change, text),
+            *sealed,
+            seal_of(session_id, *sealed),
         ],
     )
     db.execute("DELETE FROM gone WHERE session_id = ?", [session_id])
-    return not touched
 
 
-def _next_change(db: sqlite3.Connection) -> int:
-    query = "UPDATE meta SET value = value + 1 WHERE key = 'change' RETURNING value"
-    return int(db.execute(query).fetchall()[0][0])
+def _forget(db: sqlite3.Connection, session_id: str) -> bool:
+    """Put a tombstone in the place of a row; tell whether there was one."""
+    if not db.execute("DELETE FROM sessions WHERE session_id = ?", [session_id]).rowcount:
+        return False
+    db.execute("INSERT OR REPLACE INTO gone VALUES (?, ?)", [session_id, next_number(db)])
+    return True
 
 
-def _row(found: tuple[str, str, int, bytes, int, str, int]) -> IndexRow:
-    session_id, fingerprint, settled, digest, change, text, seal = found
-    if seal != _seal(session_id, fingerprint, settled, digest, change, text):
-        raise sqlite3.DatabaseError(f"the row of {session_id!r} is garbled")
-    return IndexRow(_unpacked(text), _fingerprint(fingerprint), bool(settled), digest, "", change)
+def _found(db: sqlite3.Connection, session_id: str) -> tuple[State | None, int]:
+    """Return what the row of a session says, and its number."""
+    query = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"  # noqa: S608
+    found = db.execute(query, [session_id]).fetchone()
+    return (None, 0) if found is None else _sealed(found)
 
 
-def _seal(*parts: object) -> int:
-    return crc32(
-        "\0".join(str(int(part) if isinstance(part, bool) else part) for part in parts).encode()
+def _state_of(row: IndexRow, former: State | None) -> State:
+    text = _packed(row.summary)
+    good = former.last_readable if former is not None and row.summary.unreadable else None
+    return State(row.fingerprint, row.settled, row.digest, text, good)
+
+
+def _is_known(logged: State | None, base: Fingerprint | None) -> bool:
+    """Tell whether what was replaced is sure to be what the log last said."""
+    if logged is None or base is None:
+        return logged is None and base is None
+    return logged.settled and logged.fingerprint == base
+
+
+def _place(db: sqlite3.Connection, session_id: str) -> tuple[int, bool]:
+    """Return the number of a session's row, or tombstone, and whether its file can be read."""
+    query = (
+        "SELECT change, unreadable FROM sessions WHERE session_id = ?1 UNION ALL "
+        "SELECT change, 1 FROM gone WHERE session_id = ?1"
     )
+    change, unreadable = db.execute(query, [session_id]).fetchone() or (0, 0)
+    return int(change), not unreadable
 
 
-def _fingerprint(text: str) -> Fingerprint:
-    try:
-        return Fingerprint(*map(int, text.split(":")))
-    except (TypeError, ValueError, AttributeError):
-        raise sqlite3.DatabaseError("a fingerprint is garbled") from None
+_Columns: TypeAlias = tuple[str, str, int, bytes, int, str, str | None, int]
+
+
+def _sealed(found: _Columns) -> tuple[State, int]:
+    """Return the state and the number of a row that was not garbled."""
+    session_id, *parts, seal = found
+    if seal != seal_of(session_id, *parts):
+        raise sqlite3.DatabaseError(f"the row of {session_id!r} is garbled")
+    _, fingerprint, settled, digest, change, text, good, _ = found
+    return State(fingerprint_of(fingerprint), bool(settled), digest, text, good), change
+
+
+def _row(found: _Columns) -> IndexRow:
+    state, change = _sealed(found)
+    return IndexRow(
+        _unpacked(state.summary), state.fingerprint, state.settled, state.digest, "", change
+    )
 
 
 def _packed(summary: SessionSummary) -> str:

@@ -16,6 +16,7 @@ import click
 
 from localsessions.cli.output import note, one_line
 from localsessions.errors import (
+    ChangesExpiredError,
     ConflictError,
     LockTimeoutError,
     SessionError,
@@ -27,7 +28,7 @@ from localsessions.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ExitCode", "exit_code_of", "stop"]
+__all__ = ["ExitCode", "exit_code_of", "message_of", "stop"]
 
 
 class ExitCode(IntEnum):
@@ -44,6 +45,7 @@ class ExitCode(IntEnum):
 
 
 _OF_CLASSES = (
+    (ChangesExpiredError, ExitCode.NOT_FOUND),
     (SessionNotFoundError, ExitCode.NOT_FOUND),
     (ConflictError, ExitCode.CONFLICT),
     (LockTimeoutError, ExitCode.CONFLICT),
@@ -81,7 +83,7 @@ def exit_code_of(act: Callable[[], object]) -> int:
         code = _code_of(error)
         if code is None:
             raise
-        _report(f"error: {one_line(_message(error))}")
+        _report(f"error: {one_line(message_of(error))}")
         return code
     finally:
         _settle(sys.stdout)
@@ -96,7 +98,8 @@ def _code_of(error: Exception) -> ExitCode | None:
     return _OF_EXACT_CLASSES.get(type(error))
 
 
-def _message(error: Exception) -> str:
+def message_of(error: Exception) -> str:
+    """Return what an error says, and of which file."""
     if isinstance(error, OSError) and not isinstance(error, SessionError):
         what = error.strerror or str(error)
         return f"{what}: {os.fsdecode(error.filename)}" if error.filename else what

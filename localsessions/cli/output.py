@@ -7,6 +7,7 @@ raw, and what a terminal's encoding lacks is written as an escape.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import sys
@@ -31,6 +32,7 @@ __all__ = [
     "emit",
     "emit_data",
     "emit_json",
+    "emit_json_line",
     "emit_table",
     "is_plain",
     "note",
@@ -102,7 +104,15 @@ def _write(stream: TextIO, data: bytes) -> None:
 
 def emit_json(value: object) -> None:
     """Write a value as one JSON document in UTF-8: the fields of models by their names."""
-    text = encode_value(_plain(value)).decode()
+    _emit_escaped(encode_value(_plain(value)).decode())
+
+
+def emit_json_line(value: object) -> None:
+    """Write a value as ``emit_json`` does, on one line: one of many documents."""
+    _emit_escaped(json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def _emit_escaped(text: str) -> None:
     # All that is left of unsafe characters stands inside of strings, where an escape says it too.
     escaped = _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
     if sys.stdout is not None:

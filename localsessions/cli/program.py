@@ -22,6 +22,7 @@ from localsessions.cli.options import examples
 from localsessions.cli.output import note, survive_any_encoding
 from localsessions.cli.reading import history, show
 from localsessions.cli.removing import cleanup, delete, restore
+from localsessions.cli.watching import watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ _NAME = "localsessions"
 _COMMANDS = (
     *(append, archive, cleanup, completion, delete, edit, export_session, fork, history),
     *(import_files, list_sessions, new, pin, reindex, rename, restore, search, show, stats),
-    *(tag, verify, where),
+    *(tag, verify, watch, where),
 )
 
 

@@ -5,13 +5,13 @@ What removes asks on a terminal, and wants ``--yes`` where nobody can be asked.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from localsessions._codec import parse_json
+from localsessions.cli.asking import agrees, refuse_unasked
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, sessions_argument, summary_of
 from localsessions.cli.options import examples, json_option, yes_option
@@ -30,15 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["cleanup", "delete", "restore"]
 
 
-def _refuse_unasked(*, yes: bool) -> None:
-    """End the command when nobody has agreed and nobody can be asked."""
-    can_ask = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
-    if not yes and not can_ask:
-        raise click.UsageError("nobody can be asked here whether to remove them: give --yes")
-
-
 def _ask(question: str, *, yes: bool) -> None:
-    if not yes and not click.confirm(one_line(question), err=True):
+    if not agrees(question, yes=yes):
         stop("nothing was removed", ExitCode.FAILURE)
 
 
@@ -51,7 +44,7 @@ def _ask(question: str, *, yes: bool) -> None:
 @json_option
 def delete(*, references: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Move sessions to the trash; 'restore' brings them back."""
-    _refuse_unasked(yes=yes)
+    refuse_unasked("remove them", yes=yes)
     with opened() as store:
         session_ids = list(dict.fromkeys(map(store.resolve, references)))
         _ask(f"Move to the trash: {', '.join(session_ids)}?", yes=yes)
@@ -107,7 +100,9 @@ def _restore(store: SessionStore, session_id: str, *, as_json: bool) -> None:
 
 def _resolve_deleted(trash: Sequence[TrashedSession], reference: str) -> str:
     """Return the deleted session that a person means, as ``SessionStore.resolve`` would."""
-    ids = list(dict.fromkeys(item.session_id for item in trash))
+    # Checkpoints alone are restored only to a session that is there: sessions come first.
+    sessions_first = sorted(trash, key=lambda item: item.checkpoints_only)
+    ids = list(dict.fromkeys(item.session_id for item in sessions_first))
     if reference in ids:
         return reference
     if reference == "latest" and ids:
@@ -139,7 +134,11 @@ def _emit_trash(trash: Sequence[TrashedSession], *, as_json: bool) -> None:
         emit_json(trash)
     elif trash:
         rows = [
-            (item.session_id, short_instant(item.deleted_at), str(item.size_bytes))
+            (
+                item.session_id + (" (checkpoints)" if item.checkpoints_only else ""),
+                short_instant(item.deleted_at),
+                str(item.size_bytes),
+            )
             for item in trash
         ]
         emit_table(("ID", "DELETED", "BYTES"), rows, numbers=(2,))
@@ -192,7 +191,7 @@ def cleanup(
     if deleted_for is not None and not empty_trash:
         raise click.UsageError("--deleted-for goes with --empty-trash only")
     if not dry_run:
-        _refuse_unasked(yes=yes)
+        refuse_unasked("remove them", yes=yes)
     with opened() as store:
         if empty_trash:
             _empty_trash(store, deleted_for, dry_run=dry_run, yes=yes, as_json=as_json)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localsessions import (
+    ChangesExpiredError,
     ConflictError,
     DurabilityUnknownError,
     LockTimeoutError,
@@ -40,6 +41,7 @@ READING = [
     ["history", "s"],
     ["search", "s"],
     ["stats"],
+    ["watch"],
     ["verify"],
     ["reindex"],
     ["export", "s"],
@@ -59,7 +61,7 @@ READING = [
 COMMANDS = [
     *("append", "archive", "cleanup", "completion", "delete", "edit", "export", "fork"),
     *("history", "import", "list", "new", "path", "pin", "reindex", "rename", "restore"),
-    *("search", "show", "stats", "tag", "verify"),
+    *("search", "show", "stats", "tag", "verify", "watch"),
 ]
 
 
@@ -127,6 +129,7 @@ def test_misuse_ends_with_2_and_one_line(cli: Cli, arguments: list[str], message
     ("error", "code"),
     [
         (SessionNotFoundError("s"), ExitCode.NOT_FOUND),
+        (ChangesExpiredError(5), ExitCode.NOT_FOUND),
         (ConflictError("s"), ExitCode.CONFLICT),
         (LockTimeoutError(10, session_id="s"), ExitCode.CONFLICT),
         (SessionExistsError("s"), ExitCode.CONFLICT),

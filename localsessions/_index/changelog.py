@@ -1,0 +1,356 @@
+"""The log of changes: what happened to each session, in order, each with a growing number.
+
+Lives in the database of the rows and is written in their transactions. The functions take the
+connection of a transaction that is under way.
+
+What goes through a store is logged by it at once. A difference that somebody meets in the folder
+waits in ``pending`` together with what the log last said of that session: perhaps a writer of
+another process is only about to log it. It is settled as an external change once nobody holds
+the session's lock.
+
+A number is the microsecond of its making, or one more than the last where the clock stands or
+went back. So numbers grow over restarts and over the loss of the whole index, and one that a
+power cut took back is not given twice.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+from zlib import crc32
+
+from localsessions.models import (
+    ChangeKind,
+    ChangeOrigin,
+    Fingerprint,
+    SessionChange,
+    Unreadable,
+)
+
+__all__ = [
+    "KEPT_CHANGES",
+    "SCHEMA",
+    "State",
+    "begin",
+    "changes_after",
+    "clear",
+    "fingerprint_of",
+    "first_number",
+    "forget_pending",
+    "is_complete",
+    "last_number",
+    "log",
+    "next_number",
+    "pending",
+    "pending_before",
+    "remember",
+    "same",
+    "seal_of",
+]
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO meta VALUES ('change', 0);
+INSERT INTO meta VALUES ('cut', 0);
+INSERT INTO meta VALUES ('complete', 0);
+CREATE TABLE changes (
+  seq INTEGER PRIMARY KEY, number INTEGER NOT NULL UNIQUE, session_id TEXT NOT NULL,
+  kind TEXT NOT NULL, origin TEXT, seen_at INTEGER NOT NULL, details TEXT NOT NULL,
+  seal INTEGER NOT NULL
+);
+CREATE TABLE pending (session_id TEXT PRIMARY KEY, before TEXT, seal INTEGER NOT NULL) WITHOUT ROWID
+"""
+
+KEPT_CHANGES = 50_000
+"""How many changes are kept at least; a client that was away for longer lists again."""
+
+_CUT_EVERY = 1024
+_LARGEST = (1 << 63) - 1  # that SQLite has room for
+# What moves with every write, or is said in another way.
+_UNTOLD = frozenset(
+    {"session_id", "created_at", "last_activity", "updated_at"}
+    | {"size_bytes", "revision", "preview", "unreadable"}
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class State(NamedTuple):
+    """What is known of one version of a file.
+
+    Attributes:
+        fingerprint: Of the file when it was read.
+        settled: Whether the fingerprint can be believed.
+        digest: Hash of the content; empty where it could not be read at all.
+        summary: The summary as JSON.
+        good: Where the file is unreadable: the summary when it last was not, as JSON.
+    """
+
+    fingerprint: Fingerprint
+    settled: bool
+    digest: bytes
+    summary: str
+    good: str | None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the file was a session."""
+        return _loads(self.summary).get("unreadable") is None
+
+    @property
+    def last_readable(self) -> str | None:
+        """The summary when the file last was a session, as JSON."""
+        return self.summary if self.is_readable else self.good
+
+
+def same(one: State | None, other: State | None) -> bool:
+    """Tell whether two states are of the same content; a file that was touched is the same."""
+    if one is None or other is None:
+        return one is other
+    if one.digest or other.digest:
+        return one.digest == other.digest
+    here, there = _loads(one.summary), _loads(other.summary)
+    return all(here.get(name) == there.get(name) for name in ("unreadable", "size_bytes"))
+
+
+# -- numbers -------------------------------------------------------------------------------------
+
+
+def next_number(db: sqlite3.Connection) -> int:
+    """Return a number greater than all before it."""
+    number = max(_meta(db, "change") + 1, time.time_ns() // 1000)
+    _set_meta(db, "change", number)
+    return number
+
+
+def _meta(db: sqlite3.Connection, key: str) -> int:
+    found = db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+    if found is None or not isinstance(found[0], int):
+        raise sqlite3.DatabaseError(f"the index has lost its {key!r}")
+    return found[0]
+
+
+def _set_meta(db: sqlite3.Connection, key: str, value: int) -> None:
+    db.execute("UPDATE meta SET value = ? WHERE key = ?", [value, key])
+
+
+def is_complete(db: sqlite3.Connection) -> bool:
+    """Tell whether the rows have been what the folder held, so that differences are changes."""
+    return bool(_meta(db, "complete"))
+
+
+def begin(db: sqlite3.Connection) -> None:
+    """Begin to log: the rows now are what the folder holds."""
+    if not is_complete(db):
+        _set_meta(db, "complete", 1)
+        _set_meta(db, "cut", next_number(db))
+
+
+def clear(db: sqlite3.Connection) -> None:
+    """Forget the log; no number that was given before is known any more."""
+    db.execute("DELETE FROM changes")
+    db.execute("DELETE FROM pending")
+    _set_meta(db, "complete", 0)
+    _set_meta(db, "cut", next_number(db))
+
+
+def first_number(db: sqlite3.Connection) -> int:
+    """Return the number at which the log begins; tombstones before it are forgotten."""
+    return _meta(db, "cut")
+
+
+def last_number(db: sqlite3.Connection) -> int:
+    """Return the number of the last change, or the one at which the log begins."""
+    found = db.execute("SELECT number FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
+    return first_number(db) if found is None else int(found[0])
+
+
+# -- writing -------------------------------------------------------------------------------------
+
+
+def log(
+    db: sqlite3.Connection,
+    session_id: str,
+    before: State | None,
+    after: State | None,
+    origin: str | None,
+) -> None:
+    """Log that a session went from one state to another, if it did.
+
+    Origin None is an external change.
+    """
+    if same(before, after):
+        return
+    previous = last_number(db)
+    number, seen_at = next_number(db), time.time_ns() // 1000
+    kind = _kind(before, after)
+    details = json.dumps(_details(before, after), separators=(",", ":"))
+    # Sealed together with the number before, so that none can go missing between two.
+    seal = seal_of(previous, number, session_id, kind, origin, seen_at, details)
+    seq = db.execute(
+        "INSERT INTO changes (number, session_id, kind, origin, seen_at, details, seal)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [number, session_id, kind, origin, seen_at, details, seal],
+    ).lastrowid
+    if seq is not None and seq % _CUT_EVERY == 0:
+        _cut(db, seq - KEPT_CHANGES)
+
+
+def _kind(before: State | None, after: State | None) -> ChangeKind:
+    if after is None:
+        return "deleted"
+    if not after.is_readable:
+        return "unreadable"
+    if before is None:
+        return "created"
+    return "modified" if before.is_readable else "readable"
+
+
+def _details(before: State | None, after: State | None) -> dict[str, object]:
+    if after is None:
+        return {}
+    now = _loads(after.summary)
+    if now.get("unreadable") is not None:
+        return {"unreadable": now["unreadable"]}
+    was = _loads((before and before.last_readable) or "{}")
+    changed = {
+        name: [was.get(name), value]
+        for name, value in now.items()
+        if name not in _UNTOLD and was.get(name) != value and (was or value)
+    }
+    return {"changed": changed}
+
+
+def _cut(db: sqlite3.Connection, seq: int) -> None:
+    """Forget the changes up to one of them, and the tombstones of that time."""
+    found = db.execute("SELECT max(number) FROM changes WHERE seq <= ?", [seq]).fetchone()
+    if found[0] is not None:
+        db.execute("DELETE FROM changes WHERE seq <= ?", [seq])
+        db.execute("DELETE FROM gone WHERE change <= ?", [found[0]])
+        _set_meta(db, "cut", found[0])
+
+
+# -- what waits ----------------------------------------------------------------------------------
+
+
+def remember(db: sqlite3.Connection, session_id: str, before: State | None) -> None:
+    """Keep what the log last said of a session, whose file was found to be different."""
+    text = None
+    if before is not None:
+        fingerprint, settled, digest, summary, good = before
+        text = json.dumps([list(fingerprint), settled, digest.hex(), summary, good])
+    db.execute(
+        "INSERT OR IGNORE INTO pending VALUES (?, ?, ?)",
+        [session_id, text, seal_of(session_id, text)],
+    )
+
+
+def pending(db: sqlite3.Connection) -> list[str]:
+    """Return the sessions whose difference is not logged yet."""
+    rows = db.execute("SELECT session_id, before, seal FROM pending").fetchall()
+    for session_id, text, seal in rows:
+        _refuse_garbled(session_id, text, seal)
+    return [session_id for session_id, _, _ in rows]
+
+
+def _refuse_garbled(session_id: str, text: str | None, seal: int) -> None:
+    if seal != seal_of(session_id, text):
+        raise sqlite3.DatabaseError(f"what is pending of {session_id!r} is garbled")
+
+
+def pending_before(db: sqlite3.Connection, session_id: str) -> tuple[bool, State | None]:
+    """Return whether a session waits, and what the log last said of it."""
+    query = "SELECT before, seal FROM pending WHERE session_id = ?"
+    found = db.execute(query, [session_id]).fetchone()
+    if found is None:
+        return False, None
+    text, seal = found
+    _refuse_garbled(session_id, text, seal)
+    if text is None:
+        return True, None
+    fingerprint, settled, digest, summary, good = json.loads(text)
+    return True, State(Fingerprint(*fingerprint), settled, bytes.fromhex(digest), summary, good)
+
+
+def forget_pending(db: sqlite3.Connection, session_id: str) -> None:
+    """A session's difference is logged, or is none any more."""
+    db.execute("DELETE FROM pending WHERE session_id = ?", [session_id])
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def changes_after(
+    db: sqlite3.Connection, number: int, limit: int, own: str
+) -> list[SessionChange] | None:
+    """Return at most ``limit`` changes after one, in order; None: the log does not know it.
+
+    Only a number that this log gave is known. What was given by an index that is lost, or that a
+    power cut took back, never passes for another change.
+    """
+    if not 0 <= number <= _LARGEST:
+        return None
+    cut = _meta(db, "cut")
+    query = "SELECT seq FROM changes WHERE number = ?"
+    after = db.execute(query, [number]).fetchone()
+    if (after is None and number != cut) or not is_complete(db):
+        return None
+    # By the table itself, not by its index of numbers, where a flipped key would hide a change.
+    rows = db.execute(
+        "SELECT number, session_id, kind, origin, seen_at, details, seal FROM changes"
+        " WHERE seq > ? ORDER BY seq LIMIT ?",
+        [after[0] if after else -1, limit],
+    ).fetchall()
+    before = [number, *(row[0] for row in rows)]
+    return [_change(previous, row, own) for previous, row in zip(before, rows, strict=False)]
+
+
+_Columns: TypeAlias = tuple[int, str, ChangeKind, str | None, int, str, int]
+
+
+def _change(previous: int, found: _Columns, own: str) -> SessionChange:
+    *parts, seal = found
+    if seal != seal_of(previous, *parts):
+        raise sqlite3.DatabaseError(f"the change {found[0]} is garbled, or those before it")
+    number, session_id, kind, made_by, seen_at, details, _ = found
+    told = _loads(details)
+    unreadable = told.get("unreadable")
+    return SessionChange(
+        number=number,
+        session_id=session_id,
+        kind=kind,
+        origin=_origin(made_by, own),
+        seen_at=_EPOCH + timedelta(microseconds=seen_at),
+        changed={name: (was, now) for name, (was, now) in told.get("changed", {}).items()},
+        unreadable=None if unreadable is None else Unreadable.model_validate(unreadable),
+    )
+
+
+def _origin(made_by: str | None, own: str) -> ChangeOrigin:
+    if made_by is None:
+        return "external"
+    return "this store" if made_by == own else "another store"
+
+
+def _loads(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise sqlite3.DatabaseError("a summary is garbled")
+    return found
+
+
+def seal_of(*parts: object) -> int:
+    """Return the checksum of a row, by which a garbled page is told."""
+    return crc32(
+        "\0".join(str(int(part) if isinstance(part, bool) else part) for part in parts).encode()
+    )
+
+
+def fingerprint_of(text: str) -> Fingerprint:
+    """Return the fingerprint that a row's text names."""
+    try:
+        return Fingerprint(*map(int, text.split(":")))
+    except (TypeError, ValueError, AttributeError):
+        raise sqlite3.DatabaseError("a fingerprint is garbled") from None

@@ -1,0 +1,23 @@
+"""Whether a person agrees, and what happens where nobody can be asked."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from localsessions.cli.output import one_line
+
+__all__ = ["agrees", "refuse_unasked"]
+
+
+def refuse_unasked(what: str, *, yes: bool) -> None:
+    """End the command when nobody has agreed and nobody can be asked."""
+    can_ask = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    if not yes and not can_ask:
+        raise click.UsageError(f"nobody can be asked here whether to {what}: give --yes")
+
+
+def agrees(question: str, *, yes: bool) -> bool:
+    """Ask, on standard error, unless the person has agreed already."""
+    return yes or click.confirm(one_line(question), err=True)

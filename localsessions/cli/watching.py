@@ -1,0 +1,229 @@
+"""``watch``: each change as it happens.
+
+The feed's thread only hands over what it hears. All is written by the main thread, so that Ctrl-C
+ends the command even where nobody reads what it writes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import select
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import fields
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+import click
+
+from localsessions.cli.exits import ExitCode, stop
+from localsessions.cli.folder import opened, optional_session_argument
+from localsessions.cli.options import examples
+from localsessions.cli.output import emit, emit_json_line, note, one_line, styled
+from localsessions.errors import ChangesExpiredError
+from localsessions.models import format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import JsonValue
+
+    from localsessions.models import SessionChange
+    from localsessions.store import SessionStore
+
+__all__ = ["watch"]
+
+# How long a wait lasts where the system does not end it for a Ctrl-C, or for a closed pipe.
+_PATIENCE = 0.5
+# What waits to be written; with more, the feed waits too, and the rest stays in the index.
+_MOST_WAITING = 10_000
+_ORIGINS = {
+    "this store": "this command",
+    "another store": "another store",
+    "external": "another program",
+}
+_LONGEST_VALUE = 80
+# The length of the ids that the store makes.
+_MADE_ID = 29
+
+
+@click.command(
+    epilog=examples("localsessions watch latest", "localsessions watch --json --since N | jq .kind")
+)
+@optional_session_argument
+@click.option(
+    "--since",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Begin with what happened after the change of that number. Standard error says the "
+    "number at the beginning and at the end; with --json each change has its own.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document a line.")
+def watch(*, reference: str | None, since: int | None, as_json: bool) -> None:
+    """Print each change as it happens, until Ctrl-C.
+
+    Without SESSION, those of all sessions. Times are in UTC; messages are counted from 1, and in
+    the JSON from 0.
+    """
+    with opened() as store:
+        only = None if reference is None else store.resolve(reference)
+        number = store.last_change() if since is None else since
+        show = _emit_document if as_json else _Lines(only).emit
+        heard = _Heard()
+        with heard.warnings(), _following(store, number, heard):
+            note(f"watching {one_line(store.save_dir)}: changes after {number}; Ctrl-C ends")
+            try:
+                for change in heard:
+                    if only in (None, change.session_id):
+                        show(change)
+                    number = change.number  # not before: rather shown twice than never
+            except KeyboardInterrupt:
+                # The line ends the one on which the terminal shows ^C.
+                note(f"\nwatched up to {number}; --since {number} goes on from there")
+                raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
+
+
+@contextmanager
+def _following(store: SessionStore, number: int, heard: _Heard) -> Iterator[None]:
+    try:
+        following = store.watch(heard.hear, since=number, on_error=heard.fail)
+    except ChangesExpiredError:
+        stop(
+            f"what happened since {number} is not known: the index was made anew, or too much "
+            "happened; look at 'list' again and watch without --since",
+            ExitCode.NOT_FOUND,
+        )
+    with following:
+        try:
+            yield
+        finally:
+            heard.is_over = True
+
+
+class _Heard:
+    """What the feed's thread said and the main thread has not written yet.
+
+    Iterating yields changes for ever, and writes warnings in between.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._waiting: SimpleQueue[SessionChange | str] = SimpleQueue()
+
+    def hear(self, change: SessionChange) -> None:
+        while self._waiting.qsize() >= _MOST_WAITING and not self.is_over:
+            time.sleep(0.01)
+        self._waiting.put(change)
+
+    def fail(self, error: Exception, _change: SessionChange | None) -> None:
+        # All else that can fail is logged too.
+        if isinstance(error, ChangesExpiredError):
+            self._waiting.put("some changes are not known: look at 'list' again; watching goes on")
+
+    @contextmanager
+    def warnings(self) -> Iterator[None]:
+        """Hear what the store logs meanwhile: that it has to poll the folder, and why."""
+        log, handler = logging.getLogger("localsessions"), _Warnings(self._waiting)
+        log.addHandler(handler)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+
+    def __iter__(self) -> Iterator[SessionChange]:
+        while True:
+            try:
+                said = self._waiting.get(timeout=_PATIENCE)
+            except Empty:
+                _refuse_unread()
+                continue
+            if isinstance(said, str):
+                note(f"warning: {one_line(said)}")
+            else:
+                yield said
+
+
+class _Warnings(logging.Handler):
+    def __init__(self, waiting: SimpleQueue[SessionChange | str]) -> None:
+        super().__init__(logging.WARNING)
+        self._waiting = waiting
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._waiting.put(record.getMessage())
+
+
+def _refuse_unread() -> None:
+    """Raise ``BrokenPipeError`` where nobody can read any more, as far as the system tells."""
+    if sys.stdout is None or not hasattr(select, "poll"):
+        return
+    try:
+        descriptor = sys.stdout.fileno()
+    except OSError:  # no file of the system
+        return
+    poll = select.poll()
+    poll.register(descriptor, 0)  # an end without a reader is told unasked
+    if any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+        raise BrokenPipeError
+
+
+def _emit_document(change: SessionChange) -> None:
+    document = {item.name: getattr(change, item.name) for item in fields(change)}
+    emit_json_line({**document, "new_messages": change.new_messages})
+
+
+class _Lines:
+    """Writes changes in columns; that of the ids only ever gets wider."""
+
+    def __init__(self, only: str | None) -> None:
+        self._width = _MADE_ID if only is None else 0
+        self._gap = "  " if sys.stdout is not None and sys.stdout.isatty() else "\t"
+
+    def emit(self, change: SessionChange) -> None:
+        from rich.cells import cell_len
+
+        session_id = one_line(change.session_id)
+        width = cell_len(session_id)
+        self._width = max(self._width, width)
+        kind = f"{change.kind:10}"
+        cells = (
+            f"{format_instant(change.seen_at)[:19].replace('T', ' ')}Z",
+            styled(kind, colour="red") if change.kind == "unreadable" else kind,
+            styled(session_id) + " " * (self._width - width),
+            f"{_ORIGINS[change.origin]:15}",
+            one_line(", ".join(_details(change))),
+        )
+        emit(self._gap.join(cells).rstrip())
+
+
+def _details(change: SessionChange) -> Iterator[str]:
+    """Yield what a person wants to know of a change."""
+    if (fault := change.unreadable) is not None:
+        place = f"line {fault.line}, column {fault.column}: " if fault.line is not None else ""
+        yield f"{place}{fault.reason}"
+    elif change.kind == "modified" and not change.changed:
+        yield "contents"
+    if "message_count" in change.changed:
+        yield _messages(change)
+    for name, (was, now) in change.changed.items():
+        if name != "message_count" and (was, now) != (None, "active"):
+            yield _value(name.replace("_", " "), now)
+
+
+def _messages(change: SessionChange) -> str:
+    if change.new_messages is None:
+        was, now = change.changed["message_count"]
+        return f"{now or 0} instead of {was} messages"
+    first, end = change.new_messages
+    return f"message {end}" if end == first + 1 else f"messages {first + 1}-{end}"
+
+
+def _value(name: str, value: JsonValue) -> str:
+    if isinstance(value, bool):
+        return name if value else f"not {name}"
+    if value in (None, "", []):
+        return f"no {name}"
+    if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+        value = value[: _LONGEST_VALUE - 1] + "…"
+    return f"{name} {json.dumps(value, ensure_ascii=False)}"

@@ -29,6 +29,8 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/turns.py
+	$(BIN)/python benchmarks/watching.py
+	$(BIN)/python benchmarks/idle.py --minutes 1
 
 # Makes the JSON Schema again after a change of the models; a test holds it.
 schema: $(READY)

@@ -1,16 +1,17 @@
-"""What the session pane of an IDE plugin does: list, filter, search, open, and read along.
+"""What the session pane of an IDE plugin does: list, search, read along, and stay fresh.
 
     python examples/ide_reader.py FOLDER [SEARCH]
 
-It holds the store open, never writes, and copes with files that cannot be read: they stand in the
-list with the reason and the line, and everything else works.
+It holds the store open, writes no session, and copes with files that cannot be read: they stand in
+the list with the reason and the line, and everything else works. Whatever changes a session, the
+list is drawn again, until the input ends (Ctrl-D).
 """
 
 from __future__ import annotations
 
 import sys
 
-from localsessions import SessionStore, SessionSummary, message_text
+from localsessions import SessionChange, SessionStore, SessionSummary, message_text
 
 
 def line_of(summary: SessionSummary) -> str:
@@ -23,26 +24,54 @@ def line_of(summary: SessionSummary) -> str:
     return f"{pin} {when}  {summary.message_count:5}  {summary.title or summary.session_id}"
 
 
+def draw(store: SessionStore) -> None:
+    """Print the list, one page at a time."""
+    page = store.list(limit=20)
+    while True:
+        for summary in page:
+            print(line_of(summary))
+        if page.next_cursor is None:
+            break
+        page = store.list(limit=20, cursor=page.next_cursor)
+    print(flush=True)
+
+
+def draw_last_words(store: SessionStore) -> None:
+    """Print the end of the newest session."""
+    newest = next((one for one in store.list(limit=20) if one.unreadable is None), None)
+    if newest is not None:
+        print(f"last words of {newest.session_id}:")
+        for message in store.tail(newest.session_id, 3):
+            print(
+                f"  {message['role']}: {' '.join(message_text(message).split())[:70]}", flush=True
+            )
+
+
+def stay_fresh(store: SessionStore, since: int) -> None:
+    """Draw again after each change, but once after many, until the input ends."""
+
+    def redraw(change: SessionChange) -> None:
+        # In a thread of the store: a real pane hands this to the thread of its windows.
+        if change.number == store.last_change():
+            draw(store)
+
+    # Whenever the store cannot say what changed, listing again is right.
+    with store.watch(redraw, since=since, on_error=lambda *_: draw(store)):
+        sys.stdin.read()
+
+
 def main() -> None:
-    """Print the pane, one page at a time, and the newest session's last words."""
+    """Print what was searched, or the pane, and keep that fresh."""
     with SessionStore(sys.argv[1]) as store:
         if len(sys.argv) > 2:
             for hit in store.search(sys.argv[2], limit=5):
                 place = "title" if hit.position is None else f"message {hit.position}"
                 print(f"{hit.session.session_id}, {place}: {hit.snippet}")
             return
-        page = store.list(limit=20)
-        while True:
-            for summary in page:
-                print(line_of(summary))
-            if page.next_cursor is None:
-                break
-            page = store.list(limit=20, cursor=page.next_cursor)
-        newest = next((one for one in store.list(limit=20) if one.unreadable is None), None)
-        if newest is not None:
-            print(f"\nlast words of {newest.session_id}:")
-            for message in store.tail(newest.session_id, 3):
-                print(f"  {message['role']}: {' '.join(message_text(message).split())[:70]}")
+        since = store.last_change()  # before listing, so that nothing falls between
+        draw(store)
+        draw_last_words(store)
+        stay_fresh(store, since)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,24 @@ def test_the_ide_reader_lists_good_and_bad_sessions_and_searches(tmp_path: Path)
     assert "good, message 0" in run(EXAMPLES / "ide_reader.py", tmp_path, "needle")
 
 
+def test_the_ide_reader_draws_again_what_others_change_until_its_input_ends(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "ide_reader.py"), str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8") as pane:
+        assert pane.stdout is not None
+        assert pane.stdout.readline() == "\n"  # an empty list
+        for title in ("one", "two"):
+            temp = tmp_path / "half-written"
+            temp.write_text(f'{{"title": "{title}"}}', encoding="utf-8")
+            temp.replace(tmp_path / "s.json")
+            assert pane.stdout.readline().endswith(f" {title}\n")
+            assert pane.stdout.readline() == "\n"
+        said = pane.communicate(timeout=60)
+    assert (pane.returncode, said) == (0, ("", ""))
+
+
 def test_a_git_diff_shows_one_turn_and_a_checkout_goes_back(tmp_path: Path) -> None:
     shown = run(EXAMPLES / "git_folder.py", tmp_path / "repository")
     assert '+      "content": "Like a plain text file."' in shown

@@ -333,28 +333,25 @@ class Reconciler:
         if not pending:
             return set()
         doubtful = [session_id for session_id, (_, readable) in pending.items() if not readable]
+        while any(self._is_just_gone(one, pending[one][0]) for one in doubtful):
+            time.sleep(_PAUSE)
         busy = self.catch_up(doubtful)
-        if doubtful:
-            pending |= self._index.pending()
-            busy |= {one for one in doubtful if self._is_just_gone(one, pending[one][0])}
         places = {
             session_id: change
-            for session_id, (change, _) in pending.items()
+            for session_id, (change, _) in (self._index.pending() if doubtful else pending).items()
             if session_id not in busy and not self._folder.is_locked(session_id)
         }
         self._index.settle(places)
         return set(pending) - set(places)
 
     def _is_just_gone(self, session_id: str, change: int) -> bool:
-        """Tell whether an editor may be about to put a new file in the place of the old one.
+        """Tell whether a new file may be about to take the place of the old one.
 
-        So do Emacs and vim, which rename the old one away first, and git, which removes it. The
-        number of the change is the microsecond in which the file was found to be gone; it went
-        earlier where the folder has not changed since.
+        Emacs and vim rename the old one away first, git removes it. The number of the change is
+        the microsecond in which the file was found to be gone.
         """
-        now = time.time_ns()
-        since = (1000 * change, self._folder.changed_ns())
-        return all(0 <= now - at < _YOUNG_NS for at in since) and self._is_gone(session_id)
+        age = time.time_ns() - 1000 * change
+        return 0 <= age < _YOUNG_NS and self._is_gone(session_id)
 
     def last_change(self) -> int:
         """Return the number of the last change that is logged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from localsessions import (
+    AsyncSessionStore,
     ConflictError,
     DurabilityUnknownError,
     FormatVersionError,
@@ -191,8 +193,8 @@ MERGED: dict[str, tuple[Fields, Fields, Fields, Fields]] = {
     ),
     "a key that was null is removed": (
         {"state": {"a": None, "b": 1}},
-        {"state": {"b": 1}},
         {"state": {"a": None, "b": 2}},
+        {"state": {"b": 1}},
         {"state": {"b": 2}},
     ),
     "unknown fields by key": (
@@ -763,6 +765,18 @@ def test_two_stores_that_changed_different_things_both_save(
         assert (ours.title, ours.tags, ours.revision) == ("ours", ["theirs"], 4)
         assert written(store.load("a")) == written(ours) == written(other.load("a"))
         assert [one.title for one in other.list().items] == ["ours"]
+
+
+def test_code_that_awaits_merges_too(folder: Path, store: SessionStore, path: Path) -> None:
+    async def save() -> Session:
+        async with AsyncSessionStore(folder) as other:
+            session = await other.load("a")
+            store.append("a", m("theirs"))
+            session.title = "ours"
+            return await other.save(session, on_conflict="merge")
+
+    assert written(asyncio.run(save())) == written(store.load("a"))
+    assert (store.load("a").title, len(store.load("a").messages)) == ("ours", 2)
 
 
 def test_after_a_merge_the_session_can_be_saved_again(store: SessionStore, path: Path) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -27,11 +28,14 @@ from hypothesis.stateful import (
 )
 
 from localsessions import (
+    ChangesExpiredError,
     ConflictError,
     Session,
+    SessionChange,
     SessionExistsError,
     SessionNotFoundError,
     SessionStore,
+    SessionSummary,
     UnreadableSessionError,
 )
 
@@ -306,3 +310,146 @@ class StoresAndADict(RuleBasedStateMachine):
 
 TestStoresAndADict = StoresAndADict.TestCase
 TestStoresAndADict.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+
+
+# -- a follower --------------------------------------------------------------------------------
+
+
+class Follower:
+    """Whoever keeps a picture of the sessions by what a watch tells, and lists again when told so.
+
+    The picture holds, by session id, whether the file can be read and the facts of the summary
+    when it last could; None where that is not known.
+    """
+
+    def __init__(self, store: SessionStore) -> None:
+        self.picture: dict[str, tuple[bool, dict[str, object] | None]] = {}
+        self.failures: list[BaseException] = []
+        # Right after a list what is in it may be told once more.
+        self.has_listed = True
+        self.follow(store, None)
+
+    def follow(self, store: SessionStore, since: int | None) -> None:
+        self.store = store
+        try:
+            self.watch = store.watch(self.apply, since=since, on_error=self.fail)
+        except ChangesExpiredError:
+            self.watch = store.watch(self.apply, on_error=self.fail)
+            self.list_again()
+
+    def list_again(self) -> None:
+        self.has_listed = True
+        self.picture = {
+            one.session_id: (one.unreadable is None, None if one.unreadable else facts_of(one))
+            for one in self.store.list(limit=100, fresh=True)
+        }
+
+    def fail(self, error: Exception, change: SessionChange | None) -> None:
+        if isinstance(error, ChangesExpiredError):
+            self.list_again()
+        else:
+            self.failures.append(error)
+
+    def apply(self, change: SessionChange) -> None:
+        session_id = change.session_id
+        was_there = session_id in self.picture
+        is_readable, facts = self.picture.get(session_id, (True, {}))
+        if not self.has_listed:
+            legal = {
+                "created": not was_there,
+                "modified": was_there and is_readable,
+                "readable": was_there and not is_readable,
+                "unreadable": True,
+                "deleted": was_there,
+            }
+            assert legal[change.kind], f"{change} and before {self.picture.get(session_id)}"
+        if change.kind == "deleted":
+            self.picture.pop(session_id, None)
+        elif change.kind == "unreadable":
+            self.picture[session_id] = False, facts
+        elif facts is None or self.has_listed:
+            listed = {one.session_id: one for one in self.store.list(limit=100)}
+            if session_id in listed:
+                self.picture[session_id] = True, facts_of(listed[session_id])
+        else:
+            self.picture[session_id] = True, self.moved_on(facts, change)
+
+    def moved_on(self, facts: dict[str, object], change: SessionChange) -> dict[str, object]:
+        for name in ("title", "message_count", "pinned"):
+            if name in change.changed:
+                was, now = change.changed[name]
+                assert (was or None) == (facts.get(name) or None), change
+                facts = {**facts, name: now}
+        return facts
+
+    def seen(self) -> dict[str, tuple[object, ...] | None]:
+        return {
+            session_id: (facts.get("title") or "", facts.get("message_count") or 0)
+            if is_readable and facts is not None
+            else None
+            for session_id, (is_readable, facts) in dict(self.picture).items()
+        }
+
+
+def facts_of(summary: SessionSummary) -> dict[str, object]:
+    return {name: getattr(summary, name) for name in ("title", "message_count", "pinned")}
+
+
+class AFollowerAndADict(StoresAndADict):
+    """The first store is watched all the time; after each step the picture is the folder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.follower = Follower(self.stores[0])
+
+    @initialize()
+    def begin_empty(self) -> None:
+        assert self.follower.picture == {}
+
+    @rule(which=WHICH)
+    def reopen(self, which: int) -> None:
+        self.stores[which].close()
+        self.stores[which] = self.open()
+        if which == 0:
+            self.follower.follow(self.stores[0], self.follower.watch.number)
+
+    @rule(session_id=IDS)
+    def delete_and_write_outside(self, session_id: str) -> None:
+        """As git checks out another branch, and as some editors save."""
+        self.remove_outside(session_id)
+        self.write_outside(session_id, "plain")
+
+    @invariant()
+    def both_stores_agree_with_the_dict(self) -> None:
+        expected = {
+            session_id: None
+            if isinstance(known, str)
+            else (known.title or (known.texts[0] if known.texts else ""), len(known.texts))
+            for session_id, known in self.model.items()
+        }
+        deadline = time.monotonic() + 20
+        while self.follower.seen() != expected or not self.is_quiet():
+            assert self.follower.failures == []
+            assert time.monotonic() < deadline, (self.follower.seen(), expected)
+            time.sleep(0.002)
+        assert self.follower.failures == []
+
+    def is_quiet(self) -> bool:
+        """Tell whether all was told; after a list also what is in it already."""
+        if self.follower.has_listed:
+            self.stores[0].list(fresh=True)
+            last = self.stores[0].last_change()
+            if self.stores[0]._reconciler.settle() or self.follower.watch.number < last:
+                return False
+            self.follower.has_listed = False
+        return True
+
+    def teardown(self) -> None:
+        try:
+            super().both_stores_agree_with_the_dict()
+        finally:
+            super().teardown()
+
+
+TestAFollowerAndADict = AFollowerAndADict.TestCase
+TestAFollowerAndADict.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)

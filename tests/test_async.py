@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
@@ -12,14 +14,21 @@ import pytest
 
 from localsessions import (
     AsyncSessionStore,
+    ChangesExpiredError,
     ConflictError,
+    Finding,
     LockTimeoutError,
     Session,
+    SessionChange,
     SessionNotFoundError,
     SessionStore,
 )
+from localsessions._feed import Feed, Listener
 
 EXTRA = {"aclose"}
+# Callbacks are for threads: who awaits iterates over changes(), which has no end here.
+SYNC_ONLY = {"watch"}
+ENDLESS = {"changes"}
 
 
 def public(kind: type) -> set[str]:
@@ -35,10 +44,10 @@ def user(text: str) -> dict[str, str]:
 
 
 def test_every_verb_is_there() -> None:
-    assert public(AsyncSessionStore) == public(SessionStore)
+    assert public(AsyncSessionStore) == public(SessionStore) - SYNC_ONLY
 
 
-@pytest.mark.parametrize("name", sorted({"__init__", *public(SessionStore)}))
+@pytest.mark.parametrize("name", sorted({"__init__", *public(SessionStore)} - SYNC_ONLY - ENDLESS))
 def test_each_verb_has_the_same_signature(name: str) -> None:
     ours, theirs = (vars(kind)[name] for kind in (AsyncSessionStore, SessionStore))
     if isinstance(theirs, property):
@@ -49,6 +58,17 @@ def test_each_verb_has_the_same_signature(name: str) -> None:
     assert str(one.return_annotation).replace("AsyncIterator", "Iterator") == str(
         other.return_annotation
     )
+
+
+async def refused(store: AsyncSessionStore) -> str:
+    try:
+        return await store.repair(Finding("permissions", "folder", "others may write", "chmod"))
+    except ValueError as error:
+        return str(error)
+
+
+async def last_change_twice(store: AsyncSessionStore) -> str:
+    return str(await store.last_change() == await store.last_change())
 
 
 CALLS: list[tuple[str, Callable[[AsyncSessionStore], Awaitable[object]]]] = [
@@ -81,6 +101,8 @@ CALLS: list[tuple[str, Callable[[AsyncSessionStore], Awaitable[object]]]] = [
     ("restore", lambda store: store.restore("b")),
     ("empty_trash", lambda store: store.empty_trash(max_age=1)),
     ("verify", lambda store: store.verify()),
+    ("repair", refused),
+    ("last_change", last_change_twice),
     ("reindex", lambda store: store.reindex()),
     ("stats", lambda store: store.stats()),
 ]
@@ -267,5 +289,237 @@ def test_closing_twice_is_nothing(folder: Path) -> None:
         await store.close()
         with pytest.raises(ValueError, match="is closed"):
             await store.list()
+
+    asyncio.run(run())
+
+
+# -- changes -------------------------------------------------------------------------------------
+
+
+def watching() -> list[str]:
+    return [
+        one.name
+        for one in threading.enumerate()
+        if one.name == "localsessions-feed" or type(one).__module__.startswith("watchdog")
+    ]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110  other threads set no event of this loop
+            await asyncio.sleep(0.002)
+
+
+class Following:
+    """A task that iterates over the changes and writes down what it is told."""
+
+    def __init__(self, store: AsyncSessionStore, since: int | None = None) -> None:
+        self.told: list[SessionChange] = []
+        self.changes = store.changes(since)
+        self.task = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        async with contextlib.aclosing(self.changes):  # type: ignore[type-var]
+            async for change in self.changes:
+                self.told.append(change)
+
+    def said(self) -> list[tuple[str, str, str]]:
+        return [(one.session_id, one.kind, one.origin) for one in self.told]
+
+
+def test_changes_come_as_they_happen_in_order_and_once(folder: Path) -> None:
+    async def run() -> None:
+        async with AsyncSessionStore(folder) as store, AsyncSessionStore(folder) as other:
+            await store.create("a")
+            number = await store.last_change()
+            await store.append("a", user("0"))
+            follower, another = Following(store, number), Following(store)
+            for turn in range(1, 300):
+                await (store, other)[turn % 2].append("a", user(str(turn)))
+            (folder / "b.json").write_text('{"title": "B"}')
+            await until(lambda: follower.said()[-1:] == another.said()[-1:] != [])
+            await until(lambda: ("b", "created", "external") in follower.said())
+            await store.delete("a")
+            await until(lambda: ("a", "deleted", "this store") in another.said())
+            await until(lambda: ("a", "deleted", "this store") in follower.said())
+            ranges = [one.new_messages for one in follower.told[:-2]]
+            assert ranges == [(turn, turn + 1) for turn in range(300)]
+            assert [one.origin for one in follower.told[:-2]] == [
+                "this store",
+                *("another store", "this store") * 149,
+                "another store",
+            ]
+            assert watching().count("localsessions-feed") == 1
+        # Closing the store ends the loops.
+        await asyncio.gather(follower.task, another.task)
+        assert watching() == []
+
+    asyncio.run(run())
+
+
+def test_leaving_the_loop_early_leaves_no_thread(folder: Path) -> None:
+    async def run() -> None:
+        async with AsyncSessionStore(folder) as store:
+            number = await store.last_change()
+            await store.create("a")
+            await store.create("b")
+            async with contextlib.aclosing(store.changes(number)) as changes:  # type: ignore[type-var]
+                async for change in changes:
+                    assert change.session_id == "a"
+                    assert watching()
+                    break
+            assert watching() == []
+            with pytest.raises(KeyError):  # noqa: PT012
+                async with contextlib.aclosing(store.changes(number)) as changes:  # type: ignore[type-var]
+                    async for change in changes:
+                        raise KeyError(change.session_id)
+            assert watching() == []
+
+    asyncio.run(run())
+
+
+def test_a_loop_that_is_only_forgotten_leaves_no_thread(folder: Path) -> None:
+    async def run() -> None:
+        async with AsyncSessionStore(folder) as store:
+            number = await store.last_change()
+            await store.create("a")
+            async for _ in store.changes(number):
+                break
+            gc.collect()
+            await until(lambda: not watching())
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("when", ["position", "join", "changes"])
+def test_a_task_cancelled_while_it_begins_leaves_no_thread(
+    when: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call in the worker thread goes on, and is over before the task is or after it."""
+    inside, leave = threading.Event(), threading.Event()
+    verb = getattr(Feed, when)
+
+    def slowly(feed: Feed, *arguments: object) -> object:
+        if threading.current_thread().name != "localsessions-feed":
+            inside.set()
+            leave.wait(30)
+        return verb(feed, *arguments)
+
+    async def run(*, is_late: bool) -> None:
+        inside.clear()
+        leave.clear()
+        async with AsyncSessionStore(folder) as store:
+            with monkeypatch.context() as patch:
+                patch.setattr(Feed, when, slowly)
+                follower = Following(store)
+                await until(inside.is_set)
+                follower.task.cancel()
+                if not is_late:
+                    leave.set()
+                with pytest.raises(asyncio.CancelledError):
+                    await follower.task
+                leave.set()
+            await until(lambda: not watching())
+            await store.create(f"after {when} {is_late}")
+            assert follower.told == []
+
+    asyncio.run(run(is_late=True))
+    asyncio.run(run(is_late=False))
+    assert watching() == []
+
+
+def test_a_task_cancelled_while_it_waits_leaves_no_thread(folder: Path) -> None:
+    async def run() -> None:
+        async with AsyncSessionStore(folder) as store:
+            follower, goes_on = Following(store), Following(store)
+            await until(watching)
+            await store.create("a")
+            await until(lambda: follower.told and goes_on.told)
+            follower.task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await follower.task
+            await store.create("b")
+            await until(lambda: len(goes_on.told) == 2)
+            goes_on.task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await goes_on.task
+            assert (len(follower.told), watching()) == (1, [])
+
+    asyncio.run(run())
+
+
+def test_a_slow_reader_holds_up_nobody_and_loses_nothing(folder: Path) -> None:
+    async def run() -> None:
+        async with AsyncSessionStore(folder) as store:
+            await store.create("a")
+            quick = Following(store)
+            slow = store.changes()
+            first: asyncio.Task[SessionChange] = asyncio.create_task(anext(slow))  # type: ignore[arg-type]
+            await until(watching)
+            while not first.done():
+                await store.append("a", user("first"))
+            begun = (await first).new_messages
+            assert begun is not None
+            for _ in range(400):
+                await store.append("a", user("x"))
+            count = len((await store.load("a")).messages)
+            await until(lambda: quick.told and quick.told[-1].new_messages == (count - 1, count))
+            async with contextlib.aclosing(slow):  # type: ignore[type-var]
+                for turn in range(begun[1], count):
+                    assert (await anext(slow)).new_messages == (turn, turn + 1)
+
+    asyncio.run(run())
+
+
+def test_what_is_not_known_is_raised_out_of_the_loop(folder: Path) -> None:
+    async def run() -> None:
+        async with AsyncSessionStore(folder) as store, AsyncSessionStore(folder) as other:
+            await store.create("a")
+            number = await store.last_change()
+            for unknown in (number + 1, 0):
+                with pytest.raises(ChangesExpiredError):
+                    await anext(store.changes(unknown))
+            assert watching() == []
+            follower = Following(store, number)
+            await store.append("a", user("x"))
+            await until(lambda: follower.told)
+            await other.reindex()
+            with pytest.raises(ChangesExpiredError):
+                await follower.task
+            assert watching() == []
+
+    asyncio.run(run())
+
+
+def test_a_closed_store_has_no_changes(folder: Path) -> None:
+    async def run() -> None:
+        store = AsyncSessionStore(folder)
+        begun = store.changes()
+        await store.close()
+        for changes in (begun, store.changes()):
+            with pytest.raises(ValueError, match="is closed"):
+                await anext(changes)
+        assert watching() == []
+
+    asyncio.run(run())
+
+
+def test_a_store_closed_while_a_loop_begins_leaves_no_thread(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join = Feed.join
+    stores: list[AsyncSessionStore] = []
+
+    def close_before(feed: Feed, listener: Listener) -> None:
+        stores[0]._store.close()
+        join(feed, listener)
+
+    monkeypatch.setattr(Feed, "join", close_before)
+
+    async def run() -> None:
+        stores.append(AsyncSessionStore(folder))
+        with pytest.raises(ValueError, match="is closed"):
+            await anext(stores[0].changes())
+        assert watching() == []
 
     asyncio.run(run())

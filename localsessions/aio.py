@@ -121,7 +121,9 @@ class AsyncSessionStore:
         return await asyncio.to_thread(verb)
 
     @asynccontextmanager
-    async def edit(self, session_id: str) -> AsyncIterator[Session]:
+    async def edit(
+        self, session_id: str, *, is_activity: bool = True, user_id: str | None = None
+    ) -> AsyncIterator[Session]:
         """Lock the session, load it, hand it over, and store it when the block ends.
 
         The lock is held by a thread of its own while the block awaits; another verb on the same
@@ -131,7 +133,7 @@ class AsyncSessionStore:
         from concurrent.futures import ThreadPoolExecutor
 
         loop = asyncio.get_running_loop()
-        block = self._store.edit(session_id)
+        block = self._store.edit(session_id, is_activity=is_activity, user_id=user_id)
         thread = ThreadPoolExecutor(1, "localsessions-edit")
         try:
             try:
@@ -161,6 +163,7 @@ class AsyncSessionStore:
         title: str | None = None,
         metadata: Mapping[str, JsonValue] | None = None,
         ttl: float | None = None,
+        max_live: int | None = None,
     ) -> Session:
         """Make a new session with its file and return it."""
         return await self._offload(
@@ -171,16 +174,21 @@ class AsyncSessionStore:
                 title=title,
                 metadata=metadata,
                 ttl=ttl,
+                max_live=max_live,
             )
         )
 
-    async def get(self, session_id: str) -> Session | None:
+    async def get(self, session_id: str, *, user_id: str | None = None) -> Session | None:
         """Return a copy of the session as its file says now; None when there is none."""
-        return await self._offload(lambda: self._store.get(session_id))
+        return await self._offload(lambda: self._store.get(session_id, user_id=user_id))
 
-    async def load(self, session_id: str, *, last_good: bool = False) -> Session:
+    async def load(
+        self, session_id: str, *, last_good: bool = False, user_id: str | None = None
+    ) -> Session:
         """Return a copy of the session as its file says now, or its last good version."""
-        return await self._offload(lambda: self._store.load(session_id, last_good=last_good))
+        return await self._offload(
+            lambda: self._store.load(session_id, last_good=last_good, user_id=user_id)
+        )
 
     async def save(
         self, session: Session, *, on_conflict: Literal["raise", "merge"] = "raise"
@@ -189,16 +197,24 @@ class AsyncSessionStore:
         return await self._offload(lambda: self._store.save(session, on_conflict=on_conflict))
 
     async def append(
-        self, session_id: str, *messages: Mapping[str, JsonValue]
+        self, session_id: str, *messages: Mapping[str, JsonValue], user_id: str | None = None
     ) -> tuple[Message, ...]:
         """Add messages at the end, durably; other writers' messages stay."""
-        return await self._offload(lambda: self._store.append(session_id, *messages))
+        return await self._offload(
+            lambda: self._store.append(session_id, *messages, user_id=user_id)
+        )
 
     async def upsert_run(
-        self, session_id: str, run: Mapping[str, JsonValue], *messages: Mapping[str, JsonValue]
+        self,
+        session_id: str,
+        run: Mapping[str, JsonValue],
+        *messages: Mapping[str, JsonValue],
+        user_id: str | None = None,
     ) -> None:
         """Put a run in the place of the one with its ``run_id``, or at the end."""
-        return await self._offload(lambda: self._store.upsert_run(session_id, run, *messages))
+        return await self._offload(
+            lambda: self._store.upsert_run(session_id, run, *messages, user_id=user_id)
+        )
 
     async def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
         """Make another agent the current one and record the switch."""
@@ -268,11 +284,17 @@ class AsyncSessionStore:
         status: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        live: bool = False,
     ) -> int:
         """Return how many sessions there are, unreadable ones included; as fresh as ``list``."""
         return await self._offload(
             lambda: self._store.count(
-                user_id=user_id, agent_id=agent_id, status=status, since=since, until=until
+                user_id=user_id,
+                agent_id=agent_id,
+                status=status,
+                since=since,
+                until=until,
+                live=live,
             )
         )
 
@@ -306,9 +328,9 @@ class AsyncSessionStore:
         """Return the id that a person means: an id, the beginning of one, a title, or "latest"."""
         return await self._offload(lambda: self._store.resolve(reference))
 
-    async def delete(self, session_id: str) -> bool:
+    async def delete(self, session_id: str, *, user_id: str | None = None) -> bool:
         """Move the session with its checkpoints to the trash, from where it can be restored."""
-        return await self._offload(lambda: self._store.delete(session_id))
+        return await self._offload(lambda: self._store.delete(session_id, user_id=user_id))
 
     async def restore(self, session_id: str) -> Session:
         """Bring the last deleted session of that id back from the trash."""

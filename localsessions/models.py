@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import (
@@ -42,6 +42,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from localsessions import _history
+from localsessions._history import Turn
+
 __all__ = [
     "FORMAT",
     "MADE_TITLE_LENGTH",
@@ -62,6 +65,7 @@ __all__ = [
     "SessionSummary",
     "StoreStats",
     "TrashedSession",
+    "Turn",
     "Unreadable",
     "format_instant",
     "made_id",
@@ -350,6 +354,81 @@ class Session(BaseModel):
             if text := message_text(message):
                 return _shortened(text)
         return ""
+
+    def turns(self) -> list[Turn]:
+        """Return the session as turns, in the order of their first messages; nothing is copied.
+
+        Messages with one ``run_id`` are one turn. Messages without, written by hand or by a
+        program that knows no runs, are turns too: each user message begins one.
+        """
+        return _history.turns(self.messages, self.runs)
+
+    def history(
+        self,
+        last_runs: int | None = _history.DEFAULT_RUNS,
+        last_messages: int | None = None,
+        *,
+        skip_roles: Collection[str] = (),
+        skip_statuses: Collection[str] = _history.SKIPPED_STATUSES,
+    ) -> list[Message]:
+        """Return what was said lately, as a model is to be reminded of it; the session stays.
+
+        Left out are system messages, messages that are tagged ``from_history`` already, runs
+        with a ``parent_run_id`` (those of a team's members) and runs of the skipped statuses. A
+        tool result at the beginning, whose call is outside the window, is left out too: the
+        result may be shorter than the window, and no model is sent a result without its call.
+
+        Args:
+            last_runs: How many turns, counted from the last; see ``turns``. A turn that says
+                nothing uses up no place. None takes all. Left out it is 3 or, where
+                ``last_messages`` is given, all.
+            last_messages: How many messages at most, counted from the last, inside those turns.
+            skip_roles: Roles to leave out besides "system" and "developer".
+            skip_statuses: Statuses of runs to leave out, in any case. With
+                ``history(None, skip_roles={"tool"}, skip_statuses=())`` it is the chat as the
+                people in it saw it.
+
+        Returns:
+            Copies of the messages, with all their fields, each marked ``from_history``.
+
+        Raises:
+            ValueError: A number is negative.
+        """
+        return _history.history(
+            self.messages,
+            self.runs,
+            last_runs=last_runs,
+            last_messages=last_messages,
+            skip_roles=skip_roles,
+            skip_statuses=skip_statuses,
+        )
+
+    def context(
+        self,
+        user_input: JsonValue,
+        system_message: str | None = None,
+        *,
+        add_history_to_context: bool = False,
+        last_runs: int | None = _history.DEFAULT_RUNS,
+        last_messages: int | None = None,
+    ) -> list[Message]:
+        """Return the messages to send to a model; the session stays as it is.
+
+        The system message comes first and once, whatever is stored; then the history; then the
+        user's input, last.
+
+        Args:
+            user_input: A text, a list of content parts, or a whole message with its ``role``.
+            system_message: None and an empty text give no system message.
+            add_history_to_context: Put ``history`` between the two.
+            last_runs: As in ``history``.
+            last_messages: See there.
+
+        Raises:
+            ValueError: A number is negative, or an input that is an object has no ``role``.
+        """
+        past = self.history(last_runs, last_messages) if add_history_to_context else []
+        return _history.context(user_input, system_message, past)
 
 
 def message_text(message: Mapping[str, JsonValue]) -> str:

@@ -37,7 +37,9 @@ from localsessions._verify import verify
 from localsessions.errors import (
     ConflictError,
     FormatVersionError,
+    NotOwnerError,
     SessionExistsError,
+    SessionLimitError,
     SessionNotFoundError,
     UnreadableSessionError,
 )
@@ -64,7 +66,7 @@ from localsessions.models import (
     utc_now,
 )
 
-__all__ = ["SessionStore"]
+__all__ = ["SessionStore", "expiry_of"]
 
 _ORDERS = frozenset(get_args(Order))
 _CHANGES = 256
@@ -77,6 +79,11 @@ class SessionStore:
 
     Any number of threads, processes and other programs may use the folder at once. Sessions are
     handed out as copies: changing one changes nothing until a verb stores it.
+
+    Verbs that take a ``user_id`` refuse a session of another user with ``NotOwnerError`` and write
+    nothing; ``get`` answers None. None does not restrict, and a session without a ``user_id``
+    belongs to everybody: whoever writes to it does not become its owner. It is a guard against
+    mistakes of a program that serves several users, not against people who can read the folder.
 
     Args:
         save_dir: The folder; made, private to the user, where it is not there.
@@ -182,6 +189,7 @@ class SessionStore:
         title: str | None = None,
         metadata: Mapping[str, JsonValue] | None = None,
         ttl: float | None = None,
+        max_live: int | None = None,
     ) -> Session:
         """Make a new session with its file and return it.
 
@@ -192,13 +200,20 @@ class SessionStore:
             title: None lets listings make one of the first user message.
             metadata: Anything that is JSON; copied.
             ttl: Seconds until it expires; None or 0 and less mean never.
+            max_live: How many live sessions, see ``count``, there may be with this one; None does
+                not restrict. Looking and making are one step for all who say so: together they
+                never make one too many, in any number of threads and processes. Whoever does
+                not say so is not held up.
 
         Raises:
+            SessionLimitError: There are ``max_live`` already, or more.
             SessionExistsError: There is one of that id, or of an id that differs from it by
                 letter case or Unicode form only.
             ValueError: No file can have that id's name.
             UnstorableValueError: ``metadata`` cannot be stored without loss.
         """
+        if max_live is not None and max_live < 0:
+            raise ValueError(f"max_live must be 0 or more, not {max_live}")
         now = utc_now()
         session = Session(
             session_id=made_id("sess") if session_id is None else session_id,
@@ -209,33 +224,55 @@ class SessionStore:
             ttl=ttl,
             created_at=now,
             last_activity=now,
-            expires_at=_expiry(now, ttl),
+            expires_at=expiry_of(now, ttl),
         )
-        return self._create(session)
+        return self._create(session, max_live)
 
-    def _create(self, session: Session) -> Session:
+    def _create(self, session: Session, max_live: int | None = None) -> Session:
         stamps = _stamps(session, is_activity=False)
         data = _codec.encode(session, stamps)
         with self._lock(session.session_id):
             path = self.path(session.session_id)
             if self._folder.fingerprint(session.session_id) is not None:
                 raise SessionExistsError(session.session_id, path=path)
-            self._write(session, data, stamps, None)
+            with self._room(session.session_id, max_live):
+                self._write(session, data, stamps, None)
         return session
 
-    def get(self, session_id: str) -> Session | None:
+    @contextmanager
+    def _room(self, session_id: str, max_live: int | None) -> Iterator[None]:
+        """Hold a place for one more live session, inside its lock, until it is in the index."""
+        if max_live is None:
+            yield
+            return
+        with self._folder.lock_whole(session_id):
+            if self._count_live(Filter()) >= max_live:
+                raise SessionLimitError(max_live, path=self.save_dir)
+            yield
+
+    def _count_live(self, which: Filter) -> int:
+        now = utc_now()
+        return self._reconciler.answer(lambda: self._index.count_live(which, now))
+
+    def get(self, session_id: str, *, user_id: str | None = None) -> Session | None:
         """Return a copy of the session as its file says now; None when there is none.
+
+        Args:
+            session_id: Which session.
+            user_id: On whose behalf: None as well where it is another user's.
 
         Raises:
             UnreadableSessionError: The file is there but is no session.
             ValueError: No file can have that id's name.
         """
         try:
-            return self.load(session_id)
-        except SessionNotFoundError:
+            return self.load(session_id, user_id=user_id)
+        except (SessionNotFoundError, NotOwnerError):
             return None
 
-    def load(self, session_id: str, *, last_good: bool = False) -> Session:
+    def load(
+        self, session_id: str, *, last_good: bool = False, user_id: str | None = None
+    ) -> Session:
         """Return a copy of the session as its file says now.
 
         A file that is being written in place is looked at again for a fifth of a second.
@@ -248,21 +285,30 @@ class SessionStore:
                 the watching began; the newest 1,000, at most 256 MiB together and 32 MiB each.
                 One goes when its session is deleted. The version stands on no file: ``save`` does
                 not write it over the broken one; delete that one first, to the trash.
+            user_id: On whose behalf; None does not restrict.
 
         Raises:
             SessionNotFoundError: There is none.
+            NotOwnerError: It is another user's.
             UnreadableSessionError: The file is there but is no session, and no good version of
                 it is kept, or none was asked for.
             ValueError: No file can have that id's name.
         """
         self._refuse_closed()
         try:
-            return self._reconciler.load(session_id)
+            session = self._reconciler.load(session_id)
         except UnreadableSessionError:
             kept = self._reconciler.load_kept(session_id) if last_good else None
             if kept is None:
                 raise
-            return kept
+            session = kept
+        self._refuse_stranger(session, user_id)
+        return session
+
+    def _refuse_stranger(self, session: Session, user_id: str | None) -> None:
+        if user_id is not None and session.user_id not in (None, user_id):
+            path = self.path(session.session_id)
+            raise NotOwnerError(session.session_id, user_id, path=path)
 
     def save(
         self, session: Session, *, on_conflict: Literal["raise", "merge"] = "raise"
@@ -342,21 +388,29 @@ class SessionStore:
                 _take_over(session, merged)
 
     @contextmanager
-    def edit(self, session_id: str) -> Iterator[Session]:
+    def edit(
+        self, session_id: str, *, is_activity: bool = True, user_id: str | None = None
+    ) -> Iterator[Session]:
         """Lock the session, load it, hand it over, and store it when the block ends.
 
         Reading, changing and writing are one step for everybody else, so nothing is lost and no
         conflict arises. An exception in the block stores nothing. Keep the block short: others
         wait for it. Other sessions may be changed inside, the same one may not.
 
+        Args:
+            session_id: An existing session.
+            is_activity: Whether a change moves ``last_activity``, and puts cleanup off.
+            user_id: On whose behalf; None does not restrict.
+
         Raises:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Before the block runs.
+            NotOwnerError: Before the block runs: it is another user's.
             RuntimeError: This thread is editing the session already.
         """
         with self._lock(session_id):
-            session = self.load(session_id)
+            session = self.load(session_id, user_id=user_id)
             yield session
-            self._store(session, is_activity=True)
+            self._store(session, is_activity=is_activity)
 
     def _store(self, session: Session, *, is_activity: bool) -> None:
         """Write a session that was loaded inside the lock, if it was changed."""
@@ -366,25 +420,29 @@ class SessionStore:
             # Programs that know nothing of our locks may have written meanwhile.
             self._write(session, data, stamps, self._refuse_conflict(session))
 
-    def append(self, session_id: str, *messages: Mapping[str, JsonValue]) -> tuple[Message, ...]:
+    def append(
+        self, session_id: str, *messages: Mapping[str, JsonValue], user_id: str | None = None
+    ) -> tuple[Message, ...]:
         """Add messages at the end, durably; other writers' messages stay.
 
         Args:
             session_id: An existing session; none is created.
             messages: JSON objects with a ``role``; copied. Where absent, ``id`` and
                 ``created_at`` are set.
+            user_id: On whose behalf; None does not restrict.
 
         Returns:
             The messages as they are stored.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Nothing was written.
+            NotOwnerError: It is another user's; nothing was written.
             UnstorableValueError: A value would be lost or changed; nothing was written.
             ValueError: A message has no ``role``.
         """
         new = [_message(message) for message in messages]
         with self._lock(session_id):
-            session = self.load(session_id)
+            session = self.load(session_id, user_id=user_id)
             session.messages = [*session.messages, *new]
             self._store(session, is_activity=True)
         return tuple(new)
@@ -394,27 +452,33 @@ class SessionStore:
         session_id: str,
         run: Mapping[str, JsonValue],
         *messages: Mapping[str, JsonValue],
+        user_id: str | None = None,
     ) -> None:
         """Put a run in the place of the one with its ``run_id``, or at the end; add its messages.
+
+        Other runs and their messages stay as they are, whoever wrote them meanwhile. Doing it
+        again with the same messages changes nothing.
 
         Args:
             session_id: An existing session.
             run: A JSON object with a ``run_id``; copied.
-            messages: The messages of the run that are new; each gets its ``run_id``.
+            messages: Messages of the run; each gets its ``run_id``. One whose ``id`` the run has
+                already takes the place of that one, the others are added.
+            user_id: On whose behalf; None does not restrict.
 
         Raises:
+            NotOwnerError: It is another user's; nothing was written.
             ValueError: The run has no ``run_id``, or a message has no ``role``.
         """
         run_id = run.get("run_id")
         if not isinstance(run_id, str):
             raise ValueError("a run needs a run_id, a text")  # noqa: TRY004
-        new = [_message({**message, "run_id": run_id}) for message in messages]
         with self._lock(session_id):
-            session = self.load(session_id)
+            session = self.load(session_id, user_id=user_id)
             places = [at for at, known in enumerate(session.runs) if known["run_id"] == run_id]
             place = slice(places[0], places[0] + 1) if places else slice(len(session.runs), None)
             session.runs[place] = [copy.deepcopy(dict(run))]
-            session.messages = [*session.messages, *new]
+            session.messages = _upserted(session.messages, messages, run_id)
             self._store(session, is_activity=True)
 
     def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
@@ -515,7 +579,7 @@ class SessionStore:
             fork.runs = [run for run in fork.runs if run["run_id"] in kept]
         fork.created_at = fork.last_activity = now
         fork.pinned, fork.status, fork.revision = False, "active", 0
-        fork.expires_at = _expiry(now, fork.ttl)
+        fork.expires_at = expiry_of(now, fork.ttl)
         return self._create(fork)
 
     def tail(self, session_id: str, n: int) -> tuple[Message, ...]:
@@ -600,10 +664,22 @@ class SessionStore:
         status: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        live: bool = False,
     ) -> int:
-        """Return how many sessions there are, unreadable ones included; as fresh as ``list``."""
+        """Return how many sessions there are, unreadable ones included; as fresh as ``list``.
+
+        Args:
+            user_id: As in ``list``, and so are the next four.
+            agent_id: See there.
+            status: See there.
+            since: See there.
+            until: See there.
+            live: Only those that are neither expired nor archived nor unreadable.
+        """
         which = _filter(user_id, agent_id, status, since, until)
         self._refuse_closed()
+        if live:
+            return self._count_live(which)
         return self._reconciler.answer(lambda: self._index.count(which))
 
     def search(
@@ -712,17 +788,28 @@ class SessionStore:
 
     # -- deleting ----------------------------------------------------------------------------
 
-    def delete(self, session_id: str) -> bool:
+    def delete(self, session_id: str, *, user_id: str | None = None) -> bool:
         """Move the session with its checkpoints to the trash, from where it can be restored.
 
-        An unreadable file can be deleted so too, since a person asked.
+        An unreadable file can be deleted so too, since a person asked; not on behalf of a user,
+        since nobody can tell whose it is.
+
+        Args:
+            session_id: Which session.
+            user_id: On whose behalf; None does not restrict.
 
         Returns:
             False when there is none.
+
+        Raises:
+            NotOwnerError: It is another user's.
+            UnreadableSessionError: A user was named, and the file is no session.
         """
         with self._lock(session_id):
             if self._folder.fingerprint(session_id) is None:
                 return False
+            if user_id is not None:
+                self.load(session_id, user_id=user_id)
             self._reconciler.look_at(session_id)
             self._delete(session_id)
         return True
@@ -1153,7 +1240,34 @@ def _message(message: Mapping[str, JsonValue]) -> Message:
     return made
 
 
-def _expiry(now: datetime, ttl: float | None) -> datetime | None:
+def _upserted(
+    messages: Sequence[Message], new: Sequence[Mapping[str, JsonValue]], run_id: str
+) -> list[Message]:
+    """Return messages with each new one of a run in the place of its elder, or at the end."""
+    places = {
+        message_id: at
+        for at, message in enumerate(messages)
+        if message.get("run_id") == run_id and isinstance(message_id := message.get("id"), str)
+    }
+    made = list(messages)
+    for given in new:
+        message_id = given.get("id")
+        known = places.get(message_id) if isinstance(message_id, str) else None
+        place = len(made) if known is None else known
+        elder = made[place] if place < len(made) else {}
+        message = {**given, "run_id": run_id}
+        if "created_at" in elder:
+            message.setdefault("created_at", elder["created_at"])
+        made[place : place + 1] = [_message(message)]
+    return made
+
+
+def expiry_of(now: datetime, ttl: float | None) -> datetime | None:
+    """Return the instant ``ttl`` seconds later; None, which is never, for None or 0 and less.
+
+    Raises:
+        ValueError: It lies beyond all times.
+    """
     if ttl is None or not ttl > 0:
         return None
     try:

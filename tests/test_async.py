@@ -8,6 +8,7 @@ import gc
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,18 @@ def test_edit_stores_and_an_exception_stores_nothing(folder: Path) -> None:
             with pytest.raises(SessionNotFoundError):
                 async with store.edit("nobody"):
                     pass
+
+    asyncio.run(run())
+
+
+def test_an_edit_that_is_no_activity_leaves_its_time(folder: Path) -> None:
+    async def run() -> None:
+        async with AsyncSessionStore(folder) as store:
+            long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+            await store.save(Session(session_id="a", last_activity=long_ago))
+            async with store.edit("a", is_activity=False) as session:
+                session.title = "edited"
+            assert (await store.load("a")).last_activity == long_ago
 
     asyncio.run(run())
 

@@ -333,6 +333,17 @@ def test_edit_stores_what_the_block_made(store: SessionStore) -> None:
     assert store.load("a").revision == 2
 
 
+def test_an_edit_that_is_no_activity_leaves_its_time(store: SessionStore) -> None:
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    store.save(Session(session_id="a", created_at=long_ago, last_activity=long_ago))
+    with store.edit("a", is_activity=False) as session:
+        session.state["step"] = 1
+    assert (store.load("a").last_activity, store.load("a").state) == (long_ago, {"step": 1})
+    with store.edit("a") as session:
+        session.state["step"] = 2
+    assert store.load("a").last_activity > long_ago
+
+
 def test_an_exception_in_the_block_stores_nothing(store: SessionStore, folder: Path) -> None:
     store.create("a")
     before = identity(folder / "a.json")

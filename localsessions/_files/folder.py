@@ -8,7 +8,7 @@
       .trash/                         deleted sessions: <time>-<session_id>.json, .checkpoints;
                                       or .checkpoints alone, whose session was not there
       .localsessions/                 derived and transient
-        index.sqlite3 ...  locks/00 .. locks/ff  tmp/<stripe>-<random>.tmp
+        index.sqlite3 ...  locks/00 .. locks/ff, whole  tmp/<stripe>-<random>.tmp
         kept/<session_id>.json        the last good version, where somebody watched
 """
 
@@ -206,6 +206,14 @@ class SessionFolder:
             self._make_private()  # .localsessions/ was deleted while the store was open
         return self._locks.hold(session_ids)
 
+    def lock_whole(self, session_id: str) -> AbstractContextManager[None]:
+        """Hold the one lock of the whole folder too; the session's own must be held.
+
+        Raises:
+            LockTimeoutError: Somebody else held it for the whole timeout.
+        """
+        return self._locks.hold_whole(session_id)
+
     def is_locked(self, session_id: str) -> bool:
         """Tell whether somebody holds the session's lock now, this thread not counted."""
         if self.read_only is not None or not os.path.isdir(self._locks.folder):
@@ -232,13 +240,6 @@ class SessionFolder:
             return durable.fingerprint_of(os.lstat(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
-
-    def changed_ns(self) -> int:
-        """Return when a file last came to the folder or went from it; 0 where it is not there."""
-        try:
-            return os.stat(self.save_dir).st_mtime_ns
-        except (FileNotFoundError, NotADirectoryError):
-            return 0
 
     def scan(self) -> Scan:
         """Look at the whole folder, one ``stat`` a file; nothing is opened."""

@@ -1,9 +1,9 @@
 """256 striped locks that hold between threads and between processes.
 
 A session's lock is the stripe that its folded id hashes to; the files are never removed, so
-there are 256 of them whatever the number of sessions. Inside a process a mutex goes first, since
-a file lock shared by threads admits them all; filelock's native lock then holds other processes
-off. Readers take no lock.
+there are 256 of them whatever the number of sessions, and one for the whole folder. Inside a
+process a mutex goes first, since a file lock shared by threads admits them all; filelock's native
+lock then holds other processes off. Readers take no lock.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["StripedLocks", "stripe_of"]
 
 _STRIPES = 256
+_WHOLE = "whole"
 # At filelock's own 50 ms one of four processes got in 792 times and another once; at 5 ms all do.
 _POLL = 0.005
 
@@ -46,7 +47,7 @@ class StripedLocks:
     def __init__(self, folder: str, timeout: float) -> None:
         self.folder = folder
         self.timeout = min(timeout, threading.TIMEOUT_MAX)  # what "for ever" can be
-        self._stripes: dict[int, _Stripe] = {}
+        self._stripes: dict[str, _Stripe] = {}
         self._pid = os.getpid()
 
     @contextmanager
@@ -64,6 +65,19 @@ class StripedLocks:
         with ExitStack() as stack:
             for number in sorted(by_stripe):
                 stack.enter_context(self._stripe(number).hold(by_stripe[number], self.timeout))
+            yield
+
+    @contextmanager
+    def hold_whole(self, session_id: str) -> Iterator[None]:
+        """Hold the one lock of the whole folder, inside the lock of a session.
+
+        It is the innermost: whoever holds it waits for no other lock, so nobody deadlocks.
+
+        Raises:
+            LockTimeoutError: Somebody else held it all the time.
+        """
+        self._forget_parent()
+        with self._named(_WHOLE).hold([session_id], self.timeout):
             yield
 
     def check(self, session_id: str) -> None:
@@ -93,10 +107,12 @@ class StripedLocks:
             self._stripes, self._pid = {}, os.getpid()
 
     def _stripe(self, number: int) -> _Stripe:
-        path = os.path.join(self.folder, f"{number:02x}")
-        stripe = self._stripes.get(number)
+        return self._named(f"{number:02x}")
+
+    def _named(self, name: str) -> _Stripe:
+        stripe = self._stripes.get(name)
         # setdefault: two threads that both miss must share one.
-        return stripe or self._stripes.setdefault(number, _Stripe(path))
+        return stripe or self._stripes.setdefault(name, _Stripe(os.path.join(self.folder, name)))
 
 
 class _Stripe:

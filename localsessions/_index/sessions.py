@@ -163,6 +163,21 @@ class SessionIndex:
         query = f"SELECT count(*) FROM sessions {where}"  # noqa: S608
         return self._read(lambda db: int(db.execute(query, values).fetchone()[0]))
 
+    def count_live(self, which: Filter, now: datetime) -> int:
+        """Return how many of them are neither expired nor archived nor unreadable.
+
+        Few sessions are dead: counting all and those is done in the indexes, and opens few rows.
+        """
+        conditions, values = which.sql()
+        dead = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"
+        all_of_them = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        query = (
+            f"SELECT (SELECT count(*) FROM sessions {all_of_them}) - "  # noqa: S608
+            f"(SELECT count(*) FROM sessions WHERE {' AND '.join([dead, *conditions])})"
+        )
+        bound = [*values, _microseconds(now), *values]
+        return self._read(lambda db: int(db.execute(query, bound).fetchone()[0]))
+
     def get(self, session_id: str) -> IndexRow | None:
         """Return one row."""
         query = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"  # noqa: S608

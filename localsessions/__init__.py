@@ -19,6 +19,7 @@ from localsessions.errors import (
     UnreadableSessionError,
     UnstorableValueError,
 )
+from localsessions.manager import SessionManager
 from localsessions.models import (
     Checkpoint,
     CleanupAction,
@@ -32,6 +33,7 @@ from localsessions.models import (
     SessionSummary,
     StoreStats,
     TrashedSession,
+    Turn,
     Unreadable,
     message_text,
 )
@@ -59,11 +61,13 @@ __all__ = [
     "SessionError",
     "SessionExistsError",
     "SessionLimitError",
+    "SessionManager",
     "SessionNotFoundError",
     "SessionStore",
     "SessionSummary",
     "StoreStats",
     "TrashedSession",
+    "Turn",
     "Unreadable",
     "UnreadableSessionError",
     "UnstorableValueError",

@@ -1,0 +1,145 @@
+"""What SessionManager returns and what it accepts: models, limits, and JSON with datetimes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
+
+from localsessions._codec import MAX_DEPTH
+from localsessions.errors import UnstorableValueError
+from localsessions.models import format_instant, parse_instant, utc_now
+from localsessions.store import expiry_of
+
+__all__ = [
+    "Checkpoint",
+    "Session",
+    "object_of",
+    "refuse_blank",
+    "refuse_limits",
+    "refuse_no_text",
+    "settable",
+]
+
+_FIXED = {
+    "user_id": "a session stays its user's; create another one for another user",
+    "created_at": "it says when the session was made, and stays",
+    "expires_at": "refresh_session() moves it",
+}
+
+# What importing costs is a figure that is held, and half of the programs never make one.
+_AT_FIRST_USE = ConfigDict(defer_build=True)
+_UTCInstant = Annotated[
+    datetime,
+    # Aware, as all instants of the library are; what has no offset means UTC, as in files.
+    AfterValidator(lambda instant: parse_instant(instant.isoformat())),
+    PlainSerializer(format_instant, return_type=str, when_used="json"),
+]
+
+
+class Session(BaseModel):
+    """What a manager tells of a session: a copy of six fields of its document.
+
+    Changing it changes nothing that is stored. A session that was made elsewhere without a user
+    or an agent has empty texts there, which ``create_session`` refuses. ``expires_at`` is None
+    for a session that never expires. Times are aware, in UTC.
+    """
+
+    model_config = _AT_FIRST_USE
+
+    session_id: str
+    user_id: str
+    agent_id: str
+    created_at: _UTCInstant
+    expires_at: _UTCInstant | None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class Checkpoint(BaseModel):
+    """An immutable snapshot of whatever a program wants to come back to."""
+
+    model_config = _AT_FIRST_USE
+
+    checkpoint_id: str
+    session_id: str
+    data: dict[str, Any]
+    created_at: _UTCInstant
+
+
+def refuse_limits(ttl: object, max_sessions: object) -> None:
+    """Refuse numbers that no manager can have.
+
+    Raises:
+        TypeError: One is no number.
+        ValueError: One is out of its range.
+    """
+    if isinstance(ttl, bool) or not isinstance(ttl, int | float):
+        raise TypeError(f"ttl must be a number of seconds, not {ttl!r}")
+    if isinstance(ttl, float) and math.isnan(ttl):
+        raise ValueError("ttl must be a number of seconds, not NaN")
+    expiry_of(utc_now(), ttl)
+    if max_sessions is None:
+        return
+    if isinstance(max_sessions, bool) or not isinstance(max_sessions, int):
+        raise TypeError(f"max_sessions must be an int, not {max_sessions!r}")
+    if max_sessions < 0:
+        raise ValueError(f"max_sessions must be 0 or more, not {max_sessions}")
+
+
+def refuse_no_text(name: str, value: object) -> None:
+    """Raise ``ValueError``, as the surface has it, for what is no text: None would be anybody."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a text, not {value!r}")  # noqa: TRY004  (as documented)
+
+
+def refuse_blank(name: str, value: object) -> None:
+    """Raise ``ValueError`` for what is no text, or one of nothing but spaces."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name} must be a text that is not blank, not {value!r}")
+
+
+def settable(updates: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Return what ``update_session`` sets, as it is stored.
+
+    Raises:
+        ValueError: A field is unknown or stays as it is, or a value is of another type.
+    """
+    fields: dict[str, JsonValue] = {}
+    for name, value in updates.items():
+        if name == "metadata":
+            fields[name] = object_of(name, value)
+        elif name == "agent_id":
+            refuse_blank(name, value)
+            fields[name] = str(value)
+        else:
+            why = _FIXED.get(name, "a session has no such field; metadata takes any key")
+            raise ValueError(f"update_session() sets metadata and agent_id, not {name}: {why}")
+    return fields
+
+
+def object_of(name: str, value: object) -> dict[str, JsonValue]:
+    """Return a copy of a dict, each datetime in it as ISO 8601 text.
+
+    Raises:
+        ValueError: It is no dict, or nested too deep.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be a dict, not {type(value).__name__}")  # noqa: TRY004
+    return {key: _storable(item, name, MAX_DEPTH) for key, item in value.items()}
+
+
+def _storable(value: Any, name: str, depth: int) -> JsonValue:
+    """Return a value with datetimes as text; whatever else is no JSON, the store refuses."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return value  # type: ignore[no-any-return]
+    if depth == 0:
+        raise UnstorableValueError(name, f"it is nested deeper than {MAX_DEPTH} levels")
+    if kind is dict:
+        return {key: _storable(item, name, depth - 1) for key, item in value.items()}
+    return [_storable(item, name, depth - 1) for item in value]

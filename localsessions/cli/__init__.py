@@ -11,7 +11,8 @@ which are the store's. Standard output carries data, everything else goes to sta
     times       ages (2d) and instants as arguments
     output      texts made safe for a terminal, JSON, tables, styles
     progress    bars on standard error
-    listing  reading  changing  editing  removing  exchange  care  completion    the commands
+    listing  reading  changing  editing  removing  exchange  care  watching  serving  completion
+                the commands
 """
 
 from localsessions.cli.program import program, run

@@ -22,6 +22,7 @@ from localsessions.cli.options import examples
 from localsessions.cli.output import note, survive_any_encoding
 from localsessions.cli.reading import history, show
 from localsessions.cli.removing import cleanup, delete, restore
+from localsessions.cli.serving import serve
 from localsessions.cli.watching import watch
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ __all__ = ["program", "run"]
 _NAME = "localsessions"
 _COMMANDS = (
     *(append, archive, cleanup, completion, delete, edit, export_session, fork, history),
-    *(import_files, list_sessions, new, pin, reindex, rename, restore, search, show, stats),
-    *(tag, verify, watch, where),
+    *(import_files, list_sessions, new, pin, reindex, rename, restore, search, serve, show),
+    *(stats, tag, verify, watch, where),
 )
 
 

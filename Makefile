@@ -11,7 +11,7 @@ DEMO ?= demo-sessions
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]" --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]" --group dev --group frameworks
 	touch $(READY)
 
 # Imports the transcripts in examples/transcripts, lists, searches and shows one.

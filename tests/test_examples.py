@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -93,3 +94,40 @@ def test_the_demo_imports_lists_searches_and_shows(tmp_path: Path) -> None:
     with SessionStore(tmp_path / "demo") as store:
         assert store.count() > 100
         assert store.count(status="unreadable") == 0
+
+
+def test_the_session_manager_converses_in_batches_and_lets_expire(tmp_path: Path) -> None:
+    """R22: the document's examples, as a program."""
+    assert run(EXAMPLES / "async_session_manager.py", tmp_path).splitlines() == [
+        "Checkpoint of turn 2: 4 messages",
+        "Checkpoint of turn 1: 2 messages",
+        "Created 10 sessions",
+        "User 5 has 1 sessions",
+        "Immediate access: True",
+        "Cleaned 1 expired sessions",
+        "Active: 11",
+        "Deleted 11 sessions of the chatbot",
+    ]
+
+
+@pytest.mark.skipif(
+    "LOCALSESSIONS_NO_SKIPS" not in os.environ and importlib.util.find_spec("agno") is None,
+    reason='agno is missing: pip install "agno>=3,<4"',
+)
+def test_the_agent_of_agno_is_sent_what_was_said_in_an_earlier_process(tmp_path: Path) -> None:
+    """A3, A12: the document's example, run twice, in two processes."""
+    run(EXAMPLES / "agno_persistent_session.py", tmp_path)
+    assert "You asked 2 times, first: Tell me" in run(
+        EXAMPLES / "agno_persistent_session.py", tmp_path
+    )
+    with SessionStore(tmp_path) as store:
+        session = store.load("session_storage")
+    assert [message["role"] for message in session.messages] == ["user", "assistant"] * 2
+
+
+def test_the_agent_of_agno_names_the_pip_line_where_agno_is_missing(tmp_path: Path) -> None:
+    hidden = "import runpy, sys; sys.modules['agno'] = None; runpy.run_path(sys.argv[1])"
+    example = str(EXAMPLES / "agno_persistent_session.py")
+    done = subprocess.run([sys.executable, "-c", hidden, example], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'pip install "agno>=3,<4"' in done.stderr

@@ -1,0 +1,258 @@
+"""JSONSession: the states of modules in ``modules`` of the session files of a store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import warnings
+import weakref
+from typing import Literal
+
+from localsessions import (
+    ConflictError,
+    Session,
+    SessionNotFoundError,
+    SessionStore,
+    UnreadableSessionError,
+)
+from localsessions._files import file_stem
+from localsessions.adapters.agentscope.modules import (
+    Snapshot,
+    Snapshots,
+    State,
+    Stateful,
+    refuse_what_is_no_module,
+    states_in,
+)
+from localsessions.adapters.agentscope.plain_files import (
+    plain_states_of,
+    read_plain_states,
+    take_over,
+)
+from localsessions.adapters.agentscope.session_base import SessionBase
+
+__all__ = ["JSONSession"]
+
+logger = logging.getLogger(__name__)
+
+# Who writes without our locks may come between each time; so often in a row, nobody does.
+_TRIES = 10
+
+
+class JSONSession(SessionBase):
+    """Keeps the states of modules in ``<save_dir>/<session_id>.json``, under their names.
+
+    The file is an ordinary session of ``SessionStore(save_dir)``, which lists, searches, deletes
+    and cleans it. A file that agentscope wrote is loaded as it is and becomes one when it is saved.
+
+    The work is done in worker threads. Any number of tasks, threads and processes may save one
+    session at once: modules of different names are all kept, of one name the later call of this
+    object wins. Two objects that save one module overwrite each other; the last one wins.
+
+    Args:
+        session_id: Deprecated, not used.
+        save_dir: The folder, relative to the working directory of each call; made by a save.
+        strict: Whether to raise when a module that is to be loaded was never saved. False leaves
+            it as it is and logs a warning, so that an agent added later can be loaded with others.
+        durability: As for ``SessionStore``, and so is the next.
+        lock_timeout: Seconds to wait for others who are changing the session.
+    """
+
+    def __init__(
+        self,
+        session_id: str | None = None,
+        save_dir: str | os.PathLike[str] = ".",
+        *,
+        strict: bool = False,
+        durability: Literal["full", "fast"] = "full",
+        lock_timeout: float = 10.0,
+    ) -> None:
+        if session_id is not None:
+            warnings.warn(
+                f"session_id={session_id!r} of JSONSession is deprecated and not used, and goes "
+                "with localsessions 1.0: give it to save_session_state and load_session_state "
+                "(a folder is save_dir=)",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        if durability not in ("full", "fast"):
+            raise ValueError(f'durability must be "full" or "fast", not {durability!r}')
+        if not lock_timeout >= 0:
+            raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
+        self.save_dir = os.fspath(save_dir)
+        self._strict = strict
+        self._durability = durability
+        self._lock_timeout = lock_timeout
+        self._snapshots = Snapshots()
+        self._opening = threading.Lock()
+        self._opened: SessionStore | None = None
+        self._close = weakref.finalize(self, _nothing_to_close)
+
+    async def save_session_state(
+        self, /, session_id: str, **state_modules_mapping: Stateful
+    ) -> None:
+        """Save the state of each module, durably; modules that are not named stay in the file.
+
+        The states are those of the instant of the call, whatever the modules do meanwhile. A
+        cancelled save may still be written.
+
+        Raises:
+            ValueError: ``session_id`` cannot be the name of a file.
+            TypeError: An argument is no module.
+            UnstorableValueError: A state is not JSON; nothing was written. So for the following:
+            UnreadableSessionError: The file is there but is no session; it stays as it is.
+            LockTimeoutError: Somebody else is changing the session all the time.
+        """
+        path = self._get_save_path(session_id)
+        snapshot = self._snapshots.take(session_id, state_modules_mapping)
+        await asyncio.to_thread(self._write, snapshot)
+        logger.info("saved session %r to %s", session_id, path)
+
+    async def load_session_state(
+        self,
+        /,
+        session_id: str,
+        allow_not_exist: bool = True,
+        **state_modules_mapping: Stateful,
+    ) -> None:
+        """Put the saved states back into the modules, in place. Changes and makes no file.
+
+        A module that was never saved stays as it is, with a warning in the log, or with
+        ``strict`` raises before any is loaded. When a module refuses its state, the modules before
+        it are loaded.
+
+        Raises:
+            ValueError: There is no such session and ``allow_not_exist`` is False, or ``session_id``
+                cannot be the name of a file, or a module is missing and this object is strict.
+            TypeError: An argument is no module.
+            UnreadableSessionError: The file is there but is no session; nothing was loaded.
+        """
+        refuse_what_is_no_module(state_modules_mapping)
+        path = self._get_save_path(session_id)
+        states = await asyncio.to_thread(self._read, session_id)
+        if states is None:
+            if not allow_not_exist:
+                raise ValueError(f"there is no session {session_id!r} in {path}; save it first")
+            logger.info("there is no session %r in %s: nothing is loaded", session_id, path)
+            return
+        self._refuse_missing(session_id, path, set(state_modules_mapping) - states.keys())
+        for name, module in state_modules_mapping.items():
+            if name in states:
+                module.load_state_dict(states[name])
+        logger.info("loaded session %r from %s", session_id, path)
+
+    def close(self) -> None:
+        """Let go of the index of the folder. Idempotent; a later save or load opens it again.
+
+        Nothing is written that was not written before. It is done for an object that is collected.
+        """
+        with self._opening:
+            self._opened = None
+            self._close()
+
+    def _get_save_path(self, session_id: str) -> str:
+        """Return the session's file, ``<save_dir>/<session_id>.json``. Nothing is made.
+
+        Characters that some system cannot have in a file name are percent-encoded in it, but for
+        a file that somebody else gave such a name.
+
+        Raises:
+            ValueError: ``session_id`` cannot be the name of a file.
+        """
+        try:
+            stem = file_stem(session_id)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+        path = os.path.join(self.save_dir, f"{stem}.json")
+        as_it_is = os.path.join(self.save_dir, f"{session_id}.json")
+        is_there = stem != session_id and not os.path.lexists(path) and os.path.lexists(as_it_is)
+        return as_it_is if is_there else path
+
+    # -- in the worker thread ----------------------------------------------------------------
+
+    def _store(self) -> SessionStore:
+        """Return the store of the folder, which is opened by the first who asks."""
+        folder = os.path.abspath(self.save_dir)
+        with self._opening:
+            opened = self._opened
+            if opened is None or opened.save_dir != folder:
+                self._close()
+                opened = self._opened = SessionStore(
+                    folder, durability=self._durability, lock_timeout=self._lock_timeout
+                )
+                self._close = weakref.finalize(self, opened.close)
+            return opened
+
+    def _write(self, snapshot: Snapshot) -> None:
+        with self._snapshots.writing(snapshot) as states:
+            store = self._store()
+            for tries_left in reversed(range(_TRIES)):
+                try:
+                    _merge(store, snapshot.session_id, states)
+                    break
+                except ConflictError:  # what the other one wrote is kept, and read again
+                    if not tries_left:
+                        raise
+
+    def _read(self, session_id: str) -> dict[str, State] | None:
+        # Opening a store makes its folder, and a load makes nothing.
+        if not os.path.lexists(self._get_save_path(session_id)):
+            return None
+        store = self._store()
+        try:
+            return _states(store, session_id)
+        except SessionNotFoundError:
+            return None
+
+    def _refuse_missing(self, session_id: str, path: str, missing: set[str]) -> None:
+        for name in sorted(missing):
+            if self._strict:
+                raise ValueError(
+                    f"session {session_id!r} in {path} has no state of module {name!r}; save it "
+                    "first, or load without strict"
+                )
+            logger.warning(
+                "session %r in %s has no state of module %r, which stays as it is",
+                session_id,
+                path,
+                name,
+            )
+
+
+def _nothing_to_close() -> None:
+    """Stand for the closing of a store until one is opened."""
+
+
+def _states(store: SessionStore, session_id: str) -> dict[str, State]:
+    try:
+        session = store.load(session_id)
+    except UnreadableSessionError:
+        if (states := read_plain_states(store, session_id)) is None:
+            raise
+        return states
+    if (states := plain_states_of(session)) is not None:
+        return states
+    return states_in(session.modules)
+
+
+def _merge(store: SessionStore, session_id: str, states: dict[str, State]) -> None:
+    """Put states into the session's file, made where it is not there.
+
+    Raises:
+        ConflictError: Somebody was faster; try again.
+    """
+    try:
+        with store.edit(session_id) as session:
+            is_plain = plain_states_of(session) is not None
+            if not is_plain:
+                session.modules = {**session.modules, **states}
+    except SessionNotFoundError:
+        store.save(Session(session_id=session_id, modules={**states}))  # at once whole
+    except UnreadableSessionError:
+        if not take_over(store, session_id, states):
+            raise
+    else:
+        if is_plain and not take_over(store, session_id, states):
+            raise ConflictError(session_id, path=store.path(session_id))

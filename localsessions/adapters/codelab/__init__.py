@@ -1,0 +1,40 @@
+"""CodeLab's agent runtime: its ``Database`` and managers, kept in ordinary session files.
+
+::
+
+    database    where a database lives, what is done with all of it, its SQLite file
+    sessions    SessionManager and the state of a session
+    contexts    AgentContextManager, the context of a session's agents, AgentType
+    live        lists and dicts of a session that store what is done to them
+    tables      the SQLite file with the two tables that others read
+    rows        Session <-> rows of those tables, pure
+
+The files are the truth, and everything is read from them when it is asked for: no manager holds
+anything, so any number of managers, threads and processes see the same. Needs nothing installed;
+``serve`` needs the extra ``server``.
+"""
+
+from __future__ import annotations
+
+from localsessions.adapters.codelab.contexts import AgentContext, AgentContextManager, AgentType
+from localsessions.adapters.codelab.database import (
+    Database,
+    RegularCleanup,
+    get_db,
+    reset_db,
+    serve,
+)
+from localsessions.adapters.codelab.sessions import SessionManager, SessionState
+
+__all__ = [
+    "AgentContext",
+    "AgentContextManager",
+    "AgentType",
+    "Database",
+    "RegularCleanup",
+    "SessionManager",
+    "SessionState",
+    "get_db",
+    "reset_db",
+    "serve",
+]

@@ -404,12 +404,11 @@ class Reconciler:
 
     def load_kept(self, session_id: str) -> Session | None:
         """Return the last good version of a session that is kept; it stands on no file."""
-        data = self._folder.kept.read(session_id)
-        if data is None:
+        data, fingerprint = self._folder.kept.read(session_id), self._folder.fingerprint(session_id)
+        if data is None or fingerprint is None:
             return None
-        nowhere = Fingerprint(-1, -1, -1, -1)
-        try:
-            session = _codec.decode(data, session_id=session_id, fingerprint=nowhere)
+        try:  # what has no times of its own gets those of the broken file
+            session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint)
         except UnreadableSessionError:
             return None  # a copy that a power cut tore
         session._base = None

@@ -19,7 +19,6 @@ __all__ = ["Recovery", "recovery_of"]
 
 # What a new session has of its own.
 _OWN = frozenset({"session_id", "updated_at", "revision"})
-_NOWHERE = Fingerprint(-1, -1, -1, -1)
 
 
 class Recovery(NamedTuple):
@@ -36,8 +35,12 @@ def recovery_of(folder: SessionFolder, session_id: str) -> Recovery | None:
     done where a session that was recovered earlier begins with the same messages: whoever
     went on with that one does not get another.
     """
+    # What has no times of its own gets those of the file.
+    fingerprint = folder.fingerprint(session_id)
+    if fingerprint is None:
+        return None
     versions = (_whole_part(folder, session_id), folder.kept.read(session_id))
-    found = [one for data in versions if (one := _decoded(data, session_id))]
+    found = [one for data in versions if (one := _decoded(data, session_id, fingerprint))]
     if not found:
         return None
     session, data = max(found, key=lambda one: len(one[0].messages))
@@ -56,11 +59,13 @@ def _whole_part(folder: SessionFolder, session_id: str) -> bytes | None:
         return None
 
 
-def _decoded(data: bytes | None, session_id: str) -> tuple[Session, bytes] | None:
+def _decoded(
+    data: bytes | None, session_id: str, fingerprint: Fingerprint
+) -> tuple[Session, bytes] | None:
     if data is None:
         return None
     try:
-        session = _codec.decode(data, session_id=session_id, fingerprint=_NOWHERE)
+        session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint)
     except UnreadableSessionError:
         return None
     return (session, data) if session.format == FORMAT else None

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,22 @@ def test_repair_makes_a_session_of_the_good_version(watched: SessionStore) -> No
     watched.repair(finding)
     assert texts(watched.load("s-recovered")) == ["one"]
     assert not any(one.automatic for one in watched.verify())
+
+
+def test_what_has_no_times_of_its_own_gets_those_of_the_broken_file(
+    store: SessionStore, folder: Path
+) -> None:
+    (folder / "s.json").write_text('{"title": "by hand", "messages": []}')
+    store.watch(lambda change: None)
+    wait_until(lambda: is_kept(store, "s"))
+    path = folder / "s.json"
+    path.write_text('{"title": "by hand", "messages": [{"role": "user"}, {"ro')
+    written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+    (finding,) = (one for one in store.verify() if one.kind == "unreadable")
+    store.repair(finding)
+    for session in (store.load("s", last_good=True), store.load("s-recovered")):
+        assert abs(session.last_activity - written_at) < timedelta(seconds=1)
 
 
 def test_repair_takes_the_torn_file_where_it_holds_more(watched: SessionStore) -> None:

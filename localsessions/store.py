@@ -968,9 +968,8 @@ class SessionStore:
 
         An edit by another program is usually told within 20 ms. A file that is unreadable is told
         of when nobody has written to it for 40 ms, and one that is gone 40 ms later, so that a
-        save half done is no news. Where the
-        system gives no events (limits, a folder that may not be read), the folder is polled, and
-        ``stats()`` says why.
+        save half done is no news. Where the system gives no events (limits, a folder that may not
+        be read), the folder is polled, and ``stats()`` says why.
 
         Args:
             callback: Called with a ``SessionChange``.

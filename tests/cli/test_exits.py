@@ -61,7 +61,7 @@ READING = [
 COMMANDS = [
     *("append", "archive", "cleanup", "completion", "delete", "edit", "export", "fork"),
     *("history", "import", "list", "new", "path", "pin", "reindex", "rename", "restore"),
-    *("search", "show", "stats", "tag", "verify", "watch"),
+    *("search", "serve", "show", "stats", "tag", "verify", "watch"),
 ]
 
 

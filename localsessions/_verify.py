@@ -52,6 +52,8 @@ def _session(folder: SessionFolder, reconciler: Reconciler, session_id: str) -> 
     except UnreadableSessionError as error:
         place = f", at line {error.line}, column {error.column}" if error.line else ""
         repair, automatic = _repair_of_unreadable(folder, session_id)
+        if isinstance(error.__cause__, PermissionError):
+            repair, automatic = "give yourself the permission to read it, as with chmod u+r", False
         yield Finding("unreadable", path, error.reason + place, repair, session_id, automatic)
         return
     is_ours = session.format == FORMAT

@@ -121,8 +121,10 @@ class ConflictError(SessionError):
         self.expected = expected
         self.found = found
         self.conflicts = conflicts
+        remedy = "load() it again and repeat the change, or make the change inside edit()"
         if found is None:
-            what = "was deleted after it was loaded"
+            what = "was deleted after it was loaded, or has another id now"
+            remedy = "restore() it, or make another of it with create()"
         elif expected is None:
             what = "exists already, but this one was never loaded from it"
         elif conflicts:
@@ -135,8 +137,7 @@ class ConflictError(SessionError):
                 f"{found.message_count} now)"
             )
         super().__init__(
-            f"session {session_id!r} {what}; nothing was written: load() it again and repeat the "
-            "change, or make the change inside edit()",
+            f"session {session_id!r} {what}; nothing was written: {remedy}",
             session_id=session_id,
             path=path,
         )
@@ -164,7 +165,8 @@ class UnreadableSessionError(SessionError):
         where = f" ({path})" if path else ""
         super().__init__(
             f"session {session_id!r} cannot be read{place}: {reason}{where}; "
-            "repair or move the file: nothing here will change it",
+            "repair or move the file: nothing here will change it; verify() says what of it can be "
+            "recovered",
             session_id=session_id,
             path=path,
         )

@@ -7,6 +7,7 @@ the disk), lock, compare with what was read, write, index row, unlock. Readers t
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -319,10 +320,11 @@ class SessionStore:
         in which nothing changed is not written. One that was never loaded makes a new file.
 
         With "merge", what somebody else changed meanwhile is kept beside what you changed: their
-        messages and yours, their title and your tags. Where both changed one thing differently,
-        or both changed the messages and one of them removed or moved some, nothing is written. A
-        file that was deleted, or was there before a session that was never loaded, conflicts all
-        the same.
+        messages and yours, their title and your tags. A message without an ``id`` that both added
+        with equal content stands once: give messages ids, as ``append`` does. Where both changed
+        one thing differently, or both changed the messages and one of them removed or moved some,
+        nothing is written. A file that was deleted, or was there before a session that was never
+        loaded, conflicts all the same.
 
         Args:
             session: What to store.
@@ -981,8 +983,19 @@ class SessionStore:
 
         Raises:
             ChangesExpiredError: ``since`` is not known.
+            TypeError: ``callback`` or ``on_error`` cannot be called, or would have to be awaited.
+
+        A store that is forgotten without being closed ends its watches: keep it.
         """
         self._refuse_closed()
+        for name, function in (("callback", callback), ("on_error", on_error)):
+            if not callable(function) and not (name == "on_error" and function is None):
+                raise TypeError(f"{name} must be a function, not {type(function).__name__}")
+            if inspect.iscoroutinefunction(function):
+                raise TypeError(
+                    f"{name} must not be async, nobody would await it: iterate over "
+                    "AsyncSessionStore.changes()"
+                )
         return self._feed.watch(callback, on_error, since)
 
     # -- checkpoints -------------------------------------------------------------------------

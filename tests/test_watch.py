@@ -1170,3 +1170,19 @@ def test_a_listing_of_a_watched_store_sweeps_no_more(
     for _ in range(50):
         store.list()
     assert store._reconciler.sweeps == before
+
+
+async def awaited(change: SessionChange) -> None:
+    raise AssertionError(change)
+
+
+@pytest.mark.parametrize("callback", [None, "print", awaited])
+def test_what_cannot_be_called_back_is_refused_at_once(
+    store: SessionStore, callback: Callable[[SessionChange], object]
+) -> None:
+    with pytest.raises(TypeError, match="callback must"):
+        store.watch(callback)
+    if callback is not None:
+        with pytest.raises(TypeError, match="on_error must"):
+            store.watch(print, on_error=callback)  # type: ignore[arg-type]
+    assert store.stats().watcher == "off"

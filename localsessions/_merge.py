@@ -6,7 +6,8 @@ Knows no disk and no lock. Three sessions come in::
     ours    the session in memory
     theirs  what the file says now
 
-What only one side changed is taken from it, and what both changed alike is taken once. What both
+What only one side changed is taken from it, and what both changed alike is taken once, but for
+messages without an id of their own: two who say the same have said two things. What both
 changed differently goes by the kind of the field: objects are merged key by key, lists of records
 by the identity of each record, tags as a set, instants by the later one; all else is a conflict.
 No record is lost and none comes back: where both changed a list, and one of them took a record
@@ -112,7 +113,7 @@ class Resolve(Protocol):
 
 def _merged(place: str, sides: Sides, conflicts: list[str], resolve: Resolve) -> Value:
     base, ours, theirs = map(_written, sides)
-    if theirs in (base, ours):
+    if theirs == base or (theirs == ours and resolve is not _MESSAGES):
         return sides.ours
     if ours == base:
         return sides.theirs
@@ -179,8 +180,9 @@ def _agent_context(place: str, sides: Sides, conflicts: list[str]) -> Value:
 
 # -- lists -----------------------------------------------------------------------------------
 
-# A record's id or, where it has none of its own, its content and the count of that before it.
-Identity: TypeAlias = str | tuple[bytes, int]
+# A record's id or, where it has none of its own, its content and the count of that before it;
+# and the side that added it, where it is a message.
+Identity: TypeAlias = str | tuple[bytes, int] | tuple[bytes, int, str]
 
 
 def _by_identity(
@@ -192,6 +194,8 @@ def _by_identity(
     content. Where both sides added records at one place, theirs come first.
     """
     base, ours, theirs = _identified(sides, id_key)
+    if id_key == "id":
+        ours, theirs = _apart(base, ours, "ours"), _apart(base, theirs, "theirs")
     result: dict[Identity, Value] = {}
     for identity in _interleaved(ours, theirs):
         where = f"{place}[{id_key}={identity}]" if isinstance(identity, str) else place
@@ -201,6 +205,19 @@ def _by_identity(
     if is_moved or ABSENT in result.values():
         conflicts.append(place)
     return [record for record in result.values() if record is not ABSENT]
+
+
+def _apart(
+    base: Mapping[Identity, JsonValue], side: Mapping[Identity, JsonValue], name: str
+) -> dict[Identity, JsonValue]:
+    """Tell what a side added from what the other did, where no id says that it is the same.
+
+    Two people who both say "yes" have said two things.
+    """
+    return {
+        one if isinstance(one, str) or one in base else (*one, name): record
+        for one, record in side.items()
+    }
 
 
 def _identified(sides: Sides, id_key: str | None) -> list[dict[Identity, JsonValue]]:
@@ -301,13 +318,14 @@ _CONTEXT_RESOLVED_BY: Mapping[str, Resolve] = {
     "switches": _by_identity,
 }
 # What is not here is the name's or the write's: session_id, format, updated_at and revision.
+_MESSAGES: Final = partial(_by_identity, id_key="id")
 _RESOLVED_BY: Mapping[str, Resolve] = {
     "title": _refused,
     "user_id": _refused,
     "agent_id": _refused,
     "forked_from": _refused,
     "created_at": _refused,
-    "messages": partial(_by_identity, id_key="id"),
+    "messages": _MESSAGES,
     "runs": partial(_by_identity, id_key="run_id"),
     "agent_context": _agent_context,
     "modules": partial(_by_key, others=_refused),  # what a module keeps is its own

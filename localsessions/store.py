@@ -320,11 +320,11 @@ class SessionStore:
         in which nothing changed is not written. One that was never loaded makes a new file.
 
         With "merge", what somebody else changed meanwhile is kept beside what you changed: their
-        messages and yours, their title and your tags. A message without an ``id`` that both added
-        with equal content stands once: give messages ids, as ``append`` does. Where both changed
-        one thing differently, or both changed the messages and one of them removed or moved some,
-        nothing is written. A file that was deleted, or was there before a session that was never
-        loaded, conflicts all the same.
+        messages and yours, their title and your tags. Equal messages that both added stand once
+        only where they have the same ``id``. Where both changed one thing differently, or both
+        changed the messages and one of them removed or moved some, nothing is written. A file
+        that was deleted, or was there before a session that was never loaded, conflicts all the
+        same.
 
         Args:
             session: What to store.

@@ -153,7 +153,19 @@ MERGED: dict[str, tuple[Fields, Fields, Fields, Fields]] = {
         {"messages": [said("hi")]},
         {"messages": [said("hi"), said("hi")]},
         {"messages": [said("hi"), said("hi"), said("hi")]},
-        {"messages": [said("hi"), said("hi"), said("hi")]},
+        {"messages": [said("hi"), said("hi"), said("hi"), said("hi")]},
+    ),
+    "two who say the same have said two things, where no id says otherwise": (
+        {"messages": [said("go on?")]},
+        {"messages": [said("go on?"), said("yes")]},
+        {"messages": [said("go on?"), said("yes")]},
+        {"messages": [said("go on?"), said("yes"), said("yes")]},
+    ),
+    "the same message by its id, added by both, stands once": (
+        {"messages": [said("go on?")]},
+        {"messages": [said("go on?"), said("yes", id="m2")]},
+        {"messages": [said("go on?"), said("yes", id="m2")]},
+        {"messages": [said("go on?"), said("yes", id="m2")]},
     ),
     "an id that stands twice is none": (
         {"messages": [said("1", id="x"), said("2", id="x")]},
@@ -703,9 +715,25 @@ def test_one_side_alone_is_the_result(sides: tuple[Session, Session, Session]) -
     for merged, side in [
         (merge(base, ours, base), ours),
         (merge(base, base, theirs), theirs),
-        (merge(base, ours, ours), ours),
     ]:
         assert (written(merged.session), merged.conflicts) == (written(side), ())
+
+
+@given(SIDES)
+def test_the_same_change_by_both_is_taken_once_but_for_messages_without_an_id(
+    sides: tuple[Session, Session, Session],
+) -> None:
+    base, ours, _ = sides
+    merged = merge(base, ours, ours)
+    if ours.messages == base.messages or has_ids(ours):
+        assert (written(merged.session), merged.conflicts) == (written(ours), ())
+    elif not merged.conflicts:
+        assert len(merged.session.messages) >= len(ours.messages)
+
+
+def has_ids(session: Session) -> bool:
+    ids = [message.get("id") for message in session.messages]
+    return all(isinstance(one, str) for one in ids) and len(set(map(str, ids))) == len(ids)
 
 
 def in_any_order(value: object) -> object:

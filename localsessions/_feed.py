@@ -129,9 +129,12 @@ class Watch:
             self._number = change.number
             try:
                 self._on_change(change)
-            except Exception as error:  # noqa: BLE001  the caller's own; it must not end the feed
+            # Any error of a callback is its author's: told to on_error, and the next change is due.
+            except Exception as error:  # noqa: BLE001
                 self._report(error, change)
-            except BaseException:  # noqa: BLE001  sys.exit() too would end the feed, unheard
+            # No Ctrl-C comes to this thread: this is sys.exit() or the like in the callback, which
+            # Python drops in a thread without a word, and all other watches would end with it.
+            except BaseException:  # noqa: BLE001
                 _log.exception("watching %s: the callback failed", self._feed.save_dir)
 
     def fail(self, error: Exception) -> None:
@@ -146,7 +149,8 @@ class Watch:
             return
         try:
             self._on_error(error, change)
-        except BaseException:  # noqa: BLE001  the caller's own as well
+        # As in _tell; nobody is left to hand it to but the log.
+        except BaseException:  # noqa: BLE001
             _log.exception("watching %s: on_error failed", self._feed.save_dir)
 
 
@@ -338,7 +342,7 @@ class _Looker:
         self.watcher.start()
         try:
             self._thread.start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no thread of the watcher stays; the error goes on
             self.watcher.close()
             raise
 
@@ -379,7 +383,9 @@ class _Looker:
     def _step(self) -> None:
         try:
             self._look()
-        except Exception as error:  # noqa: BLE001  no fault of a look may end the looking
+        # The folder, the disk or the database may fail in any way, and be well again: a feed that
+        # ends would be a silence that passes for "nothing happened". Said, and tried again.
+        except Exception as error:  # noqa: BLE001
             self._wakes_all = True  # some may not have been
             # Of one trouble the path may differ from look to look.
             what = error.errno if isinstance(error, OSError) else error

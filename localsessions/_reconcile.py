@@ -196,15 +196,14 @@ class Reconciler:
         summary = _codec.summarize(session, len(data))
         row = IndexRow(summary, fingerprint, True, digest_of(data), folded(session.session_id))
         former = None if base is None else base.fingerprint
-        self._index.record(row, former, lambda: self._base_row(row, base), self.origin)
+        self._index.record(
+            row, former, lambda: self._base_row(session.session_id, base), self.origin
+        )
 
-    def _base_row(self, row: IndexRow, base: Base | None) -> IndexRow | None:
+    def _base_row(self, session_id: str, base: Base | None) -> IndexRow | None:
         if base is None:
             return None
-        session_id = row.summary.session_id
-        session = _codec.decode(base.data, session_id=session_id, fingerprint=base.fingerprint)
-        summary = _codec.summarize(session, len(base.data))
-        return IndexRow(summary, base.fingerprint, False, digest_of(base.data), row.folded)
+        return self._row_of(session_id, base.data, base.fingerprint, settled=False)
 
     def record_return(self, session_id: str) -> None:
         """Record a session that came back from the trash, inside its lock."""
@@ -227,17 +226,19 @@ class Reconciler:
                 return None
             # Another user, a larger limit or a second try may read it, its fingerprint unmoved.
             return self._unreadable_row(error, session_id, fingerprint, settled=False)
-        path = self._folder.path(session_id)
+        return self._row_of(session_id, read.data, read.fingerprint, settled=read.settled)
+
+    def _row_of(
+        self, session_id: str, data: bytes, fingerprint: Fingerprint, *, settled: bool
+    ) -> IndexRow:
+        path, digest = self._folder.path(session_id), digest_of(data)
         try:
-            session = _codec.decode(
-                read.data, session_id=session_id, fingerprint=read.fingerprint, path=path
-            )
+            session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint, path=path)
         except UnreadableSessionError as error:
-            row = self._unreadable_row(error, session_id, read.fingerprint, settled=read.settled)
-            return row._replace(digest=digest_of(read.data))
-        summary = _codec.summarize(session, len(read.data))
-        digest = digest_of(read.data)
-        return IndexRow(summary, read.fingerprint, read.settled, digest, folded(session_id))
+            row = self._unreadable_row(error, session_id, fingerprint, settled=settled)
+            return row._replace(digest=digest)
+        summary = _codec.summarize(session, len(data))
+        return IndexRow(summary, fingerprint, settled, digest, folded(session_id))
 
     def _unreadable_row(
         self,

@@ -168,7 +168,8 @@ class Watcher:
             return
         try:
             self._on_hint()
-        except Exception:  # noqa: BLE001 - of code not ours; it would end watchdog's thread
+        # The listener is not ours; what it raises would end watchdog's thread, and all hints.
+        except Exception:  # noqa: BLE001
             _log.exception("the listener of the watcher of %s failed", self._folder)
 
     # -- health: all of these hold _acts and return whether anything may have been missed ------
@@ -374,14 +375,14 @@ class _Inotify:
             # reader closes its descriptors itself, however early its thread is stopped.
             self._reader.remove_callbacks([(watch, cast("CallbackId", 0))])
             self._reader.read_events()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no descriptor stays; the error goes on its way
             # Its close() would leave them to a thread that is reading, and there is none.
             self._reader._close_resources()
             raise
         try:
             self._add(path, mask, 1)
             self._reader.start()
-        except BaseException:
+        except BaseException:  # as above; now its close() does it
             self._is_over = True
             self._reader.close()
             raise
@@ -447,7 +448,7 @@ class _Observed:
         self._observer.schedule(Handler(), root)
         try:
             self._observer.start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: emitters may run already; the error goes on its way
             self.stop()
             raise
 

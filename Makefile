@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo-sessions
 
-.PHONY: demo test lint bench schema clean
+.PHONY: demo test proof lint bench schema clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,12 @@ demo: $(READY)
 
 test: $(READY) lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report term
+
+# Attacks the store at full size and writes what was tried into docs/testing.md.
+proof: $(READY)
+	rm -rf .proof && mkdir .proof
+	LOCALSESSIONS_PROOF=$(CURDIR)/.proof $(BIN)/python -m pytest tests/proof --numprocesses 2
+	PYTHONPATH=tests $(BIN)/python -m proof.report .proof
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
+from proof.counting import IS_FULL
 
 from localsessions import SessionStore
 
@@ -32,6 +33,15 @@ Start: TypeAlias = Callable[..., Child]
 
 
 AsOtherUser: TypeAlias = Callable[[Path, Callable[[], object]], object]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked ``proof`` to ``make proof``."""
+    if IS_FULL:
+        return
+    left_out = [item for item in items if item.get_closest_marker("proof")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture

@@ -1,0 +1,298 @@
+"""Every verb that writes: what it starts from, what it does, and where it may be interrupted.
+
+Whatever happens to a process that performs one, the folder afterwards says what it said before,
+what it says after the verb, or what one of the verb's ``halves`` says: those are named here, one
+by one, and there are no others.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from localsessions import Session, SessionStore
+
+__all__ = ["VERBS", "State", "Verb", "prepared", "said", "sound"]
+
+State: TypeAlias = dict[str, JsonValue]
+"""What a folder says, without times and without what is made at random."""
+
+# Several pages, so that a write can be torn.
+LONG = "All work and no play makes a dull page. " * 300
+_TIMES = ("created_at", "updated_at", "last_activity", "expires_at", "last_switch_at", "timestamp")
+
+
+def nothing(folder: Path) -> None:
+    """Be what a verb starts from that starts from an empty folder."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb on one folder.
+
+    Attributes:
+        act: The verb, on an open store.
+        prepare: Makes what it starts from, with a store of its own.
+        halves: What else a folder may say after an interruption: each changes a prepared folder
+            on the disk, one step further than the one before.
+    """
+
+    act: Callable[[SessionStore], object]
+    prepare: Callable[[Path], object]
+    halves: tuple[Callable[[Path], None], ...] = ()
+
+
+def message(number: int, content: str = LONG) -> dict[str, JsonValue]:
+    return {"id": f"m{number}", "role": "user", "content": content, "created_at": _AT}
+
+
+_AT = "2026-01-02T03:04:05.000Z"
+
+
+def one_session(folder: Path) -> None:
+    with SessionStore(folder) as store:
+        store.create("s", title="old", metadata={"tier": "free"})
+        store.append("s", message(1), message(2))
+
+
+def with_checkpoints(folder: Path) -> None:
+    one_session(folder)
+    with SessionStore(folder) as store:
+        store.save_checkpoint("s", {"step": 1})
+        store.save_checkpoint("s", {"step": 2})
+
+
+def deleted(folder: Path) -> None:
+    one_session(folder)
+    with SessionStore(folder) as store:
+        store.delete("s")
+
+
+def deleted_with_checkpoints(folder: Path) -> None:
+    with_checkpoints(folder)
+    with SessionStore(folder) as store:
+        store.delete("s")
+
+
+def three_sessions(folder: Path) -> None:
+    with SessionStore(folder) as store:
+        for name in "abc":
+            store.create(name, title=name, ttl=0.001)
+            store.append(name, message(1))
+
+
+def torn(folder: Path) -> None:
+    one_session(folder)
+    path = folder / "s.json"
+    path.write_bytes(path.read_bytes()[:-3000])
+
+
+def edit(store: SessionStore) -> None:
+    with store.edit("s") as session:
+        session.title = "new"
+        session.state["branch"] = "main"
+
+
+def save(store: SessionStore) -> None:
+    session = store.load("s")
+    session.title = "new"
+    store.save(session)
+
+
+def save_new(store: SessionStore) -> None:
+    store.save(Session(session_id="n", title="new"))
+
+
+def merge(store: SessionStore) -> None:
+    mine, theirs = store.load("s"), store.load("s")
+    theirs.title = "theirs"
+    store.save(theirs)
+    mine.tags = ["mine"]
+    store.save(mine, on_conflict="merge")
+
+
+def theirs_saved(folder: Path) -> None:
+    with SessionStore(folder) as store:
+        store.rename("s", "theirs")
+
+
+def repair(store: SessionStore) -> None:
+    for finding in store.verify():
+        if finding.automatic:
+            store.repair(finding)
+
+
+def to_trash(name: str) -> Callable[[Path], None]:
+    def move(folder: Path) -> None:
+        (folder / ".trash").mkdir(mode=0o700, exist_ok=True)
+        target = folder / ".trash" / f"20260102T030405000000Z-{name}.json"
+        (folder / f"{name}.json").rename(target)
+
+    return move
+
+
+def checkpoints_back(folder: Path) -> None:
+    (source,) = (folder / ".trash").glob("*.checkpoints")
+    source.rename(folder / "s.checkpoints")
+
+
+def first_checkpoint_gone(folder: Path) -> None:
+    min((folder / "s.checkpoints").iterdir()).unlink()
+
+
+def one_trashed_checkpoint_gone(folder: Path) -> None:
+    (source,) = (folder / ".trash").glob("*.checkpoints")
+    min(source.iterdir()).unlink()
+
+
+def trashed_checkpoints_gone(folder: Path) -> None:
+    (source,) = (folder / ".trash").glob("*.checkpoints")
+    shutil.rmtree(source)
+
+
+VERBS: dict[str, Verb] = {
+    "open": Verb(lambda store: store.list(), nothing),
+    "create": Verb(lambda store: store.create("n", title="new"), one_session),
+    "create the first": Verb(lambda store: store.create("n", title="new"), nothing),
+    "save": Verb(save, one_session),
+    "save a new one": Verb(save_new, one_session),
+    "save, merging": Verb(merge, one_session, (theirs_saved,)),
+    "edit": Verb(edit, one_session),
+    "append": Verb(lambda store: store.append("s", message(3), message(4)), one_session),
+    "upsert_run": Verb(
+        lambda store: store.upsert_run("s", {"run_id": "r"}, message(3)), one_session
+    ),
+    "switch_agent": Verb(lambda store: store.switch_agent("s", "coder"), one_session),
+    "rename": Verb(lambda store: store.rename("s", "new"), one_session),
+    "pin": Verb(lambda store: store.pin("s"), one_session),
+    "archive": Verb(lambda store: store.archive("s"), one_session),
+    "tag": Verb(lambda store: store.tag("s", "work"), one_session),
+    "fork": Verb(lambda store: store.fork("s", new_id="n"), one_session),
+    "delete": Verb(lambda store: store.delete("s"), one_session),
+    "delete with checkpoints": Verb(
+        lambda store: store.delete("s"), with_checkpoints, (to_trash("s"),)
+    ),
+    "restore": Verb(lambda store: store.restore("s"), deleted),
+    "restore with checkpoints": Verb(
+        lambda store: store.restore("s"), deleted_with_checkpoints, (checkpoints_back,)
+    ),
+    "cleanup": Verb(
+        lambda store: store.cleanup(max_age=timedelta(0)),
+        three_sessions,
+        (to_trash("a"), to_trash("b")),
+    ),
+    "purge_expired": Verb(
+        lambda store: store.purge_expired(), three_sessions, (to_trash("a"), to_trash("b"))
+    ),
+    "empty_trash": Verb(lambda store: store.empty_trash(), deleted),
+    "empty_trash with checkpoints": Verb(
+        lambda store: store.empty_trash(),
+        deleted_with_checkpoints,
+        (one_trashed_checkpoint_gone, trashed_checkpoints_gone),
+    ),
+    "save_checkpoint": Verb(lambda store: store.save_checkpoint("s", {"step": 1}), one_session),
+    "save_checkpoint again": Verb(
+        lambda store: store.save_checkpoint("s", {"step": 3}), with_checkpoints
+    ),
+    "delete_checkpoint": Verb(
+        lambda store: store.delete_checkpoint("s", store.checkpoints("s")[-1]), with_checkpoints
+    ),
+    "clear_checkpoints": Verb(
+        lambda store: store.clear_checkpoints("s"), with_checkpoints, (first_checkpoint_gone,)
+    ),
+    "repair": Verb(repair, torn),
+    "reindex": Verb(lambda store: store.reindex(), three_sessions),
+}
+
+
+def prepared(name: str, folder: Path) -> list[State]:
+    """Make what a verb starts from in ``folder``; return what may be said of it afterwards.
+
+    Returns:
+        What the folder says now, then after each of the verb's halves, last after the verb.
+    """
+    verb = VERBS[name]
+    verb.prepare(folder)
+    allowed = []
+    for steps in range(len(verb.halves) + 1):
+        copied = folder.with_name(f"{folder.name}-half")
+        if folder.exists():
+            shutil.copytree(folder, copied)
+        for half in verb.halves[:steps]:
+            half(copied)
+        allowed.append(said(copied))
+        shutil.rmtree(copied)
+    whole = folder.with_name(f"{folder.name}-whole")
+    if folder.exists():
+        shutil.copytree(folder, whole)
+    with SessionStore(whole) as store:
+        verb.act(store)
+    allowed.append(said(whole))
+    shutil.rmtree(whole)
+    return allowed
+
+
+def said(folder: Path) -> State:
+    """Return what a folder says, by a store that is opened now; see ``sound``."""
+    with SessionStore(folder) as store:
+        return sound(store)
+
+
+def sound(store: SessionStore) -> State:
+    """Return what a folder says, and find that all that can be asked of it agrees.
+
+    The index says what the files say; nothing is left over of an interrupted verb; each file of
+    ours is whole.
+    """
+    state: State = {}
+    listed = {one.session_id: one for one in store.list(limit=1000).items}
+    unreadable = {one.session_id for one in listed.values() if one.unreadable}
+    for name in listed:
+        path = Path(store.path(name))
+        state[f"session {name}"] = (
+            "unreadable" if name in unreadable else _plain(json.loads(path.read_bytes()))
+        )
+        state[f"checkpoints {name}"] = [
+            _plain(store.load_checkpoint(name, one).data) for one in store.checkpoints(name)
+        ]
+    files = {path.stem for path in Path(store.save_dir).glob("*.json")}
+    assert files == set(listed)
+    assert store.count() == len(listed)
+    assert {one.session_id: one for one in store.list(limit=1000, fresh=True).items} == listed
+    for name in set(listed) - unreadable:
+        session = store.load(name)
+        found = listed[name]
+        assert (session.title, len(session.messages), session.revision) == (
+            found.title if session.title else None,
+            found.message_count,
+            found.revision,
+        )
+    state["trash"] = [
+        [
+            item.session_id,
+            None if item.checkpoints_only else _plain(json.loads(Path(item.path).read_bytes())),
+            len(list(Path(item.path).with_suffix(".checkpoints").glob("*.json"))),
+        ]
+        for item in sorted(store.trash(), key=lambda item: item.session_id)
+    ]
+    tmp = Path(store.save_dir) / ".localsessions" / "tmp"
+    assert list(tmp.iterdir()) == [], "a temp file is left over"
+    state["findings"] = list[JsonValue](
+        sorted(f"{one.kind} {one.session_id}" for one in store.verify())
+    )
+    return state
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if key not in _TIMES}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value

@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo-sessions
 
-.PHONY: demo test proof lint bench schema clean
+.PHONY: demo test proof mutations lint bench schema clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]" --group dev --group frameworks
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]" --group dev --group frameworks --group proof
 	touch $(READY)
 
 # Imports the transcripts in examples/transcripts, lists, searches and shows one.
@@ -27,14 +27,21 @@ proof: $(READY)
 	LOCALSESSIONS_PROOF=$(CURDIR)/.proof $(BIN)/python -m pytest tests/proof --numprocesses 2
 	PYTHONPATH=tests $(BIN)/python -m proof.report .proof
 
+# Breaks a copy of the code in each way of tests/proof/breakages.py; each has to be caught.
+mutations: $(READY)
+	mkdir -p .proof
+	PYTHONPATH=tests $(BIN)/python -m proof.breakages .proof
+	PYTHONPATH=tests $(BIN)/python -m proof.report .proof
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Writes docs/benchmarks.md; `make bench BENCH=--quick` is the short one.
 bench: $(READY)
-	$(BIN)/python benchmarks/turns.py
+	$(BIN)/python -m benchmarks $(BENCH)
 	$(BIN)/python benchmarks/watching.py
 	$(BIN)/python benchmarks/idle.py --minutes 1
 

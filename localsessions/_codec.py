@@ -42,6 +42,7 @@ from localsessions.models import (
 
 __all__ = [
     "MAX_DEPTH",
+    "MAX_DIGITS",
     "MAX_FILE_BYTES",
     "decode",
     "decode_value",
@@ -58,6 +59,9 @@ __all__ = [
 MAX_DEPTH = 200
 """Containers inside containers, the document itself counted; the same for writing and reading."""
 
+MAX_DIGITS = 20_000
+"""Of an integer. Python takes the square of the digits in time: a million of them half a minute."""
+
 MAX_FILE_BYTES = 1 << 30
 """The largest file that is read or written; a parse takes several times that in memory."""
 
@@ -70,6 +74,8 @@ _EXACT = (
 )
 # An empty container takes no line of its own: what stands in the last level may be one too many.
 _PERHAPS_TOO_DEEP = b"\n" + b"  " * MAX_DEPTH
+# Below it, what indenting adds is of no account: 400 bytes to each.
+_SMALL_BYTES = 1 << 16
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _STORABLE = _SCALARS | {dict, list}
 
@@ -126,6 +132,8 @@ def _refuse_unreadable(session: Session) -> None:
         raise UnstorableValueError(
             f"extra.{clash}", f"set Session.{clash} instead", session_id=session.session_id
         )
+    if name := _huge_number(session):
+        raise UnstorableValueError(name, _HUGE, session_id=session.session_id)
     try:
         Session.model_validate({name: getattr(session, name) for name in _FIELDS})
     except ValidationError as error:
@@ -133,6 +141,22 @@ def _refuse_unreadable(session: Session) -> None:
         raise UnstorableValueError(
             _joined_all(path), reason, session_id=session.session_id
         ) from None
+
+
+_HUGE = "the number is too large to be one of seconds or of revisions"
+
+
+def _huge_number(session: Session) -> str | None:
+    """Return the field whose number nobody could print: Python prints no more than 4,300 digits.
+
+    The session's own numbers stand in the index and in messages of errors; one file must not
+    make either fail for all.
+    """
+    for name in ("ttl", "revision"):
+        value = getattr(session, name)
+        if isinstance(value, int) and value.bit_length() > 1024:
+            return name
+    return None
 
 
 def _document(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -231,6 +255,13 @@ def _own_fault(value: object) -> str | None:
         return f"{kind.__name__} is no type of JSON{_remedy(value)}"
     if isinstance(value, float) and not isfinite(value):
         return f"JSON has no {value}; store None or a text instead"
+    # Looking at the bits first saves making the power of ten for all that are surely small.
+    if (
+        isinstance(value, int)
+        and value.bit_length() > 3 * MAX_DIGITS
+        and abs(value) >= 10**MAX_DIGITS
+    ):
+        return f"it has more than {MAX_DIGITS} digits; store a text instead"
     if isinstance(value, str) and _HALVES.search(value):
         return "a surrogate pair in two halves would come back as one character"
     return None
@@ -262,8 +293,8 @@ def _joined(where: str, key: str) -> str:
     return f"{where}.{step}" if where and not step.startswith("[") else where + step
 
 
-def _start(where: str) -> str:
-    return where if len(where) <= 60 else where[:60] + "…"
+def _start(text: str, length: int = 60) -> str:
+    return text if len(text) <= length else text[:length] + "…"
 
 
 def _lay_out(value: JsonValue, newline: bytes = b"\n") -> bytes:
@@ -271,6 +302,11 @@ def _lay_out(value: JsonValue, newline: bytes = b"\n") -> bytes:
 
     A JSON string holds no raw newline, so indenting is replacing newlines.
     """
+    if type(value) is int:
+        # Decimal has no limit on digits; str(int) stops at 4,300 (CVE-2020-10735).
+        return str(value if value.bit_length() < 64 else Decimal(value)).encode()
+    if isinstance(value, str):
+        return _quoted(value)
     try:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2).replace(b"\n", newline)
     except TypeError:
@@ -281,10 +317,7 @@ def _lay_out(value: JsonValue, newline: bytes = b"\n") -> bytes:
     if isinstance(value, list):
         lines = [_lay_out(item, inner) for item in value]
         return b"[" + inner + (b"," + inner).join(lines) + newline + b"]"
-    if isinstance(value, int):
-        # Decimal has no limit on digits; str(int) stops at 4,300 (CVE-2020-10735).
-        return str(Decimal(value)).encode()
-    return _quoted(str(value))
+    raise TypeError(f"{type(value).__name__} is no type of JSON")
 
 
 def _quoted(text: str) -> bytes:
@@ -361,6 +394,7 @@ def decode(
             session = _session(document, session_id, fingerprint.modified_at)
         except ValidationError as error:
             raise _type_fault(error, data, document) from None
+        _refuse_huge_number(session, data)
     except json.JSONDecodeError as fault:
         raise _unreadable(fault, session_id, path) from None
     times = {name: text for name in _INSTANTS if isinstance(text := document.get(name), str)}
@@ -420,6 +454,12 @@ def _spoken_at(message: Mapping[str, JsonValue]) -> datetime | None:
         return None  # the key is the message's own; it need not be an instant
 
 
+def _refuse_huge_number(session: Session, data: bytes) -> None:
+    if name := _huge_number(session):
+        text = data.decode()
+        raise json.JSONDecodeError(f"{name}: {_HUGE}", text, _position(text, (name,)))
+
+
 def _type_fault(
     error: ValidationError, data: bytes, document: Mapping[str, JsonValue]
 ) -> json.JSONDecodeError:
@@ -427,7 +467,9 @@ def _type_fault(
     # An absent time is made of a present one, and is then as wrong: the file says the present one.
     path, reason = next(fault for fault in _wrong_types(error) if fault[0][0] in document)
     text = data.decode()
-    return json.JSONDecodeError(f"{_joined_all(path)}: {reason}", text, _position(text, path))
+    return json.JSONDecodeError(
+        f"{_joined_all(path)}: {_start(reason, 200)}", text, _position(text, path)
+    )
 
 
 def _wrong_types(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
@@ -440,11 +482,12 @@ def _wrong_types(error: ValidationError) -> list[tuple[tuple[str | int, ...], st
 
 
 def parse_json(data: bytes) -> JsonValue:
-    """Return what a JSON file holds, exactly: integers of any size, lone surrogates, key order.
+    """Return what a JSON file holds, exactly: long integers, lone surrogates, key order.
 
     Raises:
         json.JSONDecodeError: It is not JSON (NaN is not), not UTF-8, says a key twice, holds a
-            number that no float can hold, or is nested deeper than ``MAX_DEPTH``.
+            number that no float can hold or an integer of more than ``MAX_DIGITS``, or is nested
+            deeper than ``MAX_DEPTH``.
     """
     return _parse(data)[0]
 
@@ -455,12 +498,37 @@ def _parse(data: bytes) -> tuple[JsonValue, bool]:
     # turned float. TypeError: nested deeper than orjson can write.
     with contextlib.suppress(orjson.JSONDecodeError, TypeError):
         value: JsonValue = orjson.loads(data)
-        if orjson.dumps(value, option=_LAYOUT) == data and _PERHAPS_TOO_DEEP not in data:
+        if (
+            _PERHAPS_TOO_DEEP not in data
+            and _may_be_laid_out(value, data)
+            and orjson.dumps(value, option=_LAYOUT) == data
+        ):
             return value, True
+    value = None  # a large document is not in memory twice
     value = _parse_strictly(data)
     with contextlib.suppress(TypeError):
-        return value, _lay_out(value) + b"\n" == data
+        return value, _may_be_laid_out(value, data) and _lay_out(value) + b"\n" == data
     return value, False
+
+
+def _may_be_laid_out(value: JsonValue, data: bytes) -> bool:
+    """Tell whether writing a value may give its file again; if not, it is not to be written.
+
+    Indented, what is nested 200 levels deep is 200 times as long as it was on one line.
+    """
+    spaces, depth = 0, 0
+    level: list[JsonValue] = [value] if len(data) > _SMALL_BYTES else []
+    while level and spaces <= len(data):
+        depth += 1
+        containers = [item for item in level if type(item) is dict or type(item) is list]
+        spaces += 2 * depth * sum(map(len, containers))
+        level = [
+            inner
+            for item in containers
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if type(inner) is dict or type(inner) is list
+        ]
+    return spaces <= len(data)
 
 
 def _parse_strictly(data: bytes) -> JsonValue:
@@ -496,19 +564,37 @@ def _loads(text: str) -> tuple[JsonValue, bool]:
             doubts.append(token)
         return value
 
+    def integer(token: str) -> int:
+        if len(token) <= _DIGITS_AT_ONCE:
+            return int(token)
+        if len(token.lstrip("-")) > MAX_DIGITS:
+            doubts.append(token)
+            return 0
+        return _joined_digits(token)
+
     value: JsonValue = json.loads(
         text,
         object_pairs_hook=objects,
         parse_constant=number,
         parse_float=number,
-        parse_int=_integer,
+        parse_int=integer,
     )
     return value, bool(doubts)
 
 
-def _integer(token: str) -> int:
-    # See _lay_out: int(str) has a limit on digits, Decimal has none.
-    return int(token) if len(token) < 4000 else int(Decimal(token))
+# What no setting of the interpreter can forbid int(str): sys.set_int_max_str_digits.
+_DIGITS_AT_ONCE = 640
+
+
+def _joined_digits(token: str) -> int:
+    """Return the integer of a text by halves: int(str) has a limit, and takes twice as long."""
+    if token.startswith("-"):
+        return -_joined_digits(token[1:])
+    if len(token) <= _DIGITS_AT_ONCE:
+        return int(token)
+    low = len(token) // 2
+    scale: int = 10**low
+    return _joined_digits(token[:-low]) * scale + _joined_digits(token[-low:])
 
 
 def _refuse_what_is_no_text(data: bytes) -> None:
@@ -580,13 +666,22 @@ def _first_doubt(text: str) -> json.JSONDecodeError | None:
         elif is_key:
             key = str(path[-1])
             if key in keys[-1]:
-                return json.JSONDecodeError(f"duplicate key {key!r}", text, position)
+                return json.JSONDecodeError(f"duplicate key {_start(key)!r}", text, position)
             keys[-1].add(key)
         elif token.lstrip("-") in ("NaN", "Infinity"):
             return json.JSONDecodeError(f"{token} is not JSON", text, position)
-        elif token[0] in "-0123456789" and set(token) & set(".eE") and not isfinite(float(token)):
-            return json.JSONDecodeError(f"no float can hold {token}", text, position)
+        elif token[0] in "-0123456789" and (reason := _fault_of_number(token)):
+            return json.JSONDecodeError(reason, text, position)
     return None
+
+
+def _fault_of_number(token: str) -> str | None:
+    if set(token) & set(".eE"):
+        return None if isfinite(float(token)) else f"no float can hold {_start(token)}"
+    digits = len(token.lstrip("-"))
+    if digits <= MAX_DIGITS:
+        return None
+    return f"an integer of {digits} digits; the limit is {MAX_DIGITS}"
 
 
 def _position(text: str, path: Sequence[str | int]) -> int:

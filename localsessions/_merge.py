@@ -272,11 +272,11 @@ def _until(end: Identity, rest: Iterable[Identity]) -> Iterable[Identity]:
 
 
 def _as_set(_place: str, sides: Sides, _conflicts: list[str]) -> Value:
-    """Merge tags: theirs without those that we removed, and then those that we added."""
+    """Merge tags, each once: theirs without those that we removed, then those that we added."""
     base, ours, theirs = (side if isinstance(side, list) else [] for side in sides)
     kept = [tag for tag in theirs if tag in ours or tag not in base]
     added = [tag for tag in ours if tag not in base and tag not in theirs]
-    return [*kept, *added]
+    return list(dict.fromkeys((*kept, *added)))
 
 
 # -- instants --------------------------------------------------------------------------------

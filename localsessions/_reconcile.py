@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import secrets
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from localsessions import _codec
@@ -129,7 +131,7 @@ class Reconciler:
         return self._generation == self._index.generation
 
     def _is_due(self) -> bool:
-        if self.is_watched():
+        if self.is_watched() and self._swept_at > -math.inf:
             return False
         return time.monotonic() - self._swept_at > _SWEEP_SHARE * self.last_sweep_seconds
 
@@ -196,9 +198,28 @@ class Reconciler:
         summary = _codec.summarize(session, len(data))
         row = IndexRow(summary, fingerprint, True, digest_of(data), folded(session.session_id))
         former = None if base is None else base.fingerprint
-        self._index.record(
-            row, former, lambda: self._base_row(session.session_id, base), self.origin
-        )
+        with self._recording():
+            self._index.record(
+                row, former, lambda: self._base_row(session.session_id, base), self.origin
+            )
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change files and record it; where that is cut short, a sweep is due."""
+        try:
+            yield
+        except BaseException:  # Ctrl-C too; the error goes on its way
+            self._swept_at = -math.inf
+            raise
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Record what was done already: a file that cannot be looked at now is no failure of it."""
+        try:
+            with self.changing():
+                yield
+        except OSError as error:
+            _log.warning("a change is not in the index yet: %s", error)
 
     def _base_row(self, session_id: str, base: Base | None) -> IndexRow | None:
         if base is None:
@@ -206,13 +227,15 @@ class Reconciler:
         return self._row_of(session_id, base.data, base.fingerprint, settled=False)
 
     def record_return(self, session_id: str) -> None:
-        """Record a session that came back from the trash, inside its lock."""
-        if (row := self.read_row(session_id)) is not None:
-            self._index.record(row, None, lambda: None, self.origin)
+        """Record a session that came back from the trash, inside its lock, if it is there."""
+        with self._recording():
+            if (row := self.read_row(session_id)) is not None:
+                self._index.record(row, None, lambda: None, self.origin)
 
     def record_removal(self, session_id: str) -> None:
-        """Record that a session went to the trash, inside its lock."""
-        self._index.record_removal(session_id, self._is_gone, self.origin)
+        """Record that a session went to the trash, inside its lock, if it did."""
+        with self._recording():
+            self._index.record_removal(session_id, self._is_gone, self.origin)
 
     def read_row(self, session_id: str) -> IndexRow | None:
         """Read a file and return its row; None when it is gone."""

@@ -18,8 +18,8 @@ __all__ = ["salvage"]
 
 _STRING = r'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+'
 # Only the top level has to be known token by token: a string is a key there or a value.
-_TOP = re.compile(_STRING + r'"|"|[{}\[\],:]|[^\s{}\[\],:"]++')
-_INSIDE = re.compile(_STRING + r'"|["{}\[\]]')
+_TOP = re.compile(r"\s*+(" + _STRING + r'"|"|[{}\[\],:]|[^\s{}\[\],:"]++)')
+_INSIDE = re.compile(r'(?:[^"{}\[\]]++|' + _STRING + r'")*+(["{}\[\]])')
 _TORN_STRING = re.compile(_STRING + r"\\?")
 _CLOSERS = {"{": "}", "[": "]"}
 # Nothing can be added to these: where one is the last thing that there is, it is whole.
@@ -81,13 +81,11 @@ def _last_cut(text: str) -> _Cut | None:
     expected: list[str] = []
     key = previous = ""
     position = 0
-    while match := (_INSIDE if len(expected) > 1 else _TOP).search(text, position):
-        token, position = match.group(), match.end()
+    while match := (_INSIDE if len(expected) > 1 else _TOP).match(text, position):
+        token, position = match[1], match.end()
         if token == '"':
-            return cut if _TORN_STRING.fullmatch(text, match.start()) else None
-        if token in _CLOSERS:
-            expected.append(_CLOSERS[token])
-        elif token in ("}", "]") and (not expected or expected.pop() != token):
+            return cut if _TORN_STRING.fullmatch(text, match.start(1)) else None
+        if not _nest(token, expected):
             return None
         if not expected:
             return _Cut(position, "") if token == "}" else None
@@ -100,6 +98,14 @@ def _last_cut(text: str) -> _Cut | None:
             cut = _Cut(position, "]}")
         previous = token
     return cut
+
+
+def _nest(token: str, expected: list[str]) -> bool:
+    """Open or close a container; return False where no parser would take that."""
+    if token in _CLOSERS:
+        expected.append(_CLOSERS[token])
+        return len(expected) <= _codec.MAX_DEPTH
+    return token not in ("}", "]") or (bool(expected) and expected.pop() == token)
 
 
 def _is_whole_value(token: str, previous: str, *, is_last: bool) -> bool:

@@ -88,10 +88,19 @@ def _leftovers(folder: SessionFolder, files: Mapping[str, Fingerprint]) -> Itera
             yield Finding("orphan checkpoints", path, problem, repair, session_id, automatic)
     for path in folder.temp_files():
         yield _temp_file(path, is_ours=folder.is_temp_name(os.path.basename(path)))
-    mode = os.stat(folder.save_dir).st_mode
-    if os.name == "posix" and mode & 0o022:
-        problem = f"others may write here (mode {mode & 0o777:o})"
-        yield Finding("permissions", folder.save_dir, problem, "chmod go-w the folder")
+    for path in (folder.save_dir, folder.private):
+        if os.name == "posix" and os.path.isdir(path):
+            yield from _permissions(path, os.stat(path))
+
+
+def _permissions(path: str, status: os.stat_result) -> Iterator[Finding]:
+    """Whoever may write into a folder can put anything in the place of what is in it."""
+    if status.st_mode & 0o022:
+        problem = f"others may write here (mode {status.st_mode & 0o7777:o})"
+        yield Finding("permissions", path, problem, "chmod go-w the folder")
+    if status.st_uid not in (0, os.geteuid()):
+        problem = f"it belongs to another user ({status.st_uid})"
+        yield Finding("permissions", path, problem, "chown the folder, or keep sessions elsewhere")
 
 
 def _temp_file(path: str, *, is_ours: bool) -> Finding:

@@ -146,11 +146,12 @@ class AsyncSessionStore:
                 yield session
             except BaseException as error:  # whatever ends the block ends the edit, in its thread
                 leave = functools.partial(block.__exit__, type(error), error, error.__traceback__)
-                if not await loop.run_in_executor(thread, leave):
+                # Shielded: leaving that is cancelled before it begins would keep the lock.
+                if not await asyncio.shield(loop.run_in_executor(thread, leave)):
                     raise
             else:
                 leave = functools.partial(block.__exit__, None, None, None)
-                await loop.run_in_executor(thread, leave)
+                await asyncio.shield(loop.run_in_executor(thread, leave))
         finally:
             thread.shutdown(wait=False)
 

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
+from types import TracebackType, UnionType
 from typing import Literal, Self, get_args
 
 from pydantic import JsonValue
@@ -89,8 +89,9 @@ class SessionStore:
     Args:
         save_dir: The folder; made, private to the user, where it is not there.
         durability: With "full", what a verb has returned from survives a power cut. "fast" keeps
-            the promise that a reader sees one whole version at every instant, and gives up the
-            promise that an acknowledged write is durable.
+            the promise that a reader sees one whole version, at every instant and after every
+            power cut, and gives up the promise that an acknowledged write is durable: a power cut
+            may take back the last seconds. It syncs once a write where "full" syncs twice.
         lock_timeout: Seconds to wait for a session that another thread or process is changing;
             0 tries once.
         max_file_bytes: A larger file is unreadable, so that no file can exhaust the memory.
@@ -113,6 +114,8 @@ class SessionStore:
         self._closed = True  # until the folder is open: __del__ runs after a failure too
         if durability not in ("full", "fast"):
             raise ValueError(f'durability must be "full" or "fast", not {durability!r}')
+        _refuse_other("lock_timeout", lock_timeout, int | float, "a number of seconds")
+        _refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
         self._folder = SessionFolder(
@@ -213,6 +216,9 @@ class SessionStore:
             ValueError: No file can have that id's name.
             UnstorableValueError: ``metadata`` cannot be stored without loss.
         """
+        _refuse_other("session_id", session_id, str | None, "a str or None")
+        _refuse_other("ttl", ttl, int | float | None, "a number of seconds or None")
+        _refuse_other("max_live", max_live, int | None, "an int or None")
         if max_live is not None and max_live < 0:
             raise ValueError(f"max_live must be 0 or more, not {max_live}")
         now = utc_now()
@@ -342,6 +348,7 @@ class SessionStore:
             FormatVersionError: The file is of a newer format; nothing was written.
             DurabilityUnknownError: Written and visible, but the disk did not confirm.
         """
+        _refuse_other("session", session, Session, "a Session, as load() returns")
         if on_conflict not in ("raise", "merge"):
             raise ValueError(f'on_conflict must be "raise" or "merge", not {on_conflict!r}')
         stamps = _stamps(session, is_activity=True)
@@ -472,6 +479,7 @@ class SessionStore:
             NotOwnerError: It is another user's; nothing was written.
             ValueError: The run has no ``run_id``, or a message has no ``role``.
         """
+        _refuse_other("run", run, Mapping, "an object with a run_id")
         run_id = run.get("run_id")
         if not isinstance(run_id, str):
             raise ValueError("a run needs a run_id, a text")  # noqa: TRY004
@@ -591,6 +599,7 @@ class SessionStore:
             SessionNotFoundError, UnreadableSessionError: As ``load``.
             ValueError: ``n`` is negative.
         """
+        _refuse_other("n", n, int, "an int")
         if n < 0:
             raise ValueError(f"n must be 0 or more, not {n}")
         messages = self.load(session_id).messages
@@ -637,6 +646,8 @@ class SessionStore:
         which = _filter(user_id, agent_id, status, since, until)
         if order not in _ORDERS:
             raise ValueError(f"order must be one of {', '.join(sorted(_ORDERS))}, not {order!r}")
+        _refuse_other("limit", limit, int, "an int")
+        _refuse_other("cursor", cursor, str | None, "the next_cursor of a page or None")
         if limit < 1:
             raise ValueError(f"limit must be 1 or more, not {limit}")
         limit = min(limit, 2**31)
@@ -817,11 +828,12 @@ class SessionStore:
         return True
 
     def _delete(self, session_id: str) -> None:
-        try:
-            self._folder.trash(session_id, datetime.now(UTC))
-        finally:
-            self._reconciler.record_removal(session_id)
-            self._feed.wake()
+        with self._reconciler.changing():
+            try:
+                self._folder.trash(session_id, datetime.now(UTC))
+            finally:
+                self._reconciler.record_removal(session_id)
+                self._feed.wake()
 
     def restore(self, session_id: str) -> Session:
         """Bring the last deleted session of that id back from the trash.
@@ -840,11 +852,42 @@ class SessionStore:
             for item in sorted(items, key=lambda item: item.checkpoints_only != is_there):
                 if is_there or not item.checkpoints_only:
                     self._refuse_twin(session_id)
-                    self._folder.untrash(item)
-                    if not is_there:
-                        self._reconciler.record_return(session_id)
-                    return self.load(session_id)
+                    return self._untrash(item)
         raise SessionNotFoundError(session_id, path=self.save_dir, what="a deleted session")
+
+    def _untrash(self, item: TrashedSession) -> Session:
+        """Bring back what was read before, so that no error of reading comes when it is back."""
+        session_id = item.session_id
+        if item.checkpoints_only:
+            session = self.load(session_id)
+            self._folder.untrash(item)
+            return session
+        try:
+            read = self._folder.read_trashed(item)
+        except UnreadableSessionError:
+            read = None  # a person asked: it comes back as it is
+        with self._reconciler.changing():
+            try:
+                self._folder.untrash(item)
+            except SessionExistsError:
+                raise  # what is there now is not what was to come back
+            except BaseException:  # it may be back all the same; the error goes on its way
+                self._record_return(session_id)
+                raise
+            self._record_return(session_id)
+        if read is None:
+            return self.load(session_id)
+        return _codec.decode(
+            read.data,
+            session_id=session_id,
+            fingerprint=read.fingerprint,
+            settled=False,  # it has another name, and with it other times
+            path=self.path(session_id),
+        )
+
+    def _record_return(self, session_id: str) -> None:
+        self._reconciler.record_return(session_id)
+        self._feed.wake()
 
     def trash(self) -> Sequence[TrashedSession]:
         """Return the deleted sessions that can be restored, the last deleted first."""
@@ -859,6 +902,8 @@ class SessionStore:
         for item in purged:
             with self._lock(item.session_id):
                 self._folder.purge(item)
+        if purged:
+            self._folder.sync_trash(purged[-1].session_id)
         return purged
 
     def cleanup(self, *, max_age: float | timedelta, dry_run: bool = False) -> CleanupReport:
@@ -873,6 +918,8 @@ class SessionStore:
         """
         self._refresh(fresh=True)
         now = utc_now()
+        kinds = int | float | timedelta
+        _refuse_other("max_age", max_age, kinds, "a number of seconds or a timedelta")
         cutoff = cutoff_of(now, max_age)
         concerned = self._reconciler.answer(
             lambda: [
@@ -944,6 +991,7 @@ class SessionStore:
             ChangesExpiredError: The number is not known: the index was made anew, or too much
                 happened since. List again and go on from ``last_change()``.
         """
+        _refuse_other("since", since, int, "the number of a change")
         self._refresh(fresh=fresh)
         self._reconciler.settle()
         first = self._reconciler.answer(lambda: self._reconciler.changes(since, _CHANGES))
@@ -1188,10 +1236,11 @@ class SessionStore:
         if former is None:
             self._refuse_twin(session.session_id)
         base = session._base
-        written = self._folder.write(session.session_id, data, former)
-        # From here on the content is visible: memory and index move on with it, come what may.
-        _codec.rebase(session, data, stamps, written.fingerprint)
-        self._reconciler.record(session, data, written.fingerprint, base)
+        with self._reconciler.changing():
+            written = self._folder.write(session.session_id, data, former)
+            # From here on the content is visible: memory and index move on with it, come what may.
+            _codec.rebase(session, data, stamps, written.fingerprint)
+            self._reconciler.record(session, data, written.fingerprint, base)
         self._feed.wake()
         if written.doubt is not None:
             raise written.doubt
@@ -1244,7 +1293,14 @@ def _stamps(session: Session, *, is_activity: bool) -> dict[str, JsonValue]:
     return stamps
 
 
+def _refuse_other(name: str, value: object, kind: type | UnionType, what: str) -> None:
+    """Refuse an argument of another type by its name, before anything is done with it."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
+
+
 def _message(message: Mapping[str, JsonValue]) -> Message:
+    _refuse_other("a message", message, Mapping, "an object, as in {'role': 'user'}")
     if not isinstance(message.get("role"), str):
         raise ValueError("a message needs a role, a text, as in {'role': 'user', 'content': 'Hi'}")  # noqa: TRY004
     made: Message = {} if "id" in message else {"id": made_id("msg")}
@@ -1311,6 +1367,7 @@ def _filter(
     until: datetime | None,
 ) -> Filter:
     for name, instant in (("since", since), ("until", until)):
+        _refuse_other(name, instant, datetime | None, "an aware datetime or None")
         if instant is not None and instant.tzinfo is None:
             raise ValueError(f"{name} must be an aware datetime, as in datetime.now(UTC)")
     return Filter(user_id, agent_id, status, since, until)

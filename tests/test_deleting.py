@@ -250,3 +250,84 @@ def test_nothing_is_deleted_unasked(store: SessionStore, folder: Path) -> None:
     store.close()
     with SessionStore(folder) as again:
         assert again.count() == 1
+
+
+# What a power cut between two steps may leave
+
+
+@pytest.fixture
+def steps(store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was synced, renamed and removed since a session with a checkpoint was made and deleted.
+
+    Two names of each path are enough.
+    """
+    store.create("s")
+    store.save_checkpoint("s", 1)
+    store.delete("s")
+    done: list[str] = []
+    replace, fsync, unlink = os.replace, os.fsync, os.unlink
+
+    def short(path: str) -> str:
+        where, name = os.path.split(path)
+        return f"{Path(where).name}/{name.split('-', 1)[-1]}"
+
+    def replaced(source: str, target: str) -> None:
+        done.append(f"{short(source)} -> {short(target)}")
+        replace(source, target)
+
+    def synced(fd: int) -> None:
+        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{fd}')).name}")
+        fsync(fd)
+
+    def removed(path: str) -> None:
+        if ".localsessions" not in path:
+            done.append(f"remove {Path(path).suffix} in {Path(path).parent.suffix or '.trash'}")
+        unlink(path)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "unlink", removed)
+    return done
+
+
+needs_proc = pytest.mark.skipif(
+    not os.path.isdir("/proc/self/fd"), reason="nothing says which folder is synced"
+)
+
+
+@needs_proc
+def test_a_new_name_is_durable_before_the_old_one_is_gone_and_before_what_is_next(
+    store: SessionStore, steps: list[str]
+) -> None:
+    store.restore("s")
+    assert steps == [
+        ".trash/s.checkpoints -> sessions/s.checkpoints",
+        "sync sessions",
+        "sync .trash",
+        ".trash/s.json -> sessions/s.json",
+        "sync sessions",
+        "sync .trash",
+    ]
+    steps.clear()
+    store.delete("s")
+    assert steps == [
+        "sessions/s.json -> .trash/s.json",
+        "sync .trash",
+        "sync sessions",
+        "sessions/s.checkpoints -> .trash/s.checkpoints",
+        "sync .trash",
+        "sync sessions",
+    ]
+
+
+@needs_proc
+def test_a_session_is_purged_durably_before_its_checkpoints(
+    store: SessionStore, steps: list[str]
+) -> None:
+    store.empty_trash()
+    assert steps == [
+        "remove .json in .trash",
+        "sync .trash",
+        "remove .json in .checkpoints",
+        "sync .trash",
+    ]

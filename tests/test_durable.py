@@ -498,7 +498,7 @@ def strace() -> None:
                 "fsync folder",
             ],
         ),
-        ("fast", ["create temp", "write temp", "rename temp to session"]),
+        ("fast", ["create temp", "write temp", "fsync temp", "rename temp to session"]),
     ],
 )
 def test_a_save_is_written_synced_renamed_and_the_name_synced_in_that_order(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -186,18 +187,41 @@ def test_every_verb_says_when_what_it_did_is_perhaps_not_durable(
     assert store.get("s") is None
     with pytest.raises(DurabilityUnknownError):
         store.restore("t")
+    with pytest.raises(DurabilityUnknownError):
+        store.empty_trash()
+    assert store.trash() == []
     assert [one.session_id for one in store.list(fresh=True).items] == ["t"]
 
 
-def test_fast_durability_syncs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_durability_syncs_what_is_written_and_no_folder_but_for_a_new_trash(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[int] = []
-    monkeypatch.setattr(os, "fsync", synced.append)
     with SessionStore(folder, durability="fast") as store:
+        monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
+        written = []
         store.create("s")
+        written.append((folder / "s.json").stat().st_ino)
         store.append("s", {"role": "user"})
+        written.append((folder / "s.json").stat().st_ino)
         store.save_checkpoint("s", 1)
+        written += [path.stat().st_ino for path in (folder / "s.checkpoints").iterdir()]
         store.delete("s")
-    assert synced == []
+        written.append(folder.stat().st_ino)  # or the new trash is lost, with all that is in it
+        written.append((folder / ".trash" / ".gitignore").stat().st_ino)
+        store.restore("s")
+        store.delete("s")
+        store.empty_trash()
+    assert synced == written
+
+
+def test_what_git_ignores_is_synced_when_it_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
+    with SessionStore(folder):
+        assert (folder / ".localsessions" / ".gitignore").stat().st_ino in synced
 
 
 # Times of our own
@@ -419,7 +443,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(reachable: Path)
     assert caught.value.filename == str(reachable / "below")
 
 
-def test_a_disk_without_room_for_the_private_folder_is_an_error(
+def test_a_folder_without_room_for_the_private_one_can_be_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.mkdir
@@ -429,9 +453,16 @@ def test_a_disk_without_room_for_the_private_folder_is_an_error(
             raise OSError(errno.ENOSPC, "disk full", path)
         real(path, mode)
 
+    with SessionStore(folder) as store:
+        store.create("s")
+    shutil.rmtree(folder / ".localsessions")
     monkeypatch.setattr(os, "mkdir", full)
-    with pytest.raises(OSError, match="disk full"):
-        SessionStore(folder)
+    with SessionStore(folder) as store:
+        assert [one.session_id for one in store.list().items] == ["s"]
+        with pytest.raises(OSError, match="disk full"):
+            store.rename("s", "new")
+        monkeypatch.undo()
+        assert store.rename("s", "new").title == "new"
 
 
 # Reading while others write
@@ -652,16 +683,34 @@ def test_the_private_folder_is_kept_out_of_git_and_a_persons_own_rules_stay(
 def test_two_processes_may_open_a_new_folder_at_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.open
+    real = os.replace
 
-    def another_is_faster(path: str, flags: int, mode: int = 0o777) -> int:
-        if str(path).endswith(".gitignore"):
-            Path(path).write_text("by the other\n")
-        return real(path, flags, mode)
+    def another_is_faster(source: str, target: str) -> None:
+        if str(target).endswith(".gitignore"):
+            Path(target).write_text("by the other\n")
+            Path(source).unlink()
+        real(source, target)
 
-    monkeypatch.setattr(os, "open", another_is_faster)
+    monkeypatch.setattr(os, "replace", another_is_faster)
     opened(folder)
     assert (folder / ".localsessions" / ".gitignore").read_text() == "by the other\n"
+
+
+def test_what_git_ignores_is_whole_before_it_has_its_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        path = folder / ".localsessions" / ".gitignore"
+        seen.append(path.read_text() if path.exists() else None)
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    opened(folder)
+    assert (folder / ".localsessions" / ".gitignore").read_text() == "*\n"
+    assert set(seen) == {None}
 
 
 # What a write knows
@@ -792,3 +841,207 @@ def test_an_id_that_no_file_can_have_is_refused_before_anything_is_locked(
         files.lock("fine", "../escape")
     assert list((folder / ".localsessions" / "locks").iterdir()) == []
     assert stripe_of("fine") in range(256)
+
+
+# -- calls that fail -----------------------------------------------------------------------------
+
+
+def fail(
+    monkeypatch: pytest.MonkeyPatch, name: str, is_it: Callable[[object], bool], *, done: bool
+) -> None:
+    """Let a call of ``os`` fail once, where ``is_it`` says so of its first argument."""
+    call = getattr(os, name)
+    failed: list[object] = []
+
+    def failing(subject: object, *arguments: object, **named: object) -> object:
+        if not failed and is_it(subject):
+            failed.append(subject)
+            if done:
+                call(subject, *arguments, **named)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return call(subject, *arguments, **named)
+
+    monkeypatch.setattr(os, name, failing)
+
+
+def names(ending: str) -> Callable[[object], bool]:
+    return lambda subject: isinstance(subject, str) and subject.endswith(ending)
+
+
+def test_a_look_that_fails_after_the_rename_is_no_failure_of_the_write(
+    files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with files.lock("s"):
+        fail(monkeypatch, "lstat", names("/s.json"), done=False)
+        assert files.write("s", b"new", None).doubt is None
+    assert files.read("s").data == b"new"
+
+
+def test_a_rename_that_was_done_and_said_to_have_failed_is_a_write_in_doubt(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(monkeypatch, "replace", names(".tmp"), done=True)
+    with files.lock("s"):
+        written = files.write("s", b"new", None)
+    assert isinstance(written.doubt, DurabilityUnknownError)
+    assert (files.read("s").data, written.fingerprint) == (b"new", files.fingerprint("s"))
+    assert temp_files(folder) == []
+
+
+def test_a_rename_that_failed_is_an_error_even_where_the_same_bytes_are_there(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(files, "s", b"same")
+    fail(monkeypatch, "replace", names(".tmp"), done=False)
+    with files.lock("s"), pytest.raises(OSError, match="Input/output"):
+        files.write("s", b"same", files.fingerprint("s"))
+    assert temp_files(folder) == []
+
+
+def deleted_with_checkpoint(files: SessionFolder) -> TrashedSession:
+    write(files, "s", b"{}")
+    with files.lock("s"):
+        files.write_checkpoint("s", "one", b"{}")
+        return files.trash("s", NOW)
+
+
+def test_nothing_is_deleted_while_nobody_can_tell_whether_there_are_checkpoints(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(files, "s", b"{}")
+    fail(monkeypatch, "stat", names("/s.checkpoints"), done=False)
+    with files.lock("s"), pytest.raises(OSError, match="Input/output"):
+        files.trash("s", NOW)
+    assert (folder / "s.json").exists()
+
+
+def test_nothing_comes_back_while_nobody_can_tell_whether_there_are_checkpoints(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = deleted_with_checkpoint(files)
+    fail(monkeypatch, "stat", names("-s.checkpoints"), done=False)
+    with files.lock("s"), pytest.raises(OSError, match="Input/output"):
+        files.untrash(item)
+    assert not (folder / "s.json").exists()
+
+
+def test_nothing_is_overwritten_while_nobody_can_tell_whether_the_session_is_there(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = deleted_with_checkpoint(files)
+    write(files, "s", b"later")
+    fail(monkeypatch, "lstat", names("/s.json"), done=False)
+    with files.lock("s"), pytest.raises(OSError, match="Input/output"):
+        files.untrash(item)
+    assert (folder / "s.json").read_bytes() == b"later"
+
+
+def test_nothing_is_purged_while_nobody_can_tell_whether_there_are_checkpoints(
+    files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = deleted_with_checkpoint(files)
+    fail(monkeypatch, "lstat", names("-s.checkpoints"), done=False)
+    with files.lock("s"), pytest.raises(OSError, match="Input/output"):
+        files.purge(item)
+    assert files.trashed() == [item]
+
+
+def test_a_folder_that_fails_to_sync_keeps_the_other_from_nothing(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(files, "s", b"{}")
+    synced: list[str] = []
+    sync = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        if synced[-1].endswith(".trash"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(fd)
+
+    (folder / ".trash").mkdir()
+    (folder / ".trash" / ".gitignore").touch()
+    monkeypatch.setattr(os, "fsync", fsync)
+    with files.lock("s"), pytest.raises(DurabilityUnknownError):
+        files.trash("s", NOW)
+    assert synced == [str(folder / ".trash"), str(folder)]
+
+
+def open_here() -> set[str]:
+    """Return what this process has open."""
+    found = set()
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{fd} {os.readlink(f'/proc/self/fd/{fd}')}")
+        except FileNotFoundError:
+            continue  # that of the listing
+    return found
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="nothing says what is open")
+def test_a_file_that_cannot_be_looked_at_is_closed_and_named(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(files, "s", b"{}")
+    before = open_here()
+
+    def fstat(fd: int) -> os.stat_result:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", fstat)
+        with pytest.raises(OSError, match="memory") as caught:
+            files.read("s")
+    assert caught.value.filename == str(folder / "s.json")
+    assert open_here() == before
+
+
+def test_ctrl_c_while_a_temp_file_is_made_leaves_none(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = os.open
+
+    def interrupted(path: str, *arguments: int, **named: int) -> int:
+        fd = call(path, *arguments, **named)
+        if path.endswith(".tmp"):
+            os.close(fd)
+            raise KeyboardInterrupt
+        return fd
+
+    with files.lock("s"), monkeypatch.context() as patched:
+        patched.setattr(os, "open", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            files.write("s", b"new", None)
+    assert temp_files(folder) == []
+
+
+def test_a_lock_whose_file_cannot_be_looked_at_is_let_go_of(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"/locks/{stripe_of('s'):02x}"
+    with monkeypatch.context() as patched:
+        fail(patched, "stat", names(name), done=False)
+        with pytest.raises(OSError, match="Input/output"), files.lock("s"):
+            pytest.fail("nobody knows whether the lock holds")
+    with files.lock("s"):
+        pass
+    assert not opened(folder).is_locked("s")
+
+
+def test_a_lock_that_cannot_be_let_go_of_at_first_fails_no_verb_and_is_free_at_last(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    flock = fcntl.flock
+    failed: list[int] = []
+
+    def unlocking(fd: int, operation: int) -> None:
+        if operation == fcntl.LOCK_UN and not failed:
+            failed.append(fd)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", unlocking)
+    write(files, "s", b"new")
+    assert failed
+    assert not opened(folder).is_locked("s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import multiprocessing
@@ -17,6 +18,7 @@ from pydantic import JsonValue
 
 from localsessions import (
     ConflictError,
+    DurabilityUnknownError,
     FormatVersionError,
     LockTimeoutError,
     Session,
@@ -790,3 +792,89 @@ def test_a_reference_without_words_means_no_untitled_session(
     store.create("untitled")
     with pytest.raises(SessionNotFoundError):
         store.resolve(reference)
+
+
+# -- calls that fail -----------------------------------------------------------------------------
+
+
+def test_what_cannot_be_opened_now_is_not_restored(
+    folder: Path, store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("s")
+    store.delete("s")
+    call = os.open
+
+    def many_open(path: str, *arguments: int, **named: int) -> int:
+        if path.endswith("s.json"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+        return call(path, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", many_open)
+        with pytest.raises(OSError, match="Too many"):
+            store.restore("s")
+    assert not (folder / "s.json").exists()
+    assert store.restore("s").session_id == "s"
+
+
+def test_a_restored_session_that_the_disk_did_not_confirm_is_listed_at_once(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("s")
+    store.delete("s")
+    assert store.count() == 0
+    monkeypatch.setattr("localsessions._reconcile._SWEEP_SHARE", 1e9)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", failing)
+        with pytest.raises(DurabilityUnknownError):
+            store.restore("s")
+    assert store.count() == 1
+    assert store.load("s").session_id == "s"
+
+
+def failing(*_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_deletion_that_cannot_be_recorded_is_done_and_found_by_the_next_look(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("s")
+    since = store.last_change()
+    monkeypatch.setattr("localsessions._reconcile._SWEEP_SHARE", 1e9)
+    rename, lstat, renamed = os.replace, os.lstat, []
+
+    def replace(source: str, target: str) -> None:
+        rename(source, target)
+        renamed.append(source)
+
+    def look(path: str) -> os.stat_result:
+        if path in renamed:
+            renamed.clear()
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return lstat(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replace)
+        patched.setattr(os, "lstat", look)
+        assert store.delete("s")
+    assert store.list().items == ()
+    assert [(one.session_id, one.kind) for one in store.changes(since)] == [("s", "deleted")]
+
+
+def test_a_session_whose_making_was_interrupted_when_it_was_there_is_listed_at_once(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.list()
+    monkeypatch.setattr("localsessions._reconcile._SWEEP_SHARE", 1e9)
+    rename = os.replace
+
+    def interrupted(source: str, target: str) -> None:
+        rename(source, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.create("s")
+    assert [one.session_id for one in store.list().items] == ["s"]

@@ -21,10 +21,12 @@ __all__ = [
     "closing",
     "discard",
     "fingerprint_of",
+    "is_folder",
     "make_folder",
     "open_regular",
     "read_open",
     "rename",
+    "status_of",
     "sync_folder",
     "unlink",
     "write_new",
@@ -61,8 +63,16 @@ def open_regular(path: str) -> int:
         OSError: As ``open``; ``EINVAL`` when it is no regular file.
     """
     fd = os.open(path, _READ | _EVERYWHERE)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
+    is_regular = False
+    try:
+        is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        if not is_regular:
+            os.close(fd)
+    if not is_regular:
         raise OSError(errno.EINVAL, "not a regular file", path)
     return fd
 
@@ -87,7 +97,11 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
         OSError: Nothing is left behind; in particular a failed fsync is never tried again on the
             same file, whose pages the kernel may have dropped (PostgreSQL's fsyncgate, 2018).
     """
-    fd = os.open(path, _WRITE | _EVERYWHERE, 0o600)
+    try:
+        fd = os.open(path, _WRITE | _EVERYWHERE, 0o600)
+    except KeyboardInterrupt:  # it came in the middle of the call, which made the file
+        discard(path)
+        raise
     try:
         with closing(fd, path):
             if hasattr(os, "fchmod"):
@@ -103,14 +117,40 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
         raise
 
 
+def status_of(path: str) -> os.stat_result | None:
+    """Return what ``lstat`` says of a path; None when nothing is there.
+
+    ``os.path.exists`` and its like say "no" where they could not look, too.
+
+    Raises:
+        OSError: It cannot be known.
+    """
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def is_folder(path: str) -> bool:
+    """Tell whether a folder, or a link to one, has a name; see ``status_of``."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 @contextlib.contextmanager
-def closing(fd: int, path: str) -> Iterator[None]:
-    """Close a descriptor in the end; give its path to errors of calls that know no names."""
+def closing(fd: int, path: str, *, was_read: bool = False) -> Iterator[None]:
+    """Close a descriptor in the end; give its path to errors of calls that know no names.
+
+    An error of closing is one of writing: where the file ``was_read``, it says nothing.
+    """
     try:
         try:
             yield
         finally:
-            os.close(fd)
+            with contextlib.suppress(*([OSError] if was_read else [])):
+                os.close(fd)
     except OSError as error:
         if not isinstance(error.filename, str):
             error.filename = path

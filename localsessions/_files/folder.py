@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -57,6 +58,7 @@ _FILE_FAULTS = {
     errno.EIO: "the disk failed to read it",
 }
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FileRead(NamedTuple):
@@ -91,7 +93,8 @@ class SessionFolder:
 
     Args:
         save_dir: The folder; made, with those above it, where it is not there.
-        durability: "full" syncs each write and the folder; "fast" leaves that to the system.
+        durability: "full" syncs what is written and the folder that names it; "fast" the first
+            only.
         lock_timeout: Seconds to wait for a session's lock.
         max_file_bytes: Larger files are unreadable.
 
@@ -143,26 +146,32 @@ class SessionFolder:
                 if self.is_temp_name(name):
                     self.sweep_temp(name)
         except OSError as error:
-            if error.errno not in _READ_ONLY:
+            if error.errno not in (*_READ_ONLY, *_NO_ROOM):
                 raise
             self.read_only = error
 
     def _make_private(self) -> None:
         for folder in (self.private, self._locks.folder, self._tmp):
-            if os.path.islink(folder):
-                raise OSError(
-                    errno.ELOOP, "a link has the name of a private folder; remove it", folder
-                )
+            _refuse_link(folder)
             durable.make_folder(folder, durable=False)
         self._ignore_in_git(self.private)
 
     def _ignore_in_git(self, folder: str) -> None:
         path = os.path.join(folder, ".gitignore")
-        if not os.path.lexists(path):
-            try:
-                durable.write_new(path, b"*\n", mtime_ns=None, durable=False)
-            except FileExistsError:
-                return  # another process made it just now
+        if os.path.lexists(path):
+            return
+        temp = os.path.join(self._tmp, f"00-{secrets.token_hex(8)}.tmp")
+        try:
+            # Whole before it has its name: an empty one that a power cut left would stay for ever.
+            durable.write_new(temp, b"*\n", mtime_ns=None, durable=True)
+            durable.rename(temp, path)
+        except FileNotFoundError:
+            return  # a process that opens the folder now took the temp file for one left over
+        except BaseException as error:
+            durable.discard(temp)
+            # On a full disk deleting goes on; the next time is another try.
+            if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
+                raise
 
     def is_temp_name(self, name: str) -> bool:
         """Tell whether a temp file has a name of ours: it begins with the stripe of its session."""
@@ -195,13 +204,17 @@ class SessionFolder:
         Raises:
             LockTimeoutError: Somebody else held one for the whole timeout.
             PermissionError: The folder cannot be written.
+            OSError: There is no room for the locks.
         """
         for session_id in session_ids:
             file_stem(session_id)
         if self.read_only is not None:
-            raise PermissionError(
-                self.read_only.errno, "the session folder is read-only", self.read_only.filename
-            )
+            if self.read_only.errno in _READ_ONLY:
+                raise PermissionError(
+                    self.read_only.errno, "the session folder is read-only", self.read_only.filename
+                )
+            self._make_private()  # there was no room for it; there may be by now
+            self.read_only = None
         if not os.path.isdir(self._locks.folder) or not os.path.isdir(self._tmp):
             self._make_private()  # .localsessions/ was deleted while the store was open
         return self._locks.hold(session_ids)
@@ -236,10 +249,8 @@ class SessionFolder:
 
     def fingerprint_at(self, path: str) -> Fingerprint | None:
         """Return what stat says of a path, links not followed; None when nothing is there."""
-        try:
-            return durable.fingerprint_of(os.lstat(path))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        status = durable.status_of(path)
+        return None if status is None else durable.fingerprint_of(status)
 
     def scan(self) -> Scan:
         """Look at the whole folder, one ``stat`` a file; nothing is opened."""
@@ -303,7 +314,7 @@ class SessionFolder:
     def _read_once(self, path: str, session_id: str) -> FileRead | None:
         """Return what the file holds; None when it changed under the reading."""
         fd = durable.open_regular(path)
-        with durable.closing(fd, path):
+        with durable.closing(fd, path, was_read=True):
             before = durable.fingerprint_of(os.fstat(fd))
             if before.size_bytes > self._max_file_bytes:
                 raise UnreadableSessionError(
@@ -341,24 +352,32 @@ class SessionFolder:
     ) -> FileWritten:
         temp = os.path.join(self._tmp, f"{stripe_of(session_id):02x}-{secrets.token_hex(8)}.tmp")
         mtime_ns = max(time.time_ns(), former.mtime_ns + 1 if former else 0)
-        new = durable.write_new(temp, data, mtime_ns=mtime_ns, durable=self._durable)
+        # With "fast" too: else a power cut may leave the new name on an empty file, see ext4(5) on
+        # auto_da_alloc, which helps where a file is replaced and not where one is made; on xfs
+        # nothing does.
+        new = durable.write_new(temp, data, mtime_ns=mtime_ns, durable=True)
+        doubt: DurabilityUnknownError | None = None
         try:
             self._locks.check(session_id)
             durable.rename(temp, path)
-        except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way
-            durable.discard(temp)
-            raise
-        doubt = self._sync(os.path.dirname(path), session_id)
+        except BaseException as error:  # Ctrl-C too: no temp file stays
+            # Network file systems say that a rename failed which was done (the answer was lost).
+            if not isinstance(error, OSError) or not self._is_at(path, new):
+                durable.discard(temp)
+                raise
+            doubt = DurabilityUnknownError(error, session_id=session_id, path=path)
+        doubt = doubt or self._sync(os.path.dirname(path), session_id)
         # Renaming moves ctime on. If somebody was faster than this stat, what we know matches
         # nothing that is there, and the next look reads the file again.
-        now = self.fingerprint_at(path)
-        if now and (now.inode, now.size_bytes, now.mtime_ns) == (
-            new.inode,
-            new.size_bytes,
-            new.mtime_ns,
-        ):
-            new = now
-        return FileWritten(new, doubt)
+        return FileWritten(self._is_at(path, new) or new, doubt)
+
+    def _is_at(self, path: str, new: Fingerprint) -> Fingerprint | None:
+        """Return the fingerprint of a path if it leads to what was just written."""
+        try:
+            now = self.fingerprint_at(path)
+        except OSError:
+            return None  # not to be known, and no reason to say that writing failed
+        return now if now and now._replace(ctime_ns=new.ctime_ns) == new else None
 
     def _sync(self, folder: str, session_id: str) -> DurabilityUnknownError | None:
         if not self._durable:
@@ -383,17 +402,19 @@ class SessionFolder:
         path = self.path(session_id)
         self._make_trash()
         target = self._trash_path(session_id, deleted_at, _SUFFIX)
-        if os.path.lexists(target):
+        if durable.status_of(target) is not None:
             raise FileExistsError(errno.EEXIST, "deleted twice in one microsecond", target)
         self._locks.check(session_id)
         fingerprint = self.fingerprint_at(path)
         if fingerprint is None:
             raise SessionNotFoundError(session_id, path=path)
-        durable.rename(path, target)
         checkpoints = self.checkpoint_folder(session_id)
-        if os.path.isdir(checkpoints):
-            durable.rename(checkpoints, _checkpoints_beside(target))
-        self._sync_both(session_id)
+        has_checkpoints = durable.is_folder(checkpoints)
+        doubt = self._move(path, target, session_id)
+        if has_checkpoints:
+            doubt = self._move(checkpoints, _checkpoints_beside(target), session_id) or doubt
+        if doubt:
+            raise doubt
         return TrashedSession(session_id, deleted_at, fingerprint.size_bytes, target)
 
     def trash_checkpoints(self, session_id: str, deleted_at: datetime) -> str:
@@ -412,11 +433,11 @@ class SessionFolder:
         target = self._parted_from(session_id) or self._trash_path(
             session_id, deleted_at, _CHECKPOINTS
         )
-        if os.path.lexists(target):
+        if durable.status_of(target) is not None:
             raise FileExistsError(errno.EEXIST, "deleted twice in one microsecond", target)
         self._locks.check(session_id)
-        durable.rename(self.checkpoint_folder(session_id), target)
-        self._sync_both(session_id)
+        if doubt := self._move(self.checkpoint_folder(session_id), target, session_id):
+            raise doubt
         return target
 
     def _parted_from(self, session_id: str) -> str | None:
@@ -431,27 +452,37 @@ class SessionFolder:
             if item.session_id == session_id and not item.checkpoints_only:
                 beside = _checkpoints_beside(item.path)
                 is_theirs = max(times, default=0) <= item.deleted_at.timestamp()
-                return beside if is_theirs and not os.path.lexists(beside) else None
+                return beside if is_theirs and durable.status_of(beside) is None else None
         return None
 
     def _make_trash(self) -> None:
-        durable.make_folder(self._trash, durable=self._durable)
+        _refuse_link(self._trash)
+        # With "fast" too, once for all: what is moved into a folder that is lost is lost with it.
+        durable.make_folder(self._trash, durable=True)
         self._ignore_in_git(self._trash)
 
     def _trash_path(self, session_id: str, deleted_at: datetime, suffix: str) -> str:
         name = f"{deleted_at.strftime(_STAMP)}-{file_stem(session_id)}{suffix}"
         return os.path.join(self._trash, name)
 
-    def _sync_both(self, session_id: str) -> None:
-        for folder in (self._trash, self.save_dir):
-            if doubt := self._sync(folder, session_id):
-                raise doubt
+    def _move(self, source: str, target: str, session_id: str) -> DurabilityUnknownError | None:
+        """Rename from one folder into another and sync both; durable before whatever is next.
+
+        The new name goes first: syncing one folder says nothing of the other, and a power cut
+        between the two may then leave both names, where it could else leave none.
+        """
+        durable.rename(source, target)
+        there = self._sync(os.path.dirname(target), session_id)
+        gone = self._sync(os.path.dirname(source), session_id)
+        return there or gone
 
     def trashed(self) -> list[TrashedSession]:
         """Return what is in the trash, the last deleted first."""
+        if os.path.islink(self._trash):
+            return []  # whatever it leads to, we put nothing there and remove nothing from it
         try:
             names = os.listdir(self._trash)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(self._trashed(names), key=lambda item: item.deleted_at, reverse=True)
 
@@ -472,6 +503,15 @@ class SessionFolder:
                 continue  # not ours, or purged just now
             yield TrashedSession(session_id, deleted_at, size_bytes, path, is_alone)
 
+    def read_trashed(self, item: TrashedSession) -> FileRead:
+        """Return what a deleted session's file holds.
+
+        Raises:
+            FileNotFoundError: It was purged just now.
+            UnreadableSessionError: As ``read``.
+        """
+        return self._read_at(item.path, item.session_id)
+
     def untrash(self, item: TrashedSession) -> None:
         """Move a session with its checkpoints, or checkpoints alone, back; the lock must be held.
 
@@ -482,29 +522,56 @@ class SessionFolder:
         """
         target = self.checkpoint_folder(item.session_id)
         if item.checkpoints_only:
-            if os.path.lexists(target):
+            if durable.status_of(target) is not None:
                 raise FileExistsError(errno.EEXIST, "the session has checkpoints again", target)
-            durable.rename(item.path, target)
-            self._sync_both(item.session_id)
+            self._locks.check(item.session_id)
+            if doubt := self._move(item.path, target, item.session_id):
+                raise doubt
             return
         path = self.path(item.session_id)
-        if os.path.lexists(path):
+        if durable.status_of(path) is not None:
             raise SessionExistsError(item.session_id, path=path)
+        self._locks.check(item.session_id)
         checkpoints = _checkpoints_beside(item.path)
-        if os.path.isdir(checkpoints) and not os.path.lexists(target):
-            durable.rename(checkpoints, target)
-        durable.rename(item.path, path)
-        self._sync_both(item.session_id)
+        doubt = None
+        if durable.is_folder(checkpoints) and durable.status_of(target) is None:
+            doubt = self._move(checkpoints, target, item.session_id)
+        if doubt := self._move(item.path, path, item.session_id) or doubt:
+            raise doubt
 
     def purge(self, item: TrashedSession) -> None:
-        """Remove a deleted session and its checkpoints, or checkpoints alone, for good."""
+        """Remove a deleted session and its checkpoints, or checkpoints alone, for good.
+
+        The file goes first, so that none is restored with half its checkpoints. A power cut may
+        bring them back until ``sync_trash``.
+
+        Raises:
+            DurabilityUnknownError: They were removed, but the disk did not confirm.
+        """
+        doubt = None
         checkpoints = item.path if item.checkpoints_only else _checkpoints_beside(item.path)
-        if os.path.isdir(checkpoints):
+        status = durable.status_of(checkpoints)
+        if not item.checkpoints_only:
+            durable.unlink(item.path)
+        if status is not None and stat.S_ISLNK(status.st_mode):
+            durable.unlink(checkpoints)
+        elif status is not None and stat.S_ISDIR(status.st_mode):
+            if not item.checkpoints_only:
+                doubt = self._sync(self._trash, item.session_id)
             for name in os.listdir(checkpoints):
                 durable.unlink(os.path.join(checkpoints, name))
             os.rmdir(checkpoints)
-        if not item.checkpoints_only:
-            durable.unlink(item.path)
+        if doubt:
+            raise doubt
+
+    def sync_trash(self, session_id: str) -> None:
+        """Make durable that sessions were removed for good, that of the id the last of them.
+
+        Raises:
+            DurabilityUnknownError: They were removed, but the disk did not confirm.
+        """
+        if doubt := self._sync(self._trash, session_id):
+            raise doubt
 
     # -- checkpoints -------------------------------------------------------------------------
 
@@ -513,9 +580,15 @@ class SessionFolder:
         return os.path.join(self.save_dir, file_stem(session_id) + _CHECKPOINTS)
 
     def checkpoint_names(self, session_id: str) -> list[str]:
-        """Return the names of the checkpoints, ``<seq>-<checkpoint_id>``, in order of saving."""
+        """Return the names of the checkpoints, ``<seq>-<checkpoint_id>``, in order of saving.
+
+        Raises:
+            OSError: ``ELOOP``: a link has the name of their folder.
+        """
+        folder = self.checkpoint_folder(session_id)
+        _refuse_link(folder)
         try:
-            names = os.listdir(self.checkpoint_folder(session_id))
+            names = os.listdir(folder)
         except FileNotFoundError:
             return []
         return sorted(
@@ -527,6 +600,7 @@ class SessionFolder:
     def write_checkpoint(self, session_id: str, checkpoint_id: str, data: bytes) -> FileWritten:
         """Write a checkpoint after the last one; the lock must be held."""
         folder = self.checkpoint_folder(session_id)
+        _refuse_link(folder)
         durable.make_folder(folder, durable=self._durable)
         names = self.checkpoint_names(session_id)
         seq = int(names[-1][:8]) + 1 if names else 1
@@ -546,6 +620,7 @@ class SessionFolder:
     def delete_checkpoint(self, session_id: str, name: str) -> bool:
         """Remove a checkpoint; return whether it was there. The lock must be held."""
         folder = self.checkpoint_folder(session_id)
+        _refuse_link(folder)
         was_there = durable.unlink(os.path.join(folder, name + _SUFFIX))
         if was_there and (doubt := self._sync(folder, session_id)):
             raise doubt
@@ -559,6 +634,12 @@ class SessionFolder:
             if name.endswith(_CHECKPOINTS)
             and (session_id := session_id_of(name[: -len(_CHECKPOINTS)])) is not None
         )
+
+
+def _refuse_link(folder: str) -> None:
+    """Refuse to go where a link leads: what we write and remove stays inside ``save_dir``."""
+    if os.path.islink(folder):
+        raise OSError(errno.ELOOP, "a link has the name of a private folder; remove it", folder)
 
 
 def _checkpoints_beside(trashed: str) -> str:

@@ -36,6 +36,8 @@ class KeptVersions:
 
     def keep(self, session_id: str, data: bytes) -> None:
         """Put ``data`` in the place of what was kept; nothing over 32 MiB is kept."""
+        if os.path.islink(self.folder):
+            return  # it leads to where we put nothing and remove nothing
         if len(data) > _LARGEST:
             self.drop(session_id)
             return
@@ -56,7 +58,7 @@ class KeptVersions:
             fd = durable.open_regular(self._path(session_id))
         except OSError:
             return None  # whatever the reason, there is no copy to be had
-        with durable.closing(fd, self._path(session_id)):
+        with durable.closing(fd, self._path(session_id), was_read=True):
             return durable.read_open(fd, os.fstat(fd).st_size)
 
     def kept_ns(self, session_id: str) -> int:
@@ -68,7 +70,8 @@ class KeptVersions:
 
     def drop(self, session_id: str) -> None:
         """Remove what is kept of a session."""
-        durable.unlink(self._path(session_id))
+        if not os.path.islink(self.folder):
+            durable.unlink(self._path(session_id))
 
     def prune(self) -> None:
         """Remove the oldest copies beyond what is kept, and what a killed process left."""

@@ -9,11 +9,12 @@ lock then holds other processes off. Readers take no lock.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 __all__ = ["StripedLocks", "stripe_of"]
+
+_log = logging.getLogger("localsessions")
 
 _STRIPES = 256
 _WHOLE = "whole"
@@ -45,6 +48,10 @@ class StripedLocks:
     """
 
     def __init__(self, folder: str, timeout: float) -> None:
+        # Before anybody can have a verb under way in a thread: a fork in the middle of an import
+        # leaves the module locked in the child, and filelock's own hooks wait for the import.
+        import filelock  # noqa: F401
+
         self.folder = folder
         self.timeout = min(timeout, threading.TIMEOUT_MAX)  # what "for ever" can be
         self._stripes: dict[str, _Stripe] = {}
@@ -133,19 +140,38 @@ class _Stripe:
                 yield
             return
         deadline = time.monotonic() + timeout
-        if not self._mutex.acquire(timeout=timeout):
-            raise LockTimeoutError(timeout, session_id=named, path=self.path)
+        taken: list[bool] = []
         try:
+            # Taken and noted in one call into C: Ctrl-C is raised between two calls, and between
+            # these it would leave the mutex taken for ever.
+            taken.extend(map(self._mutex.acquire, [True], [timeout]))
+            if not taken[0]:
+                raise LockTimeoutError(timeout, session_id=named, path=self.path)
             self._lock_file(named, timeout, deadline)
             self._owner = threading.get_ident()
-            try:
-                with self._marked(session_ids):
-                    yield
-            finally:
-                self._owner = None
-                self._kept_lock().release()
+            with self._marked(session_ids):
+                yield
         finally:
-            self._mutex.release()
+            if taken == [True]:
+                self._owner = None
+                try:
+                    self._unlock_file()
+                except BaseException:  # Ctrl-C too: others wait for the file
+                    self._unlock_file()
+                    raise
+                finally:
+                    self._mutex.release()
+
+    def _unlock_file(self) -> None:
+        """Let go of the file, if it is locked; what was done under the lock stands in any case."""
+        if self._file_lock is None:
+            return
+        try:
+            self._file_lock.release(force=True)
+        except OSError as error:
+            _log.warning("lock %s was not let go of (%s)", self.path, error)
+            with suppress(OSError):
+                self._file_lock.release(force=True)
 
     @contextmanager
     def _marked(self, session_ids: list[str]) -> Iterator[None]:
@@ -154,8 +180,8 @@ class _Stripe:
                 f"session {min(twice)!r} is being edited by this thread already; "
                 "change the session that edit() gave you instead of calling another verb on it"
             )
-        self._held.update(session_ids)
         try:
+            self._held.update(session_ids)
             yield
         finally:
             self._held.difference_update(session_ids)
@@ -218,4 +244,6 @@ def _named(error: OSError, path: str) -> OSError:
         return OSError(
             errno.ENOSYS, "this file system has no locks; keep sessions on a local disk", path
         )
+    if error.errno == errno.EROFS:
+        return PermissionError(errno.EROFS, "the session folder is read-only", path)
     return type(error)(error.errno, error.strerror, error.filename or path)

@@ -55,6 +55,8 @@ SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 INSERT INTO meta VALUES ('change', 0);
 INSERT INTO meta VALUES ('cut', 0);
+INSERT INTO meta VALUES ('last', 0);
+INSERT INTO meta VALUES ('waiting', 0);
 INSERT INTO meta VALUES ('complete', 0);
 CREATE TABLE changes (
   seq INTEGER PRIMARY KEY, number INTEGER NOT NULL UNIQUE, session_id TEXT NOT NULL,
@@ -127,7 +129,7 @@ def next_number(db: sqlite3.Connection) -> int:
 
 def _meta(db: sqlite3.Connection, key: str) -> int:
     found = db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
-    if found is None or not isinstance(found[0], int):
+    if found is None or not isinstance(found[0], int) or not 0 <= found[0] < _LARGEST // 2:
         raise sqlite3.DatabaseError(f"the index has lost its {key!r}")
     return found[0]
 
@@ -142,18 +144,19 @@ def is_complete(db: sqlite3.Connection) -> bool:
 
 
 def begin(db: sqlite3.Connection) -> None:
-    """Begin to log: the rows now are what the folder holds."""
+    """Begin to log, anew: the rows now are what the folder holds."""
     if not is_complete(db):
+        clear(db)  # where only the mark was garbled, nothing was logged since
         _set_meta(db, "complete", 1)
-        _set_meta(db, "cut", next_number(db))
 
 
 def clear(db: sqlite3.Connection) -> None:
     """Forget the log; no number that was given before is known any more."""
     db.execute("DELETE FROM changes")
     db.execute("DELETE FROM pending")
-    _set_meta(db, "complete", 0)
-    _set_meta(db, "cut", next_number(db))
+    number = next_number(db)
+    for key, value in (("complete", 0), ("waiting", 0), ("cut", number), ("last", number)):
+        _set_meta(db, key, value)
 
 
 def first_number(db: sqlite3.Connection) -> int:
@@ -164,7 +167,16 @@ def first_number(db: sqlite3.Connection) -> int:
 def last_number(db: sqlite3.Connection) -> int:
     """Return the number of the last change, or the one at which the log begins."""
     found = db.execute("SELECT number FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
-    return first_number(db) if found is None else int(found[0])
+    number = first_number(db) if found is None else found[0]
+    _refuse_other_end(db, number)
+    return int(number)
+
+
+def _refuse_other_end(db: sqlite3.Connection, number: object) -> None:
+    # A page of an older database is well sealed: without this its readers would be told that
+    # nothing happened since.
+    if number != _meta(db, "last"):
+        raise sqlite3.DatabaseError("the log of changes has lost its end")
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -194,6 +206,7 @@ def log(
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [number, session_id, kind, origin, seen_at, details, seal],
     ).lastrowid
+    _set_meta(db, "last", number)
     if seq is not None and seq % _CUT_EVERY == 0:
         _cut(db, seq - KEPT_CHANGES)
 
@@ -241,10 +254,11 @@ def remember(db: sqlite3.Connection, session_id: str, before: State | None) -> N
     if before is not None:
         fingerprint, settled, digest, summary, good = before
         text = json.dumps([list(fingerprint), settled, digest.hex(), summary, good])
-    db.execute(
+    added = db.execute(
         "INSERT OR IGNORE INTO pending VALUES (?, ?, ?)",
         [session_id, text, seal_of(session_id, text)],
     )
+    _count_waiting(db, added.rowcount)
 
 
 def pending(db: sqlite3.Connection) -> list[str]:
@@ -252,6 +266,8 @@ def pending(db: sqlite3.Connection) -> list[str]:
     rows = db.execute("SELECT session_id, before, seal FROM pending").fetchall()
     for session_id, text, seal in rows:
         _refuse_garbled(session_id, text, seal)
+    if len(rows) != _meta(db, "waiting"):
+        raise sqlite3.DatabaseError("the index has lost what waits to be logged")
     return [session_id for session_id, _, _ in rows]
 
 
@@ -276,7 +292,13 @@ def pending_before(db: sqlite3.Connection, session_id: str) -> tuple[bool, State
 
 def forget_pending(db: sqlite3.Connection, session_id: str) -> None:
     """A session's difference is logged, or is none any more."""
-    db.execute("DELETE FROM pending WHERE session_id = ?", [session_id])
+    removed = db.execute("DELETE FROM pending WHERE session_id = ?", [session_id])
+    _count_waiting(db, -removed.rowcount)
+
+
+def _count_waiting(db: sqlite3.Connection, more: int) -> None:
+    if more:
+        _set_meta(db, "waiting", max(0, _meta(db, "waiting") + more))
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -304,6 +326,8 @@ def changes_after(
         [after[0] if after else -1, limit],
     ).fetchall()
     before = [number, *(row[0] for row in rows)]
+    if len(rows) < limit:
+        _refuse_other_end(db, before[-1])
     return [_change(previous, row, own) for previous, row in zip(before, rows, strict=False)]
 
 

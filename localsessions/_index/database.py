@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import sqlite3
+import stat
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -24,6 +25,9 @@ _log = logging.getLogger("localsessions")
 T = TypeVar("T")
 
 _BUSY_MS = 3000
+# SQLite maps a file of 32 kB and more (-shm) that all processes share. Where a page of it turns out
+# to have no room when it is touched, as on ext4, the system kills the process (SIGBUS).
+_LEAST_ROOM_BYTES = 4 << 20
 # The file is there and may be right, but cannot be used: another process holds it, the disk is
 # full or read-only, the folder is gone.
 _UNUSABLE = {
@@ -101,11 +105,24 @@ class Database:
         with self._lock:
             for _ in range(3):
                 try:
-                    return act(self._known(self._open()))
+                    answer = act(self._known(self._open()))
                 # SQLite quotes a garbled schema in its message, which then is no UTF-8.
                 except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     self._heal(error)
+                    continue
+                # Where another process made it anew meanwhile, what was put in is gone with it.
+                if not self._is_swapped():
+                    return answer
             return act(self._known(self._open()))
+
+    def run_last(self, act: Callable[[sqlite3.Connection], object]) -> None:
+        """Do what may be left undone, before closing: no fault is healed, nobody is waited for."""
+        self._forget_parent()
+        with self._lock:
+            if self._connection is not None and not self._is_swapped():
+                with suppress(sqlite3.Error, UnicodeDecodeError):
+                    self._connection.execute("PRAGMA busy_timeout = 0")
+                    act(self._known(self._connection))
 
     @contextmanager
     def writing(self, connection: sqlite3.Connection) -> Iterator[None]:
@@ -133,8 +150,8 @@ class Database:
 
     @contextmanager
     def _transaction(self, connection: sqlite3.Connection, kind: str) -> Iterator[None]:
-        connection.execute(f"BEGIN {kind}")
-        try:
+        try:  # from the beginning on: Ctrl-C may come right after it
+            connection.execute(f"BEGIN {kind}")
             yield
         except BaseException:  # Ctrl-C too: an open transaction would lock others out
             with suppress(sqlite3.Error):  # the error that is on its way says more
@@ -152,7 +169,7 @@ class Database:
     def size_bytes(self) -> int:
         """Return what the database takes on the disk."""
         names = [] if self.path is None else [self.path, self.path + "-wal"]
-        return sum(os.path.getsize(name) for name in names if os.path.exists(name))
+        return sum(map(_size, names))
 
     def _forget_parent(self) -> None:
         if self._pid != os.getpid():
@@ -165,6 +182,7 @@ class Database:
             self._drop()
             self.generation += 1
             self.path, self._vanished = self._vanished, None
+        self._refuse_full_disk()
         if self._connection is not None and self._is_swapped():
             self._drop()
             self.generation += 1
@@ -175,12 +193,28 @@ class Database:
             self._connection = self._connect()
         return self._connection
 
+    def _refuse_full_disk(self) -> None:
+        if self.path is None or not hasattr(os, "statvfs"):
+            return
+        try:
+            status = os.statvfs(os.path.dirname(self.path))
+        except OSError:
+            return  # SQLite will say what is wrong
+        # Some FUSE file systems do not know their size, and say that it is 0.
+        if status.f_blocks and status.f_bavail * status.f_frsize < _LEAST_ROOM_BYTES:
+            error = sqlite3.OperationalError("the disk is all but full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+
     def _known(self, connection: sqlite3.Connection) -> sqlite3.Connection:
         """Notice a database whose content was replaced in place, by another store's perhaps."""
         found = connection.execute("SELECT value FROM identity").fetchone()
         if found is None:
             raise sqlite3.DatabaseError("the database has lost its identity")
         if self.identity not in (None, found[0]):
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version != self._version:  # the same names may mean other things there
+                raise sqlite3.DatabaseError(f"another process made it anew in version {version}")
             self.generation += 1
         self.identity = found[0]
         return connection
@@ -194,6 +228,9 @@ class Database:
         return self.path is not None and self._inode != _inode(self.path)
 
     def _connect(self) -> sqlite3.Connection:
+        if self.path is not None and not all(map(_is_ours, self._files(self.path))):
+            _log.warning("index %s is a link or no file; making it anew", self.path)
+            self._remove()
         connection = sqlite3.connect(
             self.path or ":memory:",
             timeout=_BUSY_MS / 1000,
@@ -248,21 +285,45 @@ class Database:
     def _remove(self) -> None:
         # Where SQLite itself can no longer empty the file. Other processes see at their next
         # call that the name leads elsewhere.
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            if self.path is not None:
-                try:
-                    os.unlink(self.path + suffix)
-                except FileNotFoundError:
-                    continue
-                except OSError as error:
-                    _log.warning("index %s cannot be removed (%s); using memory", self.path, error)
-                    self.path = None
+        for path in self._files(self.path) if self.path is not None else ():
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                _log.warning("index %s cannot be removed (%s); using memory", path, error)
+                self.path = None
+
+    def _files(self, path: str) -> Iterator[str]:
+        """Yield the names that SQLite opens for a database."""
+        return (path + suffix for suffix in ("", "-wal", "-shm", "-journal"))
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(sqlite3.Error):  # a damaged file may refuse to be closed cleanly
                 connection.close()
+
+
+def _is_ours(path: str) -> bool:
+    """Tell whether nothing else than a file of ours has this name.
+
+    SQLite follows links, waits for pipes, and writes into a file whatever other names it has; see
+    https://www.sqlite.org/howtocorrupt.html, sections 2.4 and 2.5.
+    """
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return True  # not there
+    # None at all: another process removes it just now.
+    return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0  # not there, or not to be known
 
 
 def _inode(path: str) -> int | None:

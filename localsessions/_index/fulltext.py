@@ -3,6 +3,9 @@
 A row of ``texts`` for each message that has words, sealed like those of the sessions, and one
 with position -1 for the session itself; ``words`` is an FTS5 table of trigrams without content of
 its own, ``indexed`` says which version of each session's file the rows were made from.
+
+A flipped bit in the trigrams would hide a hit, and nothing in SQLite tells: so whoever put texts
+in seals the whole of them when it is done, and whoever opens the database looks at the seal.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from localsessions._index.words import Query, fold
 
 __all__ = ["SESSION_ITSELF", "FullText", "Text", "TextHit"]
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE indexed (session_id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE texts (
@@ -25,11 +28,23 @@ CREATE TABLE texts (
   role BLOB, body BLOB NOT NULL, seal INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX by_place ON texts (session_id, position);
+CREATE TABLE sealed (checksum INTEGER);
+INSERT INTO sealed VALUES (NULL);
 CREATE VIRTUAL TABLE words USING fts5 (body, content = '', tokenize = 'trigram')
 """
 SESSION_ITSELF = -1
 # A hit in the title or the metadata says more about a session than one in a message.
 _OWN_WEIGHT = 2.0
+CHECKED_BYTES = 1 << 26
+"""Up to this size the words are looked at whenever they are opened: 0.1 s at most."""
+
+# What FTS5 keeps of ``words``, https://www.sqlite.org/fts5.html, section 9.
+_BLOCKS = (
+    "SELECT id, block FROM words_data",
+    "SELECT segid, term, pgno FROM words_idx",
+    "SELECT id, sz FROM words_docsize",
+    "SELECT k, v FROM words_config",
+)
 
 
 class Text(NamedTuple):
@@ -57,6 +72,7 @@ class FullText:
 
     def __init__(self, path: str | None) -> None:
         self._database = Database(path, _SCHEMA, _SCHEMA_VERSION)
+        self._is_changed = False
 
     @property
     def generation(self) -> int:
@@ -64,17 +80,37 @@ class FullText:
         return self._database.generation
 
     def close(self) -> None:
-        """Close the database."""
+        """Seal what was put in and close the database."""
+        if self._is_changed and self.size_bytes() <= CHECKED_BYTES:
+            self._is_changed = False
+            self._database.run_last(self._seal)
         self._database.close()
+
+    def _seal(self, db: sqlite3.Connection) -> None:
+        with self._database.writing(db):
+            db.execute("UPDATE sealed SET checksum = ?", [_checksum(db)])
+
+    def _unseal(self, db: sqlite3.Connection) -> None:
+        db.execute("UPDATE sealed SET checksum = NULL WHERE checksum IS NOT NULL")
+        self._is_changed = True
 
     def size_bytes(self) -> int:
         """Return what the texts take on the disk."""
         return self._database.size_bytes()
 
     def digests(self) -> dict[str, bytes]:
-        """Return, by session id, the hash of the file that its texts were made from."""
-        query = "SELECT session_id, digest FROM indexed"
-        return self._database.read(lambda db: dict(db.execute(query).fetchall()))
+        """Return, by session id, the hash of the file that its texts were made from.
+
+        Up to ``CHECKED_BYTES`` the words are checked on the way: 1.5 ms a megabyte.
+        """
+        is_small = self.size_bytes() <= CHECKED_BYTES
+
+        def read(db: sqlite3.Connection) -> dict[str, bytes]:
+            if is_small:
+                _refuse_garbled(db)
+            return dict(db.execute("SELECT session_id, digest FROM indexed").fetchall())
+
+        return self._database.read(read)
 
     def digest(self, session_id: str) -> bytes | None:
         """Return the hash of the file that a session's texts were made from."""
@@ -82,7 +118,7 @@ class FullText:
 
         def read(db: sqlite3.Connection) -> bytes | None:
             found = db.execute(query, [session_id]).fetchone()
-            return None if found is None else bytes(found[0])
+            return None if found is None else _blob(found[0])
 
         return self._database.read(read)
 
@@ -109,11 +145,8 @@ class FullText:
             with self._database.writing(db):
                 if not is_current():
                     return False
-                query = "SELECT position, role, body, id FROM texts WHERE session_id = ?"
-                former = {
-                    position: (_text(role, body), row)
-                    for position, role, body, row in db.execute(query, [session_id])
-                }
+                self._unseal(db)
+                former = {position: (text, row) for row, position, text in _stored(db, session_id)}
                 stale = {p for p, (text, _) in former.items() if texts.get(p) != text}
                 _remove(db, ((former[p][1], former[p][0].body) for p in stale))
                 for position in sorted(texts.keys() - (former.keys() - stale)):
@@ -130,9 +163,9 @@ class FullText:
             with self._database.writing(db):
                 if not is_gone():
                     return False
-                query = "SELECT id, role, body FROM texts WHERE session_id = ?"
-                found = db.execute(query, [session_id]).fetchall()
-                _remove(db, ((row, _text(role, body).body) for row, role, body in found))
+                self._unseal(db)
+                found = _stored(db, session_id)
+                _remove(db, ((row, text.body) for row, _, text in found))
                 db.execute("DELETE FROM indexed WHERE session_id = ?", [session_id])
                 return True
 
@@ -173,6 +206,7 @@ class FullText:
 
         def write(db: sqlite3.Connection) -> None:
             with self._database.writing(db):
+                self._unseal(db)
                 for table in ("indexed", "texts"):
                     db.execute(f"DELETE FROM {table}")  # noqa: S608
                 db.execute("INSERT INTO words (words) VALUES ('delete-all')")
@@ -188,11 +222,36 @@ class FullText:
             if found is None:
                 return None
             position, role, body, seal = found
-            if seal != _seal(session_id, position, role, body):
-                raise sqlite3.DatabaseError(f"the text {position} of {session_id!r} is garbled")
-            return position, _text(role, body)
+            return position, _sealed(session_id, position, role, body, seal)
 
         return self._database.read(read)
+
+
+def _stored(db: sqlite3.Connection, session_id: str) -> list[tuple[int, int, Text]]:
+    """Return (row, position, text) of all texts of a session."""
+    query = "SELECT id, position, role, body, seal FROM texts WHERE session_id = ?"
+    return [
+        (row, position, _sealed(session_id, position, role, body, seal))
+        for row, position, role, body, seal in db.execute(query, [session_id]).fetchall()
+    ]
+
+
+def _refuse_garbled(db: sqlite3.Connection) -> None:
+    (verdict,) = db.execute("PRAGMA integrity_check (1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+    sealed = db.execute("SELECT checksum FROM sealed").fetchall()
+    if len(sealed) != 1 or (sealed[0][0] is not None and sealed[0][0] != _checksum(db)):
+        raise sqlite3.DatabaseError("the words are not those that were put in")
+
+
+def _checksum(db: sqlite3.Connection) -> int:
+    found = 0
+    for query in _BLOCKS:
+        for row in db.execute(query):
+            for value in row:
+                found = crc32(value if isinstance(value, bytes) else repr(value).encode(), found)
+    return found
 
 
 def _add(db: sqlite3.Connection, session_id: str, position: int, text: Text) -> None:
@@ -222,9 +281,20 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _text(role: bytes | None, body: bytes) -> Text:
-    read = [part and bytes(part).decode("utf-8", "surrogatepass") for part in (role, body)]
-    return Text(read[0] or None, read[1] or "")
+def _sealed(session_id: str, position: int, role: object, body: object, seal: int) -> Text:
+    """Return a text that was not garbled."""
+    read = None if role is None else _blob(role), _blob(body)
+    if seal != _seal(session_id, position, *read):
+        raise sqlite3.DatabaseError(f"the text {position} of {session_id!r} is garbled")
+    role_text, body_text = (part and part.decode("utf-8", "surrogatepass") for part in read)
+    return Text(role_text or None, body_text or "")
+
+
+def _blob(value: object) -> bytes:
+    # A flipped bit makes a text of a blob, or a number.
+    if not isinstance(value, bytes):
+        raise sqlite3.DatabaseError("a blob of the index is garbled")
+    return value
 
 
 def _seal(session_id: str, position: int, role: bytes | None, body: bytes) -> int:

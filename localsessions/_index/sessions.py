@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -26,7 +26,7 @@ __all__ = ["Filter", "IndexRow", "SessionIndex", "listing_of"]
 
 T = TypeVar("T")
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = f"""
 CREATE TABLE sessions (
   session_id TEXT PRIMARY KEY, folded TEXT NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX by_last_activity ON sessions (last_activity, session_id);
 CREATE INDEX by_created_at ON sessions (created_at, session_id);
-CREATE INDEX by_size_bytes ON sessions (size_bytes, session_id);
+CREATE INDEX by_size_bytes ON sessions (size_bytes, session_id, message_count, unreadable);
 CREATE INDEX by_user ON sessions (user_id, last_activity, session_id);
 CREATE INDEX by_agent ON sessions (agent_id, last_activity, session_id);
 CREATE INDEX by_status ON sessions (status, last_activity, session_id);
@@ -191,13 +191,13 @@ class SessionIndex:
     def ids_folded_like(self, folded: str) -> list[str]:
         """Return the ids that macOS or Windows would give the file of this one."""
         query = "SELECT session_id FROM sessions WHERE folded = ?"
-        return self._read(lambda db: [found for (found,) in db.execute(query, [folded])])
+        return self._read(lambda db: _ids(db, query, [folded]))
 
     def ids_like(self, prefix: str, limit: int) -> list[str]:
         """Return ids that begin with a text."""
         query = "SELECT session_id FROM sessions WHERE session_id >= ? AND session_id < ? LIMIT ?"
         values = [prefix, prefix + "\U0010ffff", limit]
-        return self._read(lambda db: [found for (found,) in db.execute(query, values)])
+        return self._read(lambda db: _ids(db, query, values))
 
     def ids_titled(self, title: str, limit: int) -> list[str]:
         """Return the ids of sessions with a title of the same words; case does not matter."""
@@ -205,14 +205,12 @@ class SessionIndex:
         values = [fold(title), limit]
         if not fold(title).strip():
             return []  # it would be the title of all that have none
-        return self._read(lambda db: [found for (found,) in db.execute(query, values)])
+        return self._read(lambda db: _ids(db, query, values))
 
     def expired(self, now: datetime) -> list[str]:
         """Return the sessions whose time to live has passed."""
         query = "SELECT session_id FROM sessions WHERE expires_at <= ? ORDER BY expires_at"
-        return self._read(
-            lambda db: [found for (found,) in db.execute(query, [_microseconds(now)])]
-        )
+        return self._read(lambda db: _ids(db, query, [_microseconds(now)]))
 
     def totals(self) -> tuple[int, int, int, int]:
         """Return the numbers of sessions, unreadable files, messages and bytes."""
@@ -220,8 +218,14 @@ class SessionIndex:
             "SELECT count(*), coalesce(sum(unreadable), 0), coalesce(sum(message_count), 0),"
             " coalesce(sum(size_bytes), 0) FROM sessions"
         )
-        sessions, unreadable, messages, size = self._read(lambda db: db.execute(query).fetchone())
-        return int(sessions), int(unreadable), int(messages), int(size)
+
+        def read(db: sqlite3.Connection) -> tuple[int, int, int, int]:
+            found: tuple[int, int, int, int] = db.execute(query).fetchone()
+            if not all(isinstance(one, int) for one in found):
+                raise sqlite3.DatabaseError("a number in the index is garbled")
+            return found
+
+        return self._read(read)
 
     def fingerprints(self) -> dict[str, tuple[Fingerprint, bool]]:
         """Return, by session id, the fingerprint of each row and whether it is settled.
@@ -395,7 +399,14 @@ class SessionIndex:
             "SELECT change, session_id, digest FROM sessions WHERE change > ?1 UNION ALL "
             "SELECT change, session_id, NULL FROM gone WHERE change > ?1 ORDER BY change"
         )
-        return self._read(lambda db: db.execute(query, [change]).fetchall())
+
+        def read(db: sqlite3.Connection) -> list[tuple[int, str, bytes | None]]:
+            found = db.execute(query, [change]).fetchall()
+            if not all(isinstance(one[0], int) and isinstance(one[1], str) for one in found):
+                raise sqlite3.DatabaseError("a number in the index is garbled")
+            return found
+
+        return self._read(read)
 
     def epoch(self) -> str:
         """Return the name of this making of the index; change numbers belong to it."""
@@ -488,6 +499,13 @@ def _state_of(row: IndexRow, former: State | None) -> State:
     return State(row.fingerprint, row.settled, row.digest, text, good)
 
 
+def _ids(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[str]:
+    ids = [found for (found,) in db.execute(query, values)]
+    if not all(isinstance(one, str) for one in ids):
+        raise sqlite3.DatabaseError("an id in the index is garbled")
+    return ids
+
+
 def _is_known(logged: State | None, base: Fingerprint | None) -> bool:
     """Tell whether what was replaced is sure to be what the log last said."""
     if logged is None or base is None:
@@ -502,7 +520,9 @@ def _place(db: sqlite3.Connection, session_id: str) -> tuple[int, bool]:
         "SELECT change, 1 FROM gone WHERE session_id = ?1"
     )
     change, unreadable = db.execute(query, [session_id]).fetchone() or (0, 0)
-    return int(change), not unreadable
+    if not isinstance(change, int):
+        raise sqlite3.DatabaseError(f"the number of {session_id!r} is garbled")
+    return change, not unreadable
 
 
 _Columns: TypeAlias = tuple[str, str, int, bytes, int, str, str | None, int]

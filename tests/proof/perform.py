@@ -1,6 +1,6 @@
 """Open a store, perform one verb of the table, say how it ended.
 
-python -m proof.perform FOLDER VERB
+python -m proof.perform FOLDER VERB [DURABILITY]
 
 Says "ready" once the store is open and waits for a line; then performs, and says "done", or the
 class and the text of the error. Asking whether a file called ``BEGIN`` or ``END`` may be accessed
@@ -13,14 +13,15 @@ import os
 import sys
 
 from localsessions import SessionError, SessionStore
+from localsessions._files import Durability
 from proof.verbs import VERBS
 
 BEGIN, END = "/proof-begin", "/proof-end"
 
 
-def perform(folder: str, name: str) -> str:
+def perform(folder: str, name: str, durability: Durability = "full") -> str:
     """Perform a verb and return how it ended."""
-    with SessionStore(folder) as store:
+    with SessionStore(folder, durability=durability) as store:
         print("ready", flush=True)
         sys.stdin.readline()
         os.access(BEGIN, os.F_OK)
@@ -35,4 +36,5 @@ def perform(folder: str, name: str) -> str:
 
 
 if __name__ == "__main__":
-    print(perform(*sys.argv[1:]), flush=True)
+    given, verb, *fast = sys.argv[1:]
+    print(perform(given, verb, "fast" if fast == ["fast"] else "full"), flush=True)

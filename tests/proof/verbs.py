@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from localsessions import Session, SessionStore
 
-__all__ = ["VERBS", "State", "Verb", "prepared", "said", "sound"]
+__all__ = ["VERBS", "State", "Verb", "plain", "prepared", "said", "sound"]
 
 State: TypeAlias = dict[str, JsonValue]
 """What a folder says, without times and without what is made at random."""
@@ -152,9 +152,9 @@ def one_trashed_checkpoint_gone(folder: Path) -> None:
     min(source.iterdir()).unlink()
 
 
-def trashed_checkpoints_gone(folder: Path) -> None:
-    (source,) = (folder / ".trash").glob("*.checkpoints")
-    shutil.rmtree(source)
+def trashed_file_gone(folder: Path) -> None:
+    (source,) = (folder / ".trash").glob("*.json")
+    source.unlink()
 
 
 VERBS: dict[str, Verb] = {
@@ -195,7 +195,7 @@ VERBS: dict[str, Verb] = {
     "empty_trash with checkpoints": Verb(
         lambda store: store.empty_trash(),
         deleted_with_checkpoints,
-        (one_trashed_checkpoint_gone, trashed_checkpoints_gone),
+        (trashed_file_gone, one_trashed_checkpoint_gone, one_trashed_checkpoint_gone),
     ),
     "save_checkpoint": Verb(lambda store: store.save_checkpoint("s", {"step": 1}), one_session),
     "save_checkpoint again": Verb(
@@ -257,10 +257,10 @@ def sound(store: SessionStore) -> State:
     for name in listed:
         path = Path(store.path(name))
         state[f"session {name}"] = (
-            "unreadable" if name in unreadable else _plain(json.loads(path.read_bytes()))
+            "unreadable" if name in unreadable else plain(json.loads(path.read_bytes()))
         )
         state[f"checkpoints {name}"] = [
-            _plain(store.load_checkpoint(name, one).data) for one in store.checkpoints(name)
+            plain(store.load_checkpoint(name, one).data) for one in store.checkpoints(name)
         ]
     files = {path.stem for path in Path(store.save_dir).glob("*.json")}
     assert files == set(listed)
@@ -277,7 +277,7 @@ def sound(store: SessionStore) -> State:
     state["trash"] = [
         [
             item.session_id,
-            None if item.checkpoints_only else _plain(json.loads(Path(item.path).read_bytes())),
+            None if item.checkpoints_only else plain(json.loads(Path(item.path).read_bytes())),
             len(list(Path(item.path).with_suffix(".checkpoints").glob("*.json"))),
         ]
         for item in sorted(store.trash(), key=lambda item: item.session_id)
@@ -290,9 +290,10 @@ def sound(store: SessionStore) -> State:
     return state
 
 
-def _plain(value: JsonValue) -> JsonValue:
+def plain(value: JsonValue) -> JsonValue:
+    """Return a document without its times."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if key not in _TIMES}
+        return {key: plain(item) for key, item in value.items() if key not in _TIMES}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

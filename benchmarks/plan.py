@@ -1,0 +1,35 @@
+"""How much a run does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of everything.
+
+    Attributes:
+        sizes: Messages of a session.
+        stores: Sessions of a store.
+        rounds: Of turns and loads; listings are done as often.
+        slow_rounds: Of what takes long: rebuilding, bulk imports, imports of packages.
+        files: Transcripts of the bulk import.
+        budget: Seconds that a contestant may take for one workload and size; for the first three
+            rounds, six times that.
+        patience: Seconds that one act may be foreseen to take; what takes longer is left out.
+        memory: Whether the memory of a load is measured.
+    """
+
+    sizes: tuple[int, ...] = (10, 100, 1_000, 10_000)
+    stores: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
+    rounds: int = 15
+    slow_rounds: int = 5
+    files: int = 1_000
+    budget: float = 5.0
+    patience: float = 60.0
+    memory: bool = True
+
+
+FULL = Plan()
+QUICK = Plan((10, 100, 1_000), (100, 1_000), 3, 1, 50, 0.5, 15.0, memory=False)

@@ -44,12 +44,17 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_DIGITS",
     "MAX_FILE_BYTES",
+    "added",
+    "common_end",
     "decode",
+    "decode_ends",
     "decode_value",
     "encode",
     "encode_value",
     "inner_id",
     "is_unchanged",
+    "last_messages_begin",
+    "messages_end",
     "parse_json",
     "rebase",
     "summarize",
@@ -329,6 +334,87 @@ def inner_id(session: Session) -> JsonValue:
     """Return the ``session_id`` that a session's file says; the file's name is what counts."""
     document = parse_json(session._base.data) if session._base else None
     return document.get("session_id") if isinstance(document, dict) else None
+
+
+# -- the ends of a file: what adding a message needs to know of it -------------------------------
+
+# Since a JSON string holds no raw newline, a line of two spaces and a quote is a top-level key.
+_MESSAGES = b'\n  "messages": ['
+_MESSAGES_END = b"\n  ]"
+_MESSAGE = b"\n    {"
+
+
+def messages_end(data: bytes, keys: Sequence[str]) -> int | None:
+    """Return where the last message of a file in our layout ends; None where there are none.
+
+    Args:
+        data: The file.
+        keys: Its top-level keys, in order.
+    """
+    place = keys.index("messages") + 1 if "messages" in keys else len(keys)
+    if place == len(keys):
+        return None
+    end = data.rfind(_MESSAGES_END + b",\n  " + _quoted(keys[place]) + b": ")
+    return None if end < 0 else end
+
+
+def common_end(base: Base | None, data: bytes) -> int | None:
+    """Return where the messages of a base end, if ``data`` says the same up to there."""
+    if base is None or not base.canonical:
+        return None
+    end = messages_end(base.data, base.keys)
+    return end if end is not None and data.startswith(base.data[:end]) else None
+
+
+def decode_ends(
+    head: bytes, end: bytes, *, session_id: str, fingerprint: Fingerprint
+) -> tuple[Session, bytes] | None:
+    """Return the session of a file without its earlier messages, and the bytes before them all.
+
+    Args:
+        head: The beginning of the file.
+        end: The file from the beginning of a message on, or from the end of the last one on.
+        session_id: As its name tells.
+        fingerprint: Of the file.
+
+    Returns:
+        None where the ends are not in our layout, or the head does not reach to the messages.
+    """
+    before, found, _ = head.partition(_MESSAGES)
+    if not found or not end.startswith((_MESSAGES_END, _MESSAGE)):
+        return None
+    data = before + _MESSAGES + (end if end.startswith(_MESSAGE) else end[len(_MESSAGES_END) - 1 :])
+    try:
+        session = decode(data, session_id=session_id, fingerprint=fingerprint)
+    except UnreadableSessionError:
+        return None
+    return (session, before) if session._base and session._base.canonical else None
+
+
+def last_messages_begin(data: bytes, count: int) -> int | None:
+    """Return where the last ``count`` messages begin in a part of a file that ends with the last.
+
+    None where the part does not hold so many.
+    """
+    place = len(data)
+    for _ in range(count):
+        place = data.rfind(_MESSAGE, 0, place)
+        if place < 0:
+            return None
+    return place
+
+
+def added(data: bytes, before: bytes) -> bytes | None:
+    """Return what stands behind the last message that a file had before some were added.
+
+    Args:
+        data: The session of ``decode_ends``, encoded with the added messages only.
+        before: The bytes before its messages, as they are in the file.
+    """
+    if not data.startswith(before + _MESSAGES):
+        return None
+    rest = data[len(before + _MESSAGES) :]
+    return _MESSAGES_END[:-1] + rest if rest.startswith(b"]") else b"," + rest
 
 
 def rebase(

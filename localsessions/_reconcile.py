@@ -7,7 +7,6 @@ in the middle.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -18,7 +17,8 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from localsessions import _codec
-from localsessions._files import SessionFolder, folded
+from localsessions._digest import digest_of
+from localsessions._files import FileWritten, SessionFolder, folded
 from localsessions._index import SESSION_ITSELF, Filter, FullText, IndexRow, SessionIndex, Text
 from localsessions.errors import (
     ChangesExpiredError,
@@ -31,10 +31,11 @@ from localsessions.models import (
     Session,
     SessionChange,
     SessionSummary,
+    Tail,
     message_text,
 )
 
-__all__ = ["Differences", "Reconciler", "diff", "digest_of"]
+__all__ = ["Differences", "Reconciler", "diff"]
 
 _log = logging.getLogger("localsessions")
 
@@ -74,11 +75,6 @@ def diff(
         if rows.get(session_id, unread) != (fingerprint, True)
     ]
     return Differences(changed, [session_id for session_id in rows if session_id not in files])
-
-
-def digest_of(data: bytes) -> bytes:
-    """Return the hash by which a file that was only touched is told from a changed one."""
-    return hashlib.sha1(data, usedforsecurity=False).digest()
 
 
 class Reconciler:
@@ -156,10 +152,29 @@ class Reconciler:
     def _read_into_index(self, session_ids: list[str], on_progress: Progress | None) -> None:
         for begin in range(0, len(session_ids), _BATCH):
             batch = session_ids[begin : begin + _BATCH]
-            rows = [row for session_id in batch if (row := self.read_row(session_id))]
-            self._index.put(rows, self._is_current_row)
+            for _ in range(_TRIES):
+                rows = [row for session_id in batch if (row := self.read_row(session_id))]
+                batch = self._overtaken(rows)
+                if not batch:
+                    break
             if on_progress is not None:
-                on_progress(begin + len(batch), len(session_ids))
+                on_progress(min(begin + _BATCH, len(session_ids)), len(session_ids))
+
+    def _overtaken(self, rows: list[IndexRow]) -> list[str]:
+        """Put rows into the index; return the sessions whose files were replaced meanwhile.
+
+        Whoever replaced one records it himself, but he may be killed before.
+        """
+        overtaken: list[str] = []
+
+        def is_current(row: IndexRow) -> bool:
+            if self._is_current_row(row):
+                return True
+            overtaken.append(row.summary.session_id)
+            return False
+
+        self._index.put(rows, is_current)
+        return overtaken
 
     # -- one file ----------------------------------------------------------------------------
 
@@ -189,14 +204,17 @@ class Reconciler:
         return now.summary
 
     def record(
-        self, session: Session, data: bytes, fingerprint: Fingerprint, base: Base | None
+        self, session: Session, data: bytes, written: FileWritten, base: Base | None
     ) -> None:
         """Record what was just written over ``base``, inside the session's lock.
 
         Our own writes have a modification time that no other write can have: they are settled.
         """
         summary = _codec.summarize(session, len(data))
-        row = IndexRow(summary, fingerprint, True, digest_of(data), folded(session.session_id))
+        end = _codec.messages_end(data, session._base.keys) if session._base else None
+        tail = None if end is None else Tail(end, written.spare)
+        hashed, fold = digest_of(data), folded(session.session_id)
+        row = IndexRow(summary, written.fingerprint, True, hashed, fold, tail=tail)
         former = None if base is None else base.fingerprint
         with self._recording():
             self._index.record(
@@ -225,6 +243,11 @@ class Reconciler:
         if base is None:
             return None
         return self._row_of(session_id, base.data, base.fingerprint, settled=False)
+
+    def record_growth(self, row: IndexRow, former: IndexRow) -> None:
+        """Record what was added to a file, inside its lock."""
+        with self._recording():
+            self._index.record(row, former.fingerprint, lambda: former, self.origin)
 
     def record_return(self, session_id: str) -> None:
         """Record a session that came back from the trash, inside its lock, if it is there."""
@@ -260,8 +283,11 @@ class Reconciler:
         except UnreadableSessionError as error:
             row = self._unreadable_row(error, session_id, fingerprint, settled=settled)
             return row._replace(digest=digest)
-        summary = _codec.summarize(session, len(data))
-        return IndexRow(summary, fingerprint, settled, digest, folded(session_id))
+        summary, end = _codec.summarize(session, len(data)), None
+        if session._base and session._base.canonical:
+            end = _codec.messages_end(data, session._base.keys)
+        tail = None if end is None else Tail(end, None)
+        return IndexRow(summary, fingerprint, settled, digest, folded(session_id), tail=tail)
 
     def _unreadable_row(
         self,

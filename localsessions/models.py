@@ -15,11 +15,13 @@ put it, and loading costs no more than parsing.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import (
     Annotated,
     Any,
@@ -63,7 +65,9 @@ __all__ = [
     "Session",
     "SessionChange",
     "SessionSummary",
+    "Spare",
     "StoreStats",
+    "Tail",
     "TrashedSession",
     "Turn",
     "Unreadable",
@@ -185,10 +189,14 @@ class AgentContextFields(_Fields):
 
 def _objects_with(key: str, shape: type[_Fields]) -> PlainValidator:
     """Check a list of JSON objects that each carry a text under ``key``, without copying it."""
+    read = itemgetter(key)
 
     def check(value: object) -> list[dict[str, JsonValue]]:
         if not isinstance(value, list):
             raise _wrong("must be a list of objects")
+        with contextlib.suppress(KeyError):  # all of them at once, in C; then one by one
+            if set(map(type, value)) == {dict} and set(map(type, map(read, value))) == {str}:
+                return value
         for position, item in enumerate(value):
             if not isinstance(item, dict):
                 raise _wrong("must be an object", position)
@@ -248,6 +256,32 @@ class Fingerprint(NamedTuple):
     def modified_at(self) -> datetime:
         """The file's modification time, cut to milliseconds."""
         return datetime.fromtimestamp(self.mtime_ns // 1_000_000 / 1000, UTC)
+
+
+class Spare(NamedTuple):
+    """A former version of a session file, kept under a private name to be brought up to date.
+
+    Attributes:
+        name: Among the temp files.
+        common: How many bytes at its beginning are those of the published file.
+        fingerprint: Of the spare itself.
+    """
+
+    name: str
+    common: int
+    fingerprint: Fingerprint
+
+
+class Tail(NamedTuple):
+    """Where a session file is written anew when something is added to it.
+
+    Attributes:
+        at: Bytes up to the end of the last message, which adding does not change.
+        spare: The version before, if there is one to be brought up to date.
+    """
+
+    at: int
+    spare: Spare | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -661,7 +695,9 @@ class Finding:
 class StoreStats:
     """Sizes and counts of a store, and what this object has done since it was opened.
 
-    ``counters`` counts work: ``files_read``, ``files_written``, ``sweeps``, ``index_rebuilds``.
+    ``counters`` counts work: ``files_read``, ``files_written`` and, of these, ``ends_written``,
+    where only the end was; ``sweeps``, ``index_rebuilds``; and by reason, as "written whole: ...",
+    the files that were written whole although something was only added.
     ``watcher`` says how external edits are noticed: "off" where nobody watches, "events" of the
     system, or "polling" where there are none, and then ``watcher_reason`` says why.
     """

@@ -18,7 +18,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import JsonValue
 
-from localsessions import _checkpoints, _codec
+from localsessions import _checkpoints, _codec, _growth
 from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, SessionFolder, folded, is_session_id
 from localsessions._index import (
@@ -59,7 +59,9 @@ from localsessions.models import (
     Session,
     SessionChange,
     SessionSummary,
+    Spare,
     StoreStats,
+    Tail,
     TrashedSession,
     format_instant,
     made_id,
@@ -118,6 +120,8 @@ class SessionStore:
         _refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
+        # pydantic sets itself up at its first use: a fork in the middle of that hangs the child.
+        Session(session_id="first")
         self._folder = SessionFolder(
             os.fspath(save_dir),
             durability=durability,
@@ -155,6 +159,7 @@ class SessionStore:
         if not self._closed:
             self._closed = True
             self._feed.close()
+            self._folder.drop_spares()
             self._index.close()
             self._texts.close()
 
@@ -450,11 +455,66 @@ class SessionStore:
             ValueError: A message has no ``role``.
         """
         new = [_message(message) for message in messages]
-        with self._lock(session_id):
-            session = self.load(session_id, user_id=user_id)
+
+        def add(session: Session) -> None:
             session.messages = [*session.messages, *new]
-            self._store(session, is_activity=True)
+
+        self._add(session_id, add, user_id=user_id)
         return tuple(new)
+
+    def _add(
+        self,
+        session_id: str,
+        add: Callable[[Session], None],
+        *,
+        user_id: str | None = None,
+        is_activity: bool = True,
+        needs_messages: bool = False,
+    ) -> SessionSummary:
+        """Change what stands behind the messages, and add some; under the lock.
+
+        ``add`` may be called twice: first with a session whose own messages are not there, so that
+        nothing of them is read or written, unless it needs them.
+        """
+        with self._lock(session_id):
+            if not needs_messages:
+                found = self._grow(session_id, add, user_id, is_activity=is_activity)
+                if found is not None:
+                    return found
+            session = self.load(session_id, user_id=user_id)
+            add(session)
+            self._store(session, is_activity=is_activity)
+        return _summary(session)
+
+    def _grow(
+        self,
+        session_id: str,
+        add: Callable[[Session], None],
+        user_id: str | None,
+        *,
+        is_activity: bool,
+    ) -> SessionSummary | None:
+        """Add without what stands before; None: it has to be loaded, nothing was done."""
+        growing = _growth.begin(session_id, self._folder, self._index)
+        if growing is None:
+            return None
+        session = growing.session
+        self._refuse_stranger(session, user_id)
+        add(session)
+        stamps = _stamps(session, is_activity=is_activity)
+        data = _codec.encode(session, stamps)
+        if _codec.is_unchanged(session, data, stamps):
+            return growing.row.summary
+        with self._reconciler.changing():
+            published = _growth.publish(growing, data, stamps, self._folder)
+            if published is None:
+                return None
+            written, row = published
+            self._reconciler.record_growth(row, growing.row)
+        self._feed.wake()
+        if written.doubt is not None:
+            raise written.doubt
+        return row.summary
 
     def upsert_run(
         self,
@@ -483,13 +543,16 @@ class SessionStore:
         run_id = run.get("run_id")
         if not isinstance(run_id, str):
             raise ValueError("a run needs a run_id, a text")  # noqa: TRY004
-        with self._lock(session_id):
-            session = self.load(session_id, user_id=user_id)
+
+        def upsert(session: Session) -> None:
             places = [at for at, known in enumerate(session.runs) if known["run_id"] == run_id]
             place = slice(places[0], places[0] + 1) if places else slice(len(session.runs), None)
             session.runs[place] = [copy.deepcopy(dict(run))]
             session.messages = _upserted(session.messages, messages, run_id)
-            self._store(session, is_activity=True)
+
+        # One with an id may take the place of an earlier one.
+        has_ids = any("id" in message for message in messages)
+        self._add(session_id, upsert, user_id=user_id, needs_messages=has_ids)
 
     def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
         """Make another agent the current one and record the switch.
@@ -497,11 +560,14 @@ class SessionStore:
         Returns:
             False when it is the current one already; then nothing is recorded.
         """
-        with self._lock(session_id):
-            session = self.load(session_id)
-            if session.current_agent == agent:
-                return False
-            now = format_instant(utc_now())
+        now = format_instant(utc_now())
+        is_switch = False
+
+        def switch_to(session: Session) -> None:
+            nonlocal is_switch
+            is_switch = session.current_agent != agent
+            if not is_switch:
+                return
             context = session.agent_context
             switch: JsonValue = {
                 "from": session.current_agent,
@@ -513,8 +579,9 @@ class SessionStore:
             switches = [*former, switch] if isinstance(former, list) else [switch]
             times: dict[str, JsonValue] = {"last_switch_at": now, "switches": switches}
             session.agent_context = {"created_at": now, **context, "current_agent": agent, **times}
-            self._store(session, is_activity=False)
-        return True
+
+        self._add(session_id, switch_to, is_activity=False)
+        return is_switch
 
     def rename(self, session_id: str, title: str | None, *, made: bool = False) -> SessionSummary:
         """Set the title; None removes it, and listings make one of the first user message.
@@ -552,11 +619,7 @@ class SessionStore:
 
     def _change(self, session_id: str, change: Callable[[Session], None]) -> SessionSummary:
         """Change what is no activity: ``last_activity`` stays, so cleanup is not put off."""
-        with self._lock(session_id):
-            session = self.load(session_id)
-            change(session)
-            self._store(session, is_activity=False)
-        return _summary(session)
+        return self._add(session_id, change, is_activity=False)
 
     def fork(
         self, session_id: str, *, at: str | int | None = None, new_id: str | None = None
@@ -595,6 +658,8 @@ class SessionStore:
     def tail(self, session_id: str, n: int) -> tuple[Message, ...]:
         """Return the last ``n`` messages, in order; fewer when there are not so many.
 
+        Of a file that a store wrote, or that has been listed, only the ends are read.
+
         Raises:
             SessionNotFoundError, UnreadableSessionError: As ``load``.
             ValueError: ``n`` is negative.
@@ -602,6 +667,11 @@ class SessionStore:
         _refuse_other("n", n, int, "an int")
         if n < 0:
             raise ValueError(f"n must be 0 or more, not {n}")
+        self._refuse_closed()
+        if n:
+            found = _growth.last_messages(session_id, n, self._folder, self._index)
+            if found is not None:
+                return tuple(found)
         messages = self.load(session_id).messages
         return tuple(messages[len(messages) - n if n < len(messages) else 0 :])
 
@@ -828,6 +898,8 @@ class SessionStore:
         return True
 
     def _delete(self, session_id: str) -> None:
+        if (row := self._index.get(session_id)) and row.tail and row.tail.spare:
+            self._folder.drop_spare(row.tail.spare)
         with self._reconciler.changing():
             try:
                 self._folder.trash(session_id, datetime.now(UTC))
@@ -1181,6 +1253,8 @@ class SessionStore:
             counters={
                 "files_read": self._folder.files_read,
                 "files_written": self._folder.files_written,
+                "ends_written": self._folder.ends_written,
+                **{f"written whole: {why}": count for why, count in self._folder.refusals.items()},
                 "sweeps": self._reconciler.sweeps,
                 "index_rebuilds": self._index.generation,
             },
@@ -1236,14 +1310,26 @@ class SessionStore:
         if former is None:
             self._refuse_twin(session.session_id)
         base = session._base
+        end = _codec.common_end(base, data) if former else None
+        spare = self._spare(session.session_id, former) if former else None
+        if spare and end is None:
+            self._folder.drop_spare(spare)
+        tail = None if end is None else Tail(end, spare)
         with self._reconciler.changing():
-            written = self._folder.write(session.session_id, data, former)
+            written = self._folder.write(session.session_id, data, former, tail)
             # From here on the content is visible: memory and index move on with it, come what may.
             _codec.rebase(session, data, stamps, written.fingerprint)
-            self._reconciler.record(session, data, written.fingerprint, base)
+            self._reconciler.record(session, data, written, base)
         self._feed.wake()
         if written.doubt is not None:
             raise written.doubt
+
+    def _spare(self, session_id: str, former: Fingerprint) -> Spare | None:
+        """Return the version before the one of a fingerprint, if it was kept."""
+        row = self._index.get(session_id)
+        if row is None or row.tail is None or row.fingerprint != former:
+            return None
+        return row.tail.spare
 
     def _refuse_twin(self, session_id: str) -> None:
         """Refuse an id that macOS or Windows would give the file of another one."""

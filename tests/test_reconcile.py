@@ -392,3 +392,26 @@ def test_progress_is_told_while_files_are_read(folder: Path) -> None:
         told.clear()
         assert len(store.search("about", limit=1, on_progress=lambda *pair: told.append(pair))) == 1
         assert told[-1] == (300, 300)
+
+
+def test_a_file_that_is_replaced_while_it_is_read_into_the_index_is_read_again(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever replaced it may have been killed before he recorded it."""
+    store.create("s", title="old")
+    path = Path(store.path("s"))
+    real, reads = store._reconciler.read_row, []
+
+    def read_row(session_id: str) -> object:
+        row = real(session_id)
+        reads.append(session_id)
+        if len(reads) == 1:
+            path.write_bytes(path.read_bytes().replace(b'"old"', b'"new, and longer"'))
+        return row
+
+    monkeypatch.setattr(store._reconciler, "read_row", read_row)
+    store._index.clear()
+    store._reconciler.sweep()
+    row = store._index.get("s")
+    assert row is not None
+    assert (row.summary.title, reads) == ("new, and longer", ["s", "s"])

@@ -24,11 +24,13 @@ __all__ = [
     "is_folder",
     "make_folder",
     "open_regular",
+    "read_at",
     "read_open",
     "rename",
     "status_of",
     "sync_folder",
     "unlink",
+    "write_end",
     "write_new",
 ]
 
@@ -87,6 +89,12 @@ def read_open(fd: int, size: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def read_at(fd: int, offset: int, size: int) -> bytes:
+    """Return the ``size`` bytes of an open file from an offset on; fewer where it ends before."""
+    os.lseek(fd, offset, os.SEEK_SET)
+    return read_open(fd, size - 1) if size else b""
+
+
 def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) -> Fingerprint:
     """Write a file that is not there yet, mode 0600, and bring its content to the disk.
 
@@ -115,6 +123,21 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
     except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way
         discard(path)
         raise
+
+
+def write_end(fd: int, end: bytes, *, at: int, mtime_ns: int) -> None:
+    """Let an open file end with ``end`` from ``at`` on, and bring it to the disk.
+
+    Raises:
+        OSError: The file is neither what it was nor what it should be.
+    """
+    view, place = memoryview(end), at
+    while view:
+        written = os.pwrite(fd, view[:_LARGEST_CALL], place)
+        view, place = view[written:], place + written
+    os.ftruncate(fd, place)
+    os.utime(fd, ns=(mtime_ns, mtime_ns))
+    os.fdatasync(fd)  # the size with it: what is needed to read the content again
 
 
 def status_of(path: str) -> os.stat_result | None:

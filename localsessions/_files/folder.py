@@ -8,7 +8,7 @@
       .trash/                         deleted sessions: <time>-<session_id>.json, .checkpoints;
                                       or .checkpoints alone, whose session was not there
       .localsessions/                 derived and transient
-        index.sqlite3 ...  locks/00 .. locks/ff, whole  tmp/<stripe>-<random>.tmp
+        index.sqlite3 ...  locks/00 .. locks/ff, whole  tmp/<stripe>-<random>.tmp, .spare
         kept/<session_id>.json        the last good version, where somebody watched
 """
 
@@ -16,26 +16,30 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from localsessions._files import durable
 from localsessions._files.kept import KeptVersions
 from localsessions._files.locks import StripedLocks, stripe_of
 from localsessions._files.names import file_stem, is_session_id, session_id_of
+from localsessions._files.spares import CAN_LEASE, Refused, brought_up_to_date
 from localsessions.errors import (
     DurabilityUnknownError,
     SessionExistsError,
     SessionNotFoundError,
     UnreadableSessionError,
+    UnstorableValueError,
 )
-from localsessions.models import Fingerprint, TrashedSession
+from localsessions.models import Fingerprint, Spare, Tail, TrashedSession
 
 __all__ = ["Durability", "FileRead", "FileWritten", "Scan", "SessionFolder"]
 
@@ -44,6 +48,9 @@ Durability: TypeAlias = Literal["full", "fast"]
 _SUFFIX = ".json"
 _CHECKPOINTS = ".checkpoints"
 _STAMP = "%Y%m%dT%H%M%S%fZ"
+_STAMPED = re.compile(r"[0-9]{8}T[0-9]{12}Z")
+_SPARE = ".spare"
+_MOST_SPARES = 8
 _READ_TRIES = 5
 _READ_PAUSE = 0.004
 # Faults of one file, not of the process: the session is unreadable and all others are well.
@@ -74,10 +81,14 @@ class FileRead(NamedTuple):
 
 
 class FileWritten(NamedTuple):
-    """What a write left: the new fingerprint and, where syncing failed, the error to raise."""
+    """What a write left: the new fingerprint and, where syncing failed, the error to raise.
+
+    ``spare`` is the version before, where it was kept to be brought up to date the next time.
+    """
 
     fingerprint: Fingerprint
     doubt: DurabilityUnknownError | None
+    spare: Spare | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,8 @@ class SessionFolder:
         read_only: The error that writing gets, where the folder cannot be written.
         files_read: Session files read since this object was made.
         files_written: Session files written since then.
+        ends_written: Those of them of which only the end was written.
+        refusals: Why the others were written whole although something was only added, counted.
     """
 
     def __init__(
@@ -119,6 +132,9 @@ class SessionFolder:
         self.read_only: OSError | None = None
         self.files_read = 0
         self.files_written = 0
+        self.ends_written = 0
+        self.refusals: Counter[str] = Counter()
+        self._spares: dict[str, str] = {}
         self._prepare()
 
     def path(self, session_id: str) -> str:
@@ -190,9 +206,13 @@ class SessionFolder:
         return is_ours
 
     def temp_files(self) -> list[str]:
-        """Return the paths of temp files: of writes going on, or left by killed processes."""
+        """Return the paths of temp files: of writes going on, or left by killed processes.
+
+        Spares are none: they are kept, and go when their process ends or another opens the folder.
+        """
         try:
-            return sorted(os.path.join(self._tmp, name) for name in os.listdir(self._tmp))
+            names = [name for name in os.listdir(self._tmp) if not name.endswith(_SPARE)]
+            return sorted(os.path.join(self._tmp, name) for name in names)
         except FileNotFoundError:
             return []
 
@@ -301,6 +321,10 @@ class SessionFolder:
                 read = self._read_once(path, session_id)
             except FileNotFoundError:
                 raise
+            except BlockingIOError:
+                read = (
+                    None  # it was replaced just now, and is being made a newer version: ``spares``
+                )
             except OSError as error:
                 if error.errno not in _FILE_FAULTS:
                     raise
@@ -325,37 +349,76 @@ class SessionFolder:
                 )
             data = durable.read_open(fd, before.size_bytes)
             after = durable.fingerprint_of(os.fstat(fd))
-        if before != after or len(data) != after.size_bytes:
+        if not _is_same_file(before, after) or len(data) != after.size_bytes:
             return None
-        return FileRead(data, after, _is_settled(after))
+        # It may have lost its name to a newer version meanwhile, or somebody who wrote in place
+        # put the time back: what was read counts, and is looked at again.
+        return FileRead(data, after, before == after and _is_settled(after))
 
     # -- writing -----------------------------------------------------------------------------
 
-    def write(self, session_id: str, data: bytes, former: Fingerprint | None) -> FileWritten:
+    def write(
+        self, session_id: str, data: bytes, former: Fingerprint | None, tail: Tail | None = None
+    ) -> FileWritten:
         """Replace or make the session's file in one step; the lock must be held.
 
         Args:
             session_id: Whose file.
             data: The whole new content.
             former: What is there now; the new modification time is later than its.
+            tail: Where ``data`` begins to differ from what is there, if it only adds to it.
 
         Raises:
             OSError: Nothing was changed.
+            UnstorableValueError: It would be too large to be read again.
         """
+        self._refuse_large(session_id, len(data))
+        if former and tail:
+            written = self.write_end(session_id, data[tail.at :], former, tail)
+            if written is not None:
+                return written
+        self._drop_own_spare(session_id)
         path = self.path(session_id)
-        written = self._write_over(session_id, path, data, former)
+        kept = self._keep_former(session_id, path) if former and tail else None
+        written = self._write_over(session_id, path, data, former, kept)
+        if kept is not None and former and tail:
+            if written.doubt:
+                durable.discard(os.path.join(self._tmp, kept))
+            else:
+                written = written._replace(spare=self._spare(session_id, kept, former, tail.at))
         self.files_written += 1
         return written
 
+    def _refuse_large(self, session_id: str, size_bytes: int) -> None:
+        """Refuse to write what nobody could read again."""
+        if size_bytes > self._max_file_bytes:
+            limit = f"{self._max_file_bytes}; open the store with a larger max_file_bytes"
+            raise UnstorableValueError(
+                "", f"it takes {size_bytes} bytes, the limit is {limit}", session_id=session_id
+            )
+
     def _write_over(
-        self, session_id: str, path: str, data: bytes, former: Fingerprint | None
+        self,
+        session_id: str,
+        path: str,
+        data: bytes,
+        former: Fingerprint | None,
+        kept: str | None = None,
     ) -> FileWritten:
-        temp = os.path.join(self._tmp, f"{stripe_of(session_id):02x}-{secrets.token_hex(8)}.tmp")
-        mtime_ns = max(time.time_ns(), former.mtime_ns + 1 if former else 0)
-        # With "fast" too: else a power cut may leave the new name on an empty file, see ext4(5) on
-        # auto_da_alloc, which helps where a file is replaced and not where one is made; on xfs
-        # nothing does.
-        new = durable.write_new(temp, data, mtime_ns=mtime_ns, durable=True)
+        temp = self._temp_path(session_id, ".tmp")
+        try:
+            # With "fast" too: else a power cut may leave the new name on an empty file, see ext4(5)
+            # on auto_da_alloc, which helps where a file is replaced and not where one is made; on
+            # xfs nothing does.
+            new = durable.write_new(temp, data, mtime_ns=_later(former), durable=True)
+            return self._publish(session_id, temp, path, new)
+        except BaseException:  # Ctrl-C too: no file of ours stays; the error goes on its way
+            if kept is not None:
+                durable.discard(os.path.join(self._tmp, kept))
+            raise
+
+    def _publish(self, session_id: str, temp: str, path: str, new: Fingerprint) -> FileWritten:
+        """Give a file that was written under a private name its own; see ``_is_at``."""
         doubt: DurabilityUnknownError | None = None
         try:
             self._locks.check(session_id)
@@ -377,7 +440,7 @@ class SessionFolder:
             now = self.fingerprint_at(path)
         except OSError:
             return None  # not to be known, and no reason to say that writing failed
-        return now if now and now._replace(ctime_ns=new.ctime_ns) == new else None
+        return now if now and _is_same_file(now, new) else None
 
     def _sync(self, folder: str, session_id: str) -> DurabilityUnknownError | None:
         if not self._durable:
@@ -387,6 +450,124 @@ class SessionFolder:
         except OSError as error:
             return DurabilityUnknownError(error, session_id=session_id, path=folder)
         return None
+
+    def _temp_path(self, session_id: str, suffix: str) -> str:
+        name = f"{stripe_of(session_id):02x}-{secrets.token_hex(8)}{suffix}"
+        return os.path.join(self._tmp, name)
+
+    # -- writing the end only ----------------------------------------------------------------
+
+    def read_ends(
+        self, session_id: str, former: Fingerprint, head_bytes: int, offset: int
+    ) -> tuple[bytes, bytes] | None:
+        """Return the first bytes of a file and those from an offset on.
+
+        None where the file is not what its fingerprint says, or is where nobody may read it.
+        """
+        path = self.path(session_id)
+        try:
+            fd = durable.open_regular(path)
+            with durable.closing(fd, path, was_read=True):
+                head = durable.read_at(fd, 0, min(head_bytes, former.size_bytes))
+                end = durable.read_at(fd, offset, former.size_bytes - offset)
+                after = durable.fingerprint_of(os.fstat(fd))
+        except OSError:
+            return None  # whoever reads the whole file will say what is wrong with it
+        return (head, end) if after == former else None
+
+    def write_end(
+        self, session_id: str, rest: bytes, former: Fingerprint, tail: Tail
+    ) -> FileWritten | None:
+        """Replace the session's file by one that differs from ``tail.at`` on; hold the lock.
+
+        Only the end is written, to the version before, which then is published; see ``spares``.
+
+        Returns:
+            None where that cannot be done: nothing was changed, and there is no spare any more.
+
+        Raises:
+            OSError: Nothing was changed.
+        """
+        self._refuse_large(session_id, tail.at + len(rest))
+        spare = tail.spare
+        if spare is None:
+            self.refusals["no version before"] += 1
+            return None
+        try:
+            written = self._write_end(session_id, rest, former, tail.at, spare)
+        except BaseException as error:  # Ctrl-C too: half a spare is of no use
+            self.drop_spare(spare)
+            if not isinstance(error, Refused):
+                raise
+            self.refusals[str(error)] += 1
+            return None
+        self.files_written += 1
+        self.ends_written += 1
+        return written
+
+    def _write_end(
+        self, session_id: str, rest: bytes, former: Fingerprint, at: int, spare: Spare
+    ) -> FileWritten:
+        path, temp = self.path(session_id), os.path.join(self._tmp, spare.name)
+        ends = self.read_ends(session_id, former, 0, spare.common)
+        if ends is None:
+            raise Refused("the file was changed")
+        end = ends[1][: at - spare.common] + rest
+        new = brought_up_to_date(temp, spare, end, mtime_ns=_later(former))
+        kept = self._keep_former(session_id, path)
+        if kept is None:
+            raise Refused("no hard links here")
+        try:
+            written = self._publish(session_id, temp, path, new)
+        except FileNotFoundError as error:
+            durable.discard(os.path.join(self._tmp, kept))
+            # Whoever made it dropped it as he closed; what is published is what it was.
+            raise Refused("the spare is gone") from error
+        except BaseException:  # Ctrl-C too
+            durable.discard(os.path.join(self._tmp, kept))
+            raise
+        # What the disk did not confirm may come back after a power cut: it must stay as it is.
+        if written.doubt:
+            durable.discard(os.path.join(self._tmp, kept))
+            return written
+        return written._replace(spare=self._spare(session_id, kept, former, at))
+
+    def _keep_former(self, session_id: str, path: str) -> str | None:
+        """Give the published file a private name too, so that it stays when it is replaced."""
+        if not (CAN_LEASE and self._durable):
+            return None
+        kept = self._temp_path(session_id, _SPARE)
+        try:
+            os.link(path, kept, follow_symlinks=False)
+        except OSError:
+            return None  # this file system has no hard links, or no more of them
+        return os.path.basename(kept)
+
+    def _spare(self, session_id: str, name: str, former: Fingerprint, common: int) -> Spare | None:
+        """Return the version that was just replaced as a spare, if it is what it was."""
+        path = os.path.join(self._tmp, name)
+        now = self._is_at(path, former)
+        self._drop_own_spare(session_id)
+        self._spares[session_id] = name
+        if len(self._spares) > _MOST_SPARES:
+            self._drop_own_spare(list(self._spares)[0])  # noqa: RUF015  (other threads change it)
+        if now is None:
+            durable.discard(path)
+            return None
+        return Spare(name, common, now)
+
+    def drop_spare(self, spare: Spare) -> None:
+        """Remove a spare that is of no more use; its session's lock must be held."""
+        durable.discard(os.path.join(self._tmp, spare.name))
+
+    def _drop_own_spare(self, session_id: str) -> None:
+        if (name := self._spares.pop(session_id, None)) is not None:
+            durable.discard(os.path.join(self._tmp, name))
+
+    def drop_spares(self) -> None:
+        """Remove the spares that this object made; the sessions lose nothing."""
+        for session_id in list(self._spares):
+            self._drop_own_spare(session_id)
 
     # -- trash -------------------------------------------------------------------------------
 
@@ -497,7 +678,7 @@ class SessionFolder:
                 continue
             path = os.path.join(self._trash, name)
             try:
-                deleted_at = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+                deleted_at = _instant_of(stamp)
                 size_bytes = _size_of_all(path) if is_alone else os.lstat(path).st_size
             except (ValueError, FileNotFoundError, NotADirectoryError):
                 continue  # not ours, or purged just now
@@ -642,12 +823,36 @@ def _refuse_link(folder: str) -> None:
         raise OSError(errno.ELOOP, "a link has the name of a private folder; remove it", folder)
 
 
+def _instant_of(stamp: str) -> datetime:
+    """Return the instant that was written with ``_STAMP``.
+
+    Not by ``strptime``, which imports a module at its first use and has a lock of its own: a fork
+    in the middle of either hangs the child.
+
+    Raises:
+        ValueError: It is no such text.
+    """
+    if not _STAMPED.fullmatch(stamp):
+        raise ValueError(f"{stamp!r} is no time of deletion")
+    return datetime.fromisoformat(f"{stamp[:15]}.{stamp[15:21]}+00:00")
+
+
 def _checkpoints_beside(trashed: str) -> str:
     return trashed.removesuffix(_SUFFIX) + _CHECKPOINTS
 
 
 def _size_of_all(folder: str) -> int:
     return sum(os.lstat(os.path.join(folder, name)).st_size for name in os.listdir(folder))
+
+
+def _later(former: Fingerprint | None) -> int:
+    """Return a modification time of now, later than that of what it replaces."""
+    return max(time.time_ns(), former.mtime_ns + 1 if former else 0)
+
+
+def _is_same_file(one: Fingerprint, other: Fingerprint) -> bool:
+    """Tell whether only names were given and taken in between, which moves ctime."""
+    return one._replace(ctime_ns=0) == other._replace(ctime_ns=0)
 
 
 def _is_settled(fingerprint: Fingerprint) -> bool:

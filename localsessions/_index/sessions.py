@@ -20,13 +20,20 @@ from localsessions._index.changelog import State, fingerprint_of, next_number, s
 from localsessions._index.cursor import Cursor
 from localsessions._index.database import Database
 from localsessions._index.words import fold
-from localsessions.models import Fingerprint, Order, SessionChange, SessionSummary
+from localsessions.models import (
+    Fingerprint,
+    Order,
+    SessionChange,
+    SessionSummary,
+    Spare,
+    Tail,
+)
 
 __all__ = ["Filter", "IndexRow", "SessionIndex", "listing_of"]
 
 T = TypeVar("T")
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SCHEMA = f"""
 CREATE TABLE sessions (
   session_id TEXT PRIMARY KEY, folded TEXT NOT NULL,
@@ -34,7 +41,7 @@ CREATE TABLE sessions (
   created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
   size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, settled INTEGER NOT NULL, digest BLOB NOT NULL,
-  change INTEGER NOT NULL, summary TEXT NOT NULL, good TEXT, seal INTEGER NOT NULL
+  change INTEGER NOT NULL, summary TEXT NOT NULL, good TEXT, tail TEXT, seal INTEGER NOT NULL
 );
 CREATE INDEX by_last_activity ON sessions (last_activity, session_id);
 CREATE INDEX by_created_at ON sessions (created_at, session_id);
@@ -50,7 +57,7 @@ CREATE TABLE gone (session_id TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT
 CREATE INDEX gone_by_change ON gone (change);
 {changelog.SCHEMA}
 """
-_COLUMNS = "session_id, fingerprint, settled, digest, change, summary, good, seal"
+_COLUMNS = "session_id, fingerprint, settled, digest, change, summary, good, tail, seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,8 @@ class Filter:
 class IndexRow(NamedTuple):
     """What the index knows of one file.
 
-    ``settled`` says that the fingerprint can be believed; ``digest`` is the hash of the content.
+    ``settled`` says that the fingerprint can be believed; ``digest`` is the hash of the content;
+    ``tail`` is known of files that a store wrote.
     """
 
     summary: SessionSummary
@@ -98,6 +106,7 @@ class IndexRow(NamedTuple):
     digest: bytes
     folded: str
     change: int = 0
+    tail: Tail | None = None
 
 
 class SessionIndex:
@@ -437,12 +446,18 @@ def _put(db: sqlite3.Connection, row: IndexRow, is_logged: bool) -> bool:
     """Record a file that somebody changed; tell whether it was more than touched."""
     session_id = row.summary.session_id
     before, change = _found(db, session_id)
+    if before and before.settled and _is_same_version(before, row):
+        return False  # it was known, and where it ends perhaps with it
     after = _state_of(row, before)
     _replace(db, row, after, before, change)
     changed = not changelog.same(before, after)
     if changed and is_logged:
         changelog.remember(db, session_id, before)
     return changed
+
+
+def _is_same_version(known: State, row: IndexRow) -> bool:
+    return (known.fingerprint, known.digest) == (row.fingerprint, row.digest)
 
 
 def _replace(
@@ -454,10 +469,11 @@ def _replace(
     if former is None or not changelog.same(former, now):
         change = next_number(db)
     fingerprint = ":".join(map(str, row.fingerprint))
-    sealed = fingerprint, row.settled, row.digest, change, now.summary, now.good
+    tail = _packed_tail(row.tail)
+    sealed = fingerprint, row.settled, row.digest, change, now.summary, now.good, tail
     db.execute(
         "INSERT OR REPLACE INTO sessions "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             session_id,
             row.folded,
@@ -525,7 +541,7 @@ def _place(db: sqlite3.Connection, session_id: str) -> tuple[int, bool]:
     return change, not unreadable
 
 
-_Columns: TypeAlias = tuple[str, str, int, bytes, int, str, str | None, int]
+_Columns: TypeAlias = tuple[str, str, int, bytes, int, str, str | None, str | None, int]
 
 
 def _sealed(found: _Columns) -> tuple[State, int]:
@@ -533,15 +549,28 @@ def _sealed(found: _Columns) -> tuple[State, int]:
     session_id, *parts, seal = found
     if seal != seal_of(session_id, *parts):
         raise sqlite3.DatabaseError(f"the row of {session_id!r} is garbled")
-    _, fingerprint, settled, digest, change, text, good, _ = found
+    _, fingerprint, settled, digest, change, text, good, _, _ = found
     return State(fingerprint_of(fingerprint), bool(settled), digest, text, good), change
 
 
 def _row(found: _Columns) -> IndexRow:
     state, change = _sealed(found)
-    return IndexRow(
-        _unpacked(state.summary), state.fingerprint, state.settled, state.digest, "", change
-    )
+    summary, tail = _unpacked(state.summary), _unpacked_tail(found[7])
+    return IndexRow(summary, state.fingerprint, state.settled, state.digest, "", change, tail)
+
+
+def _packed_tail(tail: Tail | None) -> str | None:
+    if tail is None:
+        return None
+    spare = tail.spare
+    return json.dumps([tail.at, spare and [spare.name, spare.common, *spare.fingerprint]])
+
+
+def _unpacked_tail(text: str | None) -> Tail | None:
+    if text is None:
+        return None
+    at, spare = json.loads(text)
+    return Tail(at, spare and Spare(spare[0], spare[1], Fingerprint(*spare[2:])))
 
 
 def _packed(summary: SessionSummary) -> str:

@@ -23,8 +23,8 @@ BREAKAGES = (
     Mutation(
         'with "fast", a new file is not synced before it is renamed',
         "localsessions/_files/folder.py",
-        "        new = durable.write_new(temp, data, mtime_ns=mtime_ns, durable=True)",
-        "        new = durable.write_new(temp, data, mtime_ns=mtime_ns, durable=self._durable)",
+        "        new = durable.write_new(temp, data, mtime_ns=_later(former), durable=True)",
+        "        new = durable.write_new(temp, data, mtime_ns=_later(former), durable=self._durable)",
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[append-fast]",
     ),
     Mutation(
@@ -80,8 +80,8 @@ BREAKAGES = (
     Mutation(
         "with fast durability the file is not synced before the rename",
         "localsessions/_files/folder.py",
-        "new = durable.write_new(temp, data, mtime_ns=mtime_ns, durable=True)",
-        "new = durable.write_new(temp, data, mtime_ns=mtime_ns, durable=self._durable)",
+        "new = durable.write_new(temp, data, mtime_ns=_later(former), durable=True)",
+        "new = durable.write_new(temp, data, mtime_ns=_later(former), durable=self._durable)",
         "tests/proof/test_power_cuts.py::test_with_fast_durability_each_session_is_one_whole_version_after_a_cut[xfs]",
     ),
     Mutation(
@@ -250,8 +250,8 @@ BREAKAGES = (
     Mutation(
         "the modification time is the clock's, whatever the former one was",
         "localsessions/_files/folder.py",
-        "        mtime_ns = max(time.time_ns(), former.mtime_ns + 1 if former else 0)\n",
-        "        mtime_ns = time.time_ns()\n",
+        "    return max(time.time_ns(), former.mtime_ns + 1 if former else 0)\n",
+        "    return time.time_ns()\n",
         "tests/proof/test_clocks.py::test_times_numbers_and_ids_grow_whatever_the_clock_does",
     ),
     # hostile input
@@ -402,6 +402,42 @@ BREAKAGES = (
         "        status.st_ctime_ns,\n",
         "        0,\n",
         "tests/proof/test_state_machine.py::test_a_walk_through_the_rules_by_hand",
+    ),
+    # writing the end only, and listing
+    Mutation(
+        "a spare is written although somebody reads it",
+        "localsessions/_files/spares.py",
+        "        with leased(fd):\n",
+        "        with contextlib.nullcontext():\n",
+        "tests/test_growth.py::test_a_reader_that_keeps_an_old_version_open_never_sees_it_change",
+    ),
+    Mutation(
+        "a spare is written although it has another name",
+        "localsessions/_files/spares.py",
+        "            if status.st_nlink != 1:\n",
+        "            if False:\n",
+        "tests/test_growth.py::test_a_backup_of_hard_links_never_changes",
+    ),
+    Mutation(
+        "the end of a file is not synced before it is published",
+        "localsessions/_files/durable.py",
+        "    os.fdatasync(fd)  #",
+        "    # ",
+        "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[append, and again-full]",
+    ),
+    Mutation(
+        "what stands before the end is not compared with what was written",
+        "localsessions/_growth.py",
+        "row.settled and row.fingerprint == found",
+        "row and row.summary",
+        "tests/test_growth.py::test_an_edit_by_another_program_between_two_turns_stays",
+    ),
+    Mutation(
+        "a listing believes the index without looking at the files",
+        "localsessions/store.py",
+        "            stale = [row for row in rows if not self._reconciler.look(row)]\n",
+        "            stale: list[IndexRow] = []\n",
+        "tests/test_reconcile.py::test_what_a_page_returns_is_right_without_any_sweep[replaced]",
     ),
 )
 

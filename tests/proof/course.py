@@ -24,7 +24,7 @@ __all__ = ["ALIKE", "DISTINCT", "Course", "course_of", "every"]
 DISTINCT = (
     "append", "create", "delete with checkpoints", "save, merging", "fork",
     "restore with checkpoints", "cleanup", "empty_trash with checkpoints", "save_checkpoint",
-    "delete_checkpoint", "clear_checkpoints", "repair",
+    "delete_checkpoint", "clear_checkpoints", "append, and again",
 )  # fmt: skip
 """Verbs of which each goes a way of its own: all their calls are attacked."""
 

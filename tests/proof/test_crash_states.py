@@ -37,7 +37,13 @@ from proof.judge import Judge
 from proof.tracing import Trace, trace
 from proof.verbs import VERBS, State, prepared
 
-SMALL = ["create the first", "append", "delete with checkpoints", "empty_trash with checkpoints"]
+SMALL = [
+    "create the first",
+    "append",
+    "append, and again",
+    "delete with checkpoints",
+    "empty_trash with checkpoints",
+]
 FEW, MANY = Bounds(contents=4, combinations=24), Bounds(contents=24, combinations=96)
 SOME, DEEP = Bounds(contents=8, combinations=64), Bounds(contents=160, combinations=256)
 # The index is written in the same way by all verbs: these look at it as closely as at the sessions.

@@ -25,7 +25,7 @@ from proof.injecting import Call, Injection, Zygote, zygote
 from proof.verbs import VERBS, message, prepared, said, sound, with_checkpoints
 
 ATTACK = "calls that fail"
-SMALL = ("append", "create", "delete with checkpoints")
+SMALL = ("append", "append, and again", "create", "delete with checkpoints")
 # What each call may say by its manual page; flock's EACCES means that somebody else has the lock.
 ERRORS = {
     "openat": ("EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR"),

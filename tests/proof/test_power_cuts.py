@@ -161,8 +161,10 @@ class Round:
             start(*broken, str(self.folder), str(logs[-1]), str(writer), self._number, own)
         pids = [ready_writer(log) for log in logs]
         time.sleep(self._chance.uniform(0, 0.25))  # the moment is what is random here
+        for log in logs:
+            load.dark_after(str(log)).touch()
         self.disk.cut()
-        if self._number % 2:  # others go on until they notice: nothing may be acknowledged
+        if self._number % 2:  # others go on until they notice
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
         self._nursery.wait()

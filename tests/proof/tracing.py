@@ -57,7 +57,7 @@ _LOOKING = frozenset({
 })  # fmt: skip
 _MARKING = frozenset({"access", "faccessat", "faccessat2"})
 _FCNTL = re.compile(
-    r"F_(GETFL|GETFD|SETFD|GETLK|SETLK|SETLKW|OFD_\w+|SETLEASE|GETLEASE|GETPIPE_SZ)"
+    r"F_(GETFL|GETFD|SETFD|GETLK|SETLK|SETLKW|OFD_\w+|SETLEASE|GETLEASE|SETSIG|GETPIPE_SZ)"
 )
 _LINE = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+)(.*)$")
 _UNFINISHED = re.compile(r"^(\d+) +(.*) <unfinished \.\.\.>$")

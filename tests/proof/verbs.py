@@ -110,6 +110,25 @@ def save_new(store: SessionStore) -> None:
     store.save(Session(session_id="n", title="new"))
 
 
+def turns(store: SessionStore) -> None:
+    # The first of a process writes the file whole, those after it the end only. What was done
+    # before an interruption is not done again.
+    done = {one["id"] for one in store.load("s").messages}
+    for number in (3, 4, 5):
+        if f"m{number}" not in done:
+            store.append("s", message(number))
+
+
+def one_turn(folder: Path) -> None:
+    with SessionStore(folder) as store:
+        store.append("s", message(3))
+
+
+def two_turns(folder: Path) -> None:
+    with SessionStore(folder) as store:
+        store.append("s", message(4))
+
+
 def merge(store: SessionStore) -> None:
     mine, theirs = store.load("s"), store.load("s")
     theirs.title = "theirs"
@@ -166,6 +185,7 @@ VERBS: dict[str, Verb] = {
     "save, merging": Verb(merge, one_session, (theirs_saved,)),
     "edit": Verb(edit, one_session),
     "append": Verb(lambda store: store.append("s", message(3), message(4)), one_session),
+    "append, and again": Verb(turns, one_session, (one_turn, two_turns)),
     "upsert_run": Verb(
         lambda store: store.upsert_run("s", {"run_id": "r"}, message(3)), one_session
     ),
@@ -283,7 +303,8 @@ def sound(store: SessionStore) -> State:
         for item in sorted(store.trash(), key=lambda item: item.session_id)
     ]
     tmp = Path(store.save_dir) / ".localsessions" / "tmp"
-    assert list(tmp.iterdir()) == [], "a temp file is left over"
+    # Spares are kept while their process lives.
+    assert [path for path in tmp.iterdir() if path.suffix != ".spare"] == [], "a file is left over"
     state["findings"] = list[JsonValue](
         sorted(f"{one.kind} {one.session_id}" for one in store.verify())
     )

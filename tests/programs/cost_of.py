@@ -1,0 +1,38 @@
+"""Do one thing between two marks, which whoever traces the system calls can see.
+
+cost_of.py FOLDER WHAT; asking for files called ``/cost-begin`` and ``/cost-end`` are the marks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from localsessions import SessionStore
+
+TURN = ({"role": "user", "content": "why? " * 100}, {"role": "assistant", "content": "so. " * 100})
+WHATS: dict[str, Callable[[SessionStore], object]] = {
+    "append": lambda store: store.append("s", *TURN),
+    "upsert_run": lambda store: store.upsert_run("s", {"run_id": "r"}, *TURN),
+    "switch_agent": lambda store: store.switch_agent("s", "coder"),
+    "tag": lambda store: store.tag("s", "work"),
+    "tail": lambda store: store.tail("s", 2),
+    "list": lambda store: store.list(),
+    "count": lambda store: store.count(),
+    "create": lambda store: store.create("n"),
+}
+
+
+def main(folder: str, what: str) -> None:
+    with SessionStore(folder) as store:
+        store.list()
+        if what not in ("list", "count"):
+            store.append("s", *TURN)  # the first turn of a process is written whole
+            store.append("s", *TURN)
+        os.access("/cost-begin", os.F_OK)
+        WHATS[what](store)
+        os.access("/cost-end", os.F_OK)
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,87 @@
+"""What a verb costs does not grow with what is stored: counted in system calls and bytes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from localsessions import SessionStore
+
+PROGRAM = Path(__file__).parent / "programs" / "cost_of.py"
+CALLS = "%file,%desc,fsync,fdatasync,rename,ftruncate"
+CALL = re.compile(r"(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)")
+READS = ("read", "pread64")
+WRITES = ("write", "pwrite64")
+
+
+@dataclass
+class Cost:
+    """What was done between the marks."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    read: int = 0
+    written: int = 0
+
+
+def cost(folder: Path, what: str, trace: Path) -> Cost:
+    """Return what a process of its own does for one verb, in a store that it has just opened."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    command = [strace, "-f", "-qq", "-s", "32", "-e", f"trace={CALLS}", "-o", str(trace)]
+    subprocess.run([*command, sys.executable, str(PROGRAM), str(folder), what], check=True)
+    found = Cost()
+    lines = trace.read_text("utf-8", "replace").splitlines()
+    begin, end = (
+        next(at for at, line in enumerate(lines) if mark in line)
+        for mark in ("/cost-begin", "/cost-end")
+    )
+    for line in lines[begin + 1 : end]:
+        if (match := CALL.match(line)) is None:
+            continue
+        name, result = match.group(1), int(match.group(3))
+        found.calls[name] += 1
+        found.read += result if name in READS else 0
+        found.written += result if name in WRITES else 0
+    return found
+
+
+def fill(folder: Path, messages: int, sessions: int) -> None:
+    with SessionStore(folder, durability="fast") as store:
+        session = store.create("s")
+        session.messages = [
+            {"id": f"m{number}", "role": "user", "content": "said " * 50}
+            for number in range(messages)
+        ]
+        store.save(session)
+        for number in range(sessions):
+            store.create(f"other{number}")
+
+
+@pytest.mark.parametrize("what", ["append", "upsert_run", "switch_agent", "tag", "tail"])
+def test_a_turn_costs_the_same_in_a_long_session(what: str, tmp_path: Path) -> None:
+    fill(tmp_path / "short", 100, 1)
+    fill(tmp_path / "long", 10_000, 1)
+    short, long = (cost(tmp_path / name, what, tmp_path / "trace") for name in ("short", "long"))
+    assert long.calls == short.calls
+    # A page more or less of the index, a block more or less of the file's hash.
+    assert long.written <= short.written + 16_384
+    assert long.read <= short.read + 32_768
+
+
+@pytest.mark.parametrize("what", ["append", "create", "list", "count"])
+def test_a_verb_costs_the_same_among_many_sessions(what: str, tmp_path: Path) -> None:
+    fill(tmp_path / "few", 10, 60)
+    fill(tmp_path / "many", 10, 1200)
+    few, many = (cost(tmp_path / name, what, tmp_path / "trace") for name in ("few", "many"))
+    # Whether the stripe's lock file is there already, and how many pages of the index are read.
+    assert abs(many.calls.total() - few.calls.total()) <= 16
+    assert many.read <= few.read + 64 * 1024
+    assert many.written <= few.written + 64 * 1024

@@ -101,6 +101,9 @@ class Database:
 
         Callers that put something in earlier compare ``generation`` before and after.
         """
+        return self._run(act, is_put_in=True)
+
+    def _run(self, act: Callable[[sqlite3.Connection], T], *, is_put_in: bool) -> T:
         self._forget_parent()
         with self._lock:
             for _ in range(3):
@@ -110,8 +113,9 @@ class Database:
                 except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     self._heal(error)
                     continue
-                # Where another process made it anew meanwhile, what was put in is gone with it.
-                if not self._is_swapped():
+                # Where another process made it anew meanwhile, what was put in is gone with it;
+                # what was asked was answered of a whole one.
+                if not (is_put_in and self._is_swapped()):
                     return answer
             return act(self._known(self._open()))
 
@@ -146,7 +150,7 @@ class Database:
             with self._transaction(connection, "DEFERRED"):
                 return act(self._known(connection))
 
-        return self.run(read)
+        return self._run(read, is_put_in=False)
 
     @contextmanager
     def _transaction(self, connection: sqlite3.Connection, kind: str) -> Iterator[None]:

@@ -34,6 +34,7 @@ def nursery(one_nursery: Nursery) -> Iterator[Nursery]:
     one_nursery.clear()
 
 
+@pytest.mark.proof
 def test_interrupted_verbs_leave_nothing_taken_and_a_legal_order(
     folder: Path, tmp_path: Path, nursery: Nursery
 ) -> None:

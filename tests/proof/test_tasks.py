@@ -1,4 +1,4 @@
-"""Fifty tasks of one event loop work on one session and are cancelled at random.
+"""Many tasks of one event loop work on one session and are cancelled at random.
 
 A cancelled call has an unknown outcome, as a killed one has; whatever it began in its thread ends
 there. No lock stays taken, the next verb works, and what everybody saw has a legal order.
@@ -20,7 +20,7 @@ from proof.counting import sized, tried
 from proof.history import Recorder, assert_linearizable, rows_of, version_of
 from proof.register import OK
 
-TASKS = 50
+TASKS = 24  # with more of unknown outcome the search for an order takes too long
 
 
 class Task:

@@ -10,6 +10,7 @@ https://docs.agno.com/database/session-storage . An agent keeps no session betwe
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ from benchmarks.contestants.contract import Contestant, Said
 AGENT = "benchmark"
 
 
-class AgnoStore(Contestant):
+class AgnoStore(Contestant, ABC):
     """The verbs; which database it is, is said below."""
 
     db: Any
@@ -34,8 +35,9 @@ class AgnoStore(Contestant):
         self.db = self.database()
         self.held: dict[str, AgentSession] = {}
 
+    @abstractmethod
     def database(self) -> Any:
-        raise NotImplementedError
+        """Open the database of the class; both below have one."""
 
     def close(self) -> None:
         self.db.close()

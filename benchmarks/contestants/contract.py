@@ -28,7 +28,11 @@ def user_of(number: int) -> str:
 
 
 class Contestant:
-    """One store in one folder, as a program that uses it would hold it."""
+    """One store in one folder, as a program that uses it would hold it.
+
+    Verbs are not abstract, since hardly anybody has all of them: the append floor cannot list. One
+    that is called without being offered is a mistake of the harness, and raises.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

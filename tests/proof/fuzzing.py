@@ -137,6 +137,9 @@ def decode(data: bytes) -> None:
     # An unknown field follows the known one that it followed; where those stood in another order
     # than the format's, the unknown ones change places with them.
     assert _unordered(again.extra) == _unordered(session.extra)
+    known = [key for key in document if key in Session.model_fields]
+    if known == [key for key in Session.model_fields if key in known]:
+        assert exact(again.extra) == exact(session.extra)
     assert _codec.encode(again) == written
     assert _codec.is_unchanged(session, _codec.encode(session, {}), {})
     _codec.summarize(session, len(data))

@@ -13,8 +13,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -69,9 +69,18 @@ class StripedLocks:
         by_stripe: dict[int, list[str]] = {}
         for session_id in session_ids:
             by_stripe.setdefault(stripe_of(session_id), []).append(session_id)
-        with ExitStack() as stack:
-            for number in sorted(by_stripe):
-                stack.enter_context(self._stripe(number).hold(by_stripe[number], self.timeout))
+        with self._hold_in_order(sorted(by_stripe.items())):
+            yield
+
+    @contextmanager
+    def _hold_in_order(self, stripes: list[tuple[int, list[str]]]) -> Iterator[None]:
+        # Not by an ExitStack: an error raised while it leaves refers to itself by the stack's
+        # frame, and a lock that Ctrl-C did not let it leave stays taken until garbage collection.
+        if not stripes:
+            yield
+            return
+        (number, session_ids), *others = stripes
+        with self._stripe(number).hold(session_ids, self.timeout), self._hold_in_order(others):
             yield
 
     @contextmanager
@@ -167,11 +176,11 @@ class _Stripe:
         if self._file_lock is None:
             return
         try:
-            self._file_lock.release(force=True)
+            _in_plain(self._file_lock.release, force=True)
         except OSError as error:
             _log.warning("lock %s was not let go of (%s)", self.path, error)
             with suppress(OSError):
-                self._file_lock.release(force=True)
+                _in_plain(self._file_lock.release, force=True)
 
     @contextmanager
     def _marked(self, session_ids: list[str]) -> Iterator[None]:
@@ -192,7 +201,7 @@ class _Stripe:
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
-                self._kept_lock().acquire(timeout=left, poll_interval=_POLL)
+                _in_plain(self._kept_lock().acquire, timeout=left, poll_interval=_POLL)
             except filelock.Timeout:
                 raise LockTimeoutError(timeout, session_id=session_id, path=self.path) from None
             except OSError as error:
@@ -229,6 +238,19 @@ class _Stripe:
                 "the lock was lost, its file replaced or the process forked; nothing was written",
                 self.path,
             )
+
+
+def _in_plain(act: Callable[..., object], **arguments: float) -> None:
+    """Raise the first cause of what filelock groups with the errors of its cleaning up."""
+    try:
+        act(**arguments)
+    except BaseExceptionGroup as errors:  # Ctrl-C too, which nobody would know in a group
+        cause: BaseException = (
+            errors.subgroup(KeyboardInterrupt) or errors.subgroup(OSError) or errors
+        )
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        raise cause from None
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -39,11 +39,12 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Writes docs/benchmarks.md; `make bench BENCH=--quick` is the short one.
+# Writes docs/benchmarks.md and docs/benchmarks/; `make bench BENCH=--quick` is the short one.
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(BENCH)
 	$(BIN)/python benchmarks/watching.py
 	$(BIN)/python benchmarks/idle.py --minutes 1
+	$(BIN)/python benchmarks/handover.py
 
 # Makes the JSON Schema again after a change of the models; a test holds it.
 schema: $(READY)

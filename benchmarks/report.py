@@ -120,6 +120,13 @@ section names it. Milliseconds: median, and in brackets the quartiles. A name wi
 back control before its data was synced: after a power cut the turn may be gone."""
 
 
+PROCESSES = """\
+## Several processes
+
+What a turn costs where two and four processes append to one session and to many, and how often one
+writes a file whole: [benchmarks/handover.md](benchmarks/handover.md)."""
+
+
 def page(results: Results) -> str:
     """Return docs/benchmarks.md."""
     parts = ["# Benchmarks", HOW.format(mark=NOT_DURABLE)]
@@ -127,7 +134,7 @@ def page(results: Results) -> str:
         parts.append("**From a quick run: few rounds, small sizes. Do not quote.**")
     parts += [_machine(results), _aims(results), _durability(results)]
     parts += [part for table in TABLES for part in _table(results, table)]
-    parts += [_memory(results), _packages(results), *_gaps(results)]
+    parts += [_memory(results), _packages(results), PROCESSES, *_gaps(results)]
     return "\n\n".join(_wrapped(part) for part in parts if part) + "\n"
 
 

@@ -50,15 +50,19 @@ __all__ = [
     "decode_ends",
     "decode_value",
     "encode",
+    "encode_document",
     "encode_value",
+    "first_message",
     "inner_id",
     "is_unchanged",
     "last_messages_begin",
     "messages_end",
     "parse_json",
+    "places_of_messages",
     "rebase",
     "summarize",
     "summarize_unreadable",
+    "without_messages",
 ]
 
 MAX_DEPTH = 200
@@ -101,11 +105,19 @@ def encode(session: Session, stamps: Mapping[str, JsonValue] | None = None) -> b
             would make its file unreadable, or the file would be too large.
         FormatVersionError: The session was read from a file of a newer format.
     """
+    return encode_document(session, stamps or {})[0]
+
+
+def encode_document(
+    session: Session, stamps: Mapping[str, JsonValue]
+) -> tuple[bytes, dict[str, JsonValue]]:
+    """Return the file of a session, see ``encode``, and the top level of what it says."""
     if session.format != FORMAT:
         raise FormatVersionError(session.session_id, session.format, FORMAT)
-    data = encode_value(_document(session, stamps or {}), session_id=session.session_id)
+    document = _document(session, stamps)
+    data = encode_value(document, session_id=session.session_id)
     _refuse_unreadable(session)
-    return data
+    return data, document
 
 
 def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
@@ -166,29 +178,26 @@ def _huge_number(session: Session) -> str | None:
 
 def _document(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Return the top level in the order of the format, unknown fields where they stood."""
-    base = session._base
-    unknown = dict(session.extra)
+    base, unknown = session._base, dict(session.extra)
+    spelled = base.times if base else {}
+    said = {**session.__dict__, **stamps}  # half the time of asking for each
+    for instant in _INSTANTS:
+        if isinstance(value := said[instant], datetime):
+            said[instant] = _spelled(value, spelled.get(instant))
     document: dict[str, JsonValue] = {}
-    places = _unknown_after(base.keys) if base else {}
-    for name in (None, *_FIELDS):
-        if name is not None:
-            value = stamps[name] if name in stamps else _field(session, name)
-            if name == "messages" or not _is_empty(value):
-                document[name] = value
+    places = _unknown_after(base.keys) if base and unknown else {}
+    for name in (None, *_FIELDS) if places else _FIELDS:
+        if name is not None and (name == "messages" or not _is_empty(said[name])):
+            document[name] = said[name]
         for key in places.get(name, ()):
             if key in unknown:
                 document[key] = unknown.pop(key)
     return document | unknown
 
 
-def _field(session: Session, name: str) -> JsonValue:
-    value: JsonValue | datetime = getattr(session, name)
-    if not isinstance(value, datetime):
-        return value
-    base = session._base
-    spelled = base.times.get(name) if base else None
-    # An instant that was not changed keeps its spelling, offset and digits included.
-    return spelled if spelled and parse_instant(spelled) == value else format_instant(value)
+def _spelled(instant: datetime, text: str | None) -> str:
+    """Return an instant as text; one that was not changed keeps its spelling, offset and digits."""
+    return text if text and parse_instant(text) == instant else format_instant(instant)
 
 
 def _is_empty(value: JsonValue) -> bool:
@@ -383,12 +392,35 @@ def decode_ends(
     before, found, _ = head.partition(_MESSAGES)
     if not found or not end.startswith((_MESSAGES_END, _MESSAGE)):
         return None
-    data = before + _MESSAGES + (end if end.startswith(_MESSAGE) else end[len(_MESSAGES_END) - 1 :])
+    has_messages = end.startswith(_MESSAGE)
+    data = before + _MESSAGES + end if has_messages else without_messages(before, end)
     try:
         session = decode(data, session_id=session_id, fingerprint=fingerprint)
     except UnreadableSessionError:
         return None
     return (session, before) if session._base and session._base.canonical else None
+
+
+def without_messages(before: bytes, end: bytes) -> bytes:
+    """Return a session's file without its messages, of what stands before and behind them."""
+    return before + _MESSAGES + end[len(_MESSAGES_END) - 1 :]
+
+
+def first_message(before: bytes) -> int:
+    """Return the place of the first message, see ``places_of_messages``."""
+    return len(before) + len(_MESSAGES)
+
+
+def places_of_messages(data: bytes) -> list[int]:
+    """Return where what is before each message ends, in a part of a file that ends with the last.
+
+    That is the comma between two messages, or the line of the first one.
+    """
+    places, place = [], data.find(_MESSAGE)
+    while place >= 0:
+        places.append(place - data.startswith(b",", place - 1) if place else 0)
+        place = data.find(_MESSAGE, place + 1)
+    return places
 
 
 def last_messages_begin(data: bytes, count: int) -> int | None:
@@ -418,12 +450,20 @@ def added(data: bytes, before: bytes) -> bytes | None:
 
 
 def rebase(
-    session: Session, data: bytes, stamps: Mapping[str, JsonValue], fingerprint: Fingerprint
+    session: Session,
+    data: bytes,
+    stamps: Mapping[str, JsonValue],
+    fingerprint: Fingerprint,
+    document: Mapping[str, JsonValue] | None = None,
 ) -> None:
-    """Let a session stand on what was just written of it: ``data``, encoded with ``stamps``."""
+    """Let a session stand on what was just written of it: ``data``, encoded with ``stamps``.
+
+    ``document`` is its top level, where it is known.
+    """
     for name, value in stamps.items():
         setattr(session, name, value)
-    document = _document(session, stamps)
+    if document is None:
+        document = _document(session, stamps)
     times = {name: str(document[name]) for name in _INSTANTS if name in document}
     session._base = Base(data, fingerprint, tuple(document), times, canonical=True, settled=True)
 

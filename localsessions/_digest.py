@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-__all__ = ["block_start", "digest_of", "digest_with_end"]
+__all__ = ["block_start", "blocks_of", "digest_of", "digest_with", "from_block"]
 
 _BLOCK = 8192
 _SIZE = 20
@@ -19,19 +19,28 @@ _MODULUS = 1 << (8 * _SIZE)
 
 def digest_of(data: bytes) -> bytes:
     """Return the hash of a file."""
-    return _packed(_sum(data, 0))
+    return _packed(sum(blocks_of(data, 0)))
 
 
-def digest_with_end(former: bytes, former_end: bytes, end: bytes, start: int) -> bytes:
-    """Return the hash of a file that differs from a former one from ``start`` on.
+def blocks_of(end: bytes, start: int) -> list[int]:
+    """Return the hashes of the blocks of a file from ``start`` on, where a block begins."""
+    view = memoryview(end)
+    return [
+        int.from_bytes(
+            sha1(b"%d:" % (start + at) + view[at : at + _BLOCK], usedforsecurity=False).digest()
+        )
+        for at in range(0, len(end), _BLOCK)
+    ]
 
-    Args:
-        former: The former hash.
-        former_end: The former file from ``start`` on.
-        end: The file from ``start`` on.
-        start: The start of a block, see ``block_start``.
-    """
-    return _packed(int.from_bytes(former) - _sum(former_end, start) + _sum(end, start))
+
+def digest_with(former: bytes, former_blocks: list[int], blocks: list[int]) -> bytes:
+    """Return the hash of a file that differs from a former one in its last blocks only."""
+    return _packed(int.from_bytes(former) - sum(former_blocks) + sum(blocks))
+
+
+def from_block(blocks: list[int], start: int, place: int) -> list[int]:
+    """Return those of the blocks from ``start`` on that begin at ``place`` or later."""
+    return blocks[(place - start) // _BLOCK :]
 
 
 def block_start(place: int) -> int:
@@ -41,13 +50,3 @@ def block_start(place: int) -> int:
 
 def _packed(number: int) -> bytes:
     return (number % _MODULUS).to_bytes(_SIZE)
-
-
-def _sum(data: bytes, start: int) -> int:
-    view = memoryview(data)
-    return sum(
-        int.from_bytes(
-            sha1(b"%d:" % (start + at) + view[at : at + _BLOCK], usedforsecurity=False).digest()
-        )
-        for at in range(0, len(data), _BLOCK)
-    )

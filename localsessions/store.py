@@ -11,16 +11,17 @@ import inspect
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType, UnionType
 from typing import Literal, Self, get_args
 
 from pydantic import JsonValue
 
-from localsessions import _checkpoints, _codec, _growth
+from localsessions import _checkpoints, _codec
 from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, SessionFolder, folded, is_session_id
+from localsessions._growth import Growth, last_messages
 from localsessions._index import (
     Cursor,
     Filter,
@@ -133,6 +134,7 @@ class SessionStore:
         self._index = SessionIndex(os.path.join(private, "index.sqlite3") if writable else None)
         self._texts = FullText(os.path.join(private, "search.sqlite3") if writable else None)
         self._reconciler = Reconciler(self._folder, self._index, self._texts)
+        self._growth = Growth(self._folder, self._index)
         self._feed = Feed(self._folder, self._reconciler)
         self._closed = False
 
@@ -469,21 +471,22 @@ class SessionStore:
         *,
         user_id: str | None = None,
         is_activity: bool = True,
-        needs_messages: bool = False,
+        run_id: str | None = None,
     ) -> SessionSummary:
         """Change what stands behind the messages, and add some; under the lock.
 
         ``add`` may be called twice: first with a session whose own messages are not there, so that
-        nothing of them is read or written, unless it needs them.
+        nothing of them is read or written, but for those from the first of the run that it needs.
         """
         with self._lock(session_id):
-            if not needs_messages:
-                found = self._grow(session_id, add, user_id, is_activity=is_activity)
-                if found is not None:
-                    return found
+            found = self._grow(session_id, add, user_id, is_activity=is_activity, run_id=run_id)
+            if found is not None:
+                return found
             session = self.load(session_id, user_id=user_id)
             add(session)
             self._store(session, is_activity=is_activity)
+            if run_id is not None:
+                self._growth.learn(session)
         return _summary(session)
 
     def _grow(
@@ -493,20 +496,22 @@ class SessionStore:
         user_id: str | None,
         *,
         is_activity: bool,
+        run_id: str | None,
     ) -> SessionSummary | None:
         """Add without what stands before; None: it has to be loaded, nothing was done."""
-        growing = _growth.begin(session_id, self._folder, self._index)
+        growing = self._growth.begin(session_id, run_id)
         if growing is None:
             return None
         session = growing.session
         self._refuse_stranger(session, user_id)
         add(session)
         stamps = _stamps(session, is_activity=is_activity)
-        data = _codec.encode(session, stamps)
+        data, document = _codec.encode_document(session, stamps)
         if _codec.is_unchanged(session, data, stamps):
+            self._growth.keep(growing)
             return growing.row.summary
         with self._reconciler.changing():
-            published = _growth.publish(growing, data, stamps, self._folder)
+            published = self._growth.publish(growing, data, document, stamps)
             if published is None:
                 return None
             written, row = published
@@ -552,7 +557,7 @@ class SessionStore:
 
         # One with an id may take the place of an earlier one.
         has_ids = any("id" in message for message in messages)
-        self._add(session_id, upsert, user_id=user_id, needs_messages=has_ids)
+        self._add(session_id, upsert, user_id=user_id, run_id=run_id if has_ids else None)
 
     def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
         """Make another agent the current one and record the switch.
@@ -669,7 +674,7 @@ class SessionStore:
             raise ValueError(f"n must be 0 or more, not {n}")
         self._refuse_closed()
         if n:
-            found = _growth.last_messages(session_id, n, self._folder, self._index)
+            found = last_messages(session_id, n, self._folder, self._index)
             if found is not None:
                 return tuple(found)
         messages = self.load(session_id).messages
@@ -1262,11 +1267,9 @@ class SessionStore:
 
     # -- below all verbs ---------------------------------------------------------------------
 
-    @contextmanager
-    def _lock(self, session_id: str) -> Iterator[None]:
+    def _lock(self, session_id: str) -> AbstractContextManager[None]:
         self._refuse_closed()
-        with self._folder.lock(session_id):
-            yield
+        return self._folder.lock(session_id)
 
     def _refresh(self, *, fresh: bool = False) -> None:
         self._refuse_closed()
@@ -1390,9 +1393,21 @@ def _message(message: Mapping[str, JsonValue]) -> Message:
     if not isinstance(message.get("role"), str):
         raise ValueError("a message needs a role, a text, as in {'role': 'user', 'content': 'Hi'}")  # noqa: TRY004
     made: Message = {} if "id" in message else {"id": made_id("msg")}
-    made.update(copy.deepcopy(dict(message)))
+    try:
+        made.update((key, _copied(value)) for key, value in message.items())
+    except RecursionError:  # it contains itself, perhaps, which is refused by its place
+        made.update(copy.deepcopy(dict(message)))
     made.setdefault("created_at", format_instant(utc_now()))
     return made
+
+
+def _copied(value: JsonValue) -> JsonValue:
+    """Return JSON with containers of its own; what is not JSON stays, and is refused later."""
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_copied(item) for item in value]
+    return value
 
 
 def _upserted(

@@ -65,7 +65,10 @@ def fill(folder: Path, messages: int, sessions: int) -> None:
             store.create(f"other{number}")
 
 
-@pytest.mark.parametrize("what", ["append", "upsert_run", "switch_agent", "tag", "tail"])
+TURNS = ("append", "upsert_run", "upsert_run with ids", "switch_agent", "tag")
+
+
+@pytest.mark.parametrize("what", [*TURNS, "tail"])
 def test_a_turn_costs_the_same_in_a_long_session(what: str, tmp_path: Path) -> None:
     fill(tmp_path / "short", 100, 1)
     fill(tmp_path / "long", 10_000, 1)
@@ -74,6 +77,20 @@ def test_a_turn_costs_the_same_in_a_long_session(what: str, tmp_path: Path) -> N
     # A page more or less of the index, a block more or less of the file's hash.
     assert long.written <= short.written + 16_384
     assert long.read <= short.read + 32_768
+
+
+@pytest.mark.parametrize("what", TURNS)
+def test_a_turn_reads_nothing_of_the_session_and_writes_what_is_new(
+    what: str, tmp_path: Path
+) -> None:
+    fill(tmp_path / "s", 1000, 1)
+    found = cost(tmp_path / "s", what, tmp_path / "trace")
+    # One lock, one transaction of the index, two syncs; a page of the index is 4,120 bytes.
+    assert found.calls["fsync"] + found.calls["fdatasync"] == 2
+    assert found.calls["open"] + found.calls["openat"] <= 3
+    assert found.calls.total() <= 64
+    assert found.read == 0
+    assert found.written <= 12 * 4120
 
 
 @pytest.mark.parametrize("what", ["append", "create", "list", "count"])

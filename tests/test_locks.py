@@ -288,6 +288,20 @@ def test_a_child_neither_holds_nor_releases_the_lock_of_its_parent(
     assert store.load("s").title == "by the parent"
 
 
+def test_a_child_does_not_keep_the_lock_of_a_parent_that_died(
+    folder: Path, store: SessionStore, impatient: SessionStore, start: Start
+) -> None:
+    store.create("s")
+    holder = start("hold_with_child.py", folder, "s")
+    assert said(holder) == "held"
+    with pytest.raises(LockTimeoutError):
+        impatient.rename("s", "x")
+    holder.kill()
+    holder.wait()
+    impatient.rename("s", "free, and the child lives")
+    holder.communicate()  # ends the child
+
+
 # Lock files
 
 

@@ -50,7 +50,7 @@ _CHECKPOINTS = ".checkpoints"
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _STAMPED = re.compile(r"[0-9]{8}T[0-9]{12}Z")
 _SPARE = ".spare"
-_MOST_SPARES = 8
+_MOST_SPARES = 32
 _READ_TRIES = 5
 _READ_PAUSE = 0.004
 # Faults of one file, not of the process: the session is unreadable and all others are well.
@@ -135,6 +135,7 @@ class SessionFolder:
         self.ends_written = 0
         self.refusals: Counter[str] = Counter()
         self._spares: dict[str, str] = {}
+        self._refused: set[str] = set()
         self._prepare()
 
     def path(self, session_id: str) -> str:
@@ -373,8 +374,9 @@ class SessionFolder:
             UnstorableValueError: It would be too large to be read again.
         """
         self._refuse_large(session_id, len(data))
-        if former and tail:
-            written = self.write_end(session_id, data[tail.at :], former, tail)
+        if former and tail and not self._was_refused(tail.spare):
+            end = data[tail.spare.common :] if tail.spare else b""
+            written = self.write_end(session_id, end, former, tail)
             if written is not None:
                 return written
         self._drop_own_spare(session_id)
@@ -476,11 +478,17 @@ class SessionFolder:
         return (head, end) if after == former else None
 
     def write_end(
-        self, session_id: str, rest: bytes, former: Fingerprint, tail: Tail
+        self, session_id: str, end: bytes, former: Fingerprint, tail: Tail
     ) -> FileWritten | None:
         """Replace the session's file by one that differs from ``tail.at`` on; hold the lock.
 
         Only the end is written, to the version before, which then is published; see ``spares``.
+
+        Args:
+            session_id: Whose file.
+            end: Of the new file, from ``tail.spare.common`` on.
+            former: What is there now; the new modification time is later than its.
+            tail: Where the end begins.
 
         Returns:
             None where that cannot be done: nothing was changed, and there is no spare any more.
@@ -488,49 +496,60 @@ class SessionFolder:
         Raises:
             OSError: Nothing was changed.
         """
-        self._refuse_large(session_id, tail.at + len(rest))
         spare = tail.spare
         if spare is None:
             self.refusals["no version before"] += 1
             return None
+        self._refuse_large(session_id, spare.common + len(end))
         try:
-            written = self._write_end(session_id, rest, former, tail.at, spare)
+            written = self._write_end(session_id, end, former, tail.at, spare)
         except BaseException as error:  # Ctrl-C too: half a spare is of no use
             self.drop_spare(spare)
             if not isinstance(error, Refused):
                 raise
             self.refusals[str(error)] += 1
+            self._refused.add(spare.name)
             return None
         self.files_written += 1
         self.ends_written += 1
         return written
 
+    def _was_refused(self, spare: Spare | None) -> bool:
+        """Tell, once, whether a spare was refused and dropped: the index may still name it."""
+        if spare is None or spare.name not in self._refused:
+            return False
+        self._refused.discard(spare.name)
+        return True
+
     def _write_end(
-        self, session_id: str, rest: bytes, former: Fingerprint, at: int, spare: Spare
+        self, session_id: str, end: bytes, former: Fingerprint, at: int, spare: Spare
     ) -> FileWritten:
         path, temp = self.path(session_id), os.path.join(self._tmp, spare.name)
-        ends = self.read_ends(session_id, former, 0, spare.common)
-        if ends is None:
-            raise Refused("the file was changed")
-        end = ends[1][: at - spare.common] + rest
         new = brought_up_to_date(temp, spare, end, mtime_ns=_later(former))
         kept = self._keep_former(session_id, path)
         if kept is None:
             raise Refused("no hard links here")
         try:
+            self._refuse_changed(kept, former)
             written = self._publish(session_id, temp, path, new)
-        except FileNotFoundError as error:
+        except BaseException as error:  # Ctrl-C too
             durable.discard(os.path.join(self._tmp, kept))
+            if not isinstance(error, FileNotFoundError):
+                raise
             # Whoever made it dropped it as he closed; what is published is what it was.
             raise Refused("the spare is gone") from error
-        except BaseException:  # Ctrl-C too
-            durable.discard(os.path.join(self._tmp, kept))
-            raise
         # What the disk did not confirm may come back after a power cut: it must stay as it is.
         if written.doubt:
             durable.discard(os.path.join(self._tmp, kept))
             return written
+        if self._spares.get(session_id) == spare.name:
+            del self._spares[session_id]  # it has the session's own name now
         return written._replace(spare=self._spare(session_id, kept, former, at))
+
+    def _refuse_changed(self, kept: str, former: Fingerprint) -> None:
+        """Make sure that what is about to be replaced is what the end was added to."""
+        if self._is_at(os.path.join(self._tmp, kept), former) is None:
+            raise Refused("the file was changed")
 
     def _keep_former(self, session_id: str, path: str) -> str | None:
         """Give the published file a private name too, so that it stays when it is replaced."""

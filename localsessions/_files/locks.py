@@ -9,24 +9,18 @@ lock then holds other processes off. Readers take no lock.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from zlib import crc32
 
+from localsessions._files.lock_file import LockFile
 from localsessions._files.names import folded
 from localsessions.errors import LockTimeoutError
 
-if TYPE_CHECKING:
-    from filelock import FileLock
-
 __all__ = ["StripedLocks", "stripe_of"]
-
-_log = logging.getLogger("localsessions")
 
 _STRIPES = 256
 _WHOLE = "whole"
@@ -57,8 +51,7 @@ class StripedLocks:
         self._stripes: dict[str, _Stripe] = {}
         self._pid = os.getpid()
 
-    @contextmanager
-    def hold(self, session_ids: Iterable[str]) -> Iterator[None]:
+    def hold(self, session_ids: Sequence[str]) -> AbstractContextManager[None]:
         """Hold the locks of some sessions; their stripes are taken in order, so nobody deadlocks.
 
         Raises:
@@ -66,6 +59,12 @@ class StripedLocks:
             RuntimeError: This thread holds one of them already, inside ``edit``.
         """
         self._forget_parent()
+        if len(session_ids) == 1:
+            return self._stripe(stripe_of(session_ids[0])).hold([session_ids[0]], self.timeout)
+        return self._hold_all(session_ids)
+
+    @contextmanager
+    def _hold_all(self, session_ids: Sequence[str]) -> Iterator[None]:
         by_stripe: dict[int, list[str]] = {}
         for session_id in session_ids:
             by_stripe.setdefault(stripe_of(session_id), []).append(session_id)
@@ -137,8 +136,7 @@ class _Stripe:
         self._mutex = threading.Lock()
         self._owner: int | None = None
         self._held: set[str] = set()
-        self._identity: tuple[int, int] | None = None
-        self._file_lock: FileLock | None = None
+        self.file = LockFile(path)
 
     @contextmanager
     def hold(self, session_ids: list[str], timeout: float) -> Iterator[None]:
@@ -164,23 +162,12 @@ class _Stripe:
             if taken == [True]:
                 self._owner = None
                 try:
-                    self._unlock_file()
+                    self.file.let_go()
                 except BaseException:  # Ctrl-C too: others wait for the file
-                    self._unlock_file()
+                    self.file.let_go()
                     raise
                 finally:
                     self._mutex.release()
-
-    def _unlock_file(self) -> None:
-        """Let go of the file, if it is locked; what was done under the lock stands in any case."""
-        if self._file_lock is None:
-            return
-        try:
-            _in_plain(self._file_lock.release, force=True)
-        except OSError as error:
-            _log.warning("lock %s was not let go of (%s)", self.path, error)
-            with suppress(OSError):
-                _in_plain(self._file_lock.release, force=True)
 
     @contextmanager
     def _marked(self, session_ids: list[str]) -> Iterator[None]:
@@ -196,69 +183,24 @@ class _Stripe:
             self._held.difference_update(session_ids)
 
     def _lock_file(self, session_id: str | None, timeout: float, deadline: float) -> None:
-        import filelock
-
         while True:
-            left = max(0.0, deadline - time.monotonic())
+            left = deadline - time.monotonic()
             try:
-                _in_plain(self._kept_lock().acquire, timeout=left, poll_interval=_POLL)
-            except filelock.Timeout:
-                raise LockTimeoutError(timeout, session_id=session_id, path=self.path) from None
+                if self.file.try_once():
+                    return
             except OSError as error:
                 raise _named(error, self.path) from error
-            if self._identity == _identity(self.path):
-                return
-            # The file was removed or replaced between its opening and its locking.
-            self._kept_lock().release()
-            if not left:
+            if left <= 0:
                 raise LockTimeoutError(timeout, session_id=session_id, path=self.path)
-
-    def _kept_lock(self) -> FileLock:
-        if self._file_lock is None:
-            import filelock
-
-            self._file_lock = filelock.FileLock(
-                self.path,
-                mode=0o600,
-                thread_local=False,  # safe behind the mutex; a new object each time costs twice
-                fallback_to_soft=False,
-                preserve_lock_file=True,
-                on_acquired=self._remember,
-            )
-        return self._file_lock
-
-    def _remember(self, fd: int) -> None:
-        status = os.fstat(fd)
-        self._identity = status.st_dev, status.st_ino
+            time.sleep(min(_POLL, left))
 
     def check(self) -> None:
-        if self._identity != _identity(self.path):
+        if not self.file.is_in_place():
             raise OSError(
                 errno.ESTALE,
                 "the lock was lost, its file replaced or the process forked; nothing was written",
                 self.path,
             )
-
-
-def _in_plain(act: Callable[..., object], **arguments: float) -> None:
-    """Raise the first cause of what filelock groups with the errors of its cleaning up."""
-    try:
-        act(**arguments)
-    except BaseExceptionGroup as errors:  # Ctrl-C too, which nobody would know in a group
-        cause: BaseException = (
-            errors.subgroup(KeyboardInterrupt) or errors.subgroup(OSError) or errors
-        )
-        while isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
-        raise cause from None
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _named(error: OSError, path: str) -> OSError:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 __all__ = ["file_stem", "folded", "is_session_id", "session_id_of"]
 
 _ID_BYTES = 200
 # 255 is NAME_MAX of ext4, xfs, APFS and NTFS; the trash puts a time before and a suffix behind.
 _STEM_BYTES = 255 - len("20261231T235959000000Z-" + ".checkpoints")
+
+# Ids that were named last; one verb names its session's several times.
+_CACHED = 256
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@-]{4,120}")
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
@@ -31,6 +35,11 @@ def file_stem(session_id: str) -> str:
     """
     if not isinstance(session_id, str):
         raise TypeError(f"session_id must be a str, not {type(session_id).__name__}")
+    return _stem(session_id)
+
+
+@lru_cache(maxsize=_CACHED)
+def _stem(session_id: str) -> str:
     if _is_plain(session_id):
         return session_id
     _refuse_unsafe(session_id)
@@ -70,6 +79,7 @@ def is_session_id(text: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=_CACHED)
 def folded(session_id: str) -> str:
     """Return what two ids share when macOS or Windows would give them one file."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", session_id).casefold())

@@ -18,9 +18,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
+
+import orjson
 
 from localsessions.models import (
     ChangeKind,
@@ -33,6 +37,7 @@ from localsessions.models import (
 __all__ = [
     "KEPT_CHANGES",
     "SCHEMA",
+    "Log",
     "State",
     "begin",
     "changes_after",
@@ -122,16 +127,24 @@ def same(one: State | None, other: State | None) -> bool:
 
 def next_number(db: sqlite3.Connection) -> int:
     """Return a number greater than all before it."""
-    number = max(_meta(db, "change") + 1, time.time_ns() // 1000)
+    number = _after(_meta(db, "change"))
     _set_meta(db, "change", number)
     return number
 
 
+def _after(number: int) -> int:
+    return max(number + 1, time.time_ns() // 1000)
+
+
 def _meta(db: sqlite3.Connection, key: str) -> int:
     found = db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
-    if found is None or not isinstance(found[0], int) or not 0 <= found[0] < _LARGEST // 2:
+    return _checked(key, None if found is None else found[0])
+
+
+def _checked(key: str, value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value < _LARGEST // 2:
         raise sqlite3.DatabaseError(f"the index has lost its {key!r}")
-    return found[0]
+    return value
 
 
 def _set_meta(db: sqlite3.Connection, key: str, value: int) -> None:
@@ -173,13 +186,78 @@ def last_number(db: sqlite3.Connection) -> int:
 
 
 def _refuse_other_end(db: sqlite3.Connection, number: object) -> None:
-    # A page of an older database is well sealed: without this its readers would be told that
-    # nothing happened since.
     if number != _meta(db, "last"):
-        raise sqlite3.DatabaseError("the log of changes has lost its end")
+        raise sqlite3.DatabaseError(_OTHER_END)
+
+
+_OTHER_END = "the log of changes has lost its end"
 
 
 # -- writing -------------------------------------------------------------------------------------
+
+
+class Log:
+    """The log inside a transaction: read by one statement, and its numbers written by one.
+
+    Whoever asks for a number closes it before the transaction ends.
+    """
+
+    _READ = (
+        "SELECT (SELECT value FROM meta WHERE key = 'complete'),"
+        " (SELECT value FROM meta WHERE key = 'change'),"
+        " (SELECT value FROM meta WHERE key = 'last'),"
+        " (SELECT value FROM meta WHERE key = 'cut'),"
+        " (SELECT number FROM changes ORDER BY seq DESC LIMIT 1)"
+    )
+    _WRITE = (
+        "UPDATE meta SET value = CASE key WHEN 'change' THEN ? ELSE ? END"
+        " WHERE key IN ('change', 'last')"
+    )
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        *meta, self._end = db.execute(self._READ).fetchone()
+        complete, self._change, self._last, self._cut = map(
+            _checked, ("complete", "change", "last", "cut"), meta
+        )
+        self.is_complete = bool(complete)
+
+    def next_number(self) -> int:
+        """Return a number greater than all before it."""
+        self._change = _after(self._change)
+        return self._change
+
+    def add(
+        self, session_id: str, before: State | None, after: State | None, origin: str | None
+    ) -> None:
+        """Log that a session went from one state to another, if it did.
+
+        Origin None is an external change.
+        """
+        if same(before, after):
+            return
+        previous = self._cut if self._end is None else self._end
+        # A page of an older database is well sealed: without this its readers would be told that
+        # nothing happened since.
+        if previous != self._last:
+            raise sqlite3.DatabaseError(_OTHER_END)
+        number, seen_at = self.next_number(), time.time_ns() // 1000
+        kind = _kind(before, after)
+        details = _dumps(_details(before, after))
+        # Sealed together with the number before, so that none can go missing between two.
+        seal = seal_of(previous, number, session_id, kind, origin, seen_at, details)
+        seq = self._db.execute(
+            "INSERT INTO changes (number, session_id, kind, origin, seen_at, details, seal)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [number, session_id, kind, origin, seen_at, details, seal],
+        ).lastrowid
+        self._end = self._last = number
+        if seq is not None and seq % _CUT_EVERY == 0:
+            _cut(self._db, seq - KEPT_CHANGES)
+
+    def close(self) -> None:
+        """Write the numbers that were given."""
+        self._db.execute(self._WRITE, [self._change, self._last])
 
 
 def log(
@@ -189,26 +267,11 @@ def log(
     after: State | None,
     origin: str | None,
 ) -> None:
-    """Log that a session went from one state to another, if it did.
-
-    Origin None is an external change.
-    """
-    if same(before, after):
-        return
-    previous = last_number(db)
-    number, seen_at = next_number(db), time.time_ns() // 1000
-    kind = _kind(before, after)
-    details = json.dumps(_details(before, after), separators=(",", ":"))
-    # Sealed together with the number before, so that none can go missing between two.
-    seal = seal_of(previous, number, session_id, kind, origin, seen_at, details)
-    seq = db.execute(
-        "INSERT INTO changes (number, session_id, kind, origin, seen_at, details, seal)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [number, session_id, kind, origin, seen_at, details, seal],
-    ).lastrowid
-    _set_meta(db, "last", number)
-    if seq is not None and seq % _CUT_EVERY == 0:
-        _cut(db, seq - KEPT_CHANGES)
+    """Log one change, see ``Log.add``."""
+    if not same(before, after):
+        opened = Log(db)
+        opened.add(session_id, before, after, origin)
+        opened.close()
 
 
 def _kind(before: State | None, after: State | None) -> ChangeKind:
@@ -358,8 +421,19 @@ def _origin(made_by: str | None, own: str) -> ChangeOrigin:
     return "this store" if made_by == own else "another store"
 
 
-def _loads(text: str) -> dict[str, Any]:
-    found = json.loads(text)
+def _dumps(value: dict[str, object]) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates, which are escaped
+        return json.dumps(value, separators=(",", ":"))
+
+
+@lru_cache(maxsize=64)  # what a session goes to is what it comes from the next time
+def _loads(text: str) -> Mapping[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:  # lone surrogates and long numbers, which only this one reads
+        found = json.loads(text)
     if not isinstance(found, dict):
         raise sqlite3.DatabaseError("a summary is garbled")
     return found
@@ -367,9 +441,8 @@ def _loads(text: str) -> dict[str, Any]:
 
 def seal_of(*parts: object) -> int:
     """Return the checksum of a row, by which a garbled page is told."""
-    return crc32(
-        "\0".join(str(int(part) if isinstance(part, bool) else part) for part in parts).encode()
-    )
+    texts = [str(int(part)) if part is True or part is False else str(part) for part in parts]
+    return crc32("\0".join(texts).encode())
 
 
 def fingerprint_of(text: str) -> Fingerprint:

@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, TypeAlias, TypeVar
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from zlib import crc32
 
+import orjson
+
 from localsessions._index import changelog
-from localsessions._index.changelog import State, fingerprint_of, next_number, seal_of
+from localsessions._index.changelog import (
+    Log,
+    State,
+    fingerprint_of,
+    next_number,
+    pending_before,
+    seal_of,
+)
 from localsessions._index.cursor import Cursor
 from localsessions._index.database import Database
 from localsessions._index.words import fold
@@ -292,26 +302,28 @@ class SessionIndex:
                 that version, which then is an external change.
             origin: Of which store the change is.
         """
+        session_id = row.summary.session_id
 
         def write(db: sqlite3.Connection) -> None:
-            with self._database.writing(db):
-                session_id = row.summary.session_id
-                indexed, change = _found(db, session_id)
-                waits, logged = changelog.pending_before(db, session_id)
-                before = logged if waits else indexed
-                after = _state_of(row, indexed)
-                _replace(db, row, after, indexed, change)
+            columns, (waits, logged) = _columns_of(db, session_id), pending_before(db, session_id)
+            indexed, change = (None, 0) if columns is None else _sealed(_told(columns))
+            log, before = Log(db), logged if waits else indexed
+            after = _state_of(row, indexed)
+            if indexed is None or not changelog.same(indexed, after):
+                change = log.next_number()
+            _renew(db, columns, _columns(row, after, change))
+            if waits:
                 changelog.forget_pending(db, session_id)
-                if not changelog.is_complete(db):
-                    return
+            if log.is_complete:
                 if not _is_known(before, base):
                     found = read_base()
                     former = None if found is None else _state_of(found, before)
-                    changelog.log(db, session_id, before, former, None)
+                    log.add(session_id, before, former, None)
                     before = former
-                changelog.log(db, session_id, before, after, origin)
+                log.add(session_id, before, after, origin)
+            log.close()
 
-        self._database.run(write)
+        self._database.write(write)
 
     def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
         """Forget sessions whose files, asked inside the transaction, somebody removed."""
@@ -464,34 +476,73 @@ def _replace(
     db: sqlite3.Connection, row: IndexRow, now: State, former: State | None, change: int
 ) -> None:
     """Put a row in the place of its session's; a file that was only touched keeps its number."""
-    summary = row.summary
-    session_id = summary.session_id
+    session_id = row.summary.session_id
     if former is None or not changelog.same(former, now):
         change = next_number(db)
+    db.execute(f"INSERT OR REPLACE INTO sessions {_VALUES}", _columns(row, now, change))
+    db.execute("DELETE FROM gone WHERE session_id = ?", [session_id])
+
+
+_NAMES = (
+    *("session_id", "folded", "title", "user_id", "agent_id", "status"),
+    *("created_at", "last_activity", "expires_at", "size_bytes", "message_count", "unreadable"),
+    *("fingerprint", "settled", "digest", "change", "summary", "good", "tail", "seal"),
+)
+_VALUES = f"({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"
+_ALL = f"SELECT {', '.join(_NAMES)} FROM sessions WHERE session_id = ?"  # noqa: S608
+
+
+def _columns(row: IndexRow, now: State, change: int) -> tuple[object, ...]:
+    """Return what stands in the row of a session, in the order of ``_NAMES``."""
+    summary = row.summary
     fingerprint = ":".join(map(str, row.fingerprint))
     tail = _packed_tail(row.tail)
     sealed = fingerprint, row.settled, row.digest, change, now.summary, now.good, tail
-    db.execute(
-        "INSERT OR REPLACE INTO sessions "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            session_id,
-            row.folded,
-            fold(summary.title),
-            _key(summary.user_id),
-            _key(summary.agent_id),
-            _key(summary.status),
-            _microseconds(summary.created_at),
-            _microseconds(summary.last_activity),
-            _microseconds(summary.expires_at),
-            summary.size_bytes,
-            summary.message_count,
-            summary.unreadable is not None,
-            *sealed,
-            seal_of(session_id, *sealed),
-        ],
+    return (
+        summary.session_id,
+        row.folded,
+        _folded_title(summary.title),
+        _key(summary.user_id),
+        _key(summary.agent_id),
+        _key(summary.status),
+        _microseconds(summary.created_at),
+        _microseconds(summary.last_activity),
+        _microseconds(summary.expires_at),
+        summary.size_bytes,
+        summary.message_count,
+        summary.unreadable is not None,
+        *sealed,
+        seal_of(summary.session_id, *sealed),
     )
-    db.execute("DELETE FROM gone WHERE session_id = ?", [session_id])
+
+
+_folded_title = lru_cache(maxsize=256)(fold)  # it seldom changes from one turn to the next
+
+
+def _columns_of(db: sqlite3.Connection, session_id: str) -> tuple[Any, ...] | None:
+    """Return the row of a session as it stands, in the order of ``_NAMES``."""
+    found: tuple[Any, ...] | None = db.execute(_ALL, [session_id]).fetchone()
+    return found
+
+
+def _told(columns: tuple[Any, ...]) -> _Columns:
+    """Return of all columns those that are sealed, as ``_COLUMNS`` asks for them."""
+    return columns[0], *columns[12:]
+
+
+def _renew(
+    db: sqlite3.Connection, former: tuple[object, ...] | None, now: tuple[object, ...]
+) -> None:
+    """Put a row in the place of what was found; only indexes of what changed are touched."""
+    if former is None:
+        db.execute(f"INSERT INTO sessions {_VALUES}", now)
+        db.execute("DELETE FROM gone WHERE session_id = ?", now[:1])
+        return
+    changed = [at for at in range(len(now)) if former[at] != now[at]]
+    setting = ", ".join(f"{_NAMES[at]} = ?" for at in changed)
+    if changed:
+        query = f"UPDATE sessions SET {setting} WHERE session_id = ?"  # noqa: S608
+        db.execute(query, [*(now[at] for at in changed), now[0]])
 
 
 def _forget(db: sqlite3.Connection, session_id: str) -> bool:
@@ -563,7 +614,8 @@ def _packed_tail(tail: Tail | None) -> str | None:
     if tail is None:
         return None
     spare = tail.spare
-    return json.dumps([tail.at, spare and [spare.name, spare.common, *spare.fingerprint]])
+    told = None if spare is None else [spare.name, spare.common, *spare.fingerprint]
+    return orjson.dumps([tail.at, told]).decode()
 
 
 def _unpacked_tail(text: str | None) -> Tail | None:
@@ -574,18 +626,13 @@ def _unpacked_tail(text: str | None) -> Tail | None:
 
 
 def _packed(summary: SessionSummary) -> str:
-    # Escaped to ASCII: SQLite cannot hold the lone surrogates that a title may.
-    return json.dumps(dict(_plain(summary)), separators=(",", ":"))
-
-
-def _plain(summary: SessionSummary) -> Iterator[tuple[str, object]]:
-    for name, value in summary.__dict__.items():
-        if isinstance(value, datetime):
-            yield name, value.isoformat()
-        elif name == "unreadable" and value is not None:
-            yield name, dict(value)
-        else:
-            yield name, value
+    told = summary.__dict__
+    if summary.unreadable is not None:
+        told = {**told, "unreadable": dict(summary.unreadable)}
+    try:
+        return orjson.dumps(told).decode()
+    except TypeError:  # a title may hold lone surrogates, which are escaped, and numbers be long
+        return json.dumps(told, default=datetime.isoformat, separators=(",", ":"))
 
 
 def _unpacked(text: str) -> SessionSummary:

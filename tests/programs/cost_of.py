@@ -12,9 +12,17 @@ from collections.abc import Callable
 from localsessions import SessionStore
 
 TURN = ({"role": "user", "content": "why? " * 100}, {"role": "assistant", "content": "so. " * 100})
+
+
+def upsert(store: SessionStore, run_id: str) -> None:
+    said = [{**one, "id": f"{run_id}-{number}"} for number, one in enumerate(TURN)]
+    store.upsert_run("s", {"run_id": run_id}, *said)
+
+
 WHATS: dict[str, Callable[[SessionStore], object]] = {
     "append": lambda store: store.append("s", *TURN),
     "upsert_run": lambda store: store.upsert_run("s", {"run_id": "r"}, *TURN),
+    "upsert_run with ids": lambda store: upsert(store, "now"),
     "switch_agent": lambda store: store.switch_agent("s", "coder"),
     "tag": lambda store: store.tag("s", "work"),
     "tail": lambda store: store.tail("s", 2),
@@ -30,6 +38,9 @@ def main(folder: str, what: str) -> None:
         if what not in ("list", "count"):
             store.append("s", *TURN)  # the first turn of a process is written whole
             store.append("s", *TURN)
+        if what == "upsert_run with ids":
+            upsert(store, "first")  # which messages each run has is found out once
+            upsert(store, "second")
         os.access("/cost-begin", os.F_OK)
         WHATS[what](store)
         os.access("/cost-end", os.F_OK)

@@ -62,4 +62,4 @@ def find_nothing_taken(store: SessionStore, names: Sequence[str]) -> None:
     for stripe in store._folder._locks._stripes.values():
         assert stripe._owner is None, "a lock has an owner"
         assert not stripe._mutex.locked(), "a mutex is taken"
-        assert stripe._file_lock is None or not stripe._file_lock.is_locked, "a file is locked"
+        assert not stripe.file.is_held, "a file is locked"

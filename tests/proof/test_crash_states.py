@@ -41,6 +41,7 @@ SMALL = [
     "create the first",
     "append",
     "append, and again",
+    "upsert_run, and again",
     "delete with checkpoints",
     "empty_trash with checkpoints",
 ]

@@ -79,7 +79,7 @@ def once(call: Call) -> list[Injection]:
 def for_ever(call: Call) -> list[Injection]:
     """Return the ways in which a call and all after it can fail.
 
-    Unlocking cannot fail for ever in a process that goes on; see ``_unlock_file``.
+    Unlocking cannot fail for ever in a process that goes on; see ``LockFile.let_go``.
     """
     errors = [one for one in ERRORS.get(call.name, ()) if one in FOR_EVER]
     if call.name == "flock" and call.number > 1:

@@ -157,7 +157,7 @@ async def nothing_is_taken(store: AsyncSessionStore, names: list[str]) -> None:
         await store.rename(name, "free")
     for stripe in store._store._folder._locks._stripes.values():
         assert not stripe._mutex.locked()
-        assert stripe._file_lock is None or not stripe._file_lock.is_locked
+        assert not stripe.file.is_held
 
 
 def test_leaving_an_edit_that_is_cancelled_before_it_begins_lets_go_of_the_lock(

@@ -391,7 +391,9 @@ for room in (sessions, fulltext):
     if sys.argv[3] == "other tables":
         room._SCHEMA = room._SCHEMA.replace("role BLOB,", "role BLOB, more TEXT DEFAULT 'x',")
         room._SCHEMA = room._SCHEMA.replace("good TEXT,", "fine TEXT,")
-        sessions._COLUMNS = sessions._COLUMNS.replace("good", "fine")
+        for name in ("_COLUMNS", "_ALL", "_VALUES"):
+            setattr(sessions, name, getattr(sessions, name).replace("good", "fine"))
+        sessions._NAMES = tuple(name.replace("good", "fine") for name in sessions._NAMES)
 if sys.argv[3] == "another meaning":
     mark = "of another meaning: "
     def marked(one, packed=sessions._packed):

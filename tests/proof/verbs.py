@@ -129,6 +129,29 @@ def two_turns(folder: Path) -> None:
         store.append("s", message(4))
 
 
+# The second and the last take the file from the first message of the run on.
+RUNS = (("r", (3,)), ("r", (3, 4)), ("q", (5,)), ("r", (3, 4, 6)))
+
+
+def runs(store: SessionStore) -> None:
+    # Doing one again changes nothing.
+    for number in range(len(RUNS)):
+        upsert(store, number)
+
+
+def upsert(store: SessionStore, number: int) -> None:
+    run_id, numbers = RUNS[number]
+    store.upsert_run("s", {"run_id": run_id}, *map(message, numbers))
+
+
+def run_put(number: int) -> Callable[[Path], None]:
+    def put(folder: Path) -> None:
+        with SessionStore(folder) as store:
+            upsert(store, number)
+
+    return put
+
+
 def merge(store: SessionStore) -> None:
     mine, theirs = store.load("s"), store.load("s")
     theirs.title = "theirs"
@@ -189,6 +212,7 @@ VERBS: dict[str, Verb] = {
     "upsert_run": Verb(
         lambda store: store.upsert_run("s", {"run_id": "r"}, message(3)), one_session
     ),
+    "upsert_run, and again": Verb(runs, one_session, (run_put(0), run_put(1), run_put(2))),
     "switch_agent": Verb(lambda store: store.switch_agent("s", "coder"), one_session),
     "rename": Verb(lambda store: store.rename("s", "new"), one_session),
     "pin": Verb(lambda store: store.pin("s"), one_session),

@@ -16,7 +16,6 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from math import isfinite
@@ -267,13 +266,14 @@ def _own_fault(value: object) -> str | None:
         and abs(value) >= 10**MAX_DIGITS
     ):
         return f"it has more than {MAX_DIGITS} digits; store a text instead"
-    if isinstance(value, str) and _HALVES.search(value):
+    if isinstance(value, str) and re.search(_HALVES, value):
         return "a surrogate pair in two halves would come back as one character"
     return None
 
 
 _KEY = "a key must be a text"
-_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+# Patterns of what is seldom seen are compiled when they are used, not when this is imported.
+_HALVES = "[\ud800-\udbff][\udc00-\udfff]"
 
 
 def _remedy(value: object) -> str:
@@ -486,7 +486,7 @@ def decode(
     times = {name: text for name in _INSTANTS if isinstance(text := document.get(name), str)}
     session._base = Base(data, fingerprint, tuple(document), times, settled=settled)
     canonical = in_layout and list(_document(session, {}).items()) == list(document.items())
-    session._base = replace(session._base, canonical=canonical)
+    session._base = session._base._replace(canonical=canonical)
     return session
 
 
@@ -686,7 +686,7 @@ def _joined_digits(token: str) -> int:
 def _refuse_what_is_no_text(data: bytes) -> None:
     if not data.strip():
         raise _fault("the file is empty", data, 0)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or _UTF16.match(data):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or re.match(_UTF16, data):
         raise _fault("the file is UTF-16; save it as UTF-8", data, 0)
     if data.startswith(b"\xef\xbb\xbf"):
         raise _fault(
@@ -694,7 +694,7 @@ def _refuse_what_is_no_text(data: bytes) -> None:
         )
     if (nul := data.find(b"\0")) >= 0:
         raise _fault("NUL bytes, as after a crash that lost the end of the file", data, nul)
-    if marker := _CONFLICT.search(data):
+    if marker := re.search(_CONFLICT, data):
         raise _fault("merge conflict markers; resolve the conflict", data, marker.start())
     try:
         data.decode()
@@ -702,9 +702,9 @@ def _refuse_what_is_no_text(data: bytes) -> None:
         raise _fault("the file is not UTF-8", data, error.start) from None
 
 
-_UTF16 = re.compile(rb"(\0[^\0]){2}|([^\0]\0){2}")
+_UTF16 = rb"(\0[^\0]){2}|([^\0]\0){2}"
 # Raw newlines stand between tokens only, so no JSON text has a line that begins like this.
-_CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
+_CONFLICT = rb"(?m)^(<{7}|={7}|>{7}|\|{7})( |\r?$)"
 
 
 def _fault(reason: str, data: bytes, position: int | None) -> json.JSONDecodeError:
@@ -713,7 +713,7 @@ def _fault(reason: str, data: bytes, position: int | None) -> json.JSONDecodeErr
     return json.JSONDecodeError(reason, before, len(before))
 
 
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_TOKEN = r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+'
 
 
 def _tokens(text: str) -> Iterator[tuple[int, str, list[str | int], bool]]:
@@ -723,7 +723,7 @@ def _tokens(text: str) -> Iterator[tuple[int, str, list[str | int], bool]]:
     """
     path: list[str | int] = []
     previous = ""
-    for match in _TOKEN.finditer(text):
+    for match in re.finditer(_TOKEN, text):
         token = match.group()
         is_key = token[0] == '"' and previous in ("{", ",") and isinstance(path[-1], str)
         if token in "}]":

@@ -7,7 +7,6 @@ in the middle.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import secrets
@@ -20,6 +19,7 @@ from localsessions import _codec
 from localsessions._digest import digest_of
 from localsessions._files import FileWritten, SessionFolder, folded
 from localsessions._index import SESSION_ITSELF, Filter, FullText, IndexRow, SessionIndex, Text
+from localsessions._log import log
 from localsessions.errors import (
     ChangesExpiredError,
     SessionNotFoundError,
@@ -37,7 +37,6 @@ from localsessions.models import (
 
 __all__ = ["Differences", "Reconciler", "diff"]
 
-_log = logging.getLogger("localsessions")
 
 # A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
 _SWEEP_SHARE = 20
@@ -237,7 +236,7 @@ class Reconciler:
             with self.changing():
                 yield
         except OSError as error:
-            _log.warning("a change is not in the index yet: %s", error)
+            log().warning("a change is not in the index yet: %s", error)
 
     def _base_row(self, session_id: str, base: Base | None) -> IndexRow | None:
         if base is None:

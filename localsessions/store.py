@@ -30,11 +30,8 @@ from localsessions._index import (
     SessionIndex,
     listing_of,
 )
-from localsessions._merge import merge
 from localsessions._reconcile import Progress, Reconciler
-from localsessions._repair import repair
 from localsessions._retention import cutoff_of, verdict
-from localsessions._verify import verify
 from localsessions.errors import (
     ConflictError,
     FormatVersionError,
@@ -120,8 +117,7 @@ class SessionStore:
         _refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
-        # pydantic sets itself up at its first use: a fork in the middle of that hangs the child.
-        Session(session_id="first")
+        _set_up()
         self._folder = SessionFolder(
             os.fspath(save_dir),
             durability=durability,
@@ -386,6 +382,8 @@ class SessionStore:
 
     def _write_merged(self, session: Session, theirs: Session) -> None:
         """Write what both say together, and let the session be that."""
+        from localsessions._merge import merge
+
         merged, conflicts = merge(_loaded(session), session, theirs)
         if conflicts:
             raise self._conflict(session, theirs, conflicts)
@@ -1193,6 +1191,8 @@ class SessionStore:
         Returns:
             What was found, each with the repair that a person can choose; empty when all is well.
         """
+        from localsessions._verify import verify
+
         self._refuse_closed()
         findings = list(verify(self._folder, self._index, self._reconciler, on_progress))
         self._refresh(fresh=True)
@@ -1214,6 +1214,8 @@ class SessionStore:
             LockTimeoutError: Somebody is changing the session all the time.
             OSError: The folder cannot be written.
         """
+        from localsessions._repair import repair
+
         self._refuse_closed()
         return repair(finding, self._folder, self._reconciler, self._put)
 
@@ -1337,6 +1339,17 @@ class SessionStore:
         for twin in self._reconciler.answer(lambda: self._index.ids_folded_like(wanted)):
             if twin != session_id and self._folder.fingerprint(twin) is not None:
                 raise SessionExistsError(session_id, path=self.path(session_id), existing=twin)
+
+
+def _set_up() -> None:
+    """Do what importing the package put off; a fork in the middle of that would hang the child."""
+    import localsessions._merge
+    import localsessions._repair
+    import localsessions._verify  # noqa: F401
+
+    # Each is built at its first use; both at once, and with them what they hold.
+    Session.model_rebuild()
+    SessionSummary.model_rebuild()
 
 
 def _summary(session: Session) -> SessionSummary:

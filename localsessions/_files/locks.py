@@ -9,7 +9,6 @@ lock then holds other processes off. Readers take no lock.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import threading
 import time
@@ -23,10 +22,10 @@ from localsessions.errors import LockTimeoutError
 
 if TYPE_CHECKING:
     from filelock import FileLock
+from localsessions._log import log
 
 __all__ = ["StripedLocks", "stripe_of"]
 
-_log = logging.getLogger("localsessions")
 
 _STRIPES = 256
 _WHOLE = "whole"
@@ -169,7 +168,7 @@ class _Stripe:
         try:
             self._file_lock.release(force=True)
         except OSError as error:
-            _log.warning("lock %s was not let go of (%s)", self.path, error)
+            log().warning("lock %s was not let go of (%s)", self.path, error)
             with suppress(OSError):
                 self._file_lock.release(force=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -173,7 +174,9 @@ class SessionStore:
     def __del__(self) -> None:
         if not self._closed:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            self.close()
+            # At exit the threads of a watch are stopped for ever, perhaps with a mutex in hand.
+            if not sys.is_finalizing():
+                self.close()
 
     def __repr__(self) -> str:
         folder = getattr(self, "_folder", None)

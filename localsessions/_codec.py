@@ -18,7 +18,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from math import isfinite
+from typing import NamedTuple
 
 import orjson
 from pydantic import JsonValue, ValidationError
@@ -107,6 +109,10 @@ def encode(session: Session, stamps: Mapping[str, JsonValue] | None = None) -> b
     return data
 
 
+class _NotPlain(bytes):
+    """What orjson could not write, and would not read without loss; see ``Base.plain``."""
+
+
 def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
     """Return any JSON value in the layout of the session file.
 
@@ -118,7 +124,7 @@ def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
     except TypeError:
         # Integers beyond 64 bits and lone surrogates are JSON; all else is refused here.
         _refuse_unstorable(value, session_id)
-        data = _lay_out(value) + b"\n"
+        data = _NotPlain(_lay_out(value) + b"\n")
     else:
         if not _is_storable(value):
             _refuse_unstorable(value, session_id)
@@ -425,7 +431,15 @@ def rebase(
         setattr(session, name, value)
     document = _document(session, stamps)
     times = {name: str(document[name]) for name in _INSTANTS if name in document}
-    session._base = Base(data, fingerprint, tuple(document), times, canonical=True, settled=True)
+    session._base = Base(
+        data,
+        fingerprint,
+        tuple(document),
+        times,
+        canonical=True,
+        settled=True,
+        plain=not isinstance(data, _NotPlain),
+    )
 
 
 def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue]) -> bool:
@@ -463,17 +477,19 @@ def decode(
     fingerprint: Fingerprint,
     settled: bool = False,
     path: str | None = None,
+    plain: bool = False,
 ) -> Session:
     """Return the session that a file holds; ``session_id`` is the one that its name tells.
 
     Fields that are absent get the format's defaults; times that are absent are taken from the
-    messages or, at last, from the file. A newer format is read as far as it can be.
+    messages or, at last, from the file. A newer format is read as far as it can be. Of a file that
+    is known to be ``plain``, see ``Base``, that is not proven again.
 
     Raises:
         UnreadableSessionError: The file is no session; nothing of it is guessed.
     """
     try:
-        document, in_layout = _parse(data)
+        document, in_layout, is_plain = _parse(data, plain=plain)
         if not isinstance(document, dict):
             raise _fault("the file holds JSON, but not an object", data, 0)
         try:
@@ -484,10 +500,36 @@ def decode(
     except json.JSONDecodeError as fault:
         raise _unreadable(fault, session_id, path) from None
     times = {name: text for name in _INSTANTS if isinstance(text := document.get(name), str)}
-    session._base = Base(data, fingerprint, tuple(document), times, settled=settled)
-    canonical = in_layout and list(_document(session, {}).items()) == list(document.items())
-    session._base = session._base._replace(canonical=canonical)
+    canonical = in_layout and _is_as_written(document, session_id)
+    session._base = Base(
+        data,
+        fingerprint,
+        tuple(document),
+        times,
+        canonical=canonical,
+        settled=settled,
+        plain=canonical and is_plain,
+    )
     return session
+
+
+# What ``_document`` writes whatever a session holds.
+_ALWAYS = frozenset(
+    {"format", "session_id", "created_at", "messages", "status", "last_activity", "updated_at"}
+    | {"revision"}
+)
+
+
+def _is_as_written(document: Mapping[str, JsonValue], session_id: str) -> bool:
+    """Tell whether ``_document`` of the session that was just read gives its document again."""
+    known = {key: value for key, value in document.items() if key in _KNOWN}
+    return (
+        known.keys() >= _ALWAYS
+        and known["session_id"] == session_id
+        and list(known) == [name for name in _FIELDS if name in known]
+        and known.pop("messages") is not None
+        and not any(map(_is_empty, known.values()))
+    )
 
 
 def decode_value(data: bytes, *, session_id: str, path: str) -> JsonValue:
@@ -575,26 +617,30 @@ def parse_json(data: bytes) -> JsonValue:
             number that no float can hold or an integer of more than ``MAX_DIGITS``, or is nested
             deeper than ``MAX_DEPTH``.
     """
-    return _parse(data)[0]
+    return _parse(data).value
 
 
-def _parse(data: bytes) -> tuple[JsonValue, bool]:
-    """Return the value, and whether the file is laid out as orjson would lay it out."""
+class _Parsed(NamedTuple):
+    """What a file holds, whether it is laid out as orjson would, and whether it is plain too."""
+
+    value: JsonValue
+    in_layout: bool
+    is_plain: bool
+
+
+def _parse(data: bytes, *, plain: bool = False) -> _Parsed:
     # A file that equals its own rewriting lost nothing in orjson: no duplicate key, no integer
     # turned float. TypeError: nested deeper than orjson can write.
     with contextlib.suppress(orjson.JSONDecodeError, TypeError):
         value: JsonValue = orjson.loads(data)
-        if (
-            _PERHAPS_TOO_DEEP not in data
-            and _may_be_laid_out(value, data)
-            and orjson.dumps(value, option=_LAYOUT) == data
-        ):
-            return value, True
+        if plain or (_may_be_laid_out(value, data) and orjson.dumps(value, option=_LAYOUT) == data):
+            return _Parsed(value, in_layout=True, is_plain=True)
     value = None  # a large document is not in memory twice
     value = _parse_strictly(data)
     with contextlib.suppress(TypeError):
-        return value, _may_be_laid_out(value, data) and _lay_out(value) + b"\n" == data
-    return value, False
+        in_layout = _may_be_laid_out(value, data) and _lay_out(value) + b"\n" == data
+        return _Parsed(value, in_layout, is_plain=False)
+    return _Parsed(value, in_layout=False, is_plain=False)
 
 
 def _may_be_laid_out(value: JsonValue, data: bytes) -> bool:
@@ -602,19 +648,18 @@ def _may_be_laid_out(value: JsonValue, data: bytes) -> bool:
 
     Indented, what is nested 200 levels deep is 200 times as long as it was on one line.
     """
+    if len(data) <= _SMALL_BYTES:
+        return _PERHAPS_TOO_DEEP not in data
     spaces, depth = 0, 0
-    level: list[JsonValue] = [value] if len(data) > _SMALL_BYTES else []
-    while level and spaces <= len(data):
+    level: list[JsonValue] = [value]
+    while level and spaces <= len(data) and depth <= MAX_DEPTH:
         depth += 1
-        containers = [item for item in level if type(item) is dict or type(item) is list]
-        spaces += 2 * depth * sum(map(len, containers))
-        level = [
-            inner
-            for item in containers
-            for inner in (item.values() if isinstance(item, dict) else item)
-            if type(inner) is dict or type(inner) is list
-        ]
-    return spaces <= len(data)
+        dicts = [item for item in level if type(item) is dict]
+        lists = [item for item in level if type(item) is list]
+        spaces += 2 * depth * (sum(map(len, dicts)) + sum(map(len, lists)))
+        inner = chain(chain.from_iterable(map(dict.values, dicts)), chain.from_iterable(lists))
+        level = [item for item in inner if type(item) is dict or type(item) is list]
+    return spaces <= len(data) and depth <= MAX_DEPTH
 
 
 def _parse_strictly(data: bytes) -> JsonValue:

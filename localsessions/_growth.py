@@ -126,12 +126,12 @@ def _row_of(growing: Growing, rest: bytes, written: FileWritten) -> IndexRow:
         }
     )
     end = growing.end[: tail.at - start] + rest
-    added = _codec.messages_end(rest, base.keys)
+    added, plain = _codec.messages_end(rest, base.keys), tail.plain and base.plain
     return IndexRow(
         summary,
         written.fingerprint,
         True,
         digest_with_end(row.digest, growing.end, end, start),
         folded(row.summary.session_id),
-        tail=None if added is None else Tail(tail.at + added, written.spare),
+        tail=None if added is None else Tail(tail.at + added, written.spare, plain),
     )

@@ -254,13 +254,16 @@ class Tail(NamedTuple):
     Attributes:
         at: Bytes up to the end of the last message, which adding does not change.
         spare: The version before, if there is one to be brought up to date.
+        plain: Whether the file is known to be one that needs no other proof, see ``Base``.
     """
 
     at: int
     spare: Spare | None
+    plain: bool = False
 
 
-class Base(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Base:
     """What a session was read from: the other half of a compare-and-swap.
 
     Attributes:
@@ -270,6 +273,8 @@ class Base(NamedTuple):
         times: The instants as the file spelled them, by key.
         canonical: Whether writing the session unchanged gives ``data`` again.
         settled: Whether a file with this fingerprint is sure to hold ``data`` still.
+        plain: Whether ``data`` is canonical and orjson reads it without loss: no integer in it is
+            beyond 64 bits.
     """
 
     data: bytes
@@ -278,6 +283,7 @@ class Base(NamedTuple):
     times: Mapping[str, str]
     canonical: bool = False
     settled: bool = False
+    plain: bool = False
 
 
 def _as_files_are(schema: dict[str, Any]) -> None:

@@ -197,6 +197,19 @@ class SessionIndex:
 
         return self._read(read)
 
+    def is_plain(self, session_id: str, fingerprint: Fingerprint) -> bool:
+        """Tell whether the file of a fingerprint is known to need no proof, see ``Tail``."""
+        query = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"  # noqa: S608
+
+        def read(db: sqlite3.Connection) -> bool:
+            if (found := db.execute(query, [session_id]).fetchone()) is None:
+                return False
+            (state, _), tail = _sealed(found), _unpacked_tail(found[7])
+            is_it = state.settled and state.fingerprint == fingerprint
+            return is_it and tail is not None and tail.plain
+
+        return self._read(read)
+
     def ids_folded_like(self, folded: str) -> list[str]:
         """Return the ids that macOS or Windows would give the file of this one."""
         query = "SELECT session_id FROM sessions WHERE folded = ?"
@@ -563,14 +576,15 @@ def _packed_tail(tail: Tail | None) -> str | None:
     if tail is None:
         return None
     spare = tail.spare
-    return json.dumps([tail.at, spare and [spare.name, spare.common, *spare.fingerprint]])
+    kept = spare and [spare.name, spare.common, *spare.fingerprint]
+    return json.dumps([tail.at, kept, tail.plain])
 
 
 def _unpacked_tail(text: str | None) -> Tail | None:
     if text is None:
         return None
-    at, spare = json.loads(text)
-    return Tail(at, spare and Spare(spare[0], spare[1], Fingerprint(*spare[2:])))
+    at, spare, *plain = json.loads(text)
+    return Tail(at, spare and Spare(spare[0], spare[1], Fingerprint(*spare[2:])), plain == [True])
 
 
 def _packed(summary: SessionSummary) -> str:

@@ -145,7 +145,7 @@ def _refuse_unreadable(session: Session) -> None:
     if name := _huge_number(session):
         raise UnstorableValueError(name, _HUGE, session_id=session.session_id)
     try:
-        Session.model_validate({name: getattr(session, name) for name in _FIELDS})
+        Session.model_validate(session.__dict__)
     except ValidationError as error:
         path, reason = _wrong_types(error)[0]
         raise UnstorableValueError(
@@ -369,7 +369,8 @@ def common_end(base: Base | None, data: bytes) -> int | None:
     if base is None or not base.canonical:
         return None
     end = messages_end(base.data, base.keys)
-    return end if end is not None and data.startswith(base.data[:end]) else None
+    # A view: a slice would copy all messages.
+    return end if end is not None and data.startswith(memoryview(base.data)[:end]) else None
 
 
 def decode_ends(
@@ -456,7 +457,7 @@ def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue])
     cut = data.rfind(_TAIL)
     return (
         former.rfind(_TAIL) == cut
-        and former.startswith(data[:cut])
+        and former.startswith(memoryview(data)[:cut])
         and _without(stamps, former[cut:]) == _without(stamps, data[cut:])
     )
 

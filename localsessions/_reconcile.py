@@ -204,7 +204,12 @@ class Reconciler:
         return now.summary
 
     def record(
-        self, session: Session, data: bytes, written: FileWritten, base: Base | None
+        self,
+        session: Session,
+        data: bytes,
+        written: FileWritten,
+        base: Base | None,
+        digest: bytes,
     ) -> None:
         """Record what was just written over ``base``, inside the session's lock.
 
@@ -214,8 +219,8 @@ class Reconciler:
         end = _codec.messages_end(data, session._base.keys) if session._base else None
         plain = session._base is not None and session._base.plain
         tail = None if end is None else Tail(end, written.spare, plain)
-        hashed, fold = digest_of(data), folded(session.session_id)
-        row = IndexRow(summary, written.fingerprint, True, hashed, fold, tail=tail)
+        fold = folded(session.session_id)
+        row = IndexRow(summary, written.fingerprint, True, digest, fold, tail=tail)
         former = None if base is None else base.fingerprint
         with self._recording():
             self._index.record(

@@ -20,6 +20,7 @@ from typing import Literal, Self, get_args
 from pydantic import JsonValue
 
 from localsessions import _checkpoints, _codec, _growth
+from localsessions._digest import block_start, digest_of, digest_with_end
 from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, SessionFolder, folded, is_session_id
 from localsessions._index import (
@@ -57,7 +58,6 @@ from localsessions.models import (
     Session,
     SessionChange,
     SessionSummary,
-    Spare,
     StoreStats,
     Tail,
     TrashedSession,
@@ -1316,7 +1316,8 @@ class SessionStore:
             self._refuse_twin(session.session_id)
         base = session._base
         end = _codec.common_end(base, data) if former else None
-        spare = self._spare(session.session_id, former) if former else None
+        row = self._row(session.session_id, former) if former else None
+        spare = row.tail.spare if row and row.tail else None
         if spare and end is None:
             self._folder.drop_spare(spare)
         tail = None if end is None else Tail(end, spare)
@@ -1324,17 +1325,15 @@ class SessionStore:
             written = self._folder.write(session.session_id, data, former, tail)
             # From here on the content is visible: memory and index move on with it, come what may.
             _codec.rebase(session, data, stamps, written.fingerprint)
-            self._reconciler.record(session, data, written, base)
+            self._reconciler.record(session, data, written, base, _digest(data, base, row, end))
         self._feed.wake()
         if written.doubt is not None:
             raise written.doubt
 
-    def _spare(self, session_id: str, former: Fingerprint) -> Spare | None:
-        """Return the version before the one of a fingerprint, if it was kept."""
+    def _row(self, session_id: str, former: Fingerprint) -> IndexRow | None:
+        """Return what the index says of the very file that has a fingerprint."""
         row = self._index.get(session_id)
-        if row is None or row.tail is None or row.fingerprint != former:
-            return None
-        return row.tail.spare
+        return row if row and row.fingerprint == former else None
 
     def _refuse_twin(self, session_id: str) -> None:
         """Refuse an id that macOS or Windows would give the file of another one."""
@@ -1357,6 +1356,14 @@ def _set_up() -> None:
 
 def _summary(session: Session) -> SessionSummary:
     return _codec.summarize(session, len(session._base.data) if session._base else 0)
+
+
+def _digest(data: bytes, base: Base | None, row: IndexRow | None, end: int | None) -> bytes:
+    """Return the hash of a file that says what ``base`` said up to ``end``, by that one's row."""
+    if base is None or row is None or end is None or not row.settled:
+        return digest_of(data)
+    start = block_start(end)
+    return digest_with_end(row.digest, base.data[start:], data[start:], start)
 
 
 def _loaded(session: Session) -> Session:

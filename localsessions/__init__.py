@@ -1,10 +1,12 @@
 """A local-first embedded store for agent sessions: one readable JSON file per session.
 
 The face of the library. It imports no extra: the command line, the server and the adapters are
-imported by those who use them.
+imported by those who use them. What only code that awaits needs is imported when it is asked for.
 """
 
-from localsessions.aio import AsyncSessionStore
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from localsessions.errors import (
     ChangesExpiredError,
     ConflictError,
@@ -19,7 +21,6 @@ from localsessions.errors import (
     UnreadableSessionError,
     UnstorableValueError,
 )
-from localsessions.manager import SessionManager
 from localsessions.models import (
     Checkpoint,
     CleanupAction,
@@ -38,6 +39,10 @@ from localsessions.models import (
     message_text,
 )
 from localsessions.store import SessionStore
+
+if TYPE_CHECKING:
+    from localsessions.aio import AsyncSessionStore
+    from localsessions.manager import SessionManager
 
 __version__ = "0.1.0"
 
@@ -73,3 +78,22 @@ __all__ = [
     "UnstorableValueError",
     "message_text",
 ]
+
+_AT_USE = {
+    "AsyncSessionStore": "localsessions.aio",
+    "SessionManager": "localsessions.manager",
+}
+
+
+if not TYPE_CHECKING:  # a type checker knows the names above, and refuses all others
+
+    def __getattr__(name: str) -> object:
+        """Import what is asked for the first time; see PEP 562."""
+        if name not in _AT_USE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_AT_USE[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -16,10 +16,11 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from math import isfinite
+from typing import NamedTuple
 
 import orjson
 from pydantic import JsonValue, ValidationError
@@ -120,6 +121,10 @@ def encode_document(
     return data, document
 
 
+class _NotPlain(bytes):
+    """What orjson could not write, and would not read without loss; see ``Base.plain``."""
+
+
 def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
     """Return any JSON value in the layout of the session file.
 
@@ -131,7 +136,7 @@ def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
     except TypeError:
         # Integers beyond 64 bits and lone surrogates are JSON; all else is refused here.
         _refuse_unstorable(value, session_id)
-        data = _lay_out(value) + b"\n"
+        data = _NotPlain(_lay_out(value) + b"\n")
     else:
         if not _is_storable(value):
             _refuse_unstorable(value, session_id)
@@ -152,7 +157,7 @@ def _refuse_unreadable(session: Session) -> None:
     if name := _huge_number(session):
         raise UnstorableValueError(name, _HUGE, session_id=session.session_id)
     try:
-        Session.model_validate({name: getattr(session, name) for name in _FIELDS})
+        Session.model_validate(session.__dict__)
     except ValidationError as error:
         path, reason = _wrong_types(error)[0]
         raise UnstorableValueError(
@@ -276,13 +281,14 @@ def _own_fault(value: object) -> str | None:
         and abs(value) >= 10**MAX_DIGITS
     ):
         return f"it has more than {MAX_DIGITS} digits; store a text instead"
-    if isinstance(value, str) and _HALVES.search(value):
+    if isinstance(value, str) and re.search(_HALVES, value):
         return "a surrogate pair in two halves would come back as one character"
     return None
 
 
 _KEY = "a key must be a text"
-_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+# Patterns of what is seldom seen are compiled when they are used, not when this is imported.
+_HALVES = "[\ud800-\udbff][\udc00-\udfff]"
 
 
 def _remedy(value: object) -> str:
@@ -372,7 +378,8 @@ def common_end(base: Base | None, data: bytes) -> int | None:
     if base is None or not base.canonical:
         return None
     end = messages_end(base.data, base.keys)
-    return end if end is not None and data.startswith(base.data[:end]) else None
+    # A view: a slice would copy all messages.
+    return end if end is not None and data.startswith(memoryview(base.data)[:end]) else None
 
 
 def decode_ends(
@@ -465,7 +472,15 @@ def rebase(
     if document is None:
         document = _document(session, stamps)
     times = {name: str(document[name]) for name in _INSTANTS if name in document}
-    session._base = Base(data, fingerprint, tuple(document), times, canonical=True, settled=True)
+    session._base = Base(
+        data,
+        fingerprint,
+        tuple(document),
+        times,
+        canonical=True,
+        settled=True,
+        plain=not isinstance(data, _NotPlain),
+    )
 
 
 def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue]) -> bool:
@@ -482,7 +497,7 @@ def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue])
     cut = data.rfind(_TAIL)
     return (
         former.rfind(_TAIL) == cut
-        and former.startswith(data[:cut])
+        and former.startswith(memoryview(data)[:cut])
         and _without(stamps, former[cut:]) == _without(stamps, data[cut:])
     )
 
@@ -503,17 +518,19 @@ def decode(
     fingerprint: Fingerprint,
     settled: bool = False,
     path: str | None = None,
+    plain: bool = False,
 ) -> Session:
     """Return the session that a file holds; ``session_id`` is the one that its name tells.
 
     Fields that are absent get the format's defaults; times that are absent are taken from the
-    messages or, at last, from the file. A newer format is read as far as it can be.
+    messages or, at last, from the file. A newer format is read as far as it can be. Of a file that
+    is known to be ``plain``, see ``Base``, that is not proven again.
 
     Raises:
         UnreadableSessionError: The file is no session; nothing of it is guessed.
     """
     try:
-        document, in_layout = _parse(data)
+        document, in_layout, is_plain = _parse(data, plain=plain)
         if not isinstance(document, dict):
             raise _fault("the file holds JSON, but not an object", data, 0)
         try:
@@ -524,10 +541,36 @@ def decode(
     except json.JSONDecodeError as fault:
         raise _unreadable(fault, session_id, path) from None
     times = {name: text for name in _INSTANTS if isinstance(text := document.get(name), str)}
-    session._base = Base(data, fingerprint, tuple(document), times, settled=settled)
-    canonical = in_layout and list(_document(session, {}).items()) == list(document.items())
-    session._base = replace(session._base, canonical=canonical)
+    canonical = in_layout and _is_as_written(document, session_id)
+    session._base = Base(
+        data,
+        fingerprint,
+        tuple(document),
+        times,
+        canonical=canonical,
+        settled=settled,
+        plain=canonical and is_plain,
+    )
     return session
+
+
+# What ``_document`` writes whatever a session holds.
+_ALWAYS = frozenset(
+    {"format", "session_id", "created_at", "messages", "status", "last_activity", "updated_at"}
+    | {"revision"}
+)
+
+
+def _is_as_written(document: Mapping[str, JsonValue], session_id: str) -> bool:
+    """Tell whether ``_document`` of the session that was just read gives its document again."""
+    known = {key: value for key, value in document.items() if key in _KNOWN}
+    return (
+        known.keys() >= _ALWAYS
+        and known["session_id"] == session_id
+        and list(known) == [name for name in _FIELDS if name in known]
+        and known.pop("messages") is not None
+        and not any(map(_is_empty, known.values()))
+    )
 
 
 def decode_value(data: bytes, *, session_id: str, path: str) -> JsonValue:
@@ -615,26 +658,30 @@ def parse_json(data: bytes) -> JsonValue:
             number that no float can hold or an integer of more than ``MAX_DIGITS``, or is nested
             deeper than ``MAX_DEPTH``.
     """
-    return _parse(data)[0]
+    return _parse(data).value
 
 
-def _parse(data: bytes) -> tuple[JsonValue, bool]:
-    """Return the value, and whether the file is laid out as orjson would lay it out."""
+class _Parsed(NamedTuple):
+    """What a file holds, whether it is laid out as orjson would, and whether it is plain too."""
+
+    value: JsonValue
+    in_layout: bool
+    is_plain: bool
+
+
+def _parse(data: bytes, *, plain: bool = False) -> _Parsed:
     # A file that equals its own rewriting lost nothing in orjson: no duplicate key, no integer
     # turned float. TypeError: nested deeper than orjson can write.
     with contextlib.suppress(orjson.JSONDecodeError, TypeError):
         value: JsonValue = orjson.loads(data)
-        if (
-            _PERHAPS_TOO_DEEP not in data
-            and _may_be_laid_out(value, data)
-            and orjson.dumps(value, option=_LAYOUT) == data
-        ):
-            return value, True
+        if plain or (_may_be_laid_out(value, data) and orjson.dumps(value, option=_LAYOUT) == data):
+            return _Parsed(value, in_layout=True, is_plain=True)
     value = None  # a large document is not in memory twice
     value = _parse_strictly(data)
     with contextlib.suppress(TypeError):
-        return value, _may_be_laid_out(value, data) and _lay_out(value) + b"\n" == data
-    return value, False
+        in_layout = _may_be_laid_out(value, data) and _lay_out(value) + b"\n" == data
+        return _Parsed(value, in_layout, is_plain=False)
+    return _Parsed(value, in_layout=False, is_plain=False)
 
 
 def _may_be_laid_out(value: JsonValue, data: bytes) -> bool:
@@ -642,19 +689,18 @@ def _may_be_laid_out(value: JsonValue, data: bytes) -> bool:
 
     Indented, what is nested 200 levels deep is 200 times as long as it was on one line.
     """
+    if len(data) <= _SMALL_BYTES:
+        return _PERHAPS_TOO_DEEP not in data
     spaces, depth = 0, 0
-    level: list[JsonValue] = [value] if len(data) > _SMALL_BYTES else []
-    while level and spaces <= len(data):
+    level: list[JsonValue] = [value]
+    while level and spaces <= len(data) and depth <= MAX_DEPTH:
         depth += 1
-        containers = [item for item in level if type(item) is dict or type(item) is list]
-        spaces += 2 * depth * sum(map(len, containers))
-        level = [
-            inner
-            for item in containers
-            for inner in (item.values() if isinstance(item, dict) else item)
-            if type(inner) is dict or type(inner) is list
-        ]
-    return spaces <= len(data)
+        dicts = [item for item in level if type(item) is dict]
+        lists = [item for item in level if type(item) is list]
+        spaces += 2 * depth * (sum(map(len, dicts)) + sum(map(len, lists)))
+        inner = chain(chain.from_iterable(map(dict.values, dicts)), chain.from_iterable(lists))
+        level = [item for item in inner if type(item) is dict or type(item) is list]
+    return spaces <= len(data) and depth <= MAX_DEPTH
 
 
 def _parse_strictly(data: bytes) -> JsonValue:
@@ -726,7 +772,7 @@ def _joined_digits(token: str) -> int:
 def _refuse_what_is_no_text(data: bytes) -> None:
     if not data.strip():
         raise _fault("the file is empty", data, 0)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or _UTF16.match(data):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or re.match(_UTF16, data):
         raise _fault("the file is UTF-16; save it as UTF-8", data, 0)
     if data.startswith(b"\xef\xbb\xbf"):
         raise _fault(
@@ -734,7 +780,7 @@ def _refuse_what_is_no_text(data: bytes) -> None:
         )
     if (nul := data.find(b"\0")) >= 0:
         raise _fault("NUL bytes, as after a crash that lost the end of the file", data, nul)
-    if marker := _CONFLICT.search(data):
+    if marker := re.search(_CONFLICT, data):
         raise _fault("merge conflict markers; resolve the conflict", data, marker.start())
     try:
         data.decode()
@@ -742,9 +788,9 @@ def _refuse_what_is_no_text(data: bytes) -> None:
         raise _fault("the file is not UTF-8", data, error.start) from None
 
 
-_UTF16 = re.compile(rb"(\0[^\0]){2}|([^\0]\0){2}")
+_UTF16 = rb"(\0[^\0]){2}|([^\0]\0){2}"
 # Raw newlines stand between tokens only, so no JSON text has a line that begins like this.
-_CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
+_CONFLICT = rb"(?m)^(<{7}|={7}|>{7}|\|{7})( |\r?$)"
 
 
 def _fault(reason: str, data: bytes, position: int | None) -> json.JSONDecodeError:
@@ -753,7 +799,7 @@ def _fault(reason: str, data: bytes, position: int | None) -> json.JSONDecodeErr
     return json.JSONDecodeError(reason, before, len(before))
 
 
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_TOKEN = r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+'
 
 
 def _tokens(text: str) -> Iterator[tuple[int, str, list[str | int], bool]]:
@@ -763,7 +809,7 @@ def _tokens(text: str) -> Iterator[tuple[int, str, list[str | int], bool]]:
     """
     path: list[str | int] = []
     previous = ""
-    for match in _TOKEN.finditer(text):
+    for match in re.finditer(_TOKEN, text):
         token = match.group()
         is_key = token[0] == '"' and previous in ("{", ",") and isinstance(path[-1], str)
         if token in "}]":

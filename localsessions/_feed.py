@@ -7,7 +7,6 @@ each change is still told once and in order.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
 from localsessions._files import SessionFolder
+from localsessions._log import log
 from localsessions._reconcile import Reconciler
 from localsessions._watcher import Watcher
 from localsessions.errors import ChangesExpiredError
@@ -23,7 +23,6 @@ from localsessions.models import SessionChange
 
 __all__ = ["Feed", "Listener", "OnChange", "OnError", "Watch"]
 
-_log = logging.getLogger("localsessions")
 
 OnChange: TypeAlias = Callable[[SessionChange], object]
 OnError: TypeAlias = Callable[[Exception, SessionChange | None], object]
@@ -135,7 +134,7 @@ class Watch:
             # No Ctrl-C comes to this thread: this is sys.exit() or the like in the callback, which
             # Python drops in a thread without a word, and all other watches would end with it.
             except BaseException:  # noqa: BLE001
-                _log.exception("watching %s: the callback failed", self._feed.save_dir)
+                log().exception("watching %s: the callback failed", self._feed.save_dir)
 
     def fail(self, error: Exception) -> None:
         """Hand an error of the feed to the caller."""
@@ -145,13 +144,13 @@ class Watch:
 
     def _report(self, error: Exception, change: SessionChange | None) -> None:
         if self._on_error is None:
-            _log.warning("watching %s: %s", self._feed.save_dir, error, exc_info=error)
+            log().warning("watching %s: %s", self._feed.save_dir, error, exc_info=error)
             return
         try:
             self._on_error(error, change)
         # As in _tell; nobody is left to hand it to but the log.
         except BaseException:  # noqa: BLE001
-            _log.exception("watching %s: on_error failed", self._feed.save_dir)
+            log().exception("watching %s: on_error failed", self._feed.save_dir)
 
 
 class Feed:
@@ -391,7 +390,7 @@ class _Looker:
             what = error.errno if isinstance(error, OSError) else error
             failure = f"{type(error).__name__} {what}"
             if failure != self._failure:  # said once, until it is over
-                _log.warning("looking at %s: %s", self._folder.save_dir, error, exc_info=error)
+                log().warning("looking at %s: %s", self._folder.save_dir, error, exc_info=error)
                 for listener in self._listening():
                     listener.fail(error)
             self._failure = failure
@@ -444,7 +443,7 @@ class _Looker:
             try:
                 self._reconciler.keep(session_id)
             except OSError as error:
-                _log.warning("no copy of session %r is kept: %s", session_id, error)
+                log().warning("no copy of session %r is kept: %s", session_id, error)
 
     def _gather(self) -> None:
         if self.watcher.has_hints:

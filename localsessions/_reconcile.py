@@ -7,7 +7,6 @@ in the middle.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import secrets
@@ -18,8 +17,9 @@ from typing import NamedTuple, TypeVar
 
 from localsessions import _codec
 from localsessions._digest import digest_of
-from localsessions._files import FileWritten, SessionFolder, folded
+from localsessions._files import FileRead, FileWritten, SessionFolder, folded
 from localsessions._index import SESSION_ITSELF, Filter, FullText, IndexRow, SessionIndex, Text
+from localsessions._log import log
 from localsessions.errors import (
     ChangesExpiredError,
     SessionNotFoundError,
@@ -37,7 +37,6 @@ from localsessions.models import (
 
 __all__ = ["Differences", "Reconciler", "diff"]
 
-_log = logging.getLogger("localsessions")
 
 # A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
 _SWEEP_SHARE = 20
@@ -49,6 +48,7 @@ _PATIENCE = 0.2
 _PAUSE = 0.01
 # So long after it became so an unreadable or missing file is news; before, somebody is saving it.
 _YOUNG_NS = 40_000_000
+_WORTH_ASKING_BYTES = 128 * 1024
 
 T = TypeVar("T")
 
@@ -204,7 +204,12 @@ class Reconciler:
         return now.summary
 
     def record(
-        self, session: Session, data: bytes, written: FileWritten, base: Base | None
+        self,
+        session: Session,
+        data: bytes,
+        written: FileWritten,
+        base: Base | None,
+        digest: bytes,
     ) -> None:
         """Record what was just written over ``base``, inside the session's lock.
 
@@ -212,9 +217,10 @@ class Reconciler:
         """
         summary = _codec.summarize(session, len(data))
         end = _codec.messages_end(data, session._base.keys) if session._base else None
-        tail = None if end is None else Tail(end, written.spare)
-        hashed, fold = digest_of(data), folded(session.session_id)
-        row = IndexRow(summary, written.fingerprint, True, hashed, fold, tail=tail)
+        plain = session._base is not None and session._base.plain
+        tail = None if end is None else Tail(end, written.spare, plain)
+        fold = folded(session.session_id)
+        row = IndexRow(summary, written.fingerprint, True, digest, fold, tail=tail)
         former = None if base is None else base.fingerprint
         with self._recording():
             self._index.record(
@@ -237,7 +243,7 @@ class Reconciler:
             with self.changing():
                 yield
         except OSError as error:
-            _log.warning("a change is not in the index yet: %s", error)
+            log().warning("a change is not in the index yet: %s", error)
 
     def _base_row(self, session_id: str, base: Base | None) -> IndexRow | None:
         if base is None:
@@ -283,10 +289,10 @@ class Reconciler:
         except UnreadableSessionError as error:
             row = self._unreadable_row(error, session_id, fingerprint, settled=settled)
             return row._replace(digest=digest)
-        summary, end = _codec.summarize(session, len(data)), None
-        if session._base and session._base.canonical:
-            end = _codec.messages_end(data, session._base.keys)
-        tail = None if end is None else Tail(end, None)
+        summary, end, base = _codec.summarize(session, len(data)), None, session._base
+        if base and base.canonical:
+            end = _codec.messages_end(data, base.keys)
+        tail = None if end is None else Tail(end, None, plain=base is not None and base.plain)
         return IndexRow(summary, fingerprint, settled, digest, folded(session_id), tail=tail)
 
     def _unreadable_row(
@@ -330,11 +336,20 @@ class Reconciler:
                     fingerprint=read.fingerprint,
                     settled=read.settled,
                     path=path,
+                    plain=self._is_plain(session_id, read),
                 )
             except UnreadableSessionError:
                 if read.settled or time.monotonic() > deadline:
                     raise
                 time.sleep(_PAUSE)
+
+    def _is_plain(self, session_id: str, read: FileRead) -> bool:
+        """Tell whether a store has proven or written this very version, see ``Base``.
+
+        Of a small file it is proven again in less time than asking the index takes.
+        """
+        is_worth_it = len(read.data) >= _WORTH_ASKING_BYTES
+        return is_worth_it and self._index.is_plain(session_id, read.fingerprint)
 
     # -- changes -----------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ whoever drives the watcher calls check() about once a second.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import sys
 import threading
@@ -25,10 +24,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import CallbackId, InotifyEvent, Mask, WatchDescriptor
+from localsessions._log import log
 
 __all__ = ["Hints", "Watcher"]
 
-_log = logging.getLogger("localsessions")
 
 _CANARY_EVERY = 30.0
 _CANARY_PATIENCE = 5.0
@@ -170,7 +169,7 @@ class Watcher:
             self._on_hint()
         # The listener is not ours; what it raises would end watchdog's thread, and all hints.
         except Exception:  # noqa: BLE001
-            _log.exception("the listener of the watcher of %s failed", self._folder)
+            log().exception("the listener of the watcher of %s failed", self._folder)
 
     # -- health: all of these hold _acts and return whether anything may have been missed ------
 
@@ -184,7 +183,7 @@ class Watcher:
         if identity != self._identity:
             return self._watch(identity, now)
         if not self._engine.is_alive():
-            _log.warning("the watching of %s ended by itself; beginning anew", self._folder)
+            log().warning("the watching of %s ended by itself; beginning anew", self._folder)
             return self._watch(identity, now)
         return self._mind_canary(now)
 
@@ -209,7 +208,7 @@ class Watcher:
         found = self._canary.look(now)
         if found != "missed":
             return found == "well" and self._recover()
-        _log.warning("no event of %s came; watching the folder anew", self._canary.path)
+        log().warning("no event of %s came; watching the folder anew", self._canary.path)
         may_have_missed = self._watch(self._identity, now)
         if self._canary.is_missed_again:
             self._canary.rest(now + _RETRY_EVERY)
@@ -227,14 +226,14 @@ class Watcher:
         is_new = not self._trouble
         self._trouble = reason
         if is_new:
-            _log.warning("cannot watch %s: %s; polling instead", self._folder, reason)
+            log().warning("cannot watch %s: %s; polling instead", self._folder, reason)
         return is_new
 
     def _recover(self) -> bool:
         was_out = bool(self._trouble)
         self._trouble = ""
         if was_out:
-            _log.info("watching %s again", self._folder)
+            log().info("watching %s again", self._folder)
         return was_out
 
     def _drop_engine(self) -> None:

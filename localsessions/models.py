@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Generic,
@@ -46,6 +47,10 @@ from pydantic_core import PydanticCustomError
 
 from localsessions import _history
 from localsessions._history import Turn
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 __all__ = [
     "FORMAT",
@@ -139,55 +144,26 @@ Instant: TypeAlias = Annotated[
 ]
 
 
-class _Fields(BaseModel):
-    """What the JSON Schema says of a nested object; instances are never made."""
+class _Shape:
+    """What the JSON Schema says of a field's values, which are checked without making models.
 
-    model_config = ConfigDict(extra="allow")
+    The shapes are imported when somebody asks for the schema: most programs never do.
+    """
 
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-class MessageFields(_Fields):
-    """A message: any JSON object with a role. Other keys are kept as they came."""
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        from pydantic import TypeAdapter
 
-    id: str | None = None
-    role: str
-    content: JsonValue = None
-    name: str | None = None
-    tool_calls: list[dict[str, JsonValue]] | None = None
-    tool_call_id: str | None = None
-    created_at: str | None = None
-    run_id: str | None = None
+        from localsessions import _shapes
 
-
-class RunFields(_Fields):
-    """A run: what messages point to by ``run_id``. Other keys are kept as they came."""
-
-    run_id: str
-    agent_id: str | None = None
-    status: str | None = None
-    created_at: JsonValue = None
-    metrics: dict[str, JsonValue] | None = None
+        return handler(TypeAdapter(getattr(_shapes, self._name)).core_schema)
 
 
-class SwitchFields(_Fields):
-    """One change of the active agent."""
-
-    from_: str | None = Field(None, alias="from")
-    to: str
-    reason: str | None = None
-    timestamp: str
-
-
-class AgentContextFields(_Fields):
-    """Which agent is active, and the switches that led there."""
-
-    current_agent: str | None = None
-    created_at: str | None = None
-    last_switch_at: str | None = None
-    metadata: dict[str, JsonValue] | None = None
-    switches: list[SwitchFields] | None = None
-
-
-def _objects_with(key: str, shape: type[_Fields]) -> PlainValidator:
+def _objects_with(key: str) -> PlainValidator:
     """Check a list of JSON objects that each carry a text under ``key``, without copying it."""
     read = itemgetter(key)
 
@@ -204,7 +180,7 @@ def _objects_with(key: str, shape: type[_Fields]) -> PlainValidator:
                 raise _wrong("must be a text", position, key)
         return value
 
-    return PlainValidator(check, json_schema_input_type=list[shape])  # type: ignore[valid-type]  # a schema made at run time
+    return PlainValidator(check)
 
 
 def _agent_context(value: object) -> dict[str, JsonValue]:
@@ -278,10 +254,12 @@ class Tail(NamedTuple):
     Attributes:
         at: Bytes up to the end of the last message, which adding does not change.
         spare: The version before, if there is one to be brought up to date.
+        plain: Whether the file is known to be one that needs no other proof, see ``Base``.
     """
 
     at: int
     spare: Spare | None
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +273,8 @@ class Base:
         times: The instants as the file spelled them, by key.
         canonical: Whether writing the session unchanged gives ``data`` again.
         settled: Whether a file with this fingerprint is sure to hold ``data`` still.
+        plain: Whether ``data`` is canonical and orjson reads it without loss: no integer in it is
+            beyond 64 bits.
     """
 
     data: bytes
@@ -303,6 +283,7 @@ class Base:
     times: Mapping[str, str]
     canonical: bool = False
     settled: bool = False
+    plain: bool = False
 
 
 def _as_files_are(schema: dict[str, Any]) -> None:
@@ -325,6 +306,7 @@ class Session(BaseModel):
         extra="forbid",
         validate_assignment=True,
         title="Session",
+        defer_build=True,
         json_schema_extra=_as_files_are,
     )
 
@@ -335,15 +317,16 @@ class Session(BaseModel):
     agent_id: str | None = None
     forked_from: JSONObject = Field(default_factory=dict)
     created_at: Instant = Field(default_factory=utc_now)
-    messages: Annotated[list[Message], _objects_with("role", MessageFields)] = Field(
+    messages: Annotated[list[Message], _objects_with("role"), _Shape("Messages")] = Field(
         default_factory=list
     )
-    runs: Annotated[list[dict[str, JsonValue]], _objects_with("run_id", RunFields)] = Field(
+    runs: Annotated[list[dict[str, JsonValue]], _objects_with("run_id"), _Shape("Runs")] = Field(
         default_factory=list
     )
     agent_context: Annotated[
         dict[str, JsonValue],
-        PlainValidator(_agent_context, json_schema_input_type=AgentContextFields),
+        PlainValidator(_agent_context),
+        _Shape("AgentContextFields"),
     ] = Field(default_factory=dict)
     modules: JSONObject = Field(default_factory=dict)
     state: JSONObject = Field(default_factory=dict)
@@ -493,7 +476,7 @@ def _shortened(text: str) -> str:
 class Unreadable(BaseModel):
     """Why a file is no session; ``line`` and ``column`` count from 1."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     reason: str
     line: int | None = None
@@ -507,7 +490,7 @@ class SessionSummary(BaseModel):
     unreadable file is listed with ``status`` "unreadable", its times taken from the file.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     session_id: str
     title: str = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,7 @@ from typing import Literal, Self, get_args
 from pydantic import JsonValue
 
 from localsessions import _checkpoints, _codec
+from localsessions._digest import block_start, blocks_of, digest_of, digest_with
 from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, SessionFolder, folded, is_session_id
 from localsessions._growth import Growth, last_messages
@@ -31,11 +33,8 @@ from localsessions._index import (
     SessionIndex,
     listing_of,
 )
-from localsessions._merge import merge
 from localsessions._reconcile import Progress, Reconciler
-from localsessions._repair import repair
 from localsessions._retention import cutoff_of, verdict
-from localsessions._verify import verify
 from localsessions.errors import (
     ConflictError,
     FormatVersionError,
@@ -60,7 +59,6 @@ from localsessions.models import (
     Session,
     SessionChange,
     SessionSummary,
-    Spare,
     StoreStats,
     Tail,
     TrashedSession,
@@ -121,8 +119,7 @@ class SessionStore:
         _refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
-        # pydantic sets itself up at its first use: a fork in the middle of that hangs the child.
-        Session(session_id="first")
+        _set_up()
         self._folder = SessionFolder(
             os.fspath(save_dir),
             durability=durability,
@@ -179,7 +176,9 @@ class SessionStore:
     def __del__(self) -> None:
         if not self._closed:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            self.close()
+            # At exit the threads of a watch are stopped for ever, perhaps with a mutex in hand.
+            if not sys.is_finalizing():
+                self.close()
 
     def __repr__(self) -> str:
         folder = getattr(self, "_folder", None)
@@ -388,6 +387,8 @@ class SessionStore:
 
     def _write_merged(self, session: Session, theirs: Session) -> None:
         """Write what both say together, and let the session be that."""
+        from localsessions._merge import merge
+
         merged, conflicts = merge(_loaded(session), session, theirs)
         if conflicts:
             raise self._conflict(session, theirs, conflicts)
@@ -1198,6 +1199,8 @@ class SessionStore:
         Returns:
             What was found, each with the repair that a person can choose; empty when all is well.
         """
+        from localsessions._verify import verify
+
         self._refuse_closed()
         findings = list(verify(self._folder, self._index, self._reconciler, on_progress))
         self._refresh(fresh=True)
@@ -1219,6 +1222,8 @@ class SessionStore:
             LockTimeoutError: Somebody is changing the session all the time.
             OSError: The folder cannot be written.
         """
+        from localsessions._repair import repair
+
         self._refuse_closed()
         return repair(finding, self._folder, self._reconciler, self._put)
 
@@ -1314,7 +1319,8 @@ class SessionStore:
             self._refuse_twin(session.session_id)
         base = session._base
         end = _codec.common_end(base, data) if former else None
-        spare = self._spare(session.session_id, former) if former else None
+        row = self._row(session.session_id, former) if former else None
+        spare = row.tail.spare if row and row.tail else None
         if spare and end is None:
             self._folder.drop_spare(spare)
         tail = None if end is None else Tail(end, spare)
@@ -1322,17 +1328,15 @@ class SessionStore:
             written = self._folder.write(session.session_id, data, former, tail)
             # From here on the content is visible: memory and index move on with it, come what may.
             _codec.rebase(session, data, stamps, written.fingerprint)
-            self._reconciler.record(session, data, written, base)
+            self._reconciler.record(session, data, written, base, _digest(data, base, row, end))
         self._feed.wake()
         if written.doubt is not None:
             raise written.doubt
 
-    def _spare(self, session_id: str, former: Fingerprint) -> Spare | None:
-        """Return the version before the one of a fingerprint, if it was kept."""
+    def _row(self, session_id: str, former: Fingerprint) -> IndexRow | None:
+        """Return what the index says of the very file that has a fingerprint."""
         row = self._index.get(session_id)
-        if row is None or row.tail is None or row.fingerprint != former:
-            return None
-        return row.tail.spare
+        return row if row and row.fingerprint == former else None
 
     def _refuse_twin(self, session_id: str) -> None:
         """Refuse an id that macOS or Windows would give the file of another one."""
@@ -1342,8 +1346,28 @@ class SessionStore:
                 raise SessionExistsError(session_id, path=self.path(session_id), existing=twin)
 
 
+def _set_up() -> None:
+    """Do what importing the package put off; a fork in the middle of that would hang the child."""
+    import localsessions._merge
+    import localsessions._repair
+    import localsessions._verify  # noqa: F401
+
+    # Each is built at its first use; both at once, and with them what they hold.
+    Session.model_rebuild()
+    SessionSummary.model_rebuild()
+
+
 def _summary(session: Session) -> SessionSummary:
     return _codec.summarize(session, len(session._base.data) if session._base else 0)
+
+
+def _digest(data: bytes, base: Base | None, row: IndexRow | None, end: int | None) -> bytes:
+    """Return the hash of a file that says what ``base`` said up to ``end``, by that one's row."""
+    if base is None or row is None or end is None or not row.settled:
+        return digest_of(data)
+    start = block_start(end)
+    former, blocks = blocks_of(base.data[start:], start), blocks_of(data[start:], start)
+    return digest_with(row.digest, former, blocks)
 
 
 def _loaded(session: Session) -> Session:

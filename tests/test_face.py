@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,10 +24,14 @@ def test_the_face_is_sorted_and_each_name_is_there() -> None:
 
 
 def test_the_face_is_complete() -> None:
+    assert all(hasattr(localsessions, name) for name in localsessions.__all__)  # some at use
+    assert set(localsessions.__all__) <= set(dir(localsessions))
     shown = {
         name
         for name, value in vars(localsessions).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
+        if not name.startswith("_")
+        and not inspect.ismodule(value)
+        and name not in ("import_module", "TYPE_CHECKING")
     }
     assert shown == set(localsessions.__all__)
     assert set(errors.__all__) <= shown
@@ -51,12 +56,82 @@ def test_every_error_is_a_session_error_with_a_docstring() -> None:
         assert error.__doc__
 
 
-@pytest.mark.parametrize(
-    "module", ["click", "rich", "starlette", "uvicorn", "filelock", "watchdog"]
-)
-def test_importing_brings_no_extra_and_nothing_that_can_wait(module: str) -> None:
-    loaded = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, check=True)
-    assert module not in json.loads(loaded.stdout)
+def test_the_face_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="'Sesion'"):
+        _ = localsessions.Sesion  # type: ignore[attr-defined]
+
+
+def answer_of(program: str, *arguments: str) -> list[str]:
+    """Return the JSON that a new process prints last."""
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, check=True)
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
+WAITING = [
+    *("click", "rich", "starlette", "uvicorn", "filelock", "watchdog"),
+    *("asyncio", "logging", "tempfile", "email", "importlib.metadata"),
+    *("localsessions.aio", "localsessions.manager", "localsessions._shapes"),
+    *("localsessions._merge", "localsessions._repair", "localsessions._verify"),
+]
+
+
+def test_importing_brings_no_extra_and_nothing_that_can_wait() -> None:
+    assert set(answer_of(LOADED)).isdisjoint(WAITING)
+
+
+def test_importing_costs_little_more_than_pydantic() -> None:
+    """Counted in modules, since a time is another one on each machine."""
+    loaded = set(answer_of(LOADED))
+    # What pydantic brings for any model whatever, told apart from what comes with it.
+    known = set(answer_of(LOADED.replace("localsessions", "pydantic.main, pydantic.fields")))
+    ours = {name for name in loaded if name.startswith("localsessions")}
+    assert len(ours) <= 32
+    assert len(loaded - known - ours) <= 16
+
+
+OPENED = """
+import json, sys
+from localsessions import Session, SessionStore, SessionSummary
+models = [Session, SessionSummary]
+built = [model.__name__ for model in models if model.__pydantic_complete__]
+SessionStore(sys.argv[1]).close()
+built += [model.__name__ + " now" for model in models if model.__pydantic_complete__]
+print(json.dumps(built))
+"""
+
+
+def test_models_are_built_when_a_store_is_opened_and_not_when_they_are_imported(
+    tmp_path: Path,
+) -> None:
+    assert answer_of(OPENED, str(tmp_path)) == ["Session now", "SessionSummary now"]
+
+
+WORKED = """
+import json, sys
+from localsessions import SessionStore
+with SessionStore(sys.argv[1]) as store:
+    before = set(sys.modules)
+    mine = store.create("s")
+    store.append("s", {"role": "user", "content": "Hello"})
+    mine.title = "mine"
+    store.save(mine, on_conflict="merge")
+    store.search("hello"), store.list(), store.fork("s"), store.tail("s", 1)
+    store.cleanup(max_age=9.0)
+    with open(store.path("torn"), "w") as file:
+        file.write('{"messages": [{"role": "user", "content": "Hi"}, ')
+    for finding in store.verify():
+        if finding.automatic:
+            store.repair(finding)
+    store.delete("s")
+    late = {name for name in set(sys.modules) - before if name.startswith("localsessions")}
+print(json.dumps(sorted(late)))
+"""
+
+
+def test_verbs_import_nothing_of_ours_for_a_fork_to_come_in_the_middle_of(tmp_path: Path) -> None:
+    assert answer_of(WORKED, str(tmp_path)) == []
 
 
 def test_importing_makes_nothing_and_says_nothing(tmp_path: object) -> None:

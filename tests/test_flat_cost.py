@@ -93,6 +93,17 @@ def test_a_turn_reads_nothing_of_the_session_and_writes_what_is_new(
     assert found.written <= 12 * 4120
 
 
+def test_a_load_reads_the_file_once(tmp_path: Path) -> None:
+    fill(tmp_path / "few", 10, 1)
+    fill(tmp_path / "many", 10_000, 1)
+    few, many = (cost(tmp_path / name, "load", tmp_path / "trace") for name in ("few", "many"))
+    sizes = [(tmp_path / name / "s.json").stat().st_size for name in ("few", "many")]
+    # Asking the index of the long one: whether it needs a proof.
+    assert many.calls.total() <= few.calls.total() + 16
+    assert many.read - few.read <= sizes[1] - sizes[0] + 32_768
+    assert many.written == few.written == 0
+
+
 @pytest.mark.parametrize("what", ["append", "create", "list", "count"])
 def test_a_verb_costs_the_same_among_many_sessions(what: str, tmp_path: Path) -> None:
     fill(tmp_path / "few", 10, 60)

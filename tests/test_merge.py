@@ -29,7 +29,7 @@ from localsessions import (
     UnreadableSessionError,
     UnstorableValueError,
 )
-from localsessions import store as store_module
+from localsessions import _merge as merging
 from localsessions._codec import MAX_DEPTH, decode, encode_value
 from localsessions._merge import Merged, merge
 from localsessions.models import Fingerprint, Message, format_instant
@@ -959,7 +959,7 @@ def act_after_merging(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
         act()
         return merged
 
-    monkeypatch.setattr(store_module, "merge", merge_and_act)
+    monkeypatch.setattr(merging, "merge", merge_and_act)
 
 
 def test_a_program_that_knows_no_locks_loses_nothing_to_a_merge(

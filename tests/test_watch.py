@@ -1109,6 +1109,23 @@ def test_a_process_that_forgets_its_watch_ends(folder: Path) -> None:
     assert subprocess.run(command, timeout=30, stdout=subprocess.DEVNULL).returncode == 0
 
 
+def test_a_process_ends_whose_thread_stopped_with_a_mutex_in_hand(folder: Path) -> None:
+    script = """
+import collections, operator, sys, threading
+from localsessions import SessionStore
+store = SessionStore(sys.argv[1])
+store.create("a")
+taken = threading.Event()
+# Nothing of this script: what a function of it holds alive is not finalized.
+acts = [store._index._database._lock.acquire, taken.set, threading.Event().wait]
+acting = map(operator.call, acts)
+threading.Thread(target=collections.deque, args=[acting], daemon=True).start()
+taken.wait()
+"""
+    command = [sys.executable, "-c", script, str(folder)]
+    assert subprocess.run(command, timeout=30, stdout=subprocess.DEVNULL).returncode == 0
+
+
 def test_a_writer_killed_before_it_recorded_is_told_once_as_external(
     told: Told, folder: Path
 ) -> None:

@@ -11,11 +11,12 @@ It deals in bytes and file names and knows neither sessions nor the index::
 Nothing outside this room opens, renames or removes a file of the store but SQLite its own.
 """
 
-from localsessions._files.folder import Durability, FileWritten, Scan, SessionFolder
+from localsessions._files.folder import Durability, FileRead, FileWritten, Scan, SessionFolder
 from localsessions._files.names import file_stem, folded, is_session_id, session_id_of
 
 __all__ = [
     "Durability",
+    "FileRead",
     "FileWritten",
     "Scan",
     "SessionFolder",

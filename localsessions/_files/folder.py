@@ -48,7 +48,7 @@ Durability: TypeAlias = Literal["full", "fast"]
 _SUFFIX = ".json"
 _CHECKPOINTS = ".checkpoints"
 _STAMP = "%Y%m%dT%H%M%S%fZ"
-_STAMPED = re.compile(r"[0-9]{8}T[0-9]{12}Z")
+_STAMPED = r"[0-9]{8}T[0-9]{12}Z"
 _SPARE = ".spare"
 _MOST_SPARES = 32
 _READ_TRIES = 5
@@ -851,7 +851,7 @@ def _instant_of(stamp: str) -> datetime:
     Raises:
         ValueError: It is no such text.
     """
-    if not _STAMPED.fullmatch(stamp):
+    if not re.fullmatch(_STAMPED, stamp):
         raise ValueError(f"{stamp!r} is no time of deletion")
     return datetime.fromisoformat(f"{stamp[:15]}.{stamp[15:21]}+00:00")
 

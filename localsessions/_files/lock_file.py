@@ -8,14 +8,13 @@ needed here, in ten times the time; every turn of a session takes a lock.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import weakref
 
-__all__ = ["LockFile"]
+from localsessions._log import log
 
-_log = logging.getLogger("localsessions")
+__all__ = ["LockFile"]
 
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _OPEN |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
@@ -107,7 +106,7 @@ class LockFile:
         try:
             filelock.unlock_descriptor(self._fds[-1])
         except OSError as error:
-            _log.warning("lock %s was not let go of (%s); closing its file", self.path, error)
+            log().warning("lock %s was not let go of (%s); closing its file", self.path, error)
         # Closed once only: by then the number may be another file's.
         with contextlib.suppress(OSError):
             os.close(self._fds.pop())

@@ -20,8 +20,8 @@ _STEM_BYTES = 255 - len("20261231T235959000000Z-" + ".checkpoints")
 _CACHED = 256
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@-]{4,120}")
-_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
-_ENCODED = re.compile(r'[<>:"|?*%]|^\.|[. ]$')
+_FORBIDDEN = r"[/\\\x00-\x1f\x7f-\x9f]"
+_ENCODED = r'[<>:"|?*%]|^\.|[. ]$'
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file; any extension may follow.
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 
@@ -43,7 +43,7 @@ def _stem(session_id: str) -> str:
     if _is_plain(session_id):
         return session_id
     _refuse_unsafe(session_id)
-    stem = _ENCODED.sub(lambda match: _percent(match.group()), session_id)
+    stem = re.sub(_ENCODED, lambda match: _percent(match.group()), session_id)
     if _DEVICE.match(stem):
         stem = _percent(stem[0]) + stem[1:]
     if not unicodedata.is_normalized("NFC", stem):
@@ -93,7 +93,7 @@ def _refuse_unsafe(session_id: str) -> None:
     remedy = "use a name that one file can have"
     if not session_id or session_id in (".", ".."):
         raise ValueError(f"session_id {session_id!r} is no name of a file; {remedy}")
-    if match := _FORBIDDEN.search(session_id):
+    if match := re.search(_FORBIDDEN, session_id):
         raise ValueError(f"session_id {session_id!r} holds {match.group()!r}; {remedy}")
     try:
         size = len(session_id.encode())

@@ -7,7 +7,6 @@ at all, its place is taken by memory.
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import sqlite3
@@ -19,9 +18,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar
 
+from localsessions._log import log
+
 __all__ = ["Database"]
 
-_log = logging.getLogger("localsessions")
 
 T = TypeVar("T")
 
@@ -248,7 +248,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         if self.path is not None and not all(map(_is_ours, self._files(self.path))):
-            _log.warning("index %s is a link or no file; making it anew", self.path)
+            log().warning("index %s is a link or no file; making it anew", self.path)
             self._remove()
         connection = sqlite3.connect(
             self.path or ":memory:",
@@ -299,13 +299,13 @@ class Database:
         self.generation += 1
         name = getattr(error, "sqlite_errorname", None) or ""
         if any(name.startswith(kind) for kind in _UNUSABLE) and not name.endswith("DBMOVED"):
-            _log.warning("index %s cannot be used (%s); using memory instead", self.path, error)
+            log().warning("index %s cannot be used (%s); using memory instead", self.path, error)
             # Its folder was removed or renamed: where it is made again, so is the database.
             if self.path and not os.path.isdir(os.path.dirname(self.path)):
                 self._vanished = self.path
             self.path = None
         else:
-            _log.warning("index %s is damaged (%s); making it anew", self.path, error)
+            log().warning("index %s is damaged (%s); making it anew", self.path, error)
             self._remove()
 
     def _remove(self) -> None:
@@ -317,7 +317,7 @@ class Database:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                _log.warning("index %s cannot be removed (%s); using memory", path, error)
+                log().warning("index %s cannot be removed (%s); using memory", path, error)
                 self.path = None
 
     def _files(self, path: str) -> Iterator[str]:

@@ -207,6 +207,19 @@ class SessionIndex:
 
         return self._read(read)
 
+    def is_plain(self, session_id: str, fingerprint: Fingerprint) -> bool:
+        """Tell whether the file of a fingerprint is known to need no proof, see ``Tail``."""
+        query = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"  # noqa: S608
+
+        def read(db: sqlite3.Connection) -> bool:
+            if (found := db.execute(query, [session_id]).fetchone()) is None:
+                return False
+            (state, _), tail = _sealed(found), _unpacked_tail(found[7])
+            is_it = state.settled and state.fingerprint == fingerprint
+            return is_it and tail is not None and tail.plain
+
+        return self._read(read)
+
     def ids_folded_like(self, folded: str) -> list[str]:
         """Return the ids that macOS or Windows would give the file of this one."""
         query = "SELECT session_id FROM sessions WHERE folded = ?"
@@ -615,14 +628,14 @@ def _packed_tail(tail: Tail | None) -> str | None:
         return None
     spare = tail.spare
     told = None if spare is None else [spare.name, spare.common, *spare.fingerprint]
-    return orjson.dumps([tail.at, told]).decode()
+    return orjson.dumps([tail.at, told, tail.plain]).decode()
 
 
 def _unpacked_tail(text: str | None) -> Tail | None:
     if text is None:
         return None
-    at, spare = json.loads(text)
-    return Tail(at, spare and Spare(spare[0], spare[1], Fingerprint(*spare[2:])))
+    at, spare, *plain = json.loads(text)
+    return Tail(at, spare and Spare(spare[0], spare[1], Fingerprint(*spare[2:])), plain == [True])
 
 
 def _packed(summary: SessionSummary) -> str:

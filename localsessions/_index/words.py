@@ -15,12 +15,13 @@ from collections.abc import Iterator
 __all__ = ["Query", "fold"]
 
 _FILLER = "\ue000\ue000"
-_SHORT_WORDS = re.compile(
+# Compiled when they are used: that takes longer than importing this module.
+_SHORT_WORDS = (
     "[\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u3100-\u312f"
     "\u3130-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
     "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-_VOICED = re.compile("[\uff66-\uff9d][\uff9e\uff9f]")
+_VOICED = "[\uff66-\uff9d][\uff9e\uff9f]"
 _BEFORE, _AFTER = 40, 100
 # A long text is looked at in parts until one has a hit; no phrase is longer than the overlap.
 _BLOCK, _OVERLAP = 20_000, 2_000
@@ -34,7 +35,7 @@ class _Letters(dict[int, str]):
         for char in unicodedata.normalize("NFKC", chr(code)).casefold():
             if unicodedata.category(char)[0] not in "LNM":
                 letters.append(" ")
-            elif _SHORT_WORDS.match(char):
+            elif re.match(_SHORT_WORDS, char):
                 letters.append(char + _FILLER)
             else:
                 letters.append(char)
@@ -54,7 +55,7 @@ def fold(text: str) -> str:
 def _normal(text: str) -> str:
     """Compose what is written in two code points: accents, and voiced Kana of half width."""
     composed = unicodedata.normalize("NFC", text)
-    return _VOICED.sub(lambda match: unicodedata.normalize("NFKC", match.group()), composed)
+    return re.sub(_VOICED, lambda match: unicodedata.normalize("NFKC", match.group()), composed)
 
 
 class Query:

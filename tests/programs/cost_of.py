@@ -25,6 +25,7 @@ WHATS: dict[str, Callable[[SessionStore], object]] = {
     "upsert_run with ids": lambda store: upsert(store, "now"),
     "switch_agent": lambda store: store.switch_agent("s", "coder"),
     "tag": lambda store: store.tag("s", "work"),
+    "load": lambda store: store.load("s"),
     "tail": lambda store: store.tail("s", 2),
     "list": lambda store: store.list(),
     "count": lambda store: store.count(),

@@ -1,0 +1,65 @@
+"""What the JSON Schema says of the objects inside a session; instances are never made.
+
+The session checks its messages and runs without these models, in the time that looking at their
+types takes. They are imported when somebody asks for the schema.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+__all__ = ["AgentContextFields", "Messages", "Runs"]
+
+
+class _Fields(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class MessageFields(_Fields):
+    """A message: any JSON object with a role. Other keys are kept as they came."""
+
+    id: str | None = None
+    role: str
+    content: JsonValue = None
+    name: str | None = None
+    tool_calls: list[dict[str, JsonValue]] | None = None
+    tool_call_id: str | None = None
+    created_at: str | None = None
+    run_id: str | None = None
+
+
+Messages: TypeAlias = list[MessageFields]
+
+
+class RunFields(_Fields):
+    """A run: what messages point to by ``run_id``. Other keys are kept as they came."""
+
+    run_id: str
+    agent_id: str | None = None
+    status: str | None = None
+    created_at: JsonValue = None
+    metrics: dict[str, JsonValue] | None = None
+
+
+Runs: TypeAlias = list[RunFields]
+
+
+class SwitchFields(_Fields):
+    """One change of the active agent."""
+
+    from_: str | None = Field(None, alias="from")
+    to: str
+    reason: str | None = None
+    timestamp: str
+
+
+class AgentContextFields(_Fields):
+    """Which agent is active, and the switches that led there."""
+
+    current_agent: str | None = None
+    created_at: str | None = None
+    last_switch_at: str | None = None
+    metadata: dict[str, JsonValue] | None = None
+    switches: list[SwitchFields] | None = None

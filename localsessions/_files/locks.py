@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from zlib import crc32
 
 from localsessions._files.lock_file import LockFile
@@ -68,9 +68,18 @@ class StripedLocks:
         by_stripe: dict[int, list[str]] = {}
         for session_id in session_ids:
             by_stripe.setdefault(stripe_of(session_id), []).append(session_id)
-        with ExitStack() as stack:
-            for number in sorted(by_stripe):
-                stack.enter_context(self._stripe(number).hold(by_stripe[number], self.timeout))
+        with self._hold_in_order(sorted(by_stripe.items())):
+            yield
+
+    @contextmanager
+    def _hold_in_order(self, stripes: list[tuple[int, list[str]]]) -> Iterator[None]:
+        # Not by an ExitStack: an error raised while it leaves refers to itself by the stack's
+        # frame, and a lock that Ctrl-C did not let it leave stays taken until garbage collection.
+        if not stripes:
+            yield
+            return
+        (number, session_ids), *others = stripes
+        with self._stripe(number).hold(session_ids, self.timeout), self._hold_in_order(others):
             yield
 
     @contextmanager
@@ -107,7 +116,7 @@ class StripedLocks:
             yield False
 
     def _forget_parent(self) -> None:
-        # After a fork: filelock has closed the child's descriptors, our mutexes are as they
+        # After a fork: the child has closed what it inherited, our mutexes are as they
         # happened to be, and neither says anything about the child.
         if self._pid != os.getpid():
             self._stripes, self._pid = {}, os.getpid()

@@ -12,17 +12,15 @@ only while nobody else has the file open or mapped, and holds off whoever comes 
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator
 
 from localsessions._files import durable
 from localsessions.models import Fingerprint, Spare
 
-__all__ = ["CAN_LEASE", "Refused", "brought_up_to_date", "leased"]
+__all__ = ["CAN_LEASE", "Refused", "brought_up_to_date"]
 
 CAN_LEASE = sys.platform == "linux"
 _EDIT = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -47,19 +45,22 @@ def brought_up_to_date(path: str, spare: Spare, end: bytes, *, mtime_ns: int) ->
     except OSError as error:
         raise Refused("the spare is gone") from error
     with durable.closing(fd, path):
-        with leased(fd):
+        _lease(fd)
+        try:
             status = os.fstat(fd)
             if durable.fingerprint_of(status) != spare.fingerprint:
                 raise Refused("the spare was changed")
             if status.st_nlink != 1:
                 raise Refused("the file has other names")
             durable.write_end(fd, end, at=spare.common, mtime_ns=mtime_ns)
+        finally:
+            # Closing would do, but for a child forked meanwhile, which has the file open, too.
+            _let_go(fd)
         return durable.fingerprint_of(os.fstat(fd))
 
 
-@contextlib.contextmanager
-def leased(fd: int) -> Iterator[None]:
-    """Hold a write lease: nobody else has the file open now, and who opens it waits.
+def _lease(fd: int) -> None:
+    """Take a write lease: nobody else has the file open now, and who opens it waits.
 
     Raises:
         Refused: Somebody has it open or mapped, or the file system has no leases.
@@ -77,7 +78,9 @@ def leased(fd: int) -> Iterator[None]:
         if error.errno in (*_UNSUPPORTED, errno.EACCES, errno.EPERM):
             raise Refused("no leases here") from None
         raise
-    try:
-        yield
-    finally:
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+
+def _let_go(fd: int) -> None:
+    import fcntl
+
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)

@@ -13,6 +13,7 @@ import secrets
 import sqlite3
 import stat
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,6 +26,7 @@ _log = logging.getLogger("localsessions")
 T = TypeVar("T")
 
 _BUSY_MS = 3000
+_BUSY_PAUSE = 0.001
 # SQLite maps a file of 32 kB and more (-shm) that all processes share. Where a page of it turns out
 # to have no room when it is touched, as on ext4, the system kills the process (SIGBUS).
 _LEAST_ROOM_BYTES = 4 << 20
@@ -255,9 +257,17 @@ class Database:
             check_same_thread=False,
         )
         self._connection = connection  # so that a failure below closes it
+        try:
+            self._set_up(connection)
+        except KeyboardInterrupt:  # else the next call would find a database without its tables
+            self._drop()
+            raise
+        return connection
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
         # A commit reaches the disk at a checkpoint only: after a power cut the database is an
         # older one, whole, and the next look at the folder brings it up to date.
-        connection.execute("PRAGMA journal_mode = WAL")
+        _keep_a_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cell_size_check = ON")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -265,7 +275,6 @@ class Database:
             self._make(connection)
         if self.path is not None:
             self._inode, self._journal = _inode(self.path), _inode(self.path + "-wal")
-        return connection
 
     def _make(self, connection: sqlite3.Connection) -> None:
         with self._transaction(connection, "IMMEDIATE"):
@@ -320,6 +329,23 @@ class Database:
         if connection is not None:
             with suppress(sqlite3.Error):  # a damaged file may refuse to be closed cleanly
                 connection.close()
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Change to a write-ahead log; wait for another process that is making the database.
+
+    SQLite does not: where somebody is writing in the former mode, it answers "busy" at once.
+    """
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
 
 
 def _is_ours(path: str) -> bool:

@@ -150,6 +150,20 @@ def test_of_two_that_make_a_database_the_second_leaves_it_alone(tmp_path: Path) 
     second.close()
 
 
+def test_who_comes_while_another_process_makes_the_database_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite3"
+    maker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    maker.execute("BEGIN IMMEDIATE")  # as yet without a write-ahead log
+    timer = threading.Timer(0.1, maker.execute, ["COMMIT"])
+    timer.start()
+    database = Database(str(path), "CREATE TABLE things (name)", 1)
+    assert database.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+    assert database.path == str(path)
+    timer.join()
+    database.close()
+    maker.close()
+
+
 def test_a_question_is_answered_of_the_database_that_was_looked_at(tmp_path: Path) -> None:
     """Another process empties it between the look at its identity and the question."""
     one, other = (

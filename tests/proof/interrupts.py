@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -40,7 +41,9 @@ def work_interrupted(
         while met < times:
             try:
                 signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.00005, 0.006))
-                while True:
+                # Python swallows what is raised while it finalizes an object, Ctrl-C as well.
+                waiting_until = time.monotonic() + 1
+                while time.monotonic() < waiting_until:
                     worker.act()
             except KeyboardInterrupt:
                 met += 1

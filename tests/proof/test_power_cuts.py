@@ -148,17 +148,17 @@ class Round:
         self._number = 0
         self._chance = random.Random(20260102)
 
-    def cut(self, start: Callable[..., object], *broken: object) -> Ledger:
+    def cut(self, start: Callable[..., object], writers: int = WRITERS) -> Ledger:
         """Let writers work, cut the power at a random moment, mount the disk again."""
         self._number += 1
         with SessionStore(self.folder) as store:
             store.create(SHARED)
         self.disk.sync()
         logs = []
-        for writer in range(WRITERS):
+        for writer in range(writers):
             logs.append(self._logs / f"{self._number}-{writer}")
             own = {name: one for name, one in self.known.items() if name[0] == str(writer)}
-            start(*broken, str(self.folder), str(logs[-1]), str(writer), self._number, own)
+            start(str(self.folder), str(logs[-1]), str(writer), self._number, own)
         pids = [ready_writer(log) for log in logs]
         time.sleep(self._chance.uniform(0, 0.25))  # the moment is what is random here
         for log in logs:
@@ -254,29 +254,34 @@ def test_with_fast_durability_a_cut_under_load_tears_nothing(mounted: Disk, tmp_
 
 @pytest.mark.proof
 def test_cuts_under_load_show_that_a_folder_was_not_synced(mounted: Disk, tmp_path: Path) -> None:
-    lost, torn = broken_load(mounted, tmp_path, "the folder")
-    assert lost > 0
-    assert torn == 0
-    tried(f"{ATTACK}, no folder synced", "acknowledged writes found lost, as they must", lost)
+    # One writer: the syncs of others would bring its names to the disk. Where a name still leads
+    # to the version before, that one may have been brought up to date in place: torn.
+    lost, torn = broken_load(mounted, tmp_path, "the folder", writers=1)
+    assert lost + torn > 0
+    tried(f"{ATTACK}, no folder synced", "sessions found lost or torn, as they must", lost + torn)
 
 
 @pytest.mark.proof
 def test_cuts_under_load_show_that_a_file_was_not_synced(mounted: Disk, tmp_path: Path) -> None:
-    _, torn = broken_load(mounted, tmp_path, "the file")
+    _, torn = broken_load(mounted, tmp_path, "the file", WRITERS)
     assert torn > 0
     tried(f"{ATTACK}, no file synced", "sessions found torn, as they must", torn)
 
 
-def broken_load(mounted: Disk, tmp_path: Path, step: str) -> tuple[int, int]:
+def broken_load(mounted: Disk, tmp_path: Path, step: str, writers: int) -> tuple[int, int]:
     """Return how many sessions were found lost or wrong, and torn, with a step left out."""
     lost = torn = 0
     with rounds(mounted, tmp_path) as (round_, nursery):
-        for _ in range(8):
-            ledger = round_.cut(lambda *given: nursery.start(load.write_unsynced, step, *given))
+        for cuts in range(1, 25):
+            ledger = round_.cut(
+                lambda *given: nursery.start(load.write_unsynced, step, *given), writers
+            )
             with SessionStore(round_.folder) as store:
                 found = found_in(store)
             lost += len(ledger.verdict(found).lost)
             torn += len(torn_in(found))
             shutil.rmtree(round_.folder)
             round_.known = {}
+            if cuts >= 8 and (lost or torn):
+                break
     return lost, torn

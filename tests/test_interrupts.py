@@ -1,0 +1,97 @@
+"""Ctrl-C at single moments that a storm of them met; ``tests/proof`` has the storm itself."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import cast
+from unittest import mock
+
+import filelock
+import pytest
+
+from localsessions import SessionStore
+from localsessions._files.locks import StripedLocks, _Stripe
+from localsessions._index.database import Database
+
+
+@contextlib.contextmanager
+def interrupted_in(code: CodeType, of: CodeType) -> Iterator[None]:
+    """Press Ctrl-C where the ``with`` block of a generator's manager is left."""
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        is_leaving = event == "call" and frame.f_code is code
+        if is_leaving and frame.f_locals["self"].gen.gi_code is of:
+            raise KeyboardInterrupt
+
+    gc.disable()
+    sys.setprofile(look)  # raising in it ends it
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]], ids=["one session", "two sessions"])
+def test_a_lock_that_was_left_by_ctrl_c_is_free_before_any_garbage_collection(
+    folder: Path, names: list[str]
+) -> None:
+    leaving = contextlib._GeneratorContextManager.__exit__.__code__
+    hold = cast("CodeType", _Stripe.hold.__wrapped__.__code__)  # type: ignore[attr-defined]
+    folder.mkdir()
+    locks = StripedLocks(str(folder), timeout=1)
+    with (
+        interrupted_in(leaving, of=hold),
+        pytest.raises(KeyboardInterrupt) as caught,
+        locks.hold(names),
+    ):
+        pass
+    caught.value.__traceback__ = None  # as where the except clause has ended
+    del caught
+    assert [stripe._owner for stripe in locks._stripes.values()] == [None] * len(names)
+    other = StripedLocks(str(folder), timeout=0)
+    with other.hold(names):
+        pass
+
+
+@pytest.mark.parametrize("verb", ["lock_descriptor", "unlock_descriptor"])
+def test_ctrl_c_right_after_locking_or_unlocking_leaves_nothing_taken(
+    store: SessionStore, verb: str
+) -> None:
+    store.create("s")
+    real = getattr(filelock, verb)
+
+    def interrupted(fd: int, **more: bool) -> None:
+        patched.stop()
+        real(fd, **more)
+        raise KeyboardInterrupt
+
+    patched = mock.patch.object(filelock, verb, interrupted)
+    patched.start()
+    with pytest.raises(KeyboardInterrupt):
+        store.append("s", {"role": "user", "content": "Hi"})
+    assert not any(stripe.file.is_held for stripe in store._folder._locks._stripes.values())
+    store.append("s", {"role": "user", "content": "Hi again"})
+
+
+@pytest.mark.parametrize("name", [None, "index.sqlite3"], ids=["in memory", "in a file"])
+def test_ctrl_c_while_the_database_is_opened_is_no_damage(
+    tmp_path: Path, name: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = None if name is None else str(tmp_path / name)
+    database = Database(path, "CREATE TABLE things (name)", 1)
+    with (
+        mock.patch.object(Database, "_make", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        database.run(lambda connection: connection)
+    with caplog.at_level(logging.WARNING):
+        assert database.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+    assert caplog.text == ""
+    database.close()

@@ -23,7 +23,7 @@ from localsessions import _checkpoints, _codec
 from localsessions._digest import block_start, blocks_of, digest_of, digest_with
 from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, SessionFolder, folded, is_session_id
-from localsessions._growth import Growth, last_messages
+from localsessions._growth import Growing, Growth, last_messages
 from localsessions._index import (
     Cursor,
     Filter,
@@ -457,12 +457,13 @@ class SessionStore:
             UnstorableValueError: A value would be lost or changed; nothing was written.
             ValueError: A message has no ``role``.
         """
-        new = [_message(message) for message in messages]
+        now = format_instant(utc_now())
+        new = [_message(message, now) for message in messages]
 
         def add(session: Session) -> None:
             session.messages = [*session.messages, *new]
 
-        self._add(session_id, add, user_id=user_id)
+        self._add(session_id, add, user_id=user_id, only_assigns=True)
         return tuple(new)
 
     def _add(
@@ -473,14 +474,19 @@ class SessionStore:
         user_id: str | None = None,
         is_activity: bool = True,
         run_id: str | None = None,
+        only_assigns: bool = False,
     ) -> SessionSummary:
         """Change what stands behind the messages, and add some; under the lock.
 
         ``add`` may be called twice: first with a session whose own messages are not there, so that
         nothing of them is read or written, but for those from the first of the run that it needs.
+        One that ``only_assigns`` fields puts nothing into lists and objects, which are not checked.
         """
         with self._lock(session_id):
-            found = self._grow(session_id, add, user_id, is_activity=is_activity, run_id=run_id)
+            growing = self._growth.begin(session_id, run_id)
+            found = growing and self._grow(
+                growing, add, user_id, is_activity=is_activity, is_checked=only_assigns
+            )
             if found is not None:
                 return found
             session = self.load(session_id, user_id=user_id)
@@ -492,22 +498,19 @@ class SessionStore:
 
     def _grow(
         self,
-        session_id: str,
+        growing: Growing,
         add: Callable[[Session], None],
         user_id: str | None,
         *,
         is_activity: bool,
-        run_id: str | None,
+        is_checked: bool,
     ) -> SessionSummary | None:
         """Add without what stands before; None: it has to be loaded, nothing was done."""
-        growing = self._growth.begin(session_id, run_id)
-        if growing is None:
-            return None
         session = growing.session
         self._refuse_stranger(session, user_id)
         add(session)
         stamps = _stamps(session, is_activity=is_activity)
-        data, document = _codec.encode_document(session, stamps)
+        data, document = _codec.encode_document(session, stamps, is_checked=is_checked)
         if _codec.is_unchanged(session, data, stamps):
             self._growth.keep(growing)
             return growing.row.summary
@@ -1412,7 +1415,7 @@ def _refuse_other(name: str, value: object, kind: type | UnionType, what: str) -
         raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
 
 
-def _message(message: Mapping[str, JsonValue]) -> Message:
+def _message(message: Mapping[str, JsonValue], now: str) -> Message:
     _refuse_other("a message", message, Mapping, "an object, as in {'role': 'user'}")
     if not isinstance(message.get("role"), str):
         raise ValueError("a message needs a role, a text, as in {'role': 'user', 'content': 'Hi'}")  # noqa: TRY004
@@ -1421,7 +1424,7 @@ def _message(message: Mapping[str, JsonValue]) -> Message:
         made.update((key, _copied(value)) for key, value in message.items())
     except RecursionError:  # it contains itself, perhaps, which is refused by its place
         made.update(copy.deepcopy(dict(message)))
-    made.setdefault("created_at", format_instant(utc_now()))
+    made.setdefault("created_at", now)
     return made
 
 
@@ -1443,7 +1446,7 @@ def _upserted(
         for at, message in enumerate(messages)
         if message.get("run_id") == run_id and isinstance(message_id := message.get("id"), str)
     }
-    made = list(messages)
+    made, now = list(messages), format_instant(utc_now())
     for given in new:
         message_id = given.get("id")
         known = places.get(message_id) if isinstance(message_id, str) else None
@@ -1452,7 +1455,7 @@ def _upserted(
         message = {**given, "run_id": run_id}
         if "created_at" in elder:
             message.setdefault("created_at", elder["created_at"])
-        made[place : place + 1] = [_message(message)]
+        made[place : place + 1] = [_message(message, now)]
     return made
 
 

@@ -612,6 +612,20 @@ def test_tail_is_the_last_messages_in_order(n: int, found: list[str], store: Ses
         store.tail("a", -1)
 
 
+def test_a_message_that_contains_itself_is_refused_and_others_are_copied(
+    store: SessionStore,
+) -> None:
+    store.create("s")
+    said: list[JsonValue] = ["mine"]
+    message: dict[str, JsonValue] = {"role": "user", "content": said}
+    (kept,) = store.append("s", message)
+    said.append(message)
+    assert kept["content"] == ["mine"]
+    with pytest.raises(UnstorableValueError, match="deeper than 200 levels"):
+        store.append("s", message)
+    assert store.load("s").messages == [kept]
+
+
 # -- the store itself --------------------------------------------------------------------------
 
 

@@ -203,7 +203,7 @@ class SessionFolder:
         """
         with self._locks.try_stripe(int(name.partition("-")[0], 16)) as is_ours:
             if is_ours:
-                durable.unlink(os.path.join(self._tmp, name))
+                durable.unlink(self._in_tmp(name))
         return is_ours
 
     def temp_files(self) -> list[str]:
@@ -213,7 +213,7 @@ class SessionFolder:
         """
         try:
             names = [name for name in os.listdir(self._tmp) if not name.endswith(_SPARE)]
-            return sorted(os.path.join(self._tmp, name) for name in names)
+            return sorted(self._in_tmp(name) for name in names)
         except FileNotFoundError:
             return []
 
@@ -385,7 +385,7 @@ class SessionFolder:
         written = self._write_over(session_id, path, data, former, kept)
         if kept is not None and former and tail:
             if written.doubt:
-                durable.discard(os.path.join(self._tmp, kept))
+                durable.discard(self._in_tmp(kept))
             else:
                 written = written._replace(spare=self._spare(session_id, kept, former, tail.at))
         self.files_written += 1
@@ -416,7 +416,7 @@ class SessionFolder:
             return self._publish(session_id, temp, path, new)
         except BaseException:  # Ctrl-C too: no file of ours stays; the error goes on its way
             if kept is not None:
-                durable.discard(os.path.join(self._tmp, kept))
+                durable.discard(self._in_tmp(kept))
             raise
 
     def _publish(self, session_id: str, temp: str, path: str, new: Fingerprint) -> FileWritten:
@@ -454,8 +454,10 @@ class SessionFolder:
         return None
 
     def _temp_path(self, session_id: str, suffix: str) -> str:
-        name = f"{stripe_of(session_id):02x}-{secrets.token_hex(8)}{suffix}"
-        return os.path.join(self._tmp, name)
+        return self._in_tmp(f"{stripe_of(session_id):02x}-{secrets.token_hex(8)}{suffix}")
+
+    def _in_tmp(self, name: str) -> str:
+        return f"{self._tmp}{os.sep}{name}"  # a name of ours: ``join`` would only take longer
 
     # -- writing the end only ----------------------------------------------------------------
 
@@ -524,7 +526,7 @@ class SessionFolder:
     def _write_end(
         self, session_id: str, end: bytes, former: Fingerprint, at: int, spare: Spare
     ) -> FileWritten:
-        path, temp = self.path(session_id), os.path.join(self._tmp, spare.name)
+        path, temp = self.path(session_id), self._in_tmp(spare.name)
         new = brought_up_to_date(temp, spare, end, mtime_ns=_later(former))
         kept = self._keep_former(session_id, path)
         if kept is None:
@@ -533,14 +535,14 @@ class SessionFolder:
             self._refuse_changed(kept, former)
             written = self._publish(session_id, temp, path, new)
         except BaseException as error:  # Ctrl-C too
-            durable.discard(os.path.join(self._tmp, kept))
+            durable.discard(self._in_tmp(kept))
             if not isinstance(error, FileNotFoundError):
                 raise
             # Whoever made it dropped it as he closed; what is published is what it was.
             raise Refused("the spare is gone") from error
         # What the disk did not confirm may come back after a power cut: it must stay as it is.
         if written.doubt:
-            durable.discard(os.path.join(self._tmp, kept))
+            durable.discard(self._in_tmp(kept))
             return written
         if self._spares.get(session_id) == spare.name:
             del self._spares[session_id]  # it has the session's own name now
@@ -548,7 +550,7 @@ class SessionFolder:
 
     def _refuse_changed(self, kept: str, former: Fingerprint) -> None:
         """Make sure that what is about to be replaced is what the end was added to."""
-        if self._is_at(os.path.join(self._tmp, kept), former) is None:
+        if self._is_at(self._in_tmp(kept), former) is None:
             raise Refused("the file was changed")
 
     def _keep_former(self, session_id: str, path: str) -> str | None:
@@ -564,7 +566,7 @@ class SessionFolder:
 
     def _spare(self, session_id: str, name: str, former: Fingerprint, common: int) -> Spare | None:
         """Return the version that was just replaced as a spare, if it is what it was."""
-        path = os.path.join(self._tmp, name)
+        path = self._in_tmp(name)
         now = self._is_at(path, former)
         self._drop_own_spare(session_id)
         self._spares[session_id] = name
@@ -577,11 +579,11 @@ class SessionFolder:
 
     def drop_spare(self, spare: Spare) -> None:
         """Remove a spare that is of no more use; its session's lock must be held."""
-        durable.discard(os.path.join(self._tmp, spare.name))
+        durable.discard(self._in_tmp(spare.name))
 
     def _drop_own_spare(self, session_id: str) -> None:
         if (name := self._spares.pop(session_id, None)) is not None:
-            durable.discard(os.path.join(self._tmp, name))
+            durable.discard(self._in_tmp(name))
 
     def drop_spares(self) -> None:
         """Remove the spares that this object made; the sessions lose nothing."""
@@ -871,7 +873,7 @@ def _later(former: Fingerprint | None) -> int:
 
 def _is_same_file(one: Fingerprint, other: Fingerprint) -> bool:
     """Tell whether only names were given and taken in between, which moves ctime."""
-    return one._replace(ctime_ns=0) == other._replace(ctime_ns=0)
+    return one[:2] == other[:2] and one.inode == other.inode
 
 
 def _is_settled(fingerprint: Fingerprint) -> bool:

@@ -116,7 +116,7 @@ class StripedLocks:
             yield False
 
     def _forget_parent(self) -> None:
-        # After a fork: filelock has closed the child's descriptors, our mutexes are as they
+        # After a fork: the child has closed what it inherited, our mutexes are as they
         # happened to be, and neither says anything about the child.
         if self._pid != os.getpid():
             self._stripes, self._pid = {}, os.getpid()

@@ -66,13 +66,27 @@ class StripedLocks:
             RuntimeError: This thread holds one of them already, inside ``edit``.
         """
         self._forget_parent()
-        by_stripe: dict[int, list[str]] = {}
-        for session_id in session_ids:
-            by_stripe.setdefault(stripe_of(session_id), []).append(session_id)
         with ExitStack() as stack:
-            for number in sorted(by_stripe):
-                stack.enter_context(self._stripe(number).hold(by_stripe[number], self.timeout))
+            for number, those in _by_stripe(session_ids):
+                stack.enter_context(self._stripe(number).hold(those, self.timeout))
             yield
+
+    @contextmanager
+    def hold_free(self, session_ids: Iterable[str]) -> Iterator[frozenset[str]]:
+        """Hold the locks of those of the sessions that can be had at once; yield these sessions.
+
+        Nobody is waited for. What is wrong with a lock that cannot be had is told by ``hold``.
+        """
+        self._forget_parent()
+        held: list[str] = []
+        with ExitStack() as stack:
+            for number, those in _by_stripe(session_ids):
+                try:
+                    stack.enter_context(self._stripe(number).hold(those, timeout=0))
+                except (OSError, RuntimeError):
+                    continue
+                held += those
+            yield frozenset(held)
 
     @contextmanager
     def hold_whole(self, session_id: str) -> Iterator[None]:
@@ -120,6 +134,14 @@ class StripedLocks:
         stripe = self._stripes.get(name)
         # setdefault: two threads that both miss must share one.
         return stripe or self._stripes.setdefault(name, _Stripe(os.path.join(self.folder, name)))
+
+
+def _by_stripe(session_ids: Iterable[str]) -> list[tuple[int, list[str]]]:
+    """Return the sessions of each stripe, the stripes in order."""
+    found: dict[int, list[str]] = {}
+    for session_id in session_ids:
+        found.setdefault(stripe_of(session_id), []).append(session_id)
+    return sorted(found.items())
 
 
 class _Stripe:

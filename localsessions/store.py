@@ -682,9 +682,10 @@ class SessionStore:
 
         Each for itself is as with ``create``: whole or not there, durable when the call returns.
         The call as a whole is no transaction: where some are refused, all others are stored, and
-        a crash in the middle leaves any of them. 64 sessions at most, and 8 MiB unless one alone
+        a crash in the middle leaves any of them. 128 sessions at most, and 8 MiB unless one alone
         is larger, share one round of syncs, and the locks are held for that long. One that
-        another thread or process is making is set aside, and waited for at the end.
+        another thread or process is making is set aside and waited for at the end, when the
+        others are stored: ``lock_timeout`` seconds, and whoever was waited for in vain once.
 
         Args:
             sessions: New ones, made with ``Session(...)``. Where the ``session_id`` is empty, one

@@ -450,7 +450,8 @@ class SessionFolder:
         # With "fast" too: else a power cut may leave the new name on an empty file, see ext4(5)
         # on auto_da_alloc, which helps where a file is replaced and not where one is made; on
         # xfs nothing does.
-        return temp, durable.write_new(temp, data, mtime_ns=_later(former), durable=True)
+        new = durable.write_new(temp, data, mtime_ns=_later(former), durable=True)
+        return temp, new
 
     def _publish(self, session_id: str, temp: str, path: str, new: Fingerprint) -> FileWritten:
         """Give a file that was written under a private name its own, durably; see ``_is_at``."""

@@ -684,8 +684,8 @@ class SessionStore:
         The call as a whole is no transaction: where some are refused, all others are stored, and
         a crash in the middle leaves any of them. 128 sessions at most, and 8 MiB unless one alone
         is larger, share one round of syncs, and the locks are held for that long. One that
-        another thread or process is making is set aside and waited for at the end, when the
-        others are stored: ``lock_timeout`` seconds, and whoever was waited for in vain once.
+        another thread or process is making is set aside and, when the others are stored, waited
+        for, ``lock_timeout`` seconds at most.
 
         Args:
             sessions: New ones, made with ``Session(...)``. Where the ``session_id`` is empty, one

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from benchmarks import bulk
 from benchmarks.imports import BASE
 from benchmarks.results import Results
 
@@ -28,6 +29,7 @@ def aims(results: Results) -> list[Aim]:
         _whole,
         _listing,
         _stores,
+        _many,
         _import,
     ]
     return [aim for of in found for aim in of(results)]
@@ -86,6 +88,17 @@ def _stores(results: Results) -> Iterator[Aim]:
     for size in _measured(results, "rebuild")[-1:]:
         ratio = results.ratio(("rebuild", size, OURS), ("rebuild", size, "rewrite"))
         yield _ratio(f"the index of {size:,} made anew, against parsing all", 2.0, ratio)
+
+
+def _many(results: Results) -> Iterator[Aim]:
+    for verb in bulk.VERBS:
+        workload = f"{verb} many"
+        for size in results.sizes(workload)[-1:]:
+            alone, together = (workload, size, bulk.ALONE), (workload, size, bulk.TOGETHER)
+            ratio = results.ratio(alone, together)
+            measured = "not measured" if ratio is None else f"{ratio:.1f} times as fast"
+            what = f"{verb}: {size:,} sessions together, against one by one"
+            yield Aim(what, "3 times as fast", measured, None if ratio is None else ratio >= 3)
 
 
 def _import(results: Results) -> Iterator[Aim]:

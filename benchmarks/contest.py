@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import bulk
 from benchmarks.contestants import ENTRIES, Entry
 from benchmarks.durability import durability_of
 from benchmarks.environments import Environments, InstallError, version
@@ -81,6 +82,7 @@ class Contest:
             for size in self.plan.stores:
                 self._store(size)
             self._bulk_import()
+            self._many()
             self._imports()
         finally:
             for player in self.players.values():
@@ -237,6 +239,16 @@ class Contest:
             rounds=self.plan.slow_rounds,
             writes=True,
         )
+
+    def _many(self) -> None:
+        """Measure what this store gains where it is given many sessions at once."""
+        if not any(player.entry.kind == "ours" for player in self.players.values()):
+            return
+        count = self.plan.files
+        _say(f"{count:,} sessions together and one by one")
+        found = bulk.measure(self.folder / "bulk", count, self.plan.slow_rounds)
+        for (verb, way), seconds in found.items():
+            self.results.figures[f"{verb} many", count, way] = seconds
 
     def _imports(self) -> None:
         _say("imports of the packages")

@@ -11,14 +11,22 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from localsessions import _codec
 from localsessions._digest import digest_of
 from localsessions._files import FileRead, FileWritten, SessionFolder, folded
-from localsessions._index import SESSION_ITSELF, Filter, FullText, IndexRow, SessionIndex, Text
+from localsessions._index import (
+    SESSION_ITSELF,
+    Filter,
+    FullText,
+    IndexRow,
+    SessionIndex,
+    Text,
+    WrittenRow,
+)
 from localsessions._log import log
 from localsessions.errors import (
     ChangesExpiredError,
@@ -35,7 +43,7 @@ from localsessions.models import (
     message_text,
 )
 
-__all__ = ["Differences", "Reconciler", "diff"]
+__all__ = ["Differences", "Reconciler", "Written", "diff"]
 
 
 # A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
@@ -75,6 +83,16 @@ def diff(
         if rows.get(session_id, unread) != (fingerprint, True)
     ]
     return Differences(changed, [session_id for session_id in rows if session_id not in files])
+
+
+class Written(NamedTuple):
+    """What was just written over what; see ``Reconciler.record``."""
+
+    session: Session
+    data: bytes
+    written: FileWritten
+    base: Base | None
+    digest: bytes
 
 
 class Reconciler:
@@ -203,29 +221,28 @@ class Reconciler:
         self._index.put([now], self._is_current_row)
         return now.summary
 
-    def record(
-        self,
-        session: Session,
-        data: bytes,
-        written: FileWritten,
-        base: Base | None,
-        digest: bytes,
-    ) -> None:
-        """Record what was just written over ``base``, inside the session's lock.
+    def record(self, written: Written) -> None:
+        """Record what was just written, inside the session's lock.
 
         Our own writes have a modification time that no other write can have: they are settled.
         """
-        summary = _codec.summarize(session, len(data))
-        end = _codec.messages_end(data, session._base.keys) if session._base else None
-        plain = session._base is not None and session._base.plain
+        self.record_many([written])
+
+    def record_many(self, written: Sequence[Written]) -> None:
+        """Record what was just written, inside the sessions' locks, in one transaction."""
+        with self._recording():
+            self._index.record_many([self._written_row(one) for one in written], self.origin)
+
+    def _written_row(self, one: Written) -> WrittenRow:
+        session, data, written, base, digest = one
+        summary, now = _codec.summarize(session, len(data)), session._base
+        end = _codec.messages_end(data, now.keys) if now else None
+        plain = now is not None and now.plain
         tail = None if end is None else Tail(end, written.spare, plain)
         fold = folded(session.session_id)
         row = IndexRow(summary, written.fingerprint, True, digest, fold, tail=tail)
         former = None if base is None else base.fingerprint
-        with self._recording():
-            self._index.record(
-                row, former, lambda: self._base_row(session.session_id, base), self.origin
-            )
+        return WrittenRow(row, former, lambda: self._base_row(session.session_id, base))
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -265,6 +282,23 @@ class Reconciler:
         """Record that a session went to the trash, inside its lock, if it did."""
         with self._recording():
             self._index.record_removal(session_id, self._is_gone, self.origin)
+
+    def record_removals(self, session_ids: Sequence[str]) -> None:
+        """Record that sessions went to the trash, inside their locks, in one transaction."""
+        with self._recording():
+            self._index.record_removals(session_ids, self._is_gone, self.origin)
+
+    def twins(self, session_ids: Sequence[str]) -> dict[str, str]:
+        """Return those ids to which macOS or Windows would give the file of another, with that."""
+        wanted = {folded(session_id): session_id for session_id in session_ids}
+        known = self.answer(lambda: self._index.ids_folded_like([*wanted]))
+        return {
+            one: twin
+            for twin in known
+            if (one := wanted.get(folded(twin))) is not None
+            and twin != one
+            and self._folder.fingerprint(twin) is not None
+        }
 
     def read_row(self, session_id: str) -> IndexRow | None:
         """Read a file and return its row; None when it is gone."""

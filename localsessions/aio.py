@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -328,6 +328,22 @@ class AsyncSessionStore:
     async def resolve(self, reference: str) -> str:
         """Return the id that a person means: an id, the beginning of one, a title, or "latest"."""
         return await self._offload(lambda: self._store.resolve(reference))
+
+    async def create_many(self, sessions: Iterable[Session]) -> Sequence[Session]:
+        """Store new sessions, several times faster than one by one."""
+        return await self._offload(lambda: self._store.create_many(sessions))
+
+    async def save_many(
+        self, sessions: Iterable[Session], *, on_conflict: Literal["raise", "merge"] = "raise"
+    ) -> Sequence[Session]:
+        """Store sessions as ``save`` does each of them, several times faster than one by one."""
+        return await self._offload(lambda: self._store.save_many(sessions, on_conflict=on_conflict))
+
+    async def delete_many(
+        self, session_ids: Iterable[str], *, user_id: str | None = None
+    ) -> Sequence[str]:
+        """Move sessions to the trash as ``delete`` does each, several times faster."""
+        return await self._offload(lambda: self._store.delete_many(session_ids, user_id=user_id))
 
     async def delete(self, session_id: str, *, user_id: str | None = None) -> bool:
         """Move the session with its checkpoints to the trash, from where it can be restored."""

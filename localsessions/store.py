@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType, UnionType
@@ -20,9 +20,10 @@ from typing import Literal, Self, get_args
 from pydantic import JsonValue
 
 from localsessions import _checkpoints, _codec
+from localsessions._bulk import Bulk, Draft
 from localsessions._digest import block_start, blocks_of, digest_of, digest_with
 from localsessions._feed import Feed, OnChange, OnError, Watch
-from localsessions._files import Durability, SessionFolder, folded, is_session_id
+from localsessions._files import Durability, SessionFolder, is_session_id
 from localsessions._growth import Growing, Growth, last_messages
 from localsessions._index import (
     Cursor,
@@ -33,7 +34,7 @@ from localsessions._index import (
     SessionIndex,
     listing_of,
 )
-from localsessions._reconcile import Progress, Reconciler
+from localsessions._reconcile import Progress, Reconciler, Written
 from localsessions._retention import cutoff_of, verdict
 from localsessions.errors import (
     ConflictError,
@@ -355,8 +356,7 @@ class SessionStore:
             DurabilityUnknownError: Written and visible, but the disk did not confirm.
         """
         _refuse_other("session", session, Session, "a Session, as load() returns")
-        if on_conflict not in ("raise", "merge"):
-            raise ValueError(f'on_conflict must be "raise" or "merge", not {on_conflict!r}')
+        _refuse_other_conflict(on_conflict)
         stamps = _stamps(session, is_activity=True)
         data = _codec.encode(session, stamps)
         if _codec.is_unchanged(session, data, stamps):
@@ -684,6 +684,141 @@ class SessionStore:
         messages = self.load(session_id).messages
         return tuple(messages[len(messages) - n if n < len(messages) else 0 :])
 
+    # -- many sessions at once ---------------------------------------------------------------
+
+    def create_many(self, sessions: Iterable[Session]) -> Sequence[Session]:
+        """Store new sessions, several times faster than one by one.
+
+        Each for itself is as with ``create``: whole or not there, durable when the call returns.
+        The call as a whole is no transaction: where some are refused, all others are stored, and
+        a crash in the middle leaves any of them. 128 sessions at most, and 8 MiB unless one alone
+        is larger, share one round of syncs, and the locks are held for that long. One that
+        another thread or process is making is set aside and, when the others are stored, waited
+        for, ``lock_timeout`` seconds at most.
+
+        Args:
+            sessions: New ones, made with ``Session(...)``. Where the ``session_id`` is empty, one
+                is made as ``create`` does, and set.
+
+        Returns:
+            The same objects, now standing on what was written: to be changed and saved again.
+
+        Raises:
+            ExceptionGroup: Some were not stored, the others were. Holds the error of each, which
+                names its session: those of ``create``, ``LockTimeoutError``,
+                ``DurabilityUnknownError`` where one is visible and perhaps not durable.
+            ValueError: One was loaded or stored before, two have the same id, or no file can have
+                an id's name; nothing was stored.
+            PermissionError: The folder cannot be written; nothing was stored.
+        """
+        chosen = _sessions(sessions)
+        if stored := [one.session_id for one in chosen if one._base is not None]:
+            raise ValueError(
+                f"session {stored[0]!r} was stored before; save_many() stores what was changed"
+            )
+        for session in chosen:
+            session.session_id = session.session_id or made_id("sess")
+        by_id = self._by_id(chosen)
+        bulk = self._bulk()
+        bulk.write(chosen, _draft, self._refuse_existing)
+        bulk.alone(lambda session_id: self._create(by_id[session_id]))
+        bulk.raise_errors([*by_id], "stored")
+        return chosen
+
+    def save_many(
+        self, sessions: Iterable[Session], *, on_conflict: Literal["raise", "merge"] = "raise"
+    ) -> Sequence[Session]:
+        """Store sessions as ``save`` does each of them, several times faster than one by one.
+
+        Whole, durable and in batches as with ``create_many``; what ``save`` promises of one
+        session holds of each. New sessions are stored too. Files are written whole, also where
+        something was only added.
+
+        Args:
+            sessions: What to store; those in which nothing changed are not written.
+            on_conflict: As in ``save``.
+
+        Returns:
+            The same objects, now standing on what was written.
+
+        Raises:
+            ExceptionGroup: Some were not stored, the others were. Holds the error of each, which
+                names its session: those of ``save``, and ``LockTimeoutError``.
+            ValueError: Two have the same id, or no file can have an id's name; nothing was stored.
+            PermissionError: The folder cannot be written; nothing was stored.
+        """
+        _refuse_other_conflict(on_conflict)
+        chosen = _sessions(sessions)
+        by_id = self._by_id(chosen)
+        bulk = self._bulk()
+        merged = (ConflictError,) if on_conflict == "merge" else ()
+        bulk.write(chosen, _draft, self._refuse_conflict, merged)
+        bulk.alone(lambda session_id: self.save(by_id[session_id], on_conflict=on_conflict))
+        bulk.raise_errors([*by_id], "stored")
+        return chosen
+
+    def delete_many(
+        self, session_ids: Iterable[str], *, user_id: str | None = None
+    ) -> Sequence[str]:
+        """Move sessions to the trash as ``delete`` does each, several times faster.
+
+        In batches as with ``create_many``, and no transaction either. Each goes with its
+        checkpoints and can be restored.
+
+        Args:
+            session_ids: Which sessions.
+            user_id: On whose behalf; None does not restrict.
+
+        Returns:
+            Those that were there, in the order given.
+
+        Raises:
+            ExceptionGroup: Some were not deleted, the others were. Holds the error of each, which
+                names its session: those of ``delete``, and ``LockTimeoutError``.
+            ValueError: No file can have an id's name; nothing was deleted.
+            PermissionError: The folder cannot be written; nothing was deleted.
+        """
+        if isinstance(session_ids, str):
+            raise TypeError("session_ids must be several ids, not one; delete() takes one")
+        chosen = tuple(dict.fromkeys(session_ids))
+        for session_id in chosen:
+            _refuse_other("a session_id", session_id, str, "a str")
+            self.path(session_id)
+        gone: set[str] = set()
+
+        def is_there(session_id: str) -> bool:
+            if not self._is_deletable(session_id, user_id):
+                return False
+            gone.add(session_id)
+            return True
+
+        def delete(session_id: str) -> None:
+            if self.delete(session_id, user_id=user_id):
+                gone.add(session_id)
+
+        bulk = self._bulk()
+        bulk.remove(chosen, is_there)
+        bulk.alone(delete)
+        bulk.raise_errors(chosen, "deleted")
+        return tuple(one for one in chosen if one in gone)
+
+    def _bulk(self) -> Bulk:
+        self._refuse_closed()
+        return Bulk(self._folder, self._index, self._reconciler, self._feed.wake)
+
+    def _by_id(self, sessions: Sequence[Session]) -> dict[str, Session]:
+        by_id: dict[str, Session] = {}
+        for session in sessions:
+            self.path(session.session_id)
+            if session.session_id in by_id:
+                raise ValueError(f"two of the sessions have the id {session.session_id!r}")
+            by_id[session.session_id] = session
+        return by_id
+
+    def _refuse_existing(self, session: Session) -> None:
+        if self._folder.fingerprint(session.session_id) is not None:
+            raise SessionExistsError(session.session_id, path=self.path(session.session_id))
+
     # -- many sessions -----------------------------------------------------------------------
 
     def list(
@@ -898,12 +1033,18 @@ class SessionStore:
             UnreadableSessionError: A user was named, and the file is no session.
         """
         with self._lock(session_id):
-            if self._folder.fingerprint(session_id) is None:
-                return False
-            if user_id is not None:
-                self.load(session_id, user_id=user_id)
-            self._reconciler.look_at(session_id)
-            self._delete(session_id)
+            is_there = self._is_deletable(session_id, user_id)
+            if is_there:
+                self._delete(session_id)
+        return is_there
+
+    def _is_deletable(self, session_id: str, user_id: str | None) -> bool:
+        """Tell, inside the lock, whether there is a session, and refuse another user's."""
+        if self._folder.fingerprint(session_id) is None:
+            return False
+        if user_id is not None:
+            self.load(session_id, user_id=user_id)
+        self._reconciler.look_at(session_id)
         return True
 
     def _delete(self, session_id: str) -> None:
@@ -991,7 +1132,8 @@ class SessionStore:
         """Move sessions to the trash whose last activity is longer ago than ``max_age``.
 
         Goes by the session's own ``last_activity``, never by file times. Pinned, unreadable and
-        future-dated sessions are kept. Each session is looked at again inside its lock.
+        future-dated sessions are kept. Each session is looked at again inside its lock. Where one
+        cannot be looked at or moved, the others are, and its error is raised at the end.
 
         Args:
             max_age: Seconds, or a timedelta.
@@ -1009,37 +1151,49 @@ class SessionStore:
                 for one in self._every(which, "last_activity")
             ]
         )
-        actions = [
-            action
-            for session_id in concerned
-            if (action := self._clean(session_id, now, dry_run=dry_run, cutoff=cutoff))
-        ]
-        return CleanupReport(cutoff, dry_run, tuple(actions))
+        actions = self._clean(concerned, now, dry_run=dry_run, cutoff=cutoff)
+        return CleanupReport(cutoff, dry_run, actions)
 
     def purge_expired(self, *, dry_run: bool = False) -> CleanupReport:
         """Move sessions to the trash whose ``expires_at`` has passed, but for pinned ones."""
         self._refresh(fresh=True)
         now = utc_now()
-        actions = [
-            action
-            for session_id in self._reconciler.answer(lambda: self._index.expired(now))
-            if (action := self._clean(session_id, now, dry_run=dry_run, cutoff=None))
-        ]
-        return CleanupReport(now, dry_run, tuple(actions))
+        expired = self._reconciler.answer(lambda: self._index.expired(now))
+        actions = self._clean(expired, now, dry_run=dry_run, cutoff=None)
+        return CleanupReport(now, dry_run, actions)
 
     def _clean(
-        self, session_id: str, now: datetime, *, dry_run: bool, cutoff: datetime | None
-    ) -> CleanupAction | None:
-        """Decide by what the file says inside the lock, and do it; without a cutoff by expiry."""
-        if dry_run:
-            summary = self._reconciler.look_at(session_id)
-            return None if summary is None else verdict(summary, now, cutoff)
-        with self._lock(session_id):
+        self,
+        session_ids: Sequence[str],
+        now: datetime,
+        *,
+        dry_run: bool,
+        cutoff: datetime | None,
+    ) -> tuple[CleanupAction, ...]:
+        """Decide by what the files say inside the locks, and do it; without a cutoff by expiry."""
+        actions: dict[str, CleanupAction] = {}
+
+        def is_due(session_id: str) -> bool:
             summary = self._reconciler.look_at(session_id)
             action = None if summary is None else verdict(summary, now, cutoff)
-            if action is not None and action.deleted:
-                self._delete(session_id)
-        return action
+            if action is not None:
+                actions[session_id] = action
+            return action is not None and action.deleted
+
+        def clean(session_id: str) -> None:
+            with self._lock(session_id):
+                if is_due(session_id):
+                    self._delete(session_id)
+
+        if dry_run:
+            for session_id in session_ids:
+                is_due(session_id)
+        elif session_ids:
+            bulk = self._bulk()
+            bulk.remove(session_ids, is_due)
+            bulk.alone(clean)
+            bulk.raise_first(session_ids)
+        return tuple(actions[one] for one in session_ids if one in actions)
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -1331,7 +1485,8 @@ class SessionStore:
             written = self._folder.write(session.session_id, data, former, tail)
             # From here on the content is visible: memory and index move on with it, come what may.
             _codec.rebase(session, data, stamps, written.fingerprint)
-            self._reconciler.record(session, data, written, base, _digest(data, base, row, end))
+            digest = _digest(data, base, row, end)
+            self._reconciler.record(Written(session, data, written, base, digest))
         self._feed.wake()
         if written.doubt is not None:
             raise written.doubt
@@ -1343,10 +1498,8 @@ class SessionStore:
 
     def _refuse_twin(self, session_id: str) -> None:
         """Refuse an id that macOS or Windows would give the file of another one."""
-        wanted = folded(session_id)
-        for twin in self._reconciler.answer(lambda: self._index.ids_folded_like(wanted)):
-            if twin != session_id and self._folder.fingerprint(twin) is not None:
-                raise SessionExistsError(session_id, path=self.path(session_id), existing=twin)
+        if twin := self._reconciler.twins([session_id]).get(session_id):
+            raise SessionExistsError(session_id, path=self.path(session_id), existing=twin)
 
 
 def _set_up() -> None:
@@ -1413,6 +1566,25 @@ def _refuse_other(name: str, value: object, kind: type | UnionType, what: str) -
     """Refuse an argument of another type by its name, before anything is done with it."""
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
+
+
+def _refuse_other_conflict(on_conflict: str) -> None:
+    if on_conflict not in ("raise", "merge"):
+        raise ValueError(f'on_conflict must be "raise" or "merge", not {on_conflict!r}')
+
+
+def _sessions(sessions: Iterable[Session]) -> tuple[Session, ...]:
+    chosen = tuple(sessions)
+    for session in chosen:
+        _refuse_other("a session", session, Session, "a Session")
+    return chosen
+
+
+def _draft(session: Session) -> Draft | None:
+    """Encode a session for writing; None where nothing was changed."""
+    stamps = _stamps(session, is_activity=True)
+    data = _codec.encode(session, stamps)
+    return None if _codec.is_unchanged(session, data, stamps) else Draft(session, data, stamps)
 
 
 def _message(message: Mapping[str, JsonValue], now: str) -> Message:

@@ -77,6 +77,9 @@ CALLS: list[tuple[str, Callable[[AsyncSessionStore], Awaitable[object]]]] = [
     ("get", lambda store: store.get("none")),
     ("load", lambda store: store.load("a")),
     ("save", lambda store: store.save(Session(session_id="c"))),
+    ("create_many", lambda store: store.create_many([Session(session_id="e", title="many")])),
+    ("save_many", lambda store: store.save_many([Session(session_id="f")], on_conflict="merge")),
+    ("delete_many", lambda store: store.delete_many(["e", "none"], user_id="u")),
     ("append", lambda store: store.append("a", user("parser"))),
     ("upsert_run", lambda store: store.upsert_run("a", {"run_id": "r"}, user("x"))),
     ("switch_agent", lambda store: store.switch_agent("a", "coder", "why")),
@@ -134,7 +137,7 @@ def test_each_verb_does_what_its_twin_does(tmp_path: Path) -> None:
             return kinds, sorted(titles), [store.save_dir, store.path("x"), repr(store)]
 
     kinds, listed, names = asyncio.run(run())
-    assert listed == ["a", "b", "c", "d"]
+    assert listed == ["a", "b", "c", "d", "f"]
     folder = str(tmp_path / "async")
     assert names == [folder, f"{folder}/x.json", f"AsyncSessionStore('{folder}')"]
 

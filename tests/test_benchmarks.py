@@ -89,6 +89,9 @@ def test_a_run_has_a_figure_for_whatever_the_floors_and_this_store_offer(tmp_pat
     assert all(len(found.figures[key]) in {TINY.rounds, TINY.slow_rounds} for key in wanted)
     assert found.median("memory", 10, "localsessions")
     assert found.median("package", 0, "localsessions")
+    told = [aim for aim in aims(found) if "one by one" in aim.what]
+    assert [aim.what.partition(":")[0] for aim in told] == ["create", "save", "delete", "import"]
+    assert all(aim.measured.endswith("times as fast") for aim in told)
 
 
 def test_what_strace_sees_of_the_floors_is_what_they_do(tmp_path: Path) -> None:
@@ -104,6 +107,14 @@ def test_what_strace_sees_of_the_floors_is_what_they_do(tmp_path: Path) -> None:
     assert (appended["durable"], appended["syncs"], appended["renames"]) == (True, 1, 0)
     assert appended["manner"] == "appended in place"
     assert 2 * MESSAGE_BYTES < appended["written"] < 3 * MESSAGE_BYTES < whole["written"]
+
+
+def test_many_together_are_to_be_three_times_as_fast() -> None:
+    made = results()
+    for verb, alone in (("create", 2.9), ("save", 3.1)):
+        made.figures[f"{verb} many", 1000, "one by one"] = [alone]
+        made.figures[f"{verb} many", 1000, "together"] = [1.0]
+    assert [aim.reached for aim in aims(made)[-3:-1]] == [False, True]
 
 
 class Forgetful(RewriteFloor):

@@ -12,6 +12,7 @@ import pytest
 
 from localsessions import (
     CleanupReport,
+    LockTimeoutError,
     SessionExistsError,
     SessionNotFoundError,
     SessionStore,
@@ -199,15 +200,27 @@ def test_a_session_that_wakes_up_meanwhile_is_kept(
 ) -> None:
     write(folder, "a", timedelta(days=2))
     store.list(fresh=True)
-    lock = store._folder.lock
+    lock_free = store._folder.lock_free
 
-    def wake(session_id: str) -> object:
+    def wake(session_ids: list[str]) -> object:
         write(folder, "a", timedelta(0))
-        return lock(session_id)
+        return lock_free(session_ids)
 
-    monkeypatch.setattr(store._folder, "lock", wake)
+    monkeypatch.setattr(store._folder, "lock_free", wake)
     assert store.cleanup(max_age=86400).actions == ()
     assert (folder / "a.json").exists()
+
+
+def test_a_cleanup_goes_on_where_one_session_is_held_and_then_says_so(folder: Path) -> None:
+    with SessionStore(folder, lock_timeout=0.05) as store:
+        for name in "abc":
+            write(folder, name, timedelta(days=2))
+        with SessionStore(folder) as other, other.edit("b"):
+            with pytest.raises(LockTimeoutError) as caught:
+                store.cleanup(max_age=86400)
+            assert caught.value.session_id == "b"
+            assert [one.session_id for one in store.list()] == ["b"]
+        assert [one.session_id for one in store.cleanup(max_age=86400).actions] == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from localsessions import SessionStore
 PROGRAM = Path(__file__).parent / "programs" / "cost_of.py"
 CALLS = "%file,%desc,fsync,fdatasync,rename,ftruncate"
 CALL = re.compile(r"(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)")
+# What another thread's call came in between of.
+RESUMED = re.compile(r"\d+ +<\.\.\. (\w+) (resumed)>.* += (-?\d+)")
 READS = ("read", "pread64")
 WRITES = ("write", "pwrite64")
 
@@ -44,7 +46,7 @@ def cost(folder: Path, what: str, trace: Path) -> Cost:
         for mark in ("/cost-begin", "/cost-end")
     )
     for line in lines[begin + 1 : end]:
-        if (match := CALL.match(line)) is None:
+        if (match := CALL.match(line) or RESUMED.match(line)) is None:
             continue
         name, result = match.group(1), int(match.group(3))
         found.calls[name] += 1
@@ -113,3 +115,27 @@ def test_a_verb_costs_the_same_among_many_sessions(what: str, tmp_path: Path) ->
     assert abs(many.calls.total() - few.calls.total()) <= 16
     assert many.read <= few.read + 64 * 1024
     assert many.written <= few.written + 64 * 1024
+
+
+def test_many_sessions_share_what_is_synced(tmp_path: Path) -> None:
+    """A file each, the folder once; the index never waits for the disk."""
+    fill(tmp_path / "sessions", 10, 300)
+    syncs = {
+        what: cost(tmp_path / "sessions", what, tmp_path / "trace").calls
+        for what in ("create", "create_many", "save_many", "delete_many")
+    }
+    assert syncs["create"]["fsync"] == 2
+    assert syncs["create_many"]["fsync"] == syncs["save_many"]["fsync"] == 100 + 1
+    # The new folder of deleted sessions: its parent, and what tells git to leave it alone.
+    assert syncs["delete_many"]["fsync"] == 2 + 2
+    assert {calls["fdatasync"] for calls in syncs.values()} == {0}
+
+
+def test_a_session_among_many_costs_less_of_the_index(tmp_path: Path) -> None:
+    fill(tmp_path / "sessions", 10, 300)
+    alone, together = (
+        cost(tmp_path / "sessions", what, tmp_path / "trace").calls
+        for what in ("create", "create_many")
+    )
+    # Pages of its journal: each change of one session alone writes them all.
+    assert together["pwrite64"] < 100 * alone["pwrite64"] / 5

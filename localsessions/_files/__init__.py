@@ -7,21 +7,29 @@ It deals in bytes and file names and knows neither sessions nor the index::
     locks      256 striped locks, between threads and between processes
     kept       copies of the last good versions
     folder     SessionFolder, which puts them together
+    batch      many sessions written or moved to the trash in one round of syncs
 
 Nothing outside this room opens, renames or removes a file of the store but SQLite its own.
 """
 
+from localsessions._files.batch import NewVersion, Refusal, trash_many, write_many
 from localsessions._files.folder import Durability, FileRead, FileWritten, Scan, SessionFolder
+from localsessions._files.locks import stripe_of
 from localsessions._files.names import file_stem, folded, is_session_id, session_id_of
 
 __all__ = [
     "Durability",
     "FileRead",
     "FileWritten",
+    "NewVersion",
+    "Refusal",
     "Scan",
     "SessionFolder",
     "file_stem",
     "folded",
     "is_session_id",
     "session_id_of",
+    "stripe_of",
+    "trash_many",
+    "write_many",
 ]

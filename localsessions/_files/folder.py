@@ -21,7 +21,7 @@ import secrets
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -89,6 +89,20 @@ class FileWritten(NamedTuple):
     fingerprint: Fingerprint
     doubt: DurabilityUnknownError | None
     spare: Spare | None = None
+
+
+class Going(NamedTuple):
+    """A session on its way to the trash."""
+
+    source: str
+    target: str
+    size_bytes: int
+    checkpoints: str | None
+
+    @property
+    def beside(self) -> str:
+        """Where the checkpoints go."""
+        return _checkpoints_beside(self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +241,22 @@ class SessionFolder:
             PermissionError: The folder cannot be written.
             OSError: There is no room for the locks.
         """
+        self._prepare_locks(session_ids)
+        return self._locks.hold(session_ids)
+
+    def lock_free(self, session_ids: Sequence[str]) -> AbstractContextManager[frozenset[str]]:
+        """Hold the locks of those of the sessions that nobody else holds; the block gets these.
+
+        Nobody is waited for, so that whoever holds many locks never waits for another one.
+
+        Raises:
+            PermissionError: The folder cannot be written.
+            OSError: There is no room for the locks.
+        """
+        self._prepare_locks(session_ids)
+        return self._locks.hold_free(session_ids)
+
+    def _prepare_locks(self, session_ids: Iterable[str]) -> None:
         for session_id in session_ids:
             file_stem(session_id)
         if self.read_only is not None:
@@ -238,7 +268,6 @@ class SessionFolder:
             self.read_only = None
         if not os.path.isdir(self._locks.folder) or not os.path.isdir(self._tmp):
             self._make_private()  # .localsessions/ was deleted while the store was open
-        return self._locks.hold(session_ids)
 
     def lock_whole(self, session_id: str) -> AbstractContextManager[None]:
         """Hold the one lock of the whole folder too; the session's own must be held.
@@ -407,21 +436,35 @@ class SessionFolder:
         former: Fingerprint | None,
         kept: str | None = None,
     ) -> FileWritten:
-        temp = self._temp_path(session_id, ".tmp")
         try:
-            # With "fast" too: else a power cut may leave the new name on an empty file, see ext4(5)
-            # on auto_da_alloc, which helps where a file is replaced and not where one is made; on
-            # xfs nothing does.
-            new = durable.write_new(temp, data, mtime_ns=_later(former), durable=True)
+            temp, new = self._prepare_new(session_id, data, former)
             return self._publish(session_id, temp, path, new)
         except BaseException:  # Ctrl-C too: no file of ours stays; the error goes on its way
             if kept is not None:
                 durable.discard(self._in_tmp(kept))
             raise
 
+    def _prepare_new(
+        self, session_id: str, data: bytes, former: Fingerprint | None
+    ) -> tuple[str, Fingerprint]:
+        """Write a version under a private name and sync it; return the name, and what it is."""
+        temp = self._temp_path(session_id, ".tmp")
+        # With "fast" too: else a power cut may leave the new name on an empty file, see ext4(5)
+        # on auto_da_alloc, which helps where a file is replaced and not where one is made; on
+        # xfs nothing does.
+        new = durable.write_new(temp, data, mtime_ns=_later(former), durable=True)
+        return temp, new
+
     def _publish(self, session_id: str, temp: str, path: str, new: Fingerprint) -> FileWritten:
-        """Give a file that was written under a private name its own; see ``_is_at``."""
-        doubt: DurabilityUnknownError | None = None
+        """Give a file that was written under a private name its own, durably; see ``_is_at``."""
+        doubt = self._put_in_place(session_id, temp, path, new)
+        doubt = doubt or self._sync(os.path.dirname(path), session_id)
+        return self._written(path, new, doubt)
+
+    def _put_in_place(
+        self, session_id: str, temp: str, path: str, new: Fingerprint
+    ) -> DurabilityUnknownError | None:
+        """Give a file its own name, and do not sync that; return the doubt that it was done."""
         try:
             self._locks.check(session_id)
             durable.rename(temp, path)
@@ -430,8 +473,12 @@ class SessionFolder:
             if not isinstance(error, OSError) or not self._is_at(path, new):
                 durable.discard(temp)
                 raise
-            doubt = DurabilityUnknownError(error, session_id=session_id, path=path)
-        doubt = doubt or self._sync(os.path.dirname(path), session_id)
+            return DurabilityUnknownError(error, session_id=session_id, path=path)
+        return None
+
+    def _written(
+        self, path: str, new: Fingerprint, doubt: DurabilityUnknownError | None
+    ) -> FileWritten:
         # Renaming moves ctime on. If somebody was faster than this stat, what we know matches
         # nothing that is there, and the next look reads the file again.
         return FileWritten(self._is_at(path, new) or new, doubt)
@@ -601,8 +648,18 @@ class SessionFolder:
             SessionNotFoundError: There is no such file.
             DurabilityUnknownError: It was moved, but the disk did not confirm.
         """
-        path = self.path(session_id)
         self._make_trash()
+        going = self._going(session_id, deleted_at)
+        doubt = self._move(going.source, going.target, session_id)
+        if going.checkpoints is not None:
+            doubt = self._move(going.checkpoints, going.beside, session_id) or doubt
+        if doubt:
+            raise doubt
+        return TrashedSession(session_id, deleted_at, going.size_bytes, going.target)
+
+    def _going(self, session_id: str, deleted_at: datetime) -> Going:
+        """Return what of a session is to be moved to the trash, and where it goes."""
+        path = self.path(session_id)
         target = self._trash_path(session_id, deleted_at, _SUFFIX)
         if durable.status_of(target) is not None:
             raise FileExistsError(errno.EEXIST, "deleted twice in one microsecond", target)
@@ -612,12 +669,7 @@ class SessionFolder:
             raise SessionNotFoundError(session_id, path=path)
         checkpoints = self.checkpoint_folder(session_id)
         has_checkpoints = durable.is_folder(checkpoints)
-        doubt = self._move(path, target, session_id)
-        if has_checkpoints:
-            doubt = self._move(checkpoints, _checkpoints_beside(target), session_id) or doubt
-        if doubt:
-            raise doubt
-        return TrashedSession(session_id, deleted_at, fingerprint.size_bytes, target)
+        return Going(path, target, fingerprint.size_bytes, checkpoints if has_checkpoints else None)
 
     def trash_checkpoints(self, session_id: str, deleted_at: datetime) -> str:
         """Move the checkpoints of a session that is not there to the trash; the lock must be held.

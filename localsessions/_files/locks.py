@@ -12,7 +12,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from zlib import crc32
 
@@ -65,22 +65,33 @@ class StripedLocks:
 
     @contextmanager
     def _hold_all(self, session_ids: Sequence[str]) -> Iterator[None]:
-        by_stripe: dict[int, list[str]] = {}
-        for session_id in session_ids:
-            by_stripe.setdefault(stripe_of(session_id), []).append(session_id)
-        with self._hold_in_order(sorted(by_stripe.items())):
+        entered: list[AbstractContextManager[None]] = []
+        try:
+            for number, those in _by_stripe(session_ids):
+                _enter(self._stripe(number).hold(those, self.timeout), entered)
             yield
+        finally:
+            _leave(entered)
 
     @contextmanager
-    def _hold_in_order(self, stripes: list[tuple[int, list[str]]]) -> Iterator[None]:
-        # Not by an ExitStack: an error raised while it leaves refers to itself by the stack's
-        # frame, and a lock that Ctrl-C did not let it leave stays taken until garbage collection.
-        if not stripes:
-            yield
-            return
-        (number, session_ids), *others = stripes
-        with self._stripe(number).hold(session_ids, self.timeout), self._hold_in_order(others):
-            yield
+    def hold_free(self, session_ids: Iterable[str]) -> Iterator[frozenset[str]]:
+        """Hold the locks of those of the sessions that can be had at once; yield these sessions.
+
+        Nobody is waited for. What is wrong with a lock that cannot be had is told by ``hold``.
+        """
+        self._forget_parent()
+        held: list[str] = []
+        entered: list[AbstractContextManager[None]] = []
+        try:
+            for number, those in _by_stripe(session_ids):
+                try:
+                    _enter(self._stripe(number).hold(those, timeout=0), entered)
+                except (OSError, RuntimeError):
+                    continue
+                held += those
+            yield frozenset(held)
+        finally:
+            _leave(entered)
 
     @contextmanager
     def hold_whole(self, session_id: str) -> Iterator[None]:
@@ -128,6 +139,33 @@ class StripedLocks:
         stripe = self._stripes.get(name)
         # setdefault: two threads that both miss must share one.
         return stripe or self._stripes.setdefault(name, _Stripe(os.path.join(self.folder, name)))
+
+
+def _by_stripe(session_ids: Iterable[str]) -> list[tuple[int, list[str]]]:
+    """Return the sessions of each stripe, the stripes in order."""
+    found: dict[int, list[str]] = {}
+    for session_id in session_ids:
+        found.setdefault(stripe_of(session_id), []).append(session_id)
+    return sorted(found.items())
+
+
+# Not an ExitStack: an error raised while it leaves refers to itself by the stack's frame, and a
+# lock that Ctrl-C did not let it leave stays taken until garbage collection.
+
+
+def _enter(lock: AbstractContextManager[None], entered: list[AbstractContextManager[None]]) -> None:
+    lock.__enter__()
+    entered.append(lock)
+
+
+def _leave(entered: list[AbstractContextManager[None]]) -> None:
+    """Leave all, the last one first, whatever comes in between."""
+    try:
+        while entered:
+            entered.pop().__exit__(None, None, None)
+    except BaseException:  # Ctrl-C too: the one that it met is left when it is forgotten
+        _leave(entered)
+        raise
 
 
 class _Stripe:

@@ -14,7 +14,13 @@ them that could not be made again from the session files::
 
 from localsessions._index.cursor import Cursor
 from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
-from localsessions._index.sessions import Filter, IndexRow, SessionIndex, listing_of
+from localsessions._index.sessions import (
+    Filter,
+    IndexRow,
+    SessionIndex,
+    WrittenRow,
+    listing_of,
+)
 from localsessions._index.words import Query
 
 __all__ = [
@@ -27,5 +33,6 @@ __all__ = [
     "SessionIndex",
     "Text",
     "TextHit",
+    "WrittenRow",
     "listing_of",
 ]

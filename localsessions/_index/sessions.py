@@ -39,7 +39,7 @@ from localsessions.models import (
     Tail,
 )
 
-__all__ = ["Filter", "IndexRow", "SessionIndex", "listing_of"]
+__all__ = ["Filter", "IndexRow", "SessionIndex", "WrittenRow", "listing_of"]
 
 T = TypeVar("T")
 
@@ -117,6 +117,14 @@ class IndexRow(NamedTuple):
     folded: str
     change: int = 0
     tail: Tail | None = None
+
+
+class WrittenRow(NamedTuple):
+    """What a store wrote, and what it replaced; see ``SessionIndex.record``."""
+
+    row: IndexRow
+    base: Fingerprint | None
+    read_base: Callable[[], IndexRow | None]
 
 
 class SessionIndex:
@@ -220,10 +228,11 @@ class SessionIndex:
 
         return self._read(read)
 
-    def ids_folded_like(self, folded: str) -> list[str]:
-        """Return the ids that macOS or Windows would give the file of this one."""
-        query = "SELECT session_id FROM sessions WHERE folded = ?"
-        return self._read(lambda db: _ids(db, query, [folded]))
+    def ids_folded_like(self, folded: Sequence[str]) -> list[str]:
+        """Return the ids that macOS or Windows would give the file of one of these."""
+        marks = ", ".join("?" * len(folded))
+        query = f"SELECT session_id FROM sessions WHERE folded IN ({marks})"  # noqa: S608
+        return self._read(lambda db: _ids(db, query, folded))
 
     def ids_like(self, prefix: str, limit: int) -> list[str]:
         """Return ids that begin with a text."""
@@ -315,25 +324,15 @@ class SessionIndex:
                 that version, which then is an external change.
             origin: Of which store the change is.
         """
-        session_id = row.summary.session_id
+        self.record_many([WrittenRow(row, base, read_base)], origin)
+
+    def record_many(self, written: Sequence[WrittenRow], origin: str) -> None:
+        """Record what a store wrote, inside the sessions' locks, in one transaction; see above."""
 
         def write(db: sqlite3.Connection) -> None:
-            columns, (waits, logged) = _columns_of(db, session_id), pending_before(db, session_id)
-            indexed, change = (None, 0) if columns is None else _sealed(_told(columns))
-            log, before = Log(db), logged if waits else indexed
-            after = _state_of(row, indexed)
-            if indexed is None or not changelog.same(indexed, after):
-                change = log.next_number()
-            _renew(db, columns, _columns(row, after, change))
-            if waits:
-                changelog.forget_pending(db, session_id)
-            if log.is_complete:
-                if not _is_known(before, base):
-                    found = read_base()
-                    former = None if found is None else _state_of(found, before)
-                    log.add(session_id, before, former, None)
-                    before = former
-                log.add(session_id, before, after, origin)
+            log = Log(db)
+            for one in written:
+                _record(db, one, log, origin)
             log.close()
 
         self._database.write(write)
@@ -355,20 +354,18 @@ class SessionIndex:
 
     def record_removal(self, session_id: str, is_gone: Callable[[str], bool], origin: str) -> None:
         """Forget a session that a store removed, inside its lock, and log the change."""
+        self.record_removals([session_id], is_gone, origin)
+
+    def record_removals(
+        self, session_ids: Sequence[str], is_gone: Callable[[str], bool], origin: str
+    ) -> None:
+        """Forget sessions that a store removed, in one transaction; see above."""
 
         def write(db: sqlite3.Connection) -> None:
             with self._database.writing(db):
-                if not is_gone(session_id):
-                    return
-                waits, logged = changelog.pending_before(db, session_id)
-                before, _ = _found(db, session_id)
-                _forget(db, session_id)
-                changelog.forget_pending(db, session_id)
-                if changelog.is_complete(db):
-                    if waits and before is not None:
-                        changelog.log(db, session_id, logged, before, None)
-                    # Without a row somebody was faster to notice this very removal.
-                    changelog.log(db, session_id, before or logged, None, origin)
+                is_logged = changelog.is_complete(db)
+                for session_id in filter(is_gone, session_ids):
+                    _record_removal(db, session_id, origin if is_logged else None)
 
         self._database.run(write)
 
@@ -465,6 +462,41 @@ class SessionIndex:
 def listing_of(which: Filter, order: Order) -> str:
     """Return a short name of an order and filters, which a cursor must agree with."""
     return f"{crc32(repr((order, *which.sql())).encode('utf-8', 'surrogatepass')):08x}"
+
+
+def _record(db: sqlite3.Connection, written: WrittenRow, log: Log, origin: str) -> None:
+    """Put a row in its place and log the change, if the log is complete."""
+    row, base, read_base = written
+    session_id = row.summary.session_id
+    columns, (waits, logged) = _columns_of(db, session_id), pending_before(db, session_id)
+    indexed, change = (None, 0) if columns is None else _sealed(_told(columns))
+    before, after = logged if waits else indexed, _state_of(row, indexed)
+    if indexed is None or not changelog.same(indexed, after):
+        change = log.next_number()
+    _renew(db, columns, _columns(row, after, change))
+    if waits:
+        changelog.forget_pending(db, session_id)
+    if not log.is_complete:
+        return
+    if not _is_known(before, base):
+        found = read_base()
+        former = None if found is None else _state_of(found, before)
+        log.add(session_id, before, former, None)
+        before = former
+    log.add(session_id, before, after, origin)
+
+
+def _record_removal(db: sqlite3.Connection, session_id: str, origin: str | None) -> None:
+    waits, logged = changelog.pending_before(db, session_id)
+    before, _ = _found(db, session_id)
+    _forget(db, session_id)
+    changelog.forget_pending(db, session_id)
+    if origin is None:
+        return
+    if waits and before is not None:
+        changelog.log(db, session_id, logged, before, None)
+    # Without a row somebody was faster to notice this very removal.
+    changelog.log(db, session_id, before or logged, None, origin)
 
 
 def _put(db: sqlite3.Connection, row: IndexRow, is_logged: bool) -> bool:

@@ -1,7 +1,8 @@
 """From paths to a store: which files are met, and what becomes of each session.
 
-Nothing here knows a format. One file at a time is in memory. A session that the store has under
-the same id is compared message by message, as values:
+Nothing here knows a format. New sessions wait until there are 256, or 8 MiB of files, and are
+stored together; so much is in memory, and one file more. A session that the store has under the
+same id is compared message by message, as values:
 
     the same messages, or fewer    unchanged: a person may have gone on in the store
     the same and then more         grown: the new ones are appended
@@ -15,11 +16,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from localsessions._codec import encode_value
-from localsessions.errors import SessionError, SessionExistsError
+from localsessions.errors import ConflictError, SessionError, SessionExistsError
 from localsessions.formats.registry import recognise
 from localsessions.formats.report import FileReport, ImportReport, RefusedSession
 from localsessions.formats.source import BadLine, read_source
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from localsessions.store import SessionStore
 
 __all__ = ["TranscriptFile", "import_paths", "read_transcript"]
+
+_TOGETHER = 256
+_TOGETHER_BYTES = 8 * 1024 * 1024
 
 _Outcome: TypeAlias = Literal["imported", "beside", "grown", "unchanged"]
 
@@ -61,19 +65,20 @@ def import_paths(
     Args:
         store: An open store.
         paths: Files and folders.
-        on_progress: Called after each file with its report.
+        on_progress: Called with the report of each file, in order, when its sessions are stored.
 
     Raises:
         OSError: The store cannot write, as when the disk is full. What was imported before
             stays, and importing again goes on from there.
     """
-    files: list[FileReport] = []
+    importer = _Importer(store, on_progress)
     for found in _walk(paths):
-        report = found if isinstance(found, FileReport) else _import_file(store, found)
-        files.append(report)
-        if on_progress is not None:
-            on_progress(report)
-    return ImportReport(tuple(files))
+        if isinstance(found, str):
+            importer.take(read_transcript(found))
+        else:
+            importer.take(TranscriptFile((), found))
+    importer.finish()
+    return ImportReport(tuple(importer.reports))
 
 
 def read_transcript(path: str | os.PathLike[str]) -> TranscriptFile:
@@ -145,31 +150,115 @@ def _walk_folder(folder: str) -> Iterator[str | FileReport]:
             yield entry.path
 
 
-def _import_file(store: SessionStore, path: str) -> FileReport:
-    found = read_transcript(path)
-    outcomes: list[_Outcome] = []
-    refused: list[RefusedSession] = []
-    session_ids: list[str] = []
-    added = 0
-    for session in found.sessions:
-        try:
-            kept = _keep(store, session)
-        except SessionError as error:
-            refused.append(RefusedSession(session.session_id, str(error)))
-            continue
-        outcomes.append(kept.outcome)
-        session_ids.append(kept.session_id)
-        added += kept.added
-    return replace(
-        found.report,
-        imported=outcomes.count("imported") + outcomes.count("beside"),
-        beside=outcomes.count("beside"),
-        grown=outcomes.count("grown"),
-        unchanged=outcomes.count("unchanged"),
-        refused=tuple(refused),
-        added=added,
-        session_ids=tuple(session_ids),
-    )
+def _size_of(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0  # it is not there, and the report says so
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A file whose sessions are being stored, and what became of each of them."""
+
+    found: TranscriptFile
+    outcomes: dict[int, _Kept | RefusedSession] = field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        return len(self.outcomes) == len(self.found.sessions)
+
+    def report(self) -> FileReport:
+        every = [self.outcomes[at] for at in range(len(self.found.sessions))]
+        kept = [one for one in every if isinstance(one, _Kept)]
+        outcomes = [one.outcome for one in kept]
+        return replace(
+            self.found.report,
+            imported=outcomes.count("imported") + outcomes.count("beside"),
+            beside=outcomes.count("beside"),
+            grown=outcomes.count("grown"),
+            unchanged=outcomes.count("unchanged"),
+            refused=tuple(one for one in every if isinstance(one, RefusedSession)),
+            added=sum(one.added for one in kept),
+            session_ids=tuple(one.session_id for one in kept),
+        )
+
+
+class _Importer:
+    """Stores the sessions of files as if one by one; those that are new wait for each other."""
+
+    def __init__(
+        self, store: SessionStore, on_progress: Callable[[FileReport], None] | None
+    ) -> None:
+        self.reports: list[FileReport] = []
+        self._store = store
+        self._on_progress = on_progress
+        self._files: list[_Taken] = []
+        self._waiting: dict[str, tuple[_Taken, int]] = {}
+        self._size_bytes = 0
+
+    def take(self, found: TranscriptFile) -> None:
+        taken = _Taken(found)
+        self._files.append(taken)
+        self._size_bytes += _size_of(found.report.path)
+        for at, session in enumerate(found.sessions):
+            # What is met in the store may be compared with one that still waits.
+            if not self._is_new(session) or len(self._waiting) == _TOGETHER:
+                self._store_waiting()
+            if self._is_new(session):
+                self._waiting[session.session_id] = taken, at
+            else:
+                taken.outcomes[at] = _kept_or_refused(self._store, session)
+        if self._size_bytes > _TOGETHER_BYTES:
+            self._store_waiting()
+        self._report()
+
+    def finish(self) -> None:
+        self._store_waiting()
+        self._report()
+
+    def _is_new(self, session: Session) -> bool:
+        is_stored = os.path.lexists(self._store.path(session.session_id))
+        return not is_stored and session.session_id not in self._waiting
+
+    def _store_waiting(self) -> None:
+        waiting, self._waiting, self._size_bytes = self._waiting, {}, 0
+        sessions = {one: taken.found.sessions[at] for one, (taken, at) in waiting.items()}
+        errors = _stored_together(self._store, [*sessions.values()])
+        for session_id, (taken, at) in waiting.items():
+            session, error = sessions[session_id], errors.get(session_id)
+            if isinstance(error, SessionExistsError | ConflictError):
+                # One of an id that some file systems cannot tell from this one, or made just now.
+                taken.outcomes[at] = _kept_or_refused(self._store, session)
+            elif error is not None:
+                taken.outcomes[at] = RefusedSession(session_id, str(error))
+            else:
+                taken.outcomes[at] = _Kept("imported", session_id, len(session.messages))
+
+    def _report(self) -> None:
+        """Report on the files of which nothing waits any more, up to the first of which it does."""
+        while self._files and self._files[0].is_done:
+            self.reports.append(report := self._files.pop(0).report())
+            if self._on_progress is not None:
+                self._on_progress(report)
+
+
+def _stored_together(store: SessionStore, sessions: Sequence[Session]) -> dict[str, SessionError]:
+    """Store new sessions; return why some were refused, by id.
+
+    Raises:
+        OSError: The store cannot write; so far as it could, it did.
+    """
+    try:
+        store.save_many([session.model_copy() for session in sessions])
+    except ExceptionGroup as group:
+        refused: dict[str, SessionError] = {}
+        for error in group.exceptions:
+            if not isinstance(error, SessionError) or error.session_id is None:
+                raise error from group
+            refused[error.session_id] = error
+        return refused
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +266,13 @@ class _Kept:
     outcome: _Outcome
     session_id: str
     added: int = 0
+
+
+def _kept_or_refused(store: SessionStore, session: Session) -> _Kept | RefusedSession:
+    try:
+        return _keep(store, session)
+    except SessionError as error:
+        return RefusedSession(session.session_id, str(error))
 
 
 def _keep(store: SessionStore, session: Session) -> _Kept:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localsessions.formats import FileReport, FormatTotals, export, import_paths
+from localsessions.formats import FileReport, FormatTotals, export, import_paths, importing
 from localsessions.store import SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic import JsonValue
 
-    from localsessions.models import Message
+    from localsessions.models import Message, Session
 
 TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
 SMALL = [
@@ -365,6 +365,125 @@ def test_progress_is_told_after_each_file(store: SessionStore, folder: Path) -> 
     told: list[FileReport] = []
     report = import_paths(store, [str(folder)], on_progress=told.append)
     assert tuple(told) == report.files
+
+
+# Together
+
+
+def tangled(folder: Path) -> None:
+    """Files that meet: the same ids again, grown, gone apart, in another spelling, not storable."""
+    write(folder / "a.json", said("x"))
+    (folder / "a").mkdir()
+    for name, *told in (
+        ("1.json", "x"), ("a.json", "x", "more"), ("a.jsonl", "other"), ("A.json", "third"),
+        ("b.json", "x"), ("B.json", "x"),
+    ):  # fmt: skip
+        write(folder / "a" / name, said(*told))
+    (folder / "b").mkdir()
+    write(folder / "b" / "a.json", said("x", "more", "and more"))
+    deep: JsonValue = 1
+    for _ in range(198):
+        deep = [deep]
+    (folder / "c.jsonl").write_text(
+        claude(1, deep=deep) + claude(2, sessionId="s2") + claude(3, sessionId="stored")
+    )
+    (folder / "d.jsonl").write_text(claude(1, sessionId="s2") + claude(2, sessionId="S2"))
+    (folder / "e.txt").write_text("notes")
+    (folder / "f.jsonl").write_text("".join(claude(1, sessionId=f"s{n}") for n in range(40)))
+
+
+@pytest.mark.parametrize("together", [2, 3, 256])
+def test_outcomes_are_those_of_one_by_one(
+    together: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tangled(folder)
+    reports, stored = [], []
+    for count in (1, together):
+        monkeypatch.setattr(importing, "_TOGETHER", count)
+        with SessionStore(tmp_path / f"by {count}", durability="fast") as store:
+            store.create("stored", title="was here")
+            for _ in range(2):
+                told: list[FileReport] = []
+                reports.append(import_paths(store, [folder], on_progress=told.append))
+                assert tuple(told) == reports[-1].files
+            stored.append(
+                {one.session_id: texts(store, one.session_id) for one in store.list(limit=99)}
+            )
+    one_by_one, again, *others = reports
+    assert others == [one_by_one, again]
+    assert stored[0] == stored[1]
+    assert (one_by_one.total.grown, one_by_one.total.unchanged) > (0, 0)
+    assert one_by_one.total.refused == 1
+    assert sum(file.beside for file in one_by_one.files) > 0
+
+
+def test_new_sessions_of_a_file_are_stored_together(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = "".join(claude(1, sessionId=f"n{number}") for number in range(800))
+    (folder / "many.jsonl").write_text(many)
+    calls: list[int] = []
+    save_many = store.save_many
+
+    def noted(sessions: Sequence[Session]) -> Sequence[Session]:
+        calls.append(len(sessions))
+        return save_many(sessions)
+
+    monkeypatch.setattr(store, "save_many", noted)
+    assert one(store, folder / "many.jsonl").imported == 800
+    assert [count for count in calls if count] == [256, 256, 256, 32]
+
+
+def test_files_wait_for_each_other_up_to_a_size(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        write(folder / f"{number}.json", said("x" * 1000))
+    monkeypatch.setattr(importing, "_TOGETHER_BYTES", 2500)
+    stored: list[int] = []
+    import_paths(store, [folder], on_progress=lambda _: stored.append(store.count()))
+    assert stored == [3, 3, 3, 6, 6, 6]
+
+
+def test_a_session_that_is_made_meanwhile_is_compared_with(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder / "a.json", said("x"))
+    write(folder / "b.json", said("x"))
+    save_many = store.save_many
+
+    def overtaken(sessions: Sequence[Session]) -> Sequence[Session]:
+        other: list[Message] = [{"role": "user", "content": "other"}]
+        for session, messages in zip(sessions, (sessions[0].messages, other), strict=True):
+            store.save(session.model_copy(update={"messages": messages}))
+        return save_many(sessions)
+
+    monkeypatch.setattr(store, "save_many", overtaken)
+    first, second = import_paths(store, [folder]).files
+    assert (first.unchanged, second.beside) == (1, 1)
+    assert [texts(store, name) for name in ("a", "b", *second.session_ids)] == [
+        ["x"], ["other"], ["x"],
+    ]  # fmt: skip
+
+
+def test_a_disk_that_is_full_ends_the_import_and_keeps_what_was_stored(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        write(folder / f"{number}.json", said("x"))
+    real, count = os.replace, iter(range(1000))
+
+    def full(source: str, target: str) -> None:
+        if next(count) >= 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source)
+        real(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            import_paths(store, [folder])
+    assert store.count() == 4
+    assert import_paths(store, [folder]).total.imported == 2
 
 
 def test_totals_are_told_for_each_format(store: SessionStore, folder: Path) -> None:

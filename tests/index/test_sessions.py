@@ -100,7 +100,7 @@ def test_ids_by_beginning_and_by_fold(index: SessionIndex) -> None:
     assert index.ids_like("al", 5) == ["al%", "alpine"]
     assert index.ids_like("al", 1) == ["al%"]
     assert index.ids_like("ä", 5) == ["älp"]
-    assert index.ids_folded_like("alpha") == ["Alpha"]
+    assert index.ids_folded_like(["alpha", "beta"]) == ["Alpha"]
 
 
 def test_clearing_begins_another_epoch(index: SessionIndex) -> None:

@@ -9,8 +9,9 @@ import os
 import sys
 from collections.abc import Callable
 
-from localsessions import SessionStore
+from localsessions import Session, SessionStore
 
+MANY = 100
 TURN = ({"role": "user", "content": "why? " * 100}, {"role": "assistant", "content": "so. " * 100})
 
 
@@ -30,7 +31,19 @@ WHATS: dict[str, Callable[[SessionStore], object]] = {
     "list": lambda store: store.list(),
     "count": lambda store: store.count(),
     "create": lambda store: store.create("n"),
+    "create_many": lambda store: store.create_many(
+        Session(session_id=f"n{number}") for number in range(MANY)
+    ),
+    "save_many": lambda store: store.save_many(renamed(store)),
+    "delete_many": lambda store: store.delete_many(f"other{number}" for number in range(MANY)),
 }
+
+
+def renamed(store: SessionStore) -> list[Session]:
+    sessions = [store.load(f"other{number}") for number in range(MANY)]
+    for session in sessions:
+        session.title = "renamed"
+    return sessions
 
 
 def main(folder: str, what: str) -> None:

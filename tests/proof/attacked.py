@@ -85,16 +85,29 @@ def _ended(act: Callable[[], object]) -> Ended:
     except KeyboardInterrupt:
         return {"said": "KeyboardInterrupt"}
     except (OSError, SessionError) as error:
-        named = getattr(error, "session_id", None) or getattr(error, "path", None)
+        return _told_of(error)
+    except ExceptionGroup as group:
+        every = [_told_of(error) for error in group.exceptions]
         return {
-            "said": type(error).__name__,
-            "text": str(error),
-            "visible": isinstance(error, DurabilityUnknownError),
-            "names": named or getattr(error, "filename", None),
+            "said": "raw" if any(one["said"] == "raw" for one in every) else "ExceptionGroup",
+            "text": f"{group}: {[one['text'] for one in every]}",
+            "visible": any(one["visible"] for one in every),
+            "names": all(one["names"] for one in every),
         }
     except Exception:  # whatever it is, the attack has found something
         return {"said": "raw", "text": traceback.format_exc()}
     return {"said": "done", "answer": json.loads(json.dumps(answer, default=lambda _: "object"))}
+
+
+def _told_of(error: Exception) -> Ended:
+    named = getattr(error, "session_id", None) or getattr(error, "path", None)
+    is_known = isinstance(error, OSError | SessionError)
+    return {
+        "said": type(error).__name__ if is_known else "raw",
+        "text": str(error),
+        "visible": isinstance(error, DurabilityUnknownError),
+        "names": named or getattr(error, "filename", None),
+    }
 
 
 def _say(here: socket.socket, ended: object) -> None:

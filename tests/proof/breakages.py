@@ -35,6 +35,27 @@ BREAKAGES = (
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[append-full]",
     ),
     Mutation(
+        "after many were written together, the folder is not synced",
+        "localsessions/_files/batch.py",
+        "fault = _sync(folder, folder.save_dir) if visible else None",
+        "fault = None",
+        "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[create_many-full]",
+    ),
+    Mutation(
+        "of many that are deleted together, the old names are synced before the new ones",
+        "localsessions/_files/batch.py",
+        "fault = _sync(folder, folder._trash, folder.save_dir)",
+        "fault = _sync(folder, folder.save_dir, folder._trash)",
+        "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[delete_many with checkpoints-full]",
+    ),
+    Mutation(
+        "who is locked by somebody is written together with the others",
+        "localsessions/_files/locks.py",
+        "                except (OSError, RuntimeError):\n                    continue\n",
+        "                except (OSError, RuntimeError):\n                    pass\n",
+        "tests/test_bulk.py::test_a_session_that_somebody_changes_is_waited_for_when_all_others_are_stored",
+    ),
+    Mutation(
         "the folder above a new one is not synced",
         "localsessions/_files/durable.py",
         "    if durable:\n        sync_folder(parent)\n",

@@ -18,7 +18,9 @@ from proof.work import Worker
 __all__ = ["YEAR", "clock", "work_at_another_time"]
 
 YEAR = 365 * 86400
-WHERE_INSTANTS_ARE_MADE = ("localsessions.models.datetime", "localsessions.store.datetime")
+WHERE_INSTANTS_ARE_MADE = (
+    "localsessions.models.datetime", "localsessions.store.datetime", "localsessions._bulk.datetime",
+)  # fmt: skip
 
 
 @contextlib.contextmanager

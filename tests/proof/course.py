@@ -25,6 +25,7 @@ DISTINCT = (
     "append", "create", "delete with checkpoints", "save, merging", "fork",
     "restore with checkpoints", "cleanup", "empty_trash with checkpoints", "save_checkpoint",
     "delete_checkpoint", "clear_checkpoints", "append, and again",
+    "create_many", "save_many", "delete_many with checkpoints",
 )  # fmt: skip
 """Verbs of which each goes a way of its own: all their calls are attacked."""
 
@@ -33,6 +34,7 @@ ALIKE = tuple(name for name in (OPEN, *VERBS) if name not in DISTINCT)
 
 # These look at the files, leave alone what cannot be read, and do it the next time.
 _LEAVE_ALONE = ("repair", "purge_expired")
+_PARTING = ("delete with checkpoints", "delete_many with checkpoints")
 _UNREADABLE = ("error=EIO", "error=EACCES")
 
 
@@ -105,7 +107,7 @@ class Course:
         if state == self.allowed[-1] or (state != self.allowed[0] and self.name == "save, merging"):
             return
         again = child.ask("again")
-        if self.name == "delete with checkpoints" and state != self.allowed[0]:
+        if self.name in _PARTING and state != self.allowed[0]:
             again = child.ask("repair")  # the session is gone; its checkpoints need the repair
         if again["said"] != "done":
             yield f"the second time: {again}"

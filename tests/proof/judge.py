@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -141,14 +141,25 @@ def _go_on(store: SessionStore) -> None:
 def _both(allowed: Sequence[State]) -> Iterator[State]:
     """Yield the states in which something is in its place and in the trash.
 
-    Between the syncs of the two folders that a session is moved from and to, POSIX promises the
-    new name and not that the old one is gone.
+    Between the syncs of the two folders that sessions are moved from and to, POSIX promises the
+    new names and not that the old ones are gone.
     """
-    for before, after in pairwise(allowed):
-        trash = max(before["trash"], after["trash"], key=_length)
-        both = {**(before if len(before) >= len(after) else after), "trash": trash}
-        if both not in (before, after):
-            yield both
+    for one, other in permutations(allowed, 2):
+        trash, here = other["trash"], one["trash"]
+        assert isinstance(trash, list)
+        assert isinstance(here, list)
+        # Whatever the one has more in its place, the other has more in the trash.
+        is_moved = all(item in trash for item in here) and other.keys() <= one.keys()
+        if is_moved and not any(_is_two_steps(item, one) for item in trash):
+            both = {**one, "trash": trash}
+            if both not in (one, other):
+                yield both
+
+
+def _is_two_steps(item: JsonValue, state: State) -> bool:
+    """Tell whether a session is in its place whose checkpoints, which follow it, are not."""
+    assert isinstance(item, list)
+    return bool(item[2]) and f"session {item[0]}" in state
 
 
 def _is_mixture(found: State, allowed: Sequence[State]) -> bool:
@@ -169,10 +180,6 @@ def _contents(state: State) -> dict[str, JsonValue]:
     items = [item for item in trash if isinstance(item, list) and item[1] is not None]
     sessions = {key: value for key, value in state.items() if key.startswith("session ")}
     return {**{f"session {item[0]}": item[1] for item in items}, **sessions}
-
-
-def _length(value: object) -> int:
-    return len(value) if isinstance(value, list) else 0
 
 
 def _is_session(name: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from localsessions import SessionStore
+from localsessions import Session, SessionStore
 from localsessions._files import durable
 from localsessions._files.locks import StripedLocks
 from localsessions._reconcile import Reconciler
@@ -19,7 +19,7 @@ from proof.verbs import save
 
 __all__ = ["SEAMS", "VERBS", "stop_at", "time_a_sync"]
 
-RECORDING = ["record", "record_removal", "record_return"]
+RECORDING = ["record", "record_removal", "record_return", "record_many", "record_removals"]
 SEAMS: dict[str, list[tuple[object, str]]] = {
     "before its lock is compared": [(StripedLocks, "check")],
     "before the rename": [(durable, "rename")],
@@ -31,8 +31,17 @@ VERBS: dict[str, Callable[[SessionStore], object]] = {
     "save": save,
     "rename": lambda store: store.rename("s", "new"),
     "delete": lambda store: store.delete("s"),
+    "create_many": lambda store: store.create_many([Session(session_id="s", title="new")]),
+    "save_many": lambda store: save_many(store),  # noqa: PLW0108  (defined below)
+    "delete_many": lambda store: store.delete_many(["s"]),
     "restore": lambda store: store.restore("s"),
 }
+
+
+def save_many(store: SessionStore) -> None:
+    session = store.load("s")
+    session.title = "new"
+    store.save_many([session])
 
 
 def stop_at(folder: str, verb: str, seam: str, ending: str) -> None:
@@ -45,6 +54,9 @@ def stop_at(folder: str, verb: str, seam: str, ending: str) -> None:
             VERBS[verb](store)
         except OSError as error:
             ended = f"{type(error).__name__} {error.errno}"
+        except ExceptionGroup as group:
+            (refusal,) = (one for one in group.exceptions if isinstance(one, OSError))
+            ended = f"{type(refusal).__name__} {refusal.errno}"
         else:
             ended = "done"
     Path(ending).write_text(ended, "utf-8")

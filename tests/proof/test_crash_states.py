@@ -44,6 +44,8 @@ SMALL = [
     "upsert_run, and again",
     "delete with checkpoints",
     "empty_trash with checkpoints",
+    "create_many",
+    "delete_many with checkpoints",
 ]
 FEW, MANY = Bounds(contents=4, combinations=24), Bounds(contents=24, combinations=96)
 SOME, DEEP = Bounds(contents=8, combinations=64), Bounds(contents=160, combinations=256)

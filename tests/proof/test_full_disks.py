@@ -28,11 +28,14 @@ ATTACK = "full and failing disks"
 ROOMLESS = {
     "open", "delete", "delete with checkpoints", "restore", "restore with checkpoints", "cleanup",
     "purge_expired", "empty_trash", "empty_trash with checkpoints", "delete_checkpoint",
-    "clear_checkpoints", "reindex",
+    "clear_checkpoints", "reindex", "delete_many", "delete_many with checkpoints",
 }  # fmt: skip
 SOME = ["save", "edit", "append", "upsert_run", "delete", "restore", "empty_trash", "reindex"]
 # These need a block, or an inode, for the trash if nothing was ever deleted.
-FIRST_DELETIONS = {"delete", "delete with checkpoints", "cleanup", "purge_expired"}
+FIRST_DELETIONS = {
+    "delete", "delete with checkpoints", "cleanup", "purge_expired",
+    "delete_many", "delete_many with checkpoints",
+}  # fmt: skip
 # Of a folder that is there, a session file or the trash.
 WRITING = [verb for verb in VERBS if verb not in ("open", "create the first", "reindex")]
 AsOtherUser: TypeAlias = Callable[[Path, Callable[[], object]], object]
@@ -47,8 +50,18 @@ def outcome(verb: str, store: SessionStore) -> OSError | None:
         raise
     except OSError as caught:
         error = caught
+    except ExceptionGroup as group:
+        error = the_same(group)
     assert error is None or store.save_dir in str(error.filename), f"{verb} says no path: {error!r}"
     return error
+
+
+def the_same(group: ExceptionGroup[Exception]) -> OSError:
+    """Return the error that each of many sessions got."""
+    errors = [one for one in group.exceptions if isinstance(one, OSError)]
+    assert len(errors) == len(group.exceptions)
+    assert len({one.errno for one in errors}) == 1
+    return errors[0]
 
 
 def answered(store: SessionStore) -> State:

@@ -18,7 +18,7 @@ from proof.course import ALIKE, DISTINCT, Course, course_of, every
 from proof.injecting import Call, Injection, Zygote, zygote
 
 ATTACK = "calls that fail"
-SMALL = ("append", "append, and again", "create", "delete with checkpoints")
+SMALL = ("append", "append, and again", "create", "delete with checkpoints", "create_many")
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def nursery(one_nursery: Nursery) -> Iterator[Nursery]:
 
 def prepare(folder: Path, verb: str) -> None:
     with SessionStore(folder) as store:
-        if verb != "create":
+        if not verb.startswith("create"):
             store.create("s", title="old")
         if verb == "restore":
             store.delete("s")
@@ -69,8 +69,14 @@ def origins(store: SessionStore, since: int) -> list[str]:
     return [change.origin for change in store.changes(since=since)]
 
 
-BEFORE = {"create": None, "save": "old", "rename": "old", "delete": "old", "restore": None}
-AFTER = {"create": "new", "save": "new", "rename": "new", "delete": None, "restore": "old"}
+BEFORE = {
+    "create": None, "save": "old", "rename": "old", "delete": "old", "restore": None,
+    "create_many": None, "save_many": "old", "delete_many": "old",
+}  # fmt: skip
+AFTER = {
+    "create": "new", "save": "new", "rename": "new", "delete": None, "restore": "old",
+    "create_many": "new", "save_many": "new", "delete_many": None,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["goes on", "is killed"])
@@ -136,7 +142,7 @@ def test_a_writer_whose_lock_file_was_replaced_meanwhile_writes_nothing(
     lock_file = folder / ".localsessions" / "locks" / f"{stripe_of('s'):02x}"
     lock_file.unlink()
     with SessionStore(folder, lock_timeout=0) as store:
-        if verb == "create":
+        if verb.startswith("create"):
             store.create("s")
         store.rename("s", "theirs")
         os.kill(pid, signal.SIGCONT)

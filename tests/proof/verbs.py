@@ -7,9 +7,10 @@ by one, and there are no others.
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -42,11 +43,24 @@ class Verb:
         prepare: Makes what it starts from, with a store of its own.
         halves: What else a folder may say after an interruption: each changes a prepared folder
             on the disk, one step further than the one before.
+        parts: What a verb on many sessions does to each of them, on the disk, step by step: after
+            an interruption each may have come to any of its steps, in any combination.
     """
 
     act: Callable[[SessionStore], object]
     prepare: Callable[[Path], object]
     halves: tuple[Callable[[Path], None], ...] = ()
+    parts: tuple[tuple[Callable[[Path], None], ...], ...] = ()
+
+    @property
+    def interruptions(self) -> Iterator[Sequence[Callable[[Path], None]]]:
+        """What may have been done to a prepared folder, nothing first."""
+        for count in range(len(self.halves) + 1):
+            yield self.halves[:count]
+        lengths = itertools.product(*(range(len(part) + 1) for part in self.parts))
+        for steps in sorted(lengths, key=sum)[1:-1]:
+            done = (part[:count] for part, count in zip(self.parts, steps, strict=True))
+            yield [*itertools.chain.from_iterable(done)]
 
 
 def message(number: int, content: str = LONG) -> dict[str, JsonValue]:
@@ -185,6 +199,53 @@ def checkpoints_back(folder: Path) -> None:
     source.rename(folder / "s.checkpoints")
 
 
+def many(names: str) -> list[Session]:
+    return [
+        Session(session_id=name, title=f"new {name}", messages=[message(9), message(10)])
+        for name in names
+    ]
+
+
+def create_many(store: SessionStore) -> None:
+    # What was done before an interruption is not done again.
+    store.create_many(one for one in many("abc") if store.get(one.session_id) is None)
+
+
+def save_many(store: SessionStore) -> None:
+    sessions = [store.load(name) for name in "abc"]
+    for session in sessions:
+        session.title = f"new {session.session_id}"
+    store.save_many(sessions)
+
+
+def one_created(name: str) -> Callable[[Path], None]:
+    def create(folder: Path) -> None:
+        with SessionStore(folder) as store:
+            store.create_many(many(name))
+
+    return create
+
+
+def one_saved(name: str) -> Callable[[Path], None]:
+    def save(folder: Path) -> None:
+        with SessionStore(folder) as store:
+            store.rename(name, f"new {name}")
+
+    return save
+
+
+def with_one_checkpoint(folder: Path) -> None:
+    three_sessions(folder)
+    with SessionStore(folder) as store:
+        store.save_checkpoint("b", {"step": 1})
+
+
+def checkpoints_to_trash(folder: Path) -> None:
+    (beside,) = folder.glob("*.checkpoints")
+    (trashed,) = (folder / ".trash").glob("*-b.json")
+    beside.rename(trashed.with_suffix(".checkpoints"))
+
+
 def first_checkpoint_gone(folder: Path) -> None:
     min((folder / "s.checkpoints").iterdir()).unlink()
 
@@ -198,6 +259,8 @@ def trashed_file_gone(folder: Path) -> None:
     (source,) = (folder / ".trash").glob("*.json")
     source.unlink()
 
+
+ALL_TO_TRASH = tuple((to_trash(name),) for name in "abc")
 
 VERBS: dict[str, Verb] = {
     "open": Verb(lambda store: store.list(), nothing),
@@ -230,10 +293,24 @@ VERBS: dict[str, Verb] = {
     "cleanup": Verb(
         lambda store: store.cleanup(max_age=timedelta(0)),
         three_sessions,
-        (to_trash("a"), to_trash("b")),
+        parts=ALL_TO_TRASH,
     ),
     "purge_expired": Verb(
-        lambda store: store.purge_expired(), three_sessions, (to_trash("a"), to_trash("b"))
+        lambda store: store.purge_expired(),
+        three_sessions,
+        parts=ALL_TO_TRASH,
+    ),
+    "create_many": Verb(
+        create_many, one_session, parts=tuple((one_created(name),) for name in "abc")
+    ),
+    "save_many": Verb(save_many, three_sessions, parts=tuple((one_saved(name),) for name in "abc")),
+    "delete_many": Verb(
+        lambda store: store.delete_many([*"abc"]), three_sessions, parts=ALL_TO_TRASH
+    ),
+    "delete_many with checkpoints": Verb(
+        lambda store: store.delete_many([*"abc"]),
+        with_one_checkpoint,
+        parts=((to_trash("a"),), (to_trash("b"), checkpoints_to_trash), (to_trash("c"),)),
     ),
     "empty_trash": Verb(lambda store: store.empty_trash(), deleted),
     "empty_trash with checkpoints": Verb(
@@ -260,16 +337,17 @@ def prepared(name: str, folder: Path) -> list[State]:
     """Make what a verb starts from in ``folder``; return what may be said of it afterwards.
 
     Returns:
-        What the folder says now, then after each of the verb's halves, last after the verb.
+        What the folder says now, then after each of the verb's halves, or some of its parts,
+        last after the verb.
     """
     verb = VERBS[name]
     verb.prepare(folder)
     allowed = []
-    for steps in range(len(verb.halves) + 1):
+    for steps in verb.interruptions:
         copied = folder.with_name(f"{folder.name}-half")
         if folder.exists():
             shutil.copytree(folder, copied)
-        for half in verb.halves[:steps]:
+        for half in steps:
             half(copied)
         allowed.append(said(copied))
         shutil.rmtree(copied)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
-from localsessions import Session, SessionStore
+from localsessions import Session, SessionError, SessionStore
 from localsessions._files.locks import StripedLocks
 from proof.history import Recorder, rows_of, version_of
+from proof.register import OK
 
 __all__ = ["Worker", "broken", "work"]
 
@@ -57,7 +58,9 @@ class Worker:
             self.rename,
             self.count,
             self.create,
-            *([] if keeps else [self.delete, self.restore, self.restore]),
+            self.create_many,
+            *[self.save_many] * 2,
+            *([] if keeps else [self.delete, self.restore, self.restore, self.delete_many]),
         ]
 
     def act(self) -> None:
@@ -88,6 +91,50 @@ class Worker:
         saved = self._recorder.call("save", name, [mark, base], lambda: self._store.save(session))
         if saved is not None:
             self._loaded[name] = session
+
+    def create_many(self, _: str) -> None:
+        """Create them all at once; each is a call of its own."""
+        marks = {name: self._recorder.mark() for name in self._names}
+        made = {name: Session(session_id=name, title=mark) for name, mark in marks.items()}
+        calls = {name: self._recorder.begin("create", name, marks[name]) for name in made}
+        self._ended(calls, made, lambda: self._store.create_many(made.values()))
+
+    def save_many(self, _: str) -> None:
+        """Save all that was loaded some time ago at once."""
+        loaded, self._loaded = self._loaded, {}
+        calls = {}
+        for name, session in loaded.items():
+            base, session.title = version_of(session), self._recorder.mark()
+            calls[name] = self._recorder.begin("save", name, [session.title, base])
+        refused = self._ended(calls, loaded, lambda: self._store.save_many(loaded.values()))
+        self._loaded = {name: loaded[name] for name in loaded if name not in refused}
+
+    def delete_many(self, _: str) -> None:
+        calls = {name: self._recorder.begin("delete", name, None) for name in self._names}
+        gone = dict.fromkeys(self._names, False)
+        self._ended(
+            calls,
+            gone,
+            lambda: gone.update(dict.fromkeys(self._store.delete_many(self._names), True)),
+        )
+
+    def _ended(
+        self, calls: Mapping[str, str], results: Mapping[str, object], act: Callable[[], object]
+    ) -> set[str]:
+        """Do what began as so many calls, and write down how each ended; return the refused."""
+        errors: dict[str | None, SessionError] = {}
+        try:
+            act()
+        except ExceptionGroup as group:
+            for error in group.exceptions:
+                assert isinstance(error, SessionError)
+                errors[error.session_id] = error
+        for name, number in calls.items():
+            if (refusal := errors.get(name)) is not None:
+                self._recorder.end(number, type(refusal).__name__, str(refusal))
+            else:
+                self._recorder.end(number, OK, results[name])
+        return set(calls) & {name for name in errors if name is not None}
 
     def edit(self, name: str) -> None:
         mark = self._recorder.mark()
@@ -148,6 +195,8 @@ def broken(what: str) -> Iterator[None]:
         if what == "locks":
             free = mock.Mock(side_effect=lambda *_: contextlib.nullcontext())
             stack.enter_context(mock.patch.object(StripedLocks, "hold", free))
+            all_free = mock.Mock(side_effect=lambda ids: contextlib.nullcontext(frozenset(ids)))
+            stack.enter_context(mock.patch.object(StripedLocks, "hold_free", all_free))
             stack.enter_context(mock.patch.object(StripedLocks, "check"))
         if what == "compare":
             stack.enter_context(mock.patch.object(SessionStore, "_is_changed", return_value=False))

@@ -55,9 +55,11 @@ __all__ = [
     "first_message",
     "inner_id",
     "is_unchanged",
+    "known_fields",
     "last_messages_begin",
     "messages_end",
     "parse_json",
+    "parse_laid_out",
     "places_of_messages",
     "rebase",
     "summarize",
@@ -558,6 +560,14 @@ def _unreadable(
 
 
 def _session(document: dict[str, JsonValue], session_id: str, modified_at: datetime) -> Session:
+    known = known_fields(document, modified_at)
+    session = Session.model_validate(known | {"session_id": session_id})
+    session._extra = {key: value for key, value in document.items() if key not in _KNOWN}
+    return session
+
+
+def known_fields(document: Mapping[str, JsonValue], modified_at: datetime) -> dict[str, object]:
+    """Return the fields of the format that a document has, and the times that it lacks."""
     known: dict[str, object] = {
         key: value for key, value in document.items() if key in _KNOWN and value is not None
     }
@@ -574,9 +584,7 @@ def _session(document: dict[str, JsonValue], session_id: str, modified_at: datet
         "last_activity", known.get("updated_at", spoken[-1] if spoken else modified_at)
     )
     known.setdefault("updated_at", known["last_activity"])
-    session = Session.model_validate(known | {"session_id": session_id})
-    session._extra = {key: value for key, value in document.items() if key not in _KNOWN}
-    return session
+    return known
 
 
 def _spoken_at(message: Mapping[str, JsonValue]) -> datetime | None:
@@ -627,6 +635,16 @@ def parse_json(data: bytes) -> JsonValue:
 
 def _parse(data: bytes) -> tuple[JsonValue, bool]:
     """Return the value, and whether the file is laid out as orjson would lay it out."""
+    if (laid_out := parse_laid_out(data)) is not None:
+        return laid_out, True
+    value = _parse_strictly(data)
+    with contextlib.suppress(TypeError):
+        return value, _may_be_laid_out(value, data) and _lay_out(value) + b"\n" == data
+    return value, False
+
+
+def parse_laid_out(data: bytes) -> JsonValue:
+    """Return what a file holds that is laid out as orjson would lay it out; None for any other."""
     # A file that equals its own rewriting lost nothing in orjson: no duplicate key, no integer
     # turned float. TypeError: nested deeper than orjson can write.
     with contextlib.suppress(orjson.JSONDecodeError, TypeError):
@@ -636,12 +654,8 @@ def _parse(data: bytes) -> tuple[JsonValue, bool]:
             and _may_be_laid_out(value, data)
             and orjson.dumps(value, option=_LAYOUT) == data
         ):
-            return value, True
-    value = None  # a large document is not in memory twice
-    value = _parse_strictly(data)
-    with contextlib.suppress(TypeError):
-        return value, _may_be_laid_out(value, data) and _lay_out(value) + b"\n" == data
-    return value, False
+            return value
+    return None
 
 
 def _may_be_laid_out(value: JsonValue, data: bytes) -> bool:

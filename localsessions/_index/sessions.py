@@ -280,15 +280,13 @@ class SessionIndex:
 
         def write(db: sqlite3.Connection) -> int:
             with self._database.writing(db):
-                is_logged = changelog.is_complete(db)
-                current = [row for row in rows if is_current(row)]
-                if is_logged or len(current) < _MANY:
-                    return sum(_put(db, row, is_logged) for row in current)
-                known = filling.known_among(db, [row.summary.session_id for row in current])
-                new = [row for row in current if row.summary.session_id not in known]
-                _insert(db, new)
-                others = (row for row in current if row.summary.session_id in known)
-                return len(new) + sum(_put(db, row, is_logged) for row in others)
+                log, current = Log(db), [row for row in rows if is_current(row)]
+                known = current
+                if not log.is_complete and len(current) >= _MANY:
+                    known = _insert_new(db, log, current)
+                changed = len(current) - len(known) + sum(_put(db, log, row) for row in known)
+                log.close()
+                return changed
 
         rows = list(rows)
         return self._database.run(write) if rows else 0
@@ -479,43 +477,35 @@ def listing_of(which: Filter, order: Order) -> str:
     return f"{crc32(repr((order, *which.sql())).encode('utf-8', 'surrogatepass')):08x}"
 
 
-def _put(db: sqlite3.Connection, row: IndexRow, is_logged: bool) -> bool:
+def _put(db: sqlite3.Connection, log: Log, row: IndexRow) -> bool:
     """Record a file that somebody changed; tell whether it was more than touched."""
     session_id = row.summary.session_id
-    before, change = _found(db, session_id)
+    columns = _columns_of(db, session_id)
+    before, change = (None, 0) if columns is None else _sealed(_told(columns))
     if before and before.settled and _is_same_version(before, row):
         return False  # it was known, and where it ends perhaps with it
     after = _state_of(row, before)
-    _replace(db, row, after, before, change)
-    changed = not changelog.same(before, after)
-    if changed and is_logged:
+    if is_changed := not changelog.same(before, after):
+        change = log.next_number()  # a file that was only touched keeps its number
+    _renew(db, columns, _columns(row, after, change))
+    if is_changed and log.is_complete:
         changelog.remember(db, session_id, before)
-    return changed
+    return is_changed
 
 
-def _insert(db: sqlite3.Connection, rows: Sequence[IndexRow]) -> None:
-    """Record files of which nothing is known, while no change is logged."""
-    log = Log(db)
-    states = ((row, _state_of(row, None)) for row in rows)
+def _insert_new(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> list[IndexRow]:
+    """Record files of which nothing is known yet; return the others."""
+    known = filling.known_among(db, [row.summary.session_id for row in rows])
+    new = [row for row in rows if row.summary.session_id not in known]
+    states = ((row, _state_of(row, None)) for row in new)
     columns = (_columns(row, state, log.next_number()) for row, state in states)
     db.executemany(f"INSERT INTO sessions {_VALUES}", columns)
-    filling.forget_gone(db, [row.summary.session_id for row in rows])
-    log.close()
+    filling.forget_gone(db, [row.summary.session_id for row in new])
+    return [row for row in rows if row.summary.session_id in known]
 
 
 def _is_same_version(known: State, row: IndexRow) -> bool:
     return (known.fingerprint, known.digest) == (row.fingerprint, row.digest)
-
-
-def _replace(
-    db: sqlite3.Connection, row: IndexRow, now: State, former: State | None, change: int
-) -> None:
-    """Put a row in the place of its session's; a file that was only touched keeps its number."""
-    session_id = row.summary.session_id
-    if former is None or not changelog.same(former, now):
-        change = next_number(db)
-    db.execute(f"INSERT OR REPLACE INTO sessions {_VALUES}", _columns(row, now, change))
-    db.execute("DELETE FROM gone WHERE session_id = ?", [session_id])
 
 
 _NAMES = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.imports import BASE
-from benchmarks.results import Results
+from benchmarks.results import REAL, Results
 
 OURS = "localsessions"
 
@@ -28,6 +28,7 @@ def aims(results: Results) -> list[Aim]:
         _whole,
         _listing,
         _stores,
+        _real,
         _import,
     ]
     return [aim for of in found for aim in of(results)]
@@ -86,6 +87,24 @@ def _stores(results: Results) -> Iterator[Aim]:
     for size in _measured(results, "rebuild")[-1:]:
         ratio = results.ratio(("rebuild", size, OURS), ("rebuild", size, "rewrite"))
         yield _ratio(f"the index of {size:,} made anew, against parsing all", 2.0, ratio)
+
+
+def _real(results: Results) -> Iterator[Aim]:
+    lists = {
+        what.removeprefix(f"{REAL}list: "): median
+        for what, size in results.real()
+        if what.startswith(f"{REAL}list: ") and (median := results.median(what, size, OURS))
+    }
+    if lists:
+        slowest = max(lists, key=lambda what: lists[what])
+        told = f"{lists[slowest] * 1e3:.2f} ms ({slowest})"
+        what = f"real transcripts: the slowest of {len(lists)} ways to list 50; no look due"
+        yield Aim(what, "1 ms", told, lists[slowest] <= 1e-3)
+    for what, size in results.real():
+        told = what.removeprefix(REAL)
+        if told in {"open and list", "rebuild", "after 1 changed"}:
+            ratio = results.ratio((what, size, OURS), (what, size, "rewrite"))
+            yield _ratio(f"real transcripts, {size:,}: {told}, against its floor", 2.0, ratio)
 
 
 def _import(results: Results) -> Iterator[Aim]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks import bulk
 from benchmarks.imports import BASE
-from benchmarks.results import Results
+from benchmarks.results import REAL, Results
 
 OURS = "localsessions"
 
@@ -30,6 +30,7 @@ def aims(results: Results) -> list[Aim]:
         _listing,
         _stores,
         _many,
+        _real,
         _import,
     ]
     return [aim for of in found for aim in of(results)]
@@ -99,6 +100,24 @@ def _many(results: Results) -> Iterator[Aim]:
             measured = "not measured" if ratio is None else f"{ratio:.1f} times as fast"
             what = f"{verb}: {size:,} sessions together, against one by one"
             yield Aim(what, "3 times as fast", measured, None if ratio is None else ratio >= 3)
+
+
+def _real(results: Results) -> Iterator[Aim]:
+    lists = {
+        what.removeprefix(f"{REAL}list: "): median
+        for what, size in results.real()
+        if what.startswith(f"{REAL}list: ") and (median := results.median(what, size, OURS))
+    }
+    if lists:
+        slowest = max(lists, key=lambda what: lists[what])
+        told = f"{lists[slowest] * 1e3:.2f} ms ({slowest})"
+        what = f"real transcripts: the slowest of {len(lists)} ways to list 50; no look due"
+        yield Aim(what, "1 ms", told, lists[slowest] <= 1e-3)
+    for what, size in results.real():
+        told = what.removeprefix(REAL)
+        if told in {"open and list", "rebuild", "after 1 changed"}:
+            ratio = results.ratio((what, size, OURS), (what, size, "rewrite"))
+            yield _ratio(f"real transcripts, {size:,}: {told}, against its floor", 2.0, ratio)
 
 
 def _import(results: Results) -> Iterator[Aim]:

@@ -11,9 +11,11 @@ long; one whose next size would take longer still is left out there, and the pag
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -30,7 +32,7 @@ from benchmarks.imports import BASE, BASE_STATEMENT, import_seconds
 from benchmarks.material import Material, write_material, write_transcripts
 from benchmarks.plan import Plan
 from benchmarks.player import ROOT, ContestantError, Player
-from benchmarks.results import Results
+from benchmarks.results import REAL, Results
 
 FEWEST_ROUNDS = 3
 Act = Callable[[int], dict[str, Any]]
@@ -81,6 +83,7 @@ class Contest:
                 self._sessions(size)
             for size in self.plan.stores:
                 self._store(size)
+            self._real_store()
             self._bulk_import()
             self._many()
             self._imports()
@@ -226,6 +229,23 @@ class Contest:
             rounds = self.plan.slow_rounds if workload == "rebuild" else self.plan.rounds
             self._rounds(workload, size, offering, ask, rounds=rounds)
         self._drop("stock-")
+
+    def _real_store(self) -> None:
+        """Ask everything of a store of real transcripts; see ``size``."""
+        count = self.plan.real
+        if not count or "localsessions" not in self.players:
+            return
+        _say(f"a store of {count:,} real transcripts")
+        command = [sys.executable, "-m", "benchmarks.size", str(self.folder / "real")]
+        options = ["--sessions", str(count), "--rounds", str(self.plan.real_rounds)]
+        done = subprocess.run([*command, *options], cwd=ROOT, stdout=subprocess.PIPE, check=False)
+        if done.returncode:
+            self.wrong.append(f"a store of {count:,} real transcripts: see above")
+            return
+        for what, seconds in json.loads(done.stdout).items():
+            for name, values in (("localsessions", seconds["ours"]), ("rewrite", seconds["floor"])):
+                if values:
+                    self.results.figures[f"{REAL}{what}", count, name] = values
 
     def _bulk_import(self) -> None:
         count = self.plan.files

@@ -14,6 +14,8 @@ class Plan:
         stores: Sessions of a store.
         rounds: Of turns and loads; listings are done as often.
         slow_rounds: Of what takes long: rebuilding, bulk imports, imports of packages.
+        real: Sessions of the store that is made of real transcripts; 0 leaves it out.
+        real_rounds: Of what is asked of it.
         files: Transcripts of the bulk import.
         budget: Seconds that a contestant may take for one workload and size; for the first three
             rounds, six times that.
@@ -25,6 +27,8 @@ class Plan:
     stores: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
     rounds: int = 15
     slow_rounds: int = 5
+    real: int = 100_000
+    real_rounds: int = 9
     files: int = 1_000
     budget: float = 5.0
     patience: float = 60.0
@@ -32,4 +36,4 @@ class Plan:
 
 
 FULL = Plan()
-QUICK = Plan((10, 100, 1_000), (100, 1_000), 3, 1, 50, 0.5, 15.0, memory=False)
+QUICK = Plan((10, 100, 1_000), (100, 1_000), 3, 1, 1_000, 3, 50, 0.5, 15.0, memory=False)

@@ -9,7 +9,7 @@ from textwrap import fill
 from benchmarks.aims import aims
 from benchmarks.imports import BASE
 from benchmarks.plot import Line, plot
-from benchmarks.results import Results, Spread
+from benchmarks.results import REAL, Results, Spread
 
 NOT_DURABLE = "°"
 
@@ -134,7 +134,8 @@ def page(results: Results) -> str:
         parts.append("**From a quick run: few rounds, small sizes. Do not quote.**")
     parts += [_machine(results), _aims(results), _durability(results)]
     parts += [part for table in TABLES for part in _table(results, table)]
-    parts += [_memory(results), _packages(results), PROCESSES, *_gaps(results)]
+    parts += [_real_store(results), _memory(results), _packages(results), PROCESSES]
+    parts += _gaps(results)
     return "\n\n".join(_wrapped(part) for part in parts if part) + "\n"
 
 
@@ -267,6 +268,28 @@ def _spread_cell(spread: Spread | None) -> str:
     if spread.low == spread.high:
         return _short(spread.median * 1e3)
     return f"{_short(spread.median * 1e3)} ({low}–{high})"
+
+
+def _real_store(results: Results) -> str:
+    rows = []
+    for what, size in results.real():
+        floor = results.spread(what, size, "rewrite")
+        ratio = results.ratio((what, size, "localsessions"), (what, size, "rewrite"))
+        ours = _spread_cell(results.spread(what, size, "localsessions"))
+        rows.append(
+            (what.removeprefix(REAL), ours, _spread_cell(floor), _short(ratio) if ratio else "–")
+        )
+    if not rows:
+        return ""
+    text = (
+        f"## A store of {results.real()[0][1]:,} real transcripts\n\nThe sessions of "
+        "`examples/transcripts` over and over, each with an id, a user, an agent and times of its "
+        "own. The floor of a listing is a `stat` of the files that it tells; that of opening and "
+        "looking, a `stat` of all; after changes by another program, that and reading and parsing "
+        "what changed; that of rebuilding, reading and parsing all; that of a cleanup, a rename "
+        "and a sync of both folders for each.\n\n"
+    )
+    return text + grid(("ms", "localsessions", "floor", "times"), rows)
 
 
 def _memory(results: Results) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 Key = tuple[str, int, str]
 """Workload, size, contestant."""
+REAL = "real store: "
+"""The workloads of the store of real transcripts begin with this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ class Results:
     def sizes(self, workload: str) -> list[int]:
         """Return the sizes that a workload was done at, in order."""
         return sorted({size for done, size, _ in [*self.figures, *self.gaps] if done == workload})
+
+    def real(self) -> list[tuple[str, int]]:
+        """Return what was asked of the store of real transcripts, and how many it holds."""
+        return [
+            (what, size)
+            for what, size, name in self.figures
+            if what.startswith(REAL) and name == "localsessions"
+        ]
 
     def is_durable(self, name: str) -> bool:
         """Return whether a turn's messages were synced before the call returned."""

@@ -55,10 +55,13 @@ __all__ = [
     "encode_value",
     "first_message",
     "inner_id",
+    "is_as_written",
     "is_unchanged",
+    "known_fields",
     "last_messages_begin",
     "messages_end",
     "parse_json",
+    "parse_plain",
     "places_of_messages",
     "rebase",
     "summarize",
@@ -548,7 +551,7 @@ def decode(
     except json.JSONDecodeError as fault:
         raise _unreadable(fault, session_id, path) from None
     times = {name: text for name in _INSTANTS if isinstance(text := document.get(name), str)}
-    canonical = in_layout and _is_as_written(document, session_id)
+    canonical = in_layout and is_as_written(document, session_id)
     session._base = Base(
         data,
         fingerprint,
@@ -568,7 +571,7 @@ _ALWAYS = frozenset(
 )
 
 
-def _is_as_written(document: Mapping[str, JsonValue], session_id: str) -> bool:
+def is_as_written(document: Mapping[str, JsonValue], session_id: str) -> bool:
     """Tell whether ``_document`` of the session that was just read gives its document again."""
     known = {key: value for key, value in document.items() if key in _KNOWN}
     return (
@@ -601,6 +604,14 @@ def _unreadable(
 
 
 def _session(document: dict[str, JsonValue], session_id: str, modified_at: datetime) -> Session:
+    known = known_fields(document, modified_at)
+    session = Session.model_validate(known | {"session_id": session_id})
+    session._extra = {key: value for key, value in document.items() if key not in _KNOWN}
+    return session
+
+
+def known_fields(document: Mapping[str, JsonValue], modified_at: datetime) -> dict[str, object]:
+    """Return the fields of the format that a document has, and the times that it lacks."""
     known: dict[str, object] = {
         key: value for key, value in document.items() if key in _KNOWN and value is not None
     }
@@ -617,9 +628,7 @@ def _session(document: dict[str, JsonValue], session_id: str, modified_at: datet
         "last_activity", known.get("updated_at", spoken[-1] if spoken else modified_at)
     )
     known.setdefault("updated_at", known["last_activity"])
-    session = Session.model_validate(known | {"session_id": session_id})
-    session._extra = {key: value for key, value in document.items() if key not in _KNOWN}
-    return session
+    return known
 
 
 def _spoken_at(message: Mapping[str, JsonValue]) -> datetime | None:
@@ -677,18 +686,29 @@ class _Parsed(NamedTuple):
 
 
 def _parse(data: bytes, *, plain: bool = False) -> _Parsed:
-    # A file that equals its own rewriting lost nothing in orjson: no duplicate key, no integer
-    # turned float. TypeError: nested deeper than orjson can write.
-    with contextlib.suppress(orjson.JSONDecodeError, TypeError):
-        value: JsonValue = orjson.loads(data)
-        if plain or (_may_be_laid_out(value, data) and orjson.dumps(value, option=_LAYOUT) == data):
-            return _Parsed(value, in_layout=True, is_plain=True)
-    value = None  # a large document is not in memory twice
+    if (found := parse_plain(data, is_known=plain)) is not None:
+        return _Parsed(found, in_layout=True, is_plain=True)
     value = _parse_strictly(data)
     with contextlib.suppress(TypeError):
         in_layout = _may_be_laid_out(value, data) and _lay_out(value) + b"\n" == data
         return _Parsed(value, in_layout, is_plain=False)
     return _Parsed(value, in_layout=False, is_plain=False)
+
+
+def parse_plain(data: bytes, *, is_known: bool = False) -> JsonValue:
+    """Return what a file holds that is laid out as orjson would lay it out; None for any other.
+
+    Of a file that ``is_known`` to be one that is not proven again.
+    """
+    # A file that equals its own rewriting lost nothing in orjson: no duplicate key, no integer
+    # turned float. TypeError: nested deeper than orjson can write.
+    with contextlib.suppress(orjson.JSONDecodeError, TypeError):
+        value: JsonValue = orjson.loads(data)
+        if is_known or (
+            _may_be_laid_out(value, data) and orjson.dumps(value, option=_LAYOUT) == data
+        ):
+            return value
+    return None
 
 
 def _may_be_laid_out(value: JsonValue, data: bytes) -> bool:

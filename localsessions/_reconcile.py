@@ -11,7 +11,7 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -28,6 +28,7 @@ from localsessions._index import (
     WrittenRow,
 )
 from localsessions._log import log
+from localsessions._summary import summarized
 from localsessions.errors import (
     ChangesExpiredError,
     SessionNotFoundError,
@@ -43,12 +44,14 @@ from localsessions.models import (
     message_text,
 )
 
-__all__ = ["Differences", "Reconciler", "Written", "diff"]
+__all__ = ["Progress", "Reconciler", "Written"]
 
 
 # A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
 _SWEEP_SHARE = 20
-_BATCH = 250
+_BATCH = 1000
+# From so many files on they are read in haste at first, see ``SessionFolder.glance``.
+_MANY = 200
 # The databases may be lost again and again, by other processes that make them anew.
 _TRIES = 10
 # A file that an editor is writing in place is torn for a moment: look again for this long.
@@ -62,27 +65,6 @@ T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
 """Called with (done, of all) while long work goes on."""
-
-
-class Differences(NamedTuple):
-    """What has to be read again, and what has to be forgotten."""
-
-    changed: list[str]
-    gone: list[str]
-
-
-def diff(
-    files: Mapping[str, Fingerprint], rows: Mapping[str, tuple[Fingerprint, bool]]
-) -> Differences:
-    """Compare a look at the folder with the rows of the index, by session id. Pure."""
-    unread = (Fingerprint(-1, -1, -1, -1), True)
-    changed = [
-        session_id
-        for session_id, fingerprint in files.items()
-        # An unsettled row may hide a change within the grain of the file system's clock.
-        if rows.get(session_id, unread) != (fingerprint, True)
-    ]
-    return Differences(changed, [session_id for session_id in rows if session_id not in files])
 
 
 class Written(NamedTuple):
@@ -155,9 +137,10 @@ class Reconciler:
         for _ in range(_TRIES):
             self._index.epoch()  # opens it: what is lost from now on makes a sweep due
             generation = self._index.generation
-            found = diff(self._folder.scan().files, self._index.fingerprints())
-            self._read_into_index(found.changed, on_progress)
-            self._index.remove(found.gone, self._is_gone)
+            known = self._index.fingerprints()
+            files = self._folder.scan(known).files
+            self._read_into_index([*files], on_progress)
+            self._index.remove([one for one in known if one not in files], self._is_gone)
             self._index.begin_log(generation)
             # Not before the index is whole: other threads ask is_current() meanwhile.
             self._generation = generation
@@ -168,31 +151,56 @@ class Reconciler:
         self.last_sweep_seconds = self._swept_at - started
 
     def _read_into_index(self, session_ids: list[str], on_progress: Progress | None) -> None:
+        with self._index.filling(len(session_ids)):
+            self._read_batches(session_ids, on_progress)
+
+    def _read_batches(self, session_ids: list[str], on_progress: Progress | None) -> None:
         for begin in range(0, len(session_ids), _BATCH):
             batch = session_ids[begin : begin + _BATCH]
+            if len(batch) >= _MANY:
+                batch = self._put_many(batch)
             for _ in range(_TRIES):
-                rows = [row for session_id in batch if (row := self.read_row(session_id))]
-                batch = self._overtaken(rows)
                 if not batch:
                     break
+                batch = self._put_each(batch)
             if on_progress is not None:
                 on_progress(min(begin + _BATCH, len(session_ids)), len(session_ids))
 
-    def _overtaken(self, rows: list[IndexRow]) -> list[str]:
-        """Put rows into the index; return the sessions whose files were replaced meanwhile.
+    def _put_many(self, session_ids: list[str]) -> list[str]:
+        """Read files in haste and put their rows in; return what is left to be read with care."""
+        rows: list[IndexRow] = []
+        paths: dict[str, str] = {}
+        for session_id in session_ids:
+            path = paths[session_id] = self._folder.path(session_id)
+            if (read := self._folder.glance(path)) is not None:
+                rows.append(self._row_of(session_id, *read, path=path))
+        fingerprint_at = self._folder.fingerprint_at
+        left = paths.keys() - self._put(
+            rows, lambda row: fingerprint_at(paths[row.summary.session_id]) == row.fingerprint
+        )
+        return [session_id for session_id in session_ids if session_id in left]
+
+    def _put_each(self, session_ids: list[str]) -> list[str]:
+        """Read files and put their rows in; return those that were replaced meanwhile.
 
         Whoever replaced one records it himself, but he may be killed before.
         """
-        overtaken: list[str] = []
+        rows = [row for session_id in session_ids if (row := self.read_row(session_id))]
+        done = self._put(rows, self._is_current_row)
+        return [one for row in rows if (one := row.summary.session_id) not in done]
 
-        def is_current(row: IndexRow) -> bool:
-            if self._is_current_row(row):
+    def _put(self, rows: list[IndexRow], is_current: Callable[[IndexRow], bool]) -> set[str]:
+        """Put rows in; return the sessions whose files were still what was read."""
+        done: set[str] = set()
+
+        def is_still_current(row: IndexRow) -> bool:
+            if is_current(row):
+                done.add(row.summary.session_id)
                 return True
-            overtaken.append(row.summary.session_id)
             return False
 
-        self._index.put(rows, is_current)
-        return overtaken
+        self._index.put(rows, is_still_current)
+        return done
 
     # -- one file ----------------------------------------------------------------------------
 
@@ -265,7 +273,7 @@ class Reconciler:
     def _base_row(self, session_id: str, base: Base | None) -> IndexRow | None:
         if base is None:
             return None
-        return self._row_of(session_id, base.data, base.fingerprint, settled=False)
+        return self._row_of(session_id, base.data, base.fingerprint, False)
 
     def record_growth(self, row: IndexRow, former: IndexRow) -> None:
         """Record what was added to a file, inside its lock."""
@@ -312,12 +320,24 @@ class Reconciler:
                 return None
             # Another user, a larger limit or a second try may read it, its fingerprint unmoved.
             return self._unreadable_row(error, session_id, fingerprint, settled=False)
-        return self._row_of(session_id, read.data, read.fingerprint, settled=read.settled)
+        return self._row_of(session_id, *read)
 
     def _row_of(
-        self, session_id: str, data: bytes, fingerprint: Fingerprint, *, settled: bool
+        self,
+        session_id: str,
+        data: bytes,
+        fingerprint: Fingerprint,
+        settled: bool,
+        *,
+        path: str | None = None,
     ) -> IndexRow:
-        path, digest = self._folder.path(session_id), digest_of(data)
+        path, digest = path or self._folder.path(session_id), digest_of(data)
+        if (found := summarized(data, session_id, fingerprint)) is not None:
+            tail = (
+                None if found.messages_end is None else Tail(found.messages_end, None, plain=True)
+            )
+            fold = folded(session_id)
+            return IndexRow(found.summary, fingerprint, settled, digest, fold, tail=tail)
         try:
             session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint, path=path)
         except UnreadableSessionError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from localsessions import _codec
 from localsessions._files import SessionFolder
-from localsessions._index import SessionIndex
+from localsessions._index import UNSETTLED, SessionIndex
 from localsessions._reconcile import Progress, Reconciler
 from localsessions._recovery import recovery_of
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
@@ -34,7 +34,7 @@ def verify(
         yield Finding("file name", os.path.join(folder.save_dir, name), problem, repair)
     for done, session_id in enumerate(sorted(scan.files), 1):
         yield from _session(folder, reconciler, session_id)
-        if rows.get(session_id, (None,))[0] != scan.files[session_id]:
+        if rows.get(session_id, "").removeprefix(UNSETTLED) != scan.files[session_id].text:
             problem = "the index had not seen this version of the file"
             repair = "nothing, it has seen it now"
             yield Finding("index", folder.path(session_id), problem, repair, session_id)

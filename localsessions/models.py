@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -78,8 +78,10 @@ __all__ = [
     "Unreadable",
     "format_instant",
     "made_id",
+    "made_title_of",
     "message_text",
     "parse_instant",
+    "preview_of",
     "utc_now",
 ]
 
@@ -233,6 +235,11 @@ class Fingerprint(NamedTuple):
         """The file's modification time, cut to milliseconds."""
         return datetime.fromtimestamp(self.mtime_ns // 1_000_000 / 1000, UTC)
 
+    @property
+    def text(self) -> str:
+        """The four numbers on one line, as they stand in the index."""
+        return f"{self.size_bytes}:{self.mtime_ns}:{self.ctime_ns}:{self.inode}"
+
 
 class Spare(NamedTuple):
     """A former version of a session file, kept under a private name to be brought up to date.
@@ -359,18 +366,12 @@ class Session(BaseModel):
     @property
     def made_title(self) -> str:
         """A title made of the first words that a user said; empty when nobody said any."""
-        for message in self.messages:
-            if message["role"] == "user" and (text := message_text(message)):
-                return _shortened(text)
-        return ""
+        return made_title_of(self.messages)
 
     @property
     def preview(self) -> str:
         """The beginning of the last message that has a text."""
-        for message in reversed(self.messages):
-            if text := message_text(message):
-                return _shortened(text)
-        return ""
+        return preview_of(self.messages)
 
     def turns(self) -> list[Turn]:
         """Return the session as turns, in the order of their first messages; nothing is copied.
@@ -446,6 +447,22 @@ class Session(BaseModel):
         """
         past = self.history(last_runs, last_messages) if add_history_to_context else []
         return _history.context(user_input, system_message, past)
+
+
+def made_title_of(messages: Sequence[Message]) -> str:
+    """Return the first words that a user said in some messages, see ``Session.made_title``."""
+    for message in messages:
+        if message["role"] == "user" and (text := message_text(message)):
+            return _shortened(text)
+    return ""
+
+
+def preview_of(messages: Sequence[Message]) -> str:
+    """Return the beginning of the last message that has a text, see ``Session.preview``."""
+    for message in reversed(messages):
+        if text := message_text(message):
+            return _shortened(text)
+    return ""
 
 
 def message_text(message: Mapping[str, JsonValue]) -> str:

@@ -33,9 +33,9 @@ from benchmarks.plan import Plan  # noqa: E402
 from benchmarks.player import ContestantError  # noqa: E402
 from benchmarks.plot import LABEL_GAP, Line, plot, spread  # noqa: E402
 from benchmarks.report import page, pictures  # noqa: E402
-from benchmarks.results import Results, Spread  # noqa: E402
+from benchmarks.results import REAL, Results, Spread  # noqa: E402
 
-TINY = Plan((10,), (60,), 3, 1, 3, 5.0, 60.0, memory=True)
+TINY = Plan((10,), (60,), 3, 1, 720, 1, 3, 5.0, 60.0, memory=True)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -87,6 +87,10 @@ def test_a_run_has_a_figure_for_whatever_the_floors_and_this_store_offer(tmp_pat
     }
     assert wanted <= found.figures.keys()
     assert all(len(found.figures[key]) in {TINY.rounds, TINY.slow_rounds} for key in wanted)
+    asked = [what.removeprefix(REAL) for what, size in found.real() if size == TINY.real]
+    assert asked[:2] == ["list: the newest 50", "list: one user's"]
+    assert {"open and list", "rebuild", "after 1 changed", "search", "cleanup of 360"} <= {*asked}
+    assert "| rebuild | " in page(found)
     assert found.median("memory", 10, "localsessions")
     assert found.median("package", 0, "localsessions")
     told = [aim for aim in aims(found) if "one by one" in aim.what]
@@ -97,7 +101,7 @@ def test_a_run_has_a_figure_for_whatever_the_floors_and_this_store_offer(tmp_pat
 def test_what_strace_sees_of_the_floors_is_what_they_do(tmp_path: Path) -> None:
     entries = [entry for entry in ENTRIES if entry.name in {"rewrite", "append"}]
     found = Results({}, quick=True)
-    plan = Plan((10,), (), 1, 1, 1, 5.0, 60.0, memory=False)
+    plan = Plan((10,), (), 1, 1, 0, 1, 1, 5.0, 60.0, memory=False)
     Contest(plan, tmp_path / "run", Environments(tmp_path / "envs"), found).run(entries)
     if not found.durability:
         pytest.skip("strace is not there or may not look")

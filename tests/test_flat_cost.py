@@ -64,7 +64,7 @@ def fill(folder: Path, messages: int, sessions: int) -> None:
         ]
         store.save(session)
         for number in range(sessions):
-            store.create(f"other{number}")
+            store.create(f"other{number}", user_id="u" if number % 2 else "v")
 
 
 TURNS = ("append", "upsert_run", "upsert_run with ids", "switch_agent", "tag")
@@ -106,11 +106,21 @@ def test_a_load_reads_the_file_once(tmp_path: Path) -> None:
     assert many.written == few.written == 0
 
 
-@pytest.mark.parametrize("what", ["append", "create", "list", "count"])
-def test_a_verb_costs_the_same_among_many_sessions(what: str, tmp_path: Path) -> None:
-    fill(tmp_path / "few", 10, 60)
-    fill(tmp_path / "many", 10, 1200)
-    few, many = (cost(tmp_path / name, what, tmp_path / "trace") for name in ("few", "many"))
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of few sessions and one of many."""
+    place = tmp_path_factory.mktemp("stores")
+    fill(place / "few", 10, 60)
+    fill(place / "many", 10, 1200)
+    return place
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["append", "create", "list", "filter", "by size", "middle", "count", "count of one"],
+)
+def test_a_verb_costs_the_same_among_many_sessions(what: str, stores: Path, tmp_path: Path) -> None:
+    few, many = (cost(stores / name, what, tmp_path / "trace") for name in ("few", "many"))
     # Whether the stripe's lock file is there already, and how many pages of the index are read.
     assert abs(many.calls.total() - few.calls.total()) <= 16
     assert many.read <= few.read + 64 * 1024
@@ -139,3 +149,31 @@ def test_a_session_among_many_costs_less_of_the_index(tmp_path: Path) -> None:
     )
     # Pages of its journal: each change of one session alone writes them all.
     assert together["pwrite64"] < 100 * alone["pwrite64"] / 5
+
+
+STATS = ("newfstatat", "stat", "lstat", "statx")
+OF_THE_INDEX = ("pread64", "getdents64", "lseek")
+"""Its rows are read, one after the other, and the folder is listed."""
+
+
+def test_opening_asks_of_each_session_one_stat_and_opens_none(stores: Path, tmp_path: Path) -> None:
+    few, many = (cost(stores / name, "open", tmp_path / "trace") for name in ("few", "many"))
+    stats = sum(many.calls[name] - few.calls[name] for name in STATS)
+    assert 1140 <= stats <= 1140 + 16
+    others = {name for name in many.calls | few.calls if name not in STATS + OF_THE_INDEX}
+    assert "openat" in others
+    assert all(abs(many.calls[name] - few.calls[name]) <= 2 for name in others)
+    # The rows, once: to check the whole index, all of its pages are read.
+    assert many.read - few.read <= 1140 * 800
+    assert many.written <= few.written + 4096
+
+
+def test_a_look_after_one_change_reads_one_file_and_writes_its_row(
+    stores: Path, tmp_path: Path
+) -> None:
+    few, many = (cost(stores / name, "change", tmp_path / "trace") for name in ("few", "many"))
+    stats = sum(many.calls[name] - few.calls[name] for name in STATS)
+    assert 1140 <= stats <= 1140 + 16
+    for name in ("openat", "write", "pwrite64", "fsync", "fdatasync"):
+        assert abs(many.calls[name] - few.calls[name]) <= 16
+    assert many.written <= few.written + 64 * 1024

@@ -14,13 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from localsessions import Session, SessionStore
 from localsessions._files import SessionFolder
 from localsessions._files.locks import stripe_of
+from localsessions._files.scan import scan
 from localsessions.errors import (
     ConflictError,
     DurabilityUnknownError,
@@ -598,6 +602,42 @@ def test_of_two_files_of_one_session_the_one_that_we_would_name_so_counts(
     assert list(found.files) == ["a:b"]
     assert list(found.misnamed) == ["a:b.json"]
     assert files.read("a:b").data == b"as we name it"
+
+
+NAMES = ["a", "b c", "会話", "a:b", "a%3Ab", "%41", "a%253Ab", "nul", "%6Eul", ".", "a%"]
+
+
+@given(
+    st.sets(st.sampled_from(NAMES)),
+    st.dictionaries(st.sampled_from([*NAMES, "A", ".x"]), st.sampled_from(["as it is", "other"])),
+)
+def test_a_scan_leaves_out_what_is_as_known(names: set[str], known: dict[str, str]) -> None:
+    with TemporaryDirectory() as folder:
+        for name in names:
+            Path(folder, f"{name}.json").touch()
+        every = scan(folder, {})
+        texts = {
+            one: every.files[one].text if how == "as it is" and one in every.files else "other"
+            for one, how in known.items()
+        }
+        rest = dict(texts)
+        found = scan(folder, rest)
+
+    changed = {one for one, seen in every.files.items() if texts.get(one) != seen.text}
+    assert found.files == {one: every.files[one] for one in changed}
+    assert found.misnamed == every.misnamed
+    assert rest.keys() == (texts.keys() & changed) | (texts.keys() - every.files.keys())
+
+
+def test_a_second_name_of_a_file_is_a_session_of_its_own(
+    folder: Path, files: SessionFolder
+) -> None:
+    for letter in "abcdefgh":  # the system names them in any order
+        (folder / f"{letter}%253A.json").touch()
+        (folder / f"{letter}%3A.json").hardlink_to(folder / f"{letter}%253A.json")
+    known = {one: seen.text for one, seen in files.scan().files.items() if "%" in one}
+    assert sorted(files.scan(known).files) == [f"{letter}:" for letter in "abcdefgh"]
+    assert known == {}
 
 
 def test_a_scan_of_a_folder_that_is_gone_finds_nothing(folder: Path, files: SessionFolder) -> None:

@@ -14,12 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from localsessions import SessionStore, UnreadableSessionError
-from localsessions._reconcile import diff
-from localsessions.models import Fingerprint
 
 
 def write(folder: Path, session_id: str, title: str) -> Path:
@@ -47,29 +43,6 @@ def titles(store: SessionStore, *, fresh: bool = True) -> dict[str, str]:
 def change_number(store: SessionStore) -> int:
     changes = store._index.changed_since(0)
     return changes[-1][0] if changes else 0
-
-
-# -- diff --------------------------------------------------------------------------------------
-
-fingerprints = st.sampled_from([Fingerprint(1, 2, 3, 4), Fingerprint(1, 2, 3, 5)])
-ids = st.sampled_from("abcdef")
-
-
-@given(
-    st.dictionaries(ids, fingerprints), st.dictionaries(ids, st.tuples(fingerprints, st.booleans()))
-)
-def test_diff_is_what_a_naive_model_says(
-    files: dict[str, Fingerprint], rows: dict[str, tuple[Fingerprint, bool]]
-) -> None:
-    given_files, given_rows = dict(files), dict(rows)
-    changed, gone = diff(files, rows)
-
-    assert set(gone) == set(rows) - set(files)
-    for session_id, fingerprint in files.items():
-        known = session_id in rows and rows[session_id][0] == fingerprint and rows[session_id][1]
-        assert (session_id in changed) != known
-    assert len(changed) == len(set(changed))
-    assert (files, rows) == (given_files, given_rows)
 
 
 # -- other programs ----------------------------------------------------------------------------
@@ -352,9 +325,9 @@ def test_sweeping_costs_at_most_a_twentieth_of_the_time(
     monkeypatch.setattr("localsessions._reconcile.time.monotonic", clock)
     scan = two._folder.scan
 
-    def scan_slowly() -> object:
+    def scan_slowly(known: dict[str, str]) -> object:
         clock.now += cost
-        return scan()
+        return scan(known)
 
     monkeypatch.setattr(two._folder, "scan", scan_slowly)
     two.list(fresh=True)
@@ -381,7 +354,10 @@ def test_a_folder_that_vanishes_is_empty(two: SessionStore, folder: Path) -> Non
     assert two.count() == 0
 
 
-def test_progress_is_told_while_files_are_read(folder: Path) -> None:
+def test_progress_is_told_while_files_are_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localsessions._reconcile._BATCH", 250)
     folder.mkdir()
     for number in range(300):
         write(folder, f"s{number}", "T")

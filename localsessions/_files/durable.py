@@ -37,6 +37,7 @@ __all__ = [
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _EVERYWHERE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+READING = _READ | _EVERYWHERE
 # ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: somebody has the file open.
 _WINDOWS_BUSY = (5, 32, 33)
 _WINDOWS_PATIENCE = 2.0
@@ -64,7 +65,7 @@ def open_regular(path: str) -> int:
     Raises:
         OSError: As ``open``; ``EINVAL`` when it is no regular file.
     """
-    fd = os.open(path, _READ | _EVERYWHERE)
+    fd = os.open(path, READING)
     is_regular = False
     try:
         is_regular = stat.S_ISREG(os.fstat(fd).st_mode)

@@ -21,16 +21,17 @@ import secrets
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from localsessions._files import durable
+from localsessions._files.glance import glance
 from localsessions._files.kept import KeptVersions
 from localsessions._files.locks import StripedLocks, stripe_of
 from localsessions._files.names import file_stem, is_session_id, session_id_of
+from localsessions._files.scan import Scan, scan
 from localsessions._files.spares import CAN_LEASE, Refused, brought_up_to_date
 from localsessions.errors import (
     DurabilityUnknownError,
@@ -41,7 +42,7 @@ from localsessions.errors import (
 )
 from localsessions.models import Fingerprint, Spare, Tail, TrashedSession
 
-__all__ = ["Durability", "FileRead", "FileWritten", "Scan", "SessionFolder"]
+__all__ = ["Durability", "FileRead", "FileWritten", "SessionFolder"]
 
 Durability: TypeAlias = Literal["full", "fast"]
 
@@ -105,14 +106,6 @@ class Going(NamedTuple):
         return _checkpoints_beside(self.target)
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """A look at the whole folder: files by session id, and the names that no id has."""
-
-    files: dict[str, Fingerprint] = field(default_factory=dict)
-    misnamed: dict[str, Fingerprint] = field(default_factory=dict)
-
-
 class SessionFolder:
     """The files of one store.
 
@@ -136,6 +129,7 @@ class SessionFolder:
         self, save_dir: str, *, durability: Durability, lock_timeout: float, max_file_bytes: int
     ) -> None:
         self.save_dir = os.path.abspath(save_dir)
+        self._prefix = os.path.join(self.save_dir, "")
         self.private = os.path.join(self.save_dir, ".localsessions")
         self._tmp = os.path.join(self.private, "tmp")
         self._trash = os.path.join(self.save_dir, ".trash")
@@ -161,7 +155,7 @@ class SessionFolder:
             ValueError: No file can have that id's name.
         """
         stem = file_stem(session_id)
-        path = os.path.join(self.save_dir, stem + _SUFFIX)
+        path = f"{self._prefix}{stem}{_SUFFIX}"
         if stem != session_id and not session_id.startswith(".") and not os.path.lexists(path):
             as_it_is = os.path.join(self.save_dir, session_id + _SUFFIX)
             return as_it_is if os.path.lexists(as_it_is) else path
@@ -302,32 +296,9 @@ class SessionFolder:
         status = durable.status_of(path)
         return None if status is None else durable.fingerprint_of(status)
 
-    def scan(self) -> Scan:
-        """Look at the whole folder, one ``stat`` a file; nothing is opened."""
-        found = Scan()
-        try:
-            entries = os.scandir(self.save_dir)
-        except FileNotFoundError:
-            return found
-        with entries:
-            for entry in entries:
-                name = entry.name
-                if not name.endswith(_SUFFIX) or name.startswith("."):
-                    continue
-                try:
-                    fingerprint = durable.fingerprint_of(entry.stat(follow_symlinks=False))
-                except FileNotFoundError:
-                    continue  # removed since the folder was read
-                session_id = session_id_of(name[: -len(_SUFFIX)])
-                if session_id is None:
-                    found.misnamed[name] = fingerprint
-                else:
-                    found.files[session_id] = fingerprint
-        for name in list(found.misnamed):
-            stem = name[: -len(_SUFFIX)]
-            if stem not in found.files and is_session_id(stem):
-                found.files[stem] = found.misnamed.pop(name)
-        return found
+    def scan(self, known: MutableMapping[str, str] | None = None) -> Scan:
+        """Look at the whole folder, one ``stat`` a file, for what is not as ``known``."""
+        return scan(self.save_dir, {} if known is None else known)
 
     def read(self, session_id: str) -> FileRead:
         """Return one whole version of the session's file.
@@ -344,6 +315,16 @@ class SessionFolder:
             raise SessionNotFoundError(session_id, path=path) from None
         self.files_read += 1
         return read
+
+    def glance(self, path: str) -> FileRead | None:
+        """Return what the file at a session's path holds, in haste; None where ``read`` has to.
+
+        It is one whole version only if the fingerprint is the same afterwards: whoever asks looks.
+        """
+        if (found := glance(path, self._max_file_bytes)) is None:
+            return None
+        self.files_read += 1
+        return FileRead(found.data, found.fingerprint, _is_settled(found.fingerprint))
 
     def _read_at(self, path: str, session_id: str) -> FileRead:
         for _ in range(_READ_TRIES):

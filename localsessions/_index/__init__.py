@@ -4,6 +4,7 @@ The only room that names sqlite3; it knows no files but its own two databases, a
 them that could not be made again from the session files::
 
     database   one SQLite file that may be lost, garbled, swapped or locked at any moment
+    custody    whether a database is as it was when it was last checked whole
     sessions   SessionIndex: a row for each session; filters, orders, pages
     changelog  what happened to each session, in order, with numbers that only grow
     fulltext   FullText: the words of messages, titles and metadata, in a file of its own, so
@@ -15,6 +16,7 @@ them that could not be made again from the session files::
 from localsessions._index.cursor import Cursor
 from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
 from localsessions._index.sessions import (
+    UNSETTLED,
     Filter,
     IndexRow,
     SessionIndex,
@@ -25,6 +27,7 @@ from localsessions._index.words import Query
 
 __all__ = [
     "SESSION_ITSELF",
+    "UNSETTLED",
     "Cursor",
     "Filter",
     "FullText",

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar
 
+from localsessions._index.custody import Custody
 from localsessions._log import log
 
 __all__ = ["Database"]
@@ -96,6 +97,7 @@ class Database:
         self.identity: str | None = None
         self._pid = os.getpid()
         self._closed = False
+        self._custody = Custody(path)
         _all.add(self)
 
     def run(self, act: Callable[[sqlite3.Connection], T]) -> T:
@@ -142,8 +144,26 @@ class Database:
         wrote in between, whatever the busy timeout.
         """
         with self._transaction(connection, "IMMEDIATE"):
+            was_kept = self._custody.is_kept()
             self._known(connection)
             yield
+        if was_kept:
+            self._custody.go_on()
+
+    def refuse_damage(self, connection: sqlite3.Connection) -> None:
+        """Check the whole database against itself, unless nobody wrote to it since.
+
+        Raises:
+            sqlite3.DatabaseError: It is damaged.
+        """
+        custody = self._custody
+        if custody.is_kept() or custody.is_handed_on():
+            return
+        custody.begin()
+        (verdict,) = connection.execute("PRAGMA integrity_check (1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        custody.end()
 
     def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """As ``run``, but all that ``act`` asks is answered of one state of one database.
@@ -159,12 +179,15 @@ class Database:
         # As ``_transaction``, whose generator would take a tenth of the time of a small one.
         try:  # from the beginning on: Ctrl-C may come right after it
             connection.execute(f"BEGIN {kind}")
+            was_kept = kind == "IMMEDIATE" and self._custody.is_kept()
             answer = act(self._known(connection))
         except BaseException:  # Ctrl-C too: an open transaction would lock others out
             with suppress(sqlite3.Error):  # the error that is on its way says more
                 connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+        if was_kept:
+            self._custody.go_on()
         return answer
 
     @contextmanager
@@ -183,7 +206,11 @@ class Database:
         self._forget_parent()
         with self._lock:
             self._closed = True
+            was_kept = self._connection is not None and self._custody.is_kept()
             self._drop()
+            if was_kept:  # SQLite has written its log into the database
+                self._custody.go_on()
+                self._custody.hand_on()
 
     def size_bytes(self) -> int:
         """Return what the database takes on the disk."""
@@ -257,6 +284,7 @@ class Database:
             check_same_thread=False,
         )
         self._connection = connection  # so that a failure below closes it
+        self._custody = Custody(self.path)
         try:
             self._set_up(connection)
         except KeyboardInterrupt:  # else the next call would find a database without its tables

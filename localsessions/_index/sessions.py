@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter, gt, lt
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from zlib import crc32
 
 import orjson
+from pydantic_core import from_json
 
-from localsessions._index import changelog
+from localsessions._index import changelog, filling
 from localsessions._index.changelog import (
     Log,
     State,
@@ -39,7 +42,7 @@ from localsessions.models import (
     Tail,
 )
 
-__all__ = ["Filter", "IndexRow", "SessionIndex", "WrittenRow", "listing_of"]
+__all__ = ["UNSETTLED", "Filter", "IndexRow", "SessionIndex", "WrittenRow", "listing_of"]
 
 T = TypeVar("T")
 
@@ -53,20 +56,18 @@ CREATE TABLE sessions (
   fingerprint TEXT NOT NULL, settled INTEGER NOT NULL, digest BLOB NOT NULL,
   change INTEGER NOT NULL, summary TEXT NOT NULL, good TEXT, tail TEXT, seal INTEGER NOT NULL
 );
-CREATE INDEX by_last_activity ON sessions (last_activity, session_id);
-CREATE INDEX by_created_at ON sessions (created_at, session_id);
-CREATE INDEX by_size_bytes ON sessions (size_bytes, session_id, message_count, unreadable);
-CREATE INDEX by_user ON sessions (user_id, last_activity, session_id);
-CREATE INDEX by_agent ON sessions (agent_id, last_activity, session_id);
-CREATE INDEX by_status ON sessions (status, last_activity, session_id);
-CREATE INDEX by_folded ON sessions (folded);
-CREATE INDEX by_title ON sessions (title);
-CREATE INDEX by_change ON sessions (change);
-CREATE INDEX by_expires_at ON sessions (expires_at) WHERE expires_at IS NOT NULL;
+{filling.INDEXES};
 CREATE TABLE gone (session_id TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX gone_by_change ON gone (change);
 {changelog.SCHEMA}
 """
+UNSETTLED = "?"
+_FINGERPRINTS = (
+    f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
+    " FROM sessions NOT INDEXED"
+)
+# From so many files on, rows are put in all at once.
+_MANY = 200
 _COLUMNS = "session_id, fingerprint, settled, digest, change, summary, good, tail, seal"
 
 
@@ -151,7 +152,7 @@ class SessionIndex:
         return self._database.size_bytes()
 
     def page(self, which: Filter, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
-        """Return at most ``limit`` rows in order, those behind ``after`` if given."""
+        """Return at most ``limit`` rows in order, those behind ``after`` if given; no tails."""
         column, direction, sign = (
             order.lstrip("-"),
             "DESC" if order[0] == "-" else "ASC",
@@ -167,11 +168,13 @@ class SessionIndex:
             f"ORDER BY {column} {direction}, session_id {direction} LIMIT ?"
         )
 
+        key_of, follows = attrgetter(column), lt if direction == "DESC" else gt
+
         def read(db: sqlite3.Connection) -> list[IndexRow]:
-            rows = [_row(found) for found in db.execute(query, [*values, limit])]
-            keys = [(getattr(row.summary, column), row.summary.session_id) for row in rows]
-            in_order = sorted(set(keys), reverse=direction == "DESC") == keys
-            if not in_order or not all(which.matches(row.summary) for row in rows):
+            rows = [_listed(found) for found in db.execute(query, [*values, limit])]
+            keys = [(key_of(row.summary), row.summary.session_id) for row in rows]
+            is_whole = not conditions or all(which.matches(row.summary) for row in rows)
+            if not is_whole or not all(map(follows, keys[1:], keys)):
                 raise sqlite3.DatabaseError(f"the index of {column} does not agree with its table")
             return rows
 
@@ -268,22 +271,19 @@ class SessionIndex:
 
         return self._read(read)
 
-    def fingerprints(self) -> dict[str, tuple[Fingerprint, bool]]:
-        """Return, by session id, the fingerprint of each row and whether it is settled.
+    def fingerprints(self) -> dict[str, str]:
+        """Return the fingerprint of each row as text, by session id.
 
-        The whole table is checked against its indexes on the way: 0.3 s at 100,000 rows.
+        One that is not settled begins with ``UNSETTLED``: it is equal to no file's. The whole
+        database is checked on the way, unless nobody wrote to it since that was done last.
         """
 
-        def read(db: sqlite3.Connection) -> dict[str, tuple[Fingerprint, bool]]:
-            rows = db.execute(
-                "SELECT session_id, fingerprint, settled FROM sessions NOT INDEXED"
-            ).fetchall()
+        def read(db: sqlite3.Connection) -> dict[str, str]:
             # Row by row against each secondary index: a flipped key would hide its row for ever.
-            (verdict,) = db.execute("PRAGMA integrity_check (1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
-            found = {one: (fingerprint_of(text), settled == 1) for one, text, settled in rows}
-            if len(found) != len(rows):
+            self._database.refuse_damage(db)
+            found: dict[str, str] = dict(db.execute(_FINGERPRINTS))
+            (count,) = db.execute("SELECT count(*) FROM sessions").fetchone()
+            if len(found) != count:
                 raise sqlite3.DatabaseError("a session has two rows")
             return found
 
@@ -302,11 +302,34 @@ class SessionIndex:
 
         def write(db: sqlite3.Connection) -> int:
             with self._database.writing(db):
-                is_logged = changelog.is_complete(db)
-                return sum(_put(db, row, is_logged) for row in rows if is_current(row))
+                log, current = Log(db), [row for row in rows if is_current(row)]
+                known = current
+                if not log.is_complete and len(current) >= _MANY:
+                    known = _insert_new(db, log, current)
+                changed = len(current) - len(known) + sum(_put(db, log, row) for row in known)
+                log.close()
+                return changed
 
         rows = list(rows)
         return self._database.run(write) if rows else 0
+
+    @contextmanager
+    def filling(self, count: int) -> Iterator[None]:
+        """Put ``count`` rows in: where there are none yet, indexes are made when all are in."""
+
+        def begin(db: sqlite3.Connection) -> None:
+            with self._database.writing(db):
+                filling.drop_indexes(db)
+
+        def end(db: sqlite3.Connection) -> None:
+            with self._database.writing(db):
+                filling.make_indexes(db)
+
+        if count >= _MANY:
+            self._database.run(begin)
+        yield
+        if not self._read(filling.has_indexes):
+            self._database.run(end)
 
     def record(
         self,
@@ -499,33 +522,35 @@ def _record_removal(db: sqlite3.Connection, session_id: str, origin: str | None)
     changelog.log(db, session_id, before or logged, None, origin)
 
 
-def _put(db: sqlite3.Connection, row: IndexRow, is_logged: bool) -> bool:
+def _put(db: sqlite3.Connection, log: Log, row: IndexRow) -> bool:
     """Record a file that somebody changed; tell whether it was more than touched."""
     session_id = row.summary.session_id
-    before, change = _found(db, session_id)
+    columns = _columns_of(db, session_id)
+    before, change = (None, 0) if columns is None else _sealed(_told(columns))
     if before and before.settled and _is_same_version(before, row):
         return False  # it was known, and where it ends perhaps with it
     after = _state_of(row, before)
-    _replace(db, row, after, before, change)
-    changed = not changelog.same(before, after)
-    if changed and is_logged:
+    if is_changed := not changelog.same(before, after):
+        change = log.next_number()  # a file that was only touched keeps its number
+    _renew(db, columns, _columns(row, after, change))
+    if is_changed and log.is_complete:
         changelog.remember(db, session_id, before)
-    return changed
+    return is_changed
+
+
+def _insert_new(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> list[IndexRow]:
+    """Record files of which nothing is known yet; return the others."""
+    known = filling.known_among(db, [row.summary.session_id for row in rows])
+    new = [row for row in rows if row.summary.session_id not in known]
+    states = ((row, _state_of(row, None)) for row in new)
+    columns = (_columns(row, state, log.next_number()) for row, state in states)
+    db.executemany(f"INSERT INTO sessions {_VALUES}", columns)
+    filling.forget_gone(db, [row.summary.session_id for row in new])
+    return [row for row in rows if row.summary.session_id in known]
 
 
 def _is_same_version(known: State, row: IndexRow) -> bool:
     return (known.fingerprint, known.digest) == (row.fingerprint, row.digest)
-
-
-def _replace(
-    db: sqlite3.Connection, row: IndexRow, now: State, former: State | None, change: int
-) -> None:
-    """Put a row in the place of its session's; a file that was only touched keeps its number."""
-    session_id = row.summary.session_id
-    if former is None or not changelog.same(former, now):
-        change = next_number(db)
-    db.execute(f"INSERT OR REPLACE INTO sessions {_VALUES}", _columns(row, now, change))
-    db.execute("DELETE FROM gone WHERE session_id = ?", [session_id])
 
 
 _NAMES = (
@@ -650,9 +675,13 @@ def _sealed(found: _Columns) -> tuple[State, int]:
 
 
 def _row(found: _Columns) -> IndexRow:
+    return _listed(found)._replace(tail=_unpacked_tail(found[7]))
+
+
+def _listed(found: _Columns) -> IndexRow:
     state, change = _sealed(found)
-    summary, tail = _unpacked(state.summary), _unpacked_tail(found[7])
-    return IndexRow(summary, state.fingerprint, state.settled, state.digest, "", change, tail)
+    summary = _unpacked(state.summary)
+    return IndexRow(summary, state.fingerprint, state.settled, state.digest, "", change)
 
 
 def _packed_tail(tail: Tail | None) -> str | None:
@@ -681,7 +710,10 @@ def _packed(summary: SessionSummary) -> str:
 
 
 def _unpacked(text: str) -> SessionSummary:
-    return SessionSummary.model_validate(json.loads(text))
+    try:
+        return SessionSummary.model_validate(from_json(text))
+    except ValueError:  # lone surrogates are nothing to pydantic's parser
+        return SessionSummary.model_validate(json.loads(text))
 
 
 def _key(text: str | None) -> str | bytes | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localsessions import SessionStore
-from localsessions._index import Filter, IndexRow, SessionIndex
+from localsessions._index import UNSETTLED, Filter, IndexRow, SessionIndex
 from localsessions.models import Fingerprint, SessionSummary, Unreadable
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_a_row_comes_back_as_it_was_put(index: SessionIndex) -> None:
     assert found is not None
     assert found == rich._replace(folded="", change=found.change)
     assert index.get("none") is None
-    assert index.fingerprints() == {"ä b": (rich.fingerprint, False)}
+    assert index.fingerprints() == {"ä b": f"{UNSETTLED}{rich.fingerprint.text}"}
 
 
 def test_put_replaces_and_counts_changes(index: SessionIndex) -> None:

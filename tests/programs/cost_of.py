@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 
 from localsessions import Session, SessionStore
@@ -29,7 +30,12 @@ WHATS: dict[str, Callable[[SessionStore], object]] = {
     "load": lambda store: store.load("s"),
     "tail": lambda store: store.tail("s", 2),
     "list": lambda store: store.list(),
+    "filter": lambda store: store.list(user_id="u", order="-last_activity", limit=20),
+    "by size": lambda store: store.list(order="-size_bytes", limit=20),
+    "middle": lambda store: store.list(limit=20, cursor=MIDDLE[0]),
     "count": lambda store: store.count(),
+    "count of one": lambda store: store.count(user_id="u"),
+    "change": lambda store: store.list(fresh=True, limit=1),
     "create": lambda store: store.create("n"),
     "create_many": lambda store: store.create_many(
         Session(session_id=f"n{number}") for number in range(MANY)
@@ -46,10 +52,29 @@ def renamed(store: SessionStore) -> list[Session]:
     return sessions
 
 
-def main(folder: str, what: str) -> None:
+MIDDLE: list[str | None] = []
+READING = ("list", "filter", "by size", "middle", "count", "count of one")
+
+
+def open_and_list(folder: str) -> None:
+    os.access("/cost-begin", os.F_OK)
     with SessionStore(folder) as store:
         store.list()
-        if what not in ("list", "count"):
+    os.access("/cost-end", os.F_OK)
+
+
+def main(folder: str, what: str) -> None:
+    if what == "open":
+        open_and_list(folder)
+        return
+    with SessionStore(folder) as store:
+        store.list()
+        MIDDLE.append(store.list(limit=30).next_cursor)
+        if what == "change":
+            with open(f"{folder}/other7.json", "a") as file:
+                file.write(" ")
+            time.sleep(0.1)  # until its times can be believed
+        elif what not in READING:
             store.append("s", *TURN)  # the first turn of a process is written whole
             store.append("s", *TURN)
         if what == "upsert_run with ids":

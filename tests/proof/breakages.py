@@ -227,9 +227,9 @@ BREAKAGES = (
     ),
     Mutation(
         "a folder that cannot be read is taken for an empty one",
-        "localsessions/_files/folder.py",
-        "            entries = os.scandir(self.save_dir)\n        except FileNotFoundError:",
-        "            entries = os.scandir(self.save_dir)\n        except OSError:",
+        "localsessions/_files/scan.py",
+        "        entries = os.scandir(folder)\n    except FileNotFoundError:",
+        "        entries = os.scandir(folder)\n    except OSError:",
         "tests/proof/test_faults.py::test_a_verb_that_reads_gives_the_right_answer_or_an_error[changes, fresh]",
     ),
     # kills and races
@@ -349,10 +349,24 @@ BREAKAGES = (
     # damage of the index, versions
     Mutation(
         "a sweep does not check the rows against the secondary indexes",
-        "localsessions/_index/sessions.py",
+        "localsessions/_index/database.py",
         'if verdict != "ok":',
         'if verdict == "":',
         "tests/index/test_garbled.py::test_a_row_that_is_missing_from_an_index_is_found",
+    ),
+    Mutation(
+        "a database that somebody wrote to is not checked again",
+        "localsessions/_index/custody.py",
+        "        return self._names is None or (",
+        "        return True or (",
+        "tests/index/test_custody.py::test_after_a_kill_it_is_checked",
+    ),
+    Mutation(
+        "a file that was replaced while an index was filled leaves its older row",
+        "localsessions/_index/sessions.py",
+        "[row for row in rows if is_current(row)]",
+        "list(filter(lambda row: is_current(row) or True, rows))",
+        "tests/test_filling.py::test_a_file_that_changes_meanwhile_leaves_no_older_row[removed]",
     ),
     Mutation(
         "rows of the index are believed without their seal",

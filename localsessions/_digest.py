@@ -8,18 +8,41 @@ accidents, not against people.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from hashlib import sha1
 
-__all__ = ["block_start", "blocks_of", "digest_of", "digest_with", "from_block"]
+__all__ = ["begin_digest", "block_start", "blocks_of", "digest_of", "digest_with", "from_block"]
 
 _BLOCK = 8192
 _SIZE = 20
 _MODULUS = 1 << (8 * _SIZE)
+_WORTH_A_THREAD_BYTES = 256 * 1024
 
 
 def digest_of(data: bytes) -> bytes:
     """Return the hash of a file."""
     return _packed(sum(blocks_of(data, 0)))
+
+
+def begin_digest(data: bytes) -> Callable[[], bytes]:
+    """Begin to hash a file; return what waits for the hash.
+
+    A large one is hashed in a thread of its own, while its writer waits for the disk.
+    """
+    if len(data) < _WORTH_A_THREAD_BYTES:
+        return lambda: digest_of(data)
+    found: list[bytes] = []
+    thread = threading.Thread(
+        target=lambda: found.append(digest_of(data)), name="localsessions-hash", daemon=True
+    )
+    thread.start()
+
+    def wait() -> bytes:
+        thread.join()
+        return found[0]
+
+    return wait
 
 
 def blocks_of(end: bytes, start: int) -> list[int]:

@@ -9,7 +9,6 @@ that it wrote itself: it need not read what it has just written.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
@@ -208,7 +207,7 @@ class Growth:
         left = end[start - growing.start :]
         kept = from_block(blocks, growing.start, start)
         bare = _codec.without_messages(growing.before, end[tail.at - growing.start :])
-        session.messages, session._base = [], replace(base, data=bare)
+        session.messages, session._base = [], base._replace(data=bare)
         self.keep(Growing(session, row, growing.before, left, start, kept, tail.at, places))
 
 

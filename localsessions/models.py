@@ -269,8 +269,7 @@ class Tail(NamedTuple):
     plain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(NamedTuple):
     """What a session was read from: the other half of a compare-and-swap.
 
     Attributes:

@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from localsessions import _checkpoints, _codec
 from localsessions._bulk import Bulk, Draft
-from localsessions._digest import block_start, blocks_of, digest_of, digest_with
+from localsessions._digest import begin_digest, block_start, blocks_of, digest_with
 from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, SessionFolder, is_session_id
 from localsessions._growth import Growing, Growth, last_messages
@@ -1481,12 +1481,12 @@ class SessionStore:
         if spare and end is None:
             self._folder.drop_spare(spare)
         tail = None if end is None else Tail(end, spare)
+        digest = _begin_digest(data, base, row, end)
         with self._reconciler.changing():
             written = self._folder.write(session.session_id, data, former, tail)
             # From here on the content is visible: memory and index move on with it, come what may.
             _codec.rebase(session, data, stamps, written.fingerprint)
-            digest = _digest(data, base, row, end)
-            self._reconciler.record(Written(session, data, written, base, digest))
+            self._reconciler.record(Written(session, data, written, base, digest()))
         self._feed.wake()
         if written.doubt is not None:
             raise written.doubt
@@ -1517,13 +1517,16 @@ def _summary(session: Session) -> SessionSummary:
     return _codec.summarize(session, len(session._base.data) if session._base else 0)
 
 
-def _digest(data: bytes, base: Base | None, row: IndexRow | None, end: int | None) -> bytes:
-    """Return the hash of a file that says what ``base`` said up to ``end``, by that one's row."""
+def _begin_digest(
+    data: bytes, base: Base | None, row: IndexRow | None, end: int | None
+) -> Callable[[], bytes]:
+    """Begin to hash a file that says what ``base`` said up to ``end``, by that one's row."""
     if base is None or row is None or end is None or not row.settled:
-        return digest_of(data)
+        return begin_digest(data)
     start = block_start(end)
     former, blocks = blocks_of(base.data[start:], start), blocks_of(data[start:], start)
-    return digest_with(row.digest, former, blocks)
+    digest = digest_with(row.digest, former, blocks)
+    return lambda: digest
 
 
 def _loaded(session: Session) -> Session:

@@ -50,7 +50,8 @@ class Store(Contestant):
     def change(self, session: str) -> None:
         if session not in self.held:
             self.held[session] = self.store.load(session)
-        self.held[session].state["revision"] = self.held[session].revision
+        # It stands before the messages: what stands behind them only would be written without them.
+        self.held[session].title = f"saved {self.held[session].revision} times"
 
     def save(self, session: str) -> None:
         self.store.save(self.held[session])

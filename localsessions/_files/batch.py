@@ -5,7 +5,7 @@ acknowledged before the name is. Only that one sync of the folder is for all of 
 files are synced by several threads, so that the journal of the file system commits several at
 once. Measured on ext4, 64 files of 3 kB, in microseconds a file: each synced and renamed by itself
 4,360; one after the other, then one sync of the folder, 2,750; by 4 threads 390; by 16 threads 440.
-``syncfs`` is no faster than threads, is not portable, and waits for what other programs wrote.
+``syncfs`` took a fifth less, but is Linux's alone, and waits for what others wrote.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from localsessions._files import durable
 from localsessions._files.names import is_session_id, session_id_of
@@ -18,12 +18,11 @@ __all__ = ["Scan", "scan"]
 _SUFFIX = ".json"
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """A look at the whole folder: files by session id, and the names that no id has."""
 
-    files: dict[str, Fingerprint] = field(default_factory=dict)
-    misnamed: dict[str, Fingerprint] = field(default_factory=dict)
+    files: dict[str, Fingerprint]
+    misnamed: dict[str, Fingerprint]
 
 
 def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
@@ -34,7 +33,7 @@ def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
         known: Texts of fingerprints by session id. A file that is as known is left out of the
             result, and its session taken out of here: what stays is changed or gone.
     """
-    found = Scan()
+    found = Scan({}, {})
     unchanged: set[str] = set()
     try:
         entries = os.scandir(folder)

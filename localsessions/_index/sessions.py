@@ -11,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter, gt, lt
@@ -71,8 +70,7 @@ _MANY = 200
 _COLUMNS = "session_id, fingerprint, settled, digest, change, summary, good, tail, seal"
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """Which sessions a listing is about; None does not restrict. Times are of last activity."""
 
     user_id: str | None = None

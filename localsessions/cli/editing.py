@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -130,7 +130,7 @@ def _store(store: SessionStore, session: Session, edited: bytes) -> None:
     if inner_id(made) not in (None, session.session_id):
         note(one_line(f"the session_id stays {session.session_id!r}: 'fork' makes another session"))
     # Unknown fields stand where the person put them; all else is compared with what was opened.
-    made._base = replace(base, keys=_base(made).keys)
+    made._base = base._replace(keys=_base(made).keys)
     former = made.revision
     store.save(made)
     if made.revision == former:

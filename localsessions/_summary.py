@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from localsessions import _codec
@@ -102,7 +103,7 @@ def _summary(
     messages = get("messages", ())
     active, updated, expires = times["last_activity"], times["updated_at"], get("expires_at")
     last_activity = _instant(active)
-    return _FIRST.model_copy(
+    return _blank().model_copy(
         update={
             "session_id": session_id,
             "title": get("title") or made_title_of(messages),
@@ -125,13 +126,13 @@ def _summary(
 
 
 _NONE: Mapping[str, Any] = {}
-# All that is put into its copies was looked at: each is of the type that it has there.
-_FIRST = SessionSummary.model_validate(
-    {
-        "session_id": "",
-        **dict.fromkeys(("created_at", "last_activity", "updated_at"), "2000-01-01T00:00:00Z"),
-    }
-)
+
+
+@cache  # at its first use: importing the package builds no model
+def _blank() -> SessionSummary:
+    """Return what copies are made of; each thing put into them has the type that it has there."""
+    times = dict.fromkeys(("created_at", "last_activity", "updated_at"), "2000-01-01T00:00:00Z")
+    return SessionSummary.model_validate({"session_id": "", **times})
 
 
 def _instant(value: str | datetime) -> datetime:

@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType, UnionType
-from typing import Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from pydantic import JsonValue
 
 from localsessions import _checkpoints, _codec
-from localsessions._bulk import Bulk, Draft
 from localsessions._digest import begin_digest, block_start, blocks_of, digest_with
 from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, SessionFolder, is_session_id
@@ -68,6 +67,9 @@ from localsessions.models import (
     parse_instant,
     utc_now,
 )
+
+if TYPE_CHECKING:
+    from localsessions._bulk import Bulk, Draft
 
 __all__ = ["SessionStore", "expiry_of"]
 
@@ -803,6 +805,8 @@ class SessionStore:
         return tuple(one for one in chosen if one in gone)
 
     def _bulk(self) -> Bulk:
+        from localsessions._bulk import Bulk
+
         self._refuse_closed()
         return Bulk(self._folder, self._index, self._reconciler, self._feed.wake)
 
@@ -1504,6 +1508,7 @@ class SessionStore:
 
 def _set_up() -> None:
     """Do what importing the package put off; a fork in the middle of that would hang the child."""
+    import localsessions._bulk
     import localsessions._merge
     import localsessions._repair
     import localsessions._verify  # noqa: F401
@@ -1585,6 +1590,8 @@ def _sessions(sessions: Iterable[Session]) -> tuple[Session, ...]:
 
 def _draft(session: Session) -> Draft | None:
     """Encode a session for writing; None where nothing was changed."""
+    from localsessions._bulk import Draft
+
     stamps = _stamps(session, is_activity=True)
     data = _codec.encode(session, stamps)
     return None if _codec.is_unchanged(session, data, stamps) else Draft(session, data, stamps)

@@ -275,7 +275,8 @@ def test_a_writer_killed_between_file_and_row_is_mended_at_the_next_look(folder:
     script = (
         "import os, signal, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
-        "store._index.record = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "store._index.record = store._index.record_many = end\n"
         "store.rename('a', 'written')\n"
     )
     with SessionStore(folder) as store:

@@ -1132,7 +1132,8 @@ def test_a_writer_killed_before_it_recorded_is_told_once_as_external(
     script = (
         "import os, signal, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
-        "store._index.record = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "store._index.record = store._index.record_many = end\n"
         "store.rename('a', 'written')\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)

@@ -61,6 +61,15 @@ NOT_HERE = {
 }
 
 
+def refusals(verb: Callable[[], object]) -> dict[str, type[Exception]]:
+    """Do a verb on many sessions; return what it raised of which."""
+    try:
+        verb()
+    except ExceptionGroup as group:
+        return {getattr(error, "session_id", "?"): type(error) for error in group.exceptions}
+    return {}
+
+
 class StoresAndADict(TwoStores):
     loaded = Bundle("loaded")
 
@@ -240,6 +249,49 @@ class StoresAndADict(TwoStores):
                 ids = {one.get("run_id") for one in self.stores[which].load(new_id).messages}
                 forked.runs = {run: status for run, status in forked.runs.items() if run in ids}
             self.changed(new_id, forked)
+
+    # -- many at once ----------------------------------------------------------------------------
+
+    @rule(which=WHICH, session_ids=st.lists(IDS, min_size=1, unique=True), title=st.none() | WORDS)
+    def create_many(self, which: int, session_ids: list[str], title: str | None) -> None:
+        taken = [session_id for session_id in session_ids if session_id in self.model]
+        sessions = [Session(session_id=session_id, title=title) for session_id in session_ids]
+        refused = refusals(lambda: self.stores[which].create_many(sessions))
+        assert refused == dict.fromkeys(taken, SessionExistsError)
+        for session_id in set(session_ids) - set(taken):
+            self.changed(session_id, Known(title))
+
+    @rule(which=WHICH, one=consumes(loaded), other=consumes(loaded), text=WORDS)
+    def save_many(
+        self,
+        which: int,
+        one: tuple[Session, int] | None,
+        other: tuple[Session, int] | None,
+        text: str,
+    ) -> None:
+        chosen = {what[0].session_id: what for what in (one, other) if what is not None}
+        for session, _ in chosen.values():
+            session.messages = [*session.messages, {"role": "user", "content": text}]
+        sessions = [session for session, _ in chosen.values()]
+        refused = refusals(lambda: self.stores[which].save_many(sessions))
+        assert refused.keys() <= chosen.keys()
+        for session_id, (_, version) in chosen.items():
+            known, is_as_loaded = self.model.get(session_id), version == self.versions[session_id]
+            if (error := refused.get(session_id)) is not None:
+                assert error is (UnreadableSessionError if known == TORN else ConflictError)
+                assert known == TORN or not is_as_loaded
+                continue
+            assert is_as_loaded
+            assert isinstance(known, Known)
+            known.texts.append(text)
+            self.changed(session_id, known)
+
+    @rule(which=WHICH, session_ids=st.lists(IDS, min_size=1, unique=True))
+    def delete_many(self, which: int, session_ids: list[str]) -> None:
+        there = {session_id for session_id in session_ids if session_id in self.model}
+        assert {*self.stores[which].delete_many(session_ids)} == there
+        for session_id in there:
+            self.move_to_trash(session_id)
 
     # -- checkpoints -----------------------------------------------------------------------------
 

@@ -21,10 +21,11 @@ demo: $(READY)
 test: $(READY) lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report term
 
-# Attacks the store at full size and writes what was tried into docs/testing.md.
+# Attacks the store at full size and writes what was tried into docs/testing.md. Most of the time
+# they wait: for the disk, and for each other.
 proof: $(READY)
 	rm -rf .proof && mkdir .proof
-	LOCALSESSIONS_PROOF=$(CURDIR)/.proof $(BIN)/python -m pytest tests/proof --numprocesses 2
+	LOCALSESSIONS_PROOF=$(CURDIR)/.proof $(BIN)/python -m pytest tests/proof --numprocesses 5 --dist worksteal
 	PYTHONPATH=tests $(BIN)/python -m proof.report .proof
 
 # Breaks a copy of the code in each way of tests/proof/breakages.py; each has to be caught.

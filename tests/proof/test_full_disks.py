@@ -391,12 +391,11 @@ def sync_fails(verb: str, made: Disk, folder: Path) -> int:
     made.sync()
     with SessionStore(folder) as store, watched_syncs() as synced, made.page_by_page():
         made.below.fill()
+        allowed_now = allowed[-1:]
         try:
             VERBS[verb].act(store)
-        except OSError:
+        except* OSError:
             allowed_now = allowed
-        else:
-            allowed_now = allowed[-1:]
     made.below.empty()
     made.come_back()
     assert said(folder) in allowed_now, f"{verb}: acknowledged is {allowed_now is not allowed}"

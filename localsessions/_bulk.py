@@ -146,7 +146,11 @@ class Bulk:
         for _, version in batch:
             if version.former is None:
                 new.setdefault(folded(version.session_id), version.session_id)
-        twins = self._reconciler.twins([*new.values()]) if new else {}
+        try:
+            twins = self._reconciler.twins([*new.values()]) if new else {}
+        except OSError:  # a sweep that was due failed: it is told of each, and the others go on
+            self.aside += [version.session_id for _, version in batch]
+            return
         for draft, version in batch:
             session_id = version.session_id
             if version.former is None and new[folded(session_id)] != session_id:
@@ -164,6 +168,9 @@ class Bulk:
             outcomes = write_many(self._folder, [version for _, version in batch])
             written: list[Written] = []
             for ((session, data, stamps), _), outcome in zip(batch, outcomes, strict=True):
+                if outcome is None:
+                    self.aside.append(session.session_id)
+                    continue
                 if isinstance(outcome, Refusal):
                     self._note(session.session_id, outcome)
                     continue

@@ -420,17 +420,22 @@ def without_messages(before: bytes, end: bytes) -> bytes:
     return before + _MESSAGES + end[len(_MESSAGES_END) - 1 :]
 
 
+def messages_begin(data: bytes) -> int:
+    """Return where the messages of a file in our layout begin; others' fields may stand before."""
+    return max(data.find(_MESSAGES), 0)
+
+
 def first_message(before: bytes) -> int:
     """Return the place of the first message, see ``places_of_messages``."""
     return len(before) + len(_MESSAGES)
 
 
-def places_of_messages(data: bytes) -> list[int]:
+def places_of_messages(data: bytes, start: int = 0) -> list[int]:
     """Return where what is before each message ends, in a part of a file that ends with the last.
 
     That is the comma between two messages, or the line of the first one.
     """
-    places, place = [], data.find(_MESSAGE)
+    places, place = [], data.find(_MESSAGE, start)
     while place >= 0:
         places.append(place - data.startswith(b",", place - 1) if place else 0)
         place = data.find(_MESSAGE, place + 1)

@@ -36,7 +36,10 @@ def begin_digest(data: bytes) -> Callable[[], bytes]:
     thread = threading.Thread(
         target=lambda: found.append(digest_of(data)), name="localsessions-hash", daemon=True
     )
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads, or the interpreter is ending (3.12 and later)
+        return lambda: digest_of(data)
 
     def wait() -> bytes:
         thread.join()

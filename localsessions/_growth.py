@@ -83,9 +83,9 @@ class Growth:
         growing = self._remembered.pop(session_id, None)
         if growing is None or growing.row.fingerprint != found:
             growing = self._read(session_id, found)
-            known, places = self._places.pop(session_id, (None, None))
-            if growing is not None and known == found:
-                growing = growing._replace(places=places)
+        known, places = self._places.pop(session_id, (None, None))
+        if growing is not None and growing.places is None and known == found:
+            growing = growing._replace(places=places)
         if growing is None or run_id is None:
             return growing
         return self._with_run(growing, run_id)
@@ -156,7 +156,8 @@ class Growth:
             return
         places: Places = {}
         end = _codec.messages_end(base.data, base.keys)
-        found = _codec.places_of_messages(base.data[:end]) if end else []
+        start = _codec.messages_begin(base.data)
+        found = _codec.places_of_messages(base.data[:end], start) if end else []
         for message, place in zip(session.messages, found, strict=True):
             _note(places, message, place)
         self._keep_places(session.session_id, base.fingerprint, places)

@@ -22,7 +22,7 @@ from pydantic import JsonValue
 from localsessions import _checkpoints, _codec
 from localsessions._digest import begin_digest, block_start, blocks_of, digest_with
 from localsessions._feed import Feed, OnChange, OnError, Watch
-from localsessions._files import Durability, SessionFolder, is_session_id
+from localsessions._files import Durability, Overtaken, SessionFolder, is_session_id
 from localsessions._growth import Growing, Growth, last_messages
 from localsessions._index import (
     Cursor,
@@ -62,6 +62,7 @@ from localsessions.models import (
     StoreStats,
     Tail,
     TrashedSession,
+    Unreadable,
     format_instant,
     made_id,
     parse_instant,
@@ -77,6 +78,7 @@ _ORDERS = frozenset(get_args(Order))
 _CHANGES = 256
 # A listing looks at each row that it returns; where rows keep moving, this often at most.
 _LOOKS = 10
+_TRIES = 5
 
 
 class SessionStore:
@@ -252,7 +254,10 @@ class SessionStore:
             if self._folder.fingerprint(session.session_id) is not None:
                 raise SessionExistsError(session.session_id, path=path)
             with self._room(session.session_id, max_live):
-                self._write(session, data, stamps, None)
+                try:
+                    self._write(session, data, stamps, None)
+                except ConflictError:  # a program without locks was faster
+                    raise SessionExistsError(session.session_id, path=path) from None
         return session
 
     @contextmanager
@@ -425,6 +430,8 @@ class SessionStore:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Before the block runs.
             NotOwnerError: Before the block runs: it is another user's.
             RuntimeError: This thread is editing the session already.
+            ConflictError: After the block: a program that knows no locks wrote the file meanwhile;
+                what the block changed was not stored.
         """
         with self._lock(session_id):
             session = self.load(session_id, user_id=user_id)
@@ -480,7 +487,7 @@ class SessionStore:
     ) -> SessionSummary:
         """Change what stands behind the messages, and add some; under the lock.
 
-        ``add`` may be called twice: first with a session whose own messages are not there, so that
+        ``add`` may be called again: first with a session whose own messages are not there, so that
         nothing of them is read or written, but for those from the first of the run that it needs.
         One that ``only_assigns`` fields puts nothing into lists and objects, which are not checked.
         """
@@ -491,12 +498,32 @@ class SessionStore:
             )
             if found is not None:
                 return found
-            session = self.load(session_id, user_id=user_id)
-            add(session)
-            self._store(session, is_activity=is_activity)
+            session = self._added(session_id, add, user_id, is_activity=is_activity)
             if run_id is not None:
                 self._growth.learn(session)
         return _summary(session)
+
+    def _added(
+        self,
+        session_id: str,
+        add: Callable[[Session], None],
+        user_id: str | None,
+        *,
+        is_activity: bool,
+    ) -> Session:
+        """Load a session, add to it and store it; again where somebody without locks was faster."""
+        tries_left = _TRIES
+        while True:
+            session = self.load(session_id, user_id=user_id)
+            add(session)
+            tries_left -= 1
+            try:
+                self._store(session, is_activity=is_activity)
+            except ConflictError:
+                if not tries_left:
+                    raise
+            else:
+                return session
 
     def _grow(
         self,
@@ -1487,7 +1514,10 @@ class SessionStore:
         tail = None if end is None else Tail(end, spare)
         digest = _begin_digest(data, base, row, end)
         with self._reconciler.changing():
-            written = self._folder.write(session.session_id, data, former, tail)
+            try:
+                written = self._folder.write(session.session_id, data, former, tail)
+            except Overtaken:
+                raise self._conflict(session, self.get(session.session_id)) from None
             # From here on the content is visible: memory and index move on with it, come what may.
             _codec.rebase(session, data, stamps, written.fingerprint)
             self._reconciler.record(Written(session, data, written, base, digest()))
@@ -1513,9 +1543,11 @@ def _set_up() -> None:
     import localsessions._repair
     import localsessions._verify  # noqa: F401
 
-    # Each is built at its first use; both at once, and with them what they hold.
-    Session.model_rebuild()
-    SessionSummary.model_rebuild()
+    # Each is built at its first use, and set up again as the first one is made.
+    Unreadable(reason="none")
+    session = Session(session_id="first")
+    times = session.model_dump(include={"created_at", "last_activity", "updated_at"})
+    SessionSummary.model_validate({"session_id": "first", **times})
 
 
 def _summary(session: Session) -> SessionSummary:

@@ -24,6 +24,7 @@ from localsessions import (
     _bulk,
 )
 from localsessions._files import batch, durable, stripe_of
+from localsessions._reconcile import Reconciler
 
 HELLO = {"id": "m1", "role": "user", "content": "hello"}
 
@@ -549,3 +550,56 @@ def test_without_durability_no_folder_is_synced(
         store.delete_many(one.session_id for one in made[:1])
         assert [path for path in synced if path != str(tmp_path)] == []
         assert len(ids(store)) == 11
+
+
+# -- what a process may lack ---------------------------------------------------------------------
+
+
+def test_where_no_thread_can_be_started_everything_is_stored(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a process at its limit, or in one that ends (Python 3.12 and later)."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    made = store.create_many(Session(session_id=f"s{number}") for number in range(20))
+    made[0].state["long"] = "x" * 300_000  # hashed in a thread of its own, where there is one
+    store.save(made[0])
+    assert store.count() == 20
+    assert store.verify() == []
+
+
+def test_a_process_at_its_limit_of_open_files_stores_and_deletes_all(store: SessionStore) -> None:
+    resource = pytest.importorskip("resource")
+    names = [f"s{number}" for number in range(300)]
+    store.create("first")
+    store.list()
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, usual[1]))
+    try:
+        store.create_many(Session(session_id=name) for name in names)
+        assert store.count() == 301
+        assert len(store.delete_many(names)) == 300
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+
+def test_a_look_at_the_folder_that_fails_in_a_batch_holds_up_no_other(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("s7")
+    real, calls = Reconciler.twins, []
+
+    def twins(self: Reconciler, session_ids: list[str]) -> dict[str, str]:
+        calls.append(len(session_ids))
+        if len(calls) == 2:
+            raise OSError(errno.EIO, "a sweep failed", store.save_dir)
+        return real(self, session_ids)
+
+    monkeypatch.setattr(Reconciler, "twins", twins)
+    with pytest.raises(ExceptionGroup) as caught:
+        store.create_many(Session(session_id=f"s{number}") for number in range(300))
+    assert [type(error) for error in caught.value.exceptions] == [SessionExistsError]
+    assert store.count() == 300

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -626,3 +627,14 @@ def test_a_reader_follows_what_several_processes_write(
     each = [(at, at + 1) for at in range(2 * count)]
     assert ranges == {"s": each, "t": each}
     assert {(one.kind, one.origin) for one in told} == {("modified", "another store")}
+
+
+def test_a_change_that_was_handed_out_is_nobody_elses(store: SessionStore) -> None:
+    store.create("s")
+    since = store.last_change()
+    store.tag("s", "a")
+    (change,) = store.changes(since=since)
+    tags: Any = change.changed["tags"]
+    tags[1].append("b")
+    (again,) = store.changes(since=since)
+    assert again.changed["tags"] != change.changed["tags"]

@@ -911,10 +911,26 @@ def names(ending: str) -> Callable[[object], bool]:
 def test_a_look_that_fails_after_the_rename_is_no_failure_of_the_write(
     files: SessionFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def is_there(subject: object) -> bool:
+        return names("/s.json")(subject) and Path(str(subject)).exists()
+
     with files.lock("s"):
-        fail(monkeypatch, "lstat", names("/s.json"), done=False)
+        fail(monkeypatch, "lstat", is_there, done=False)
         assert files.write("s", b"new", None).doubt is None
     assert files.read("s").data == b"new"
+
+
+def test_a_look_that_fails_before_the_rename_changes_nothing(
+    folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(files, "s", b"old")
+    with files.lock("s"):
+        former = files.fingerprint("s")
+        fail(monkeypatch, "lstat", names("/s.json"), done=False)
+        with pytest.raises(OSError, match="Input/output"):
+            files.write("s", b"new", former)
+    assert files.read("s").data == b"old"
+    assert temp_files(folder) == []
 
 
 def test_a_rename_that_was_done_and_said_to_have_failed_is_a_write_in_doubt(

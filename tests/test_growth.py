@@ -395,3 +395,31 @@ def test_the_last_messages_of_an_edited_file_are_those_of_the_edit(growing: Sess
     path.write_text(json.dumps(json.loads(path.read_bytes())), "utf-8")  # in another layout
     growing.list(fresh=True)
     assert [one["id"] for one in growing.tail("s", 2)] == ["m1", "mx"]
+
+
+def test_a_run_is_stored_behind_fields_of_others_that_hold_lists(store: SessionStore) -> None:
+    session = store.create("s")
+    session.messages = [{"role": "user", "content": "hi", "run_id": "r0", "id": "m0"}]
+    store.save(session)
+    path = Path(store.path("s"))
+    items = '  "items": [\n    {\n      "a": 1\n    },\n    {\n      "b": 2\n    }\n  ],\n'
+    path.write_text(
+        path.read_text("utf-8").replace('  "messages"', items + '  "messages"'), "utf-8"
+    )
+    for text in ("once", "again"):
+        store.upsert_run("s", {"run_id": "r1"}, {"id": "m1", "role": "user", "content": text})
+        assert [one["content"] for one in store.load("s").messages] == ["hi", text]
+
+
+def test_a_run_that_is_sent_again_unchanged_reads_no_file_again(store: SessionStore) -> None:
+    store.create("s")
+    run = {"run_id": "r1"}
+    first = {"id": "m0", "role": "user", "content": "first", "created_at": "2026-01-01T00:00:00Z"}
+    again = {"id": "m1", "role": "user", "content": "hello", "created_at": "2026-01-01T00:00:00Z"}
+    store.upsert_run("s", {"run_id": "r0"}, first)
+    store.upsert_run("s", run, again)
+    store.upsert_run("s", run, again)
+    before = store.stats().counters["files_read"]
+    for _ in range(3):
+        store.upsert_run("s", run, again)
+    assert store.stats().counters["files_read"] == before

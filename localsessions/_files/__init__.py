@@ -15,7 +15,13 @@ Nothing outside this room opens, renames or removes a file of the store but SQLi
 """
 
 from localsessions._files.batch import NewVersion, Refusal, trash_many, write_many
-from localsessions._files.folder import Durability, FileRead, FileWritten, SessionFolder
+from localsessions._files.folder import (
+    Durability,
+    FileRead,
+    FileWritten,
+    Overtaken,
+    SessionFolder,
+)
 from localsessions._files.locks import stripe_of
 from localsessions._files.names import file_stem, folded, is_session_id, session_id_of
 from localsessions._files.scan import Scan
@@ -25,6 +31,7 @@ __all__ = [
     "FileRead",
     "FileWritten",
     "NewVersion",
+    "Overtaken",
     "Refusal",
     "Scan",
     "SessionFolder",

@@ -10,13 +10,14 @@ once. Measured on ext4, 64 files of 3 kB, in microseconds a file: each synced an
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from localsessions._files import durable
-from localsessions._files.folder import FileWritten, Going, SessionFolder
+from localsessions._files.folder import FileWritten, Going, Overtaken, SessionFolder
 from localsessions.errors import DurabilityUnknownError, SessionError
 from localsessions.models import Fingerprint
 
@@ -45,13 +46,15 @@ class _Prepared(NamedTuple):
 
 def write_many(
     folder: SessionFolder, versions: Sequence[NewVersion]
-) -> list[FileWritten | Refusal]:
+) -> list[FileWritten | Refusal | None]:
     """Replace or make the files of sessions; return what became of each, in order.
 
     As ``SessionFolder.write`` does, but always whole: no spare is used, and none is left. Where
-    an error is returned for a session, its file was not changed.
+    an error is returned for a session, its file was not changed; nor where None is returned:
+    somebody else wrote it while the batch was prepared.
     """
     prepared: list[_Prepared | Refusal | None] = [None] * len(versions)
+    fatal: list[BaseException] = []
 
     def prepare(at: int) -> None:
         session_id, data, former = versions[at]
@@ -60,15 +63,23 @@ def write_many(
             prepared[at] = _Prepared(*folder._prepare_new(session_id, data, former))
         except (SessionError, OSError) as error:
             prepared[at] = error
+        except BaseException as error:  # noqa: BLE001  (of memory, say: the first ends the call)
+            fatal.append(error)
 
     try:
         _in_threads(prepare, len(versions))
+        _raise_first(fatal)
         return _published(folder, versions, prepared)
     except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way
         for one in prepared:
             if isinstance(one, _Prepared):  # what has its name by now is not there any more
                 durable.discard(one.temp)
         raise
+
+
+def _raise_first(errors: Sequence[BaseException]) -> None:
+    for error in errors:
+        raise error
 
 
 def _in_threads(act: Callable[[int], None], count: int) -> None:
@@ -88,8 +99,9 @@ def _in_threads(act: Callable[[int], None], count: int) -> None:
         for _ in range(min(_THREADS, count // _FILES_A_THREAD) - 1)
     ]
     try:
-        for thread in threads:
-            thread.start()
+        with contextlib.suppress(RuntimeError):  # no more threads: those that run do it all
+            for thread in threads:
+                thread.start()
         work()
     finally:
         is_over = True
@@ -102,14 +114,14 @@ def _published(
     folder: SessionFolder,
     versions: Sequence[NewVersion],
     prepared: Sequence[_Prepared | Refusal | None],
-) -> list[FileWritten | Refusal]:
+) -> list[FileWritten | Refusal | None]:
     """Give the files their names, then sync the folder, then look at what they are now."""
     outcomes = [
         _put_in_place(folder, version, one) for version, one in zip(versions, prepared, strict=True)
     ]
     visible = [at for at, one in enumerate(outcomes) if isinstance(one, _Visible)]
     fault = _sync(folder, folder.save_dir) if visible else None
-    found: list[FileWritten | Refusal] = []
+    found: list[FileWritten | Refusal | None] = []
     for version, outcome in zip(versions, outcomes, strict=True):
         if not isinstance(outcome, _Visible):
             found.append(outcome)
@@ -128,7 +140,7 @@ class _Visible(NamedTuple):
 
 def _put_in_place(
     folder: SessionFolder, version: NewVersion, prepared: _Prepared | Refusal | None
-) -> _Visible | Refusal:
+) -> _Visible | Refusal | None:
     assert prepared is not None  # noqa: S101  (for the type checker: all were prepared)
     if not isinstance(prepared, _Prepared):
         return prepared
@@ -136,7 +148,10 @@ def _put_in_place(
     try:
         folder._drop_own_spare(session_id)
         path = folder.path(session_id)
+        folder._refuse_overtaken(path, version.former, prepared.temp)
         doubt = folder._put_in_place(session_id, prepared.temp, path, prepared.new)
+    except Overtaken:
+        return None
     except (SessionError, OSError) as error:
         durable.discard(prepared.temp)
         return error

@@ -42,7 +42,7 @@ from localsessions.errors import (
 )
 from localsessions.models import Fingerprint, Spare, Tail, TrashedSession
 
-__all__ = ["Durability", "FileRead", "FileWritten", "SessionFolder"]
+__all__ = ["Durability", "FileRead", "FileWritten", "Going", "Overtaken", "SessionFolder"]
 
 Durability: TypeAlias = Literal["full", "fast"]
 
@@ -104,6 +104,10 @@ class Going(NamedTuple):
     def beside(self) -> str:
         """Where the checkpoints go."""
         return _checkpoints_beside(self.target)
+
+
+class Overtaken(Exception):  # noqa: N818  (no error: whoever called decides what it means)
+    """Somebody who takes no lock wrote a file while the next version was written; it stays."""
 
 
 class SessionFolder:
@@ -380,6 +384,7 @@ class SessionFolder:
             tail: Where ``data`` begins to differ from what is there, if it only adds to it.
 
         Raises:
+            Overtaken: ``former`` is not there any more; nothing was changed.
             OSError: Nothing was changed.
             UnstorableValueError: It would be too large to be read again.
         """
@@ -389,6 +394,8 @@ class SessionFolder:
             written = self.write_end(session_id, end, former, tail)
             if written is not None:
                 return written
+            if tail.spare:
+                self._refused.discard(tail.spare.name)  # the row that named it is replaced now
         self._drop_own_spare(session_id)
         path = self.path(session_id)
         kept = self._keep_former(session_id, path) if former and tail else None
@@ -419,6 +426,7 @@ class SessionFolder:
     ) -> FileWritten:
         try:
             temp, new = self._prepare_new(session_id, data, former)
+            self._refuse_overtaken(path, former, temp)
             return self._publish(session_id, temp, path, new)
         except BaseException:  # Ctrl-C too: no file of ours stays; the error goes on its way
             if kept is not None:
@@ -435,6 +443,22 @@ class SessionFolder:
         # xfs nothing does.
         new = durable.write_new(temp, data, mtime_ns=_later(former), durable=True)
         return temp, new
+
+    def _refuse_overtaken(self, path: str, former: Fingerprint | None, temp: str) -> None:
+        """Look once more at what is to be replaced: writing and syncing took its time.
+
+        Raises:
+            Overtaken: It is not what it was; the temp file is removed.
+        """
+        try:
+            now = self.fingerprint_at(path)
+        except BaseException:  # Ctrl-C too: no temp file stays
+            durable.discard(temp)
+            raise
+        is_former = now is former if now is None or former is None else _is_same_file(now, former)
+        if not is_former:
+            durable.discard(temp)
+            raise Overtaken(path)
 
     def _publish(self, session_id: str, temp: str, path: str, new: Fingerprint) -> FileWritten:
         """Give a file that was written under a private name its own, durably; see ``_is_at``."""
@@ -529,6 +553,11 @@ class SessionFolder:
         spare = tail.spare
         if spare is None:
             self.refusals["no version before"] += 1
+            return None
+        if not self._durable:  # no version before is kept, so there is nothing to be gained
+            self.refusals["not with durability fast"] += 1
+            self.drop_spare(spare)
+            self._refused.add(spare.name)
             return None
         self._refuse_large(session_id, spare.common + len(end))
         try:

@@ -20,7 +20,7 @@ _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _OPEN |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
 _all: weakref.WeakSet[LockFile] = weakref.WeakSet()
 # No fork comes between the opening of a descriptor and the note of it.
-_opening = threading.Lock()
+_opening = threading.RLock()
 
 
 def _close_inherited() -> None:

@@ -402,7 +402,7 @@ def _change(previous: int, found: _Columns, own: str) -> SessionChange:
     if seal != seal_of(previous, *parts):
         raise sqlite3.DatabaseError(f"the change {found[0]} is garbled, or those before it")
     number, session_id, kind, made_by, seen_at, details, _ = found
-    told = _loads(details)
+    told = _loads.__wrapped__(details)  # handed out: none that others share
     unreadable = told.get("unreadable")
     return SessionChange(
         number=number,

@@ -51,8 +51,8 @@ BREAKAGES = (
     Mutation(
         "who is locked by somebody is written together with the others",
         "localsessions/_files/locks.py",
-        "                except (OSError, RuntimeError):\n                    continue\n",
-        "                except (OSError, RuntimeError):\n                    pass\n",
+        "                        break\n                    continue\n",
+        "                        break\n",
         "tests/test_bulk.py::test_a_session_that_somebody_changes_is_waited_for_when_all_others_are_stored",
     ),
     Mutation(
@@ -437,6 +437,20 @@ BREAKAGES = (
         "        status.st_ctime_ns,\n",
         "        0,\n",
         "tests/proof/test_state_machine.py::test_a_walk_through_the_rules_by_hand",
+    ),
+    Mutation(
+        "what an editor saved while the next version was written is replaced",
+        "localsessions/_files/folder.py",
+        "        if not is_former:\n",
+        "        if False:\n",
+        "tests/test_overtaken.py::test_a_save_that_an_editor_overtakes_is_a_conflict",
+    ),
+    Mutation(
+        "of many sessions, what an editor saved meanwhile is replaced",
+        "localsessions/_files/batch.py",
+        "        folder._refuse_overtaken(path, version.former, prepared.temp)\n",
+        "",
+        "tests/test_overtaken.py::test_of_many_one_that_an_editor_overtakes_is_a_conflict_and_the_others_are_stored",
     ),
     # writing the end only, and listing
     Mutation(

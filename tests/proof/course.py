@@ -19,7 +19,7 @@ from proof.attacked import OPEN, Ended
 from proof.injecting import Attacked, Call, Injection, Zygote
 from proof.verbs import VERBS, State, prepared, said
 
-__all__ = ["ALIKE", "DISTINCT", "Course", "course_of", "every"]
+__all__ = ["ALIKE", "DISTINCT", "Course", "course_of", "every", "step_of"]
 
 DISTINCT = (
     "append", "create", "delete with checkpoints", "save, merging", "fork",
@@ -36,6 +36,11 @@ ALIKE = tuple(name for name in (OPEN, *VERBS) if name not in DISTINCT)
 _LEAVE_ALONE = ("repair", "purge_expired")
 _PARTING = ("delete with checkpoints", "delete_many with checkpoints")
 _UNREADABLE = ("error=EIO", "error=EACCES")
+
+
+def step_of(name: str) -> int:
+    """Return which share of a verb's calls is attacked in one run: each, or every so many."""
+    return 1 if name in DISTINCT else 12 if name == "repair" else 3  # it looks at everything twice
 
 
 @dataclass(frozen=True)

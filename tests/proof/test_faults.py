@@ -20,7 +20,7 @@ import pytest
 from localsessions import DurabilityUnknownError, SessionError, SessionStore
 from proof.attacked import READS, Ended
 from proof.counting import IS_FULL, sized, tried
-from proof.course import ALIKE, DISTINCT, course_of, every
+from proof.course import ALIKE, DISTINCT, course_of, every, step_of
 from proof.injecting import Call, Injection, Zygote, zygote
 from proof.verbs import VERBS, message, prepared, said, sound, with_checkpoints
 
@@ -93,7 +93,7 @@ def test_a_call_that_fails_once_leaves_the_old_version_or_the_new_one(
 ) -> None:
     course = course_of(warm, name, tmp_path / "sessions")
     ours = [call for call in course.calls if not call.of_index]
-    calls = ours if name in DISTINCT else every(3, ours, name)
+    calls = every(step_of(name), ours, name)
 
     found = [course.faults(one) for call in calls for one in once(call)]
 

@@ -92,7 +92,7 @@ def test_a_mutant_is_read_and_written_without_loss_or_left_as_it_is(
     folder: Path, store: SessionStore
 ) -> None:
     store.create("well", title="well")
-    count = sized(40, 1500)
+    count = sized(40, 1000)
     for number in range(count):
         data = mutant(random.Random(number))
         path = folder / "s.json"

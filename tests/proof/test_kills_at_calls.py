@@ -14,7 +14,7 @@ import pytest
 
 from localsessions import SessionStore
 from proof.counting import sized, tried
-from proof.course import ALIKE, DISTINCT, Course, course_of, every
+from proof.course import ALIKE, DISTINCT, Course, course_of, every, step_of
 from proof.injecting import Call, Injection, Zygote, zygote
 
 ATTACK = "calls that fail"
@@ -39,7 +39,7 @@ def attacked(course: Course) -> list[Call]:
     acting = [call for call in course.calls if not call.only_looks]
     ours = [call for call in acting if not call.of_index]
     of_index = [call for call in acting if call.of_index]
-    step = 1 if course.name in DISTINCT else 3
+    step = step_of(course.name)
     return every(step, ours, course.name) + every(sized(30, 8) * step, of_index, course.name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import threading
@@ -44,6 +45,7 @@ def child_of(store: SessionStore, histories: str, who: str, names: Sequence[str]
     """Fork, let the child work with the inherited store and with a new one; return its status."""
     if (pid := os.fork()) == 0:
         signal.alarm(PATIENCE)  # a deadlock is an ending, too
+        faulthandler.dump_traceback_later(PATIENCE / 2, file=2)  # and says where
         try:
             work_on(store, Recorder(Path(histories), who), names)
         except BaseException:

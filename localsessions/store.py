@@ -1543,9 +1543,10 @@ def _set_up() -> None:
     import localsessions._repair
     import localsessions._verify  # noqa: F401
 
-    # Each is built at its first use, and set up again as the first one is made.
+    # Each is built at its first use, and set up again as the first one is made and assigned to.
     Unreadable(reason="none")
     session = Session(session_id="first")
+    session.title, session.expires_at, session.messages = "first", session.created_at, []
     times = session.model_dump(include={"created_at", "last_activity", "updated_at"})
     SessionSummary.model_validate({"session_id": "first", **times})
 

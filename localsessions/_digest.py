@@ -1,4 +1,4 @@
-"""The hash by which a file that was only touched is told from a changed one. Pure.
+"""The hash by which a file that was only touched is told from a changed one.
 
 It is the sum of the hashes of the file's blocks, each hashed together with its number, so that
 the hash of a file of which only the end was changed is made of the former hash and the two ends

@@ -752,5 +752,5 @@ def of_size(examples: int, steps: int) -> settings:
     return settings(max_examples=examples, stateful_step_count=steps)
 
 
-TestStoresAndADict.settings = of_size(sized(45, 200), sized(30, 50))
+TestStoresAndADict.settings = of_size(sized(45, 120), sized(30, 50))
 TestAFollowerAndADict.settings = of_size(sized(10, 30), sized(25, 40))

@@ -535,12 +535,15 @@ class Reconciler:
 
     # -- texts -------------------------------------------------------------------------------
 
-    def catch_up_texts(self, on_progress: Progress | None = None) -> None:
+    def catch_up_texts(self, on_progress: Progress | None = None) -> int | None:
         """Index the words of what changed since the last search; only those files are read.
 
         The first time all hashes are compared: after a power cut either database may be older
         than the other, so that change numbers from before this object was made say nothing. So
         they are after a while in which the tombstones of what was deleted were forgotten.
+
+        Returns:
+            The generation of the texts that hold all words; None where a database was lost.
         """
         for _ in range(_TRIES):
             generation, epoch = self._texts.generation, self._index.epoch()
@@ -549,7 +552,7 @@ class Reconciler:
                 last = 0  # tombstones of that time are forgotten
             changes = self._index.changed_since(last)
             if not self.is_current():
-                return  # the index was lost: whoever asks sweeps and asks again
+                return None  # the index was lost: whoever asks sweeps and asks again
             if last == 0:
                 self._forget_texts({one for _, one, digest in changes if digest is not None})
             for done, (_, session_id, digest) in enumerate(changes, 1):
@@ -558,7 +561,8 @@ class Reconciler:
                     on_progress(done, len(changes))
             self._texts_at = (generation, epoch, changes[-1][0] if changes else last)
             if generation == self._texts.generation:
-                return
+                return generation
+        return None
 
     def _forget_texts(self, present: Container[str]) -> None:
         for session_id in self._texts.digests():

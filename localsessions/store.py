@@ -979,8 +979,10 @@ class SessionStore:
         self._refuse_closed()
 
         def find() -> tuple[Sequence[SearchHit], bool]:
-            self._reconciler.catch_up_texts(on_progress)
-            return self._hits(query, which, limit)
+            # Taken before the question: another thread may find the words lost in between.
+            generation = self._reconciler.catch_up_texts(on_progress)
+            hits, is_current = self._hits(query, which, limit)
+            return hits, is_current and generation == self._texts.generation
 
         hits: Sequence[SearchHit] = ()
         for _ in range(_LOOKS):
@@ -991,7 +993,6 @@ class SessionStore:
 
     def _hits(self, query: Query, which: Filter, limit: int) -> tuple[Sequence[SearchHit], bool]:
         hits: list[SearchHit] = []
-        generation = self._texts.generation
         for found in self._texts.search(query):
             row = found and self._index.get(found.session_id)
             if found is None or (row is None and self._reconciler.look_at(found.session_id)):
@@ -1005,7 +1006,7 @@ class SessionStore:
             hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
             if len(hits) == limit:
                 break
-        return hits, generation == self._texts.generation
+        return hits, True
 
     def resolve(self, reference: str) -> str:
         """Return the id that a person means: an id, the beginning of one, a title, or "latest".

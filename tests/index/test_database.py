@@ -281,3 +281,23 @@ def test_a_file_that_another_process_removes_just_now_is_no_damage(
     kept.run(lambda db: db.execute("SELECT * FROM things").fetchall())
     kept.close()
     assert path.stat().st_ino == inode
+
+
+def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_again(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(filled) as store:
+        caught_up = store._reconciler.catch_up_texts
+        lost: list[int | None] = []
+
+        def catch_up_and_lose(*given: object) -> int | None:
+            generation = caught_up()
+            if not lost:
+                lost.append(generation)
+                remove(filled / ".localsessions" / "search.sqlite3")
+                assert [*store._texts.digests()] == []  # as another thread, which opens it anew
+            return generation
+
+        monkeypatch.setattr(store._reconciler, "catch_up_texts", catch_up_and_lose)
+        assert len(store.search("parser", limit=99)) == 24
+        assert lost

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from proof.attacked import Ended
+from proof.nursery import unmeasured
 from proof.perform import BEGIN, END
 
 __all__ = ["Attacked", "Call", "Injection", "Zygote", "strace_or_skip", "zygote"]
@@ -232,7 +233,7 @@ def zygote() -> Iterator[Zygote]:
     command = [sys.executable, "-W", "ignore", "-m", "proof.attacked", str(theirs.fileno())]
     path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     process = subprocess.Popen(
-        command, pass_fds=[theirs.fileno()], env={**os.environ, "PYTHONPATH": path}
+        command, pass_fds=[theirs.fileno()], env={**unmeasured(), "PYTHONPATH": path}
     )
     theirs.close()
     try:

@@ -24,7 +24,16 @@ from typing import NoReturn, Self
 
 import proof.work  # noqa: F401  (imported once, for all children)
 
-__all__ = ["Nursery"]
+__all__ = ["Nursery", "unmeasured"]
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment without what makes coverage measure.
+
+    A Ctrl-C within coverage's own lock leaves it taken, and the process waits for itself for ever;
+    children that leave by ``os._exit`` never say what they ran anyway.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
 class Nursery:
@@ -37,7 +46,7 @@ class Nursery:
     def __init__(self, *under: str) -> None:
         self._children: set[int] = set()
         self._owed = 0
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        environment = unmeasured() | {"PYTHONPATH": str(Path(__file__).parents[1])}
         self._process = subprocess.Popen(
             [*under, sys.executable, "-W", "error", "-m", "proof.nursery"],
             stdin=subprocess.PIPE,

@@ -113,14 +113,16 @@ class Reconciler:
     def answer(self, ask: Callable[[], T]) -> T:
         """Return what the index says; ask again where it was lost since the last sweep."""
         self.refresh()
-        for _ in range(_TRIES):
+        lost = 0
+        while True:
             # Taken before: another thread may be filling an index that was lost just now.
             generation = self._generation
             answer = ask()
             if generation == self._index.generation:
                 return answer
+            if (lost := lost + 1) == _TRIES:
+                self._index.keep_in_memory()
             self.refresh()
-        return ask()
 
     def is_current(self) -> bool:
         """Tell whether the index still holds what the last sweep put into it."""
@@ -535,6 +537,21 @@ class Reconciler:
 
     # -- texts -------------------------------------------------------------------------------
 
+    def answer_of_texts(self, ask: Callable[[], T], on_progress: Progress | None = None) -> T:
+        """As ``answer``, of what the texts say; those of what changed are read before."""
+
+        def find() -> tuple[int | None, T]:
+            # Taken before the question: another thread may find the words lost in between.
+            return self.catch_up_texts(on_progress), ask()
+
+        lost = 0
+        while True:
+            generation, answer = self.answer(find)
+            if generation == self._texts.generation:
+                return answer
+            if (lost := lost + 1) == _TRIES:
+                self._texts.keep_in_memory()
+
     def catch_up_texts(self, on_progress: Progress | None = None) -> int | None:
         """Index the words of what changed since the last search; only those files are read.
 
@@ -543,26 +560,24 @@ class Reconciler:
         they are after a while in which the tombstones of what was deleted were forgotten.
 
         Returns:
-            The generation of the texts that hold all words; None where a database was lost.
+            The generation of the texts that hold all words, if it still is that of the texts;
+            None where the index was lost: whoever asks sweeps and asks again.
         """
-        for _ in range(_TRIES):
-            generation, epoch = self._texts.generation, self._index.epoch()
-            last = self._texts_at[2] if self._texts_at[:2] == (generation, epoch) else 0
-            if last < self._index.first_change():
-                last = 0  # tombstones of that time are forgotten
-            changes = self._index.changed_since(last)
-            if not self.is_current():
-                return None  # the index was lost: whoever asks sweeps and asks again
-            if last == 0:
-                self._forget_texts({one for _, one, digest in changes if digest is not None})
-            for done, (_, session_id, digest) in enumerate(changes, 1):
-                self._index_texts(session_id, digest)
-                if on_progress is not None:
-                    on_progress(done, len(changes))
-            self._texts_at = (generation, epoch, changes[-1][0] if changes else last)
-            if generation == self._texts.generation:
-                return generation
-        return None
+        generation, epoch = self._texts.generation, self._index.epoch()
+        last = self._texts_at[2] if self._texts_at[:2] == (generation, epoch) else 0
+        if last < self._index.first_change():
+            last = 0  # tombstones of that time are forgotten
+        changes = self._index.changed_since(last)
+        if not self.is_current():
+            return None
+        if last == 0:
+            self._forget_texts({one for _, one, digest in changes if digest is not None})
+        for done, (_, session_id, digest) in enumerate(changes, 1):
+            self._index_texts(session_id, digest)
+            if on_progress is not None:
+                on_progress(done, len(changes))
+        self._texts_at = (generation, epoch, changes[-1][0] if changes else last)
+        return generation
 
     def _forget_texts(self, present: Container[str]) -> None:
         for session_id in self._texts.digests():

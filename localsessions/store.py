@@ -978,35 +978,32 @@ class SessionStore:
         which = _filter(user_id, agent_id, status, since, until)
         self._refuse_closed()
 
-        def find() -> tuple[Sequence[SearchHit], bool]:
-            # Taken before the question: another thread may find the words lost in between.
-            generation = self._reconciler.catch_up_texts(on_progress)
-            hits, is_current = self._hits(query, which, limit)
-            return hits, is_current and generation == self._texts.generation
-
         hits: Sequence[SearchHit] = ()
         for _ in range(_LOOKS):
-            hits, is_current = self._reconciler.answer(find)
+            hits, is_current = self._reconciler.answer_of_texts(
+                lambda: self._hits(query, which, limit), on_progress
+            )
             if is_current:
-                break
-        return hits
+                return hits
+        # Others write faster than we look: each was there a moment ago, and its file still is.
+        return [hit for hit in hits if self._folder.fingerprint(hit.session.session_id)]
 
     def _hits(self, query: Query, which: Filter, limit: int) -> tuple[Sequence[SearchHit], bool]:
+        """Return what was found, and whether all of it is what the files say now."""
         hits: list[SearchHit] = []
+        is_current = True
         for found in self._texts.search(query):
             row = found and self._index.get(found.session_id)
             if found is None or (row is None and self._reconciler.look_at(found.session_id)):
-                return hits, False
-            if row is None or not which.matches(row.summary):
-                continue
-            if not self._reconciler.look(row):
-                return hits, False
-            snippet, highlights = query.snippet(found.text.body)
-            place = found.position, found.text.role
-            hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
+                is_current = False
+            elif row is not None and which.matches(row.summary):
+                is_current &= self._reconciler.look(row)
+                snippet, highlights = query.snippet(found.text.body)
+                place = found.position, found.text.role
+                hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
             if len(hits) == limit:
                 break
-        return hits, True
+        return hits, is_current
 
     def resolve(self, reference: str) -> str:
         """Return the id that a person means: an id, the beginning of one, a title, or "latest".

@@ -201,6 +201,16 @@ class Database:
             raise
         connection.execute("COMMIT")
 
+    def keep_in_memory(self) -> None:
+        """Let memory take the place of a file that is lost again and again, empty."""
+        self._forget_parent()
+        with self._lock:
+            if self.path is not None or self._vanished:
+                log().warning("index %s is lost again and again; using memory instead", self.path)
+                self._drop()
+                self.generation += 1
+                self.path = self._vanished = None
+
     def close(self) -> None:
         """Close the connection; later calls open it again in memory only if they are made."""
         self._forget_parent()

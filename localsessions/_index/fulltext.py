@@ -94,6 +94,10 @@ class FullText:
         db.execute("UPDATE sealed SET checksum = NULL WHERE checksum IS NOT NULL")
         self._is_changed = True
 
+    def keep_in_memory(self) -> None:
+        """Let memory take the place of a database that is lost again and again."""
+        self._database.keep_in_memory()
+
     def size_bytes(self) -> int:
         """Return what the texts take on the disk."""
         return self._database.size_bytes()

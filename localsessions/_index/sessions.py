@@ -145,6 +145,10 @@ class SessionIndex:
         """Close the database."""
         self._database.close()
 
+    def keep_in_memory(self) -> None:
+        """Let memory take the place of a database that is lost again and again."""
+        self._database.keep_in_memory()
+
     def size_bytes(self) -> int:
         """Return what the index takes on the disk."""
         return self._database.size_bytes()

@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from proof.indexed import DATABASES, SUFFIXES, answers, fill, fresh_answers
 
 from localsessions import SessionStore
 from localsessions._index.database import Database
+from localsessions._index.sessions import IndexRow
 
 
 @pytest.fixture
@@ -301,3 +303,48 @@ def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_a
         monkeypatch.setattr(store._reconciler, "catch_up_texts", catch_up_and_lose)
         assert len(store.search("parser", limit=99)) == 24
         assert lost
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_database_that_is_lost_in_every_question_gives_way_to_memory(
+    name: str, filled: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SessionStore(filled) as store:
+        right = answers(store)
+        for asked, verb in [
+            (store._index, "page"),
+            (store._index, "count"),
+            (store._texts, "search"),
+        ]:
+            real = getattr(asked, verb)
+
+            def lose_and_ask(*given: object, real: Callable[..., object] = real) -> object:
+                remove(filled / ".localsessions" / name)
+                return real(*given)
+
+            monkeypatch.setattr(asked, verb, lose_and_ask)
+        assert answers(store) == right
+        assert len(store.search("parser", limit=99)) == 24
+    (told,) = {record.getMessage() for record in caplog.records}
+    assert name in told
+    assert told.endswith("is lost again and again; using memory instead")
+
+
+def test_a_search_that_is_overtaken_at_every_look_misses_no_session(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(filled) as store, SessionStore(filled) as other:
+        hits = {hit.session.session_id for hit in store.search("parser", limit=99)}
+        gone, *_, busy = sorted(hits)
+        look = store._reconciler.look
+
+        def overtaken(row: IndexRow) -> bool:
+            if row.summary.session_id == busy:
+                other.append(busy, {"role": "user", "content": "once more"})
+            elif row.summary.session_id == gone:
+                other.delete(gone)
+            return look(row)
+
+        monkeypatch.setattr(store._reconciler, "look", overtaken)
+        found = {hit.session.session_id for hit in store.search("parser", limit=99)}
+        assert found == hits - {gone}

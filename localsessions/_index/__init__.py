@@ -8,13 +8,13 @@ them that could not be made again from the session files::
     sessions   SessionIndex: a row for each session; filters, orders, pages
     changelog  what happened to each session, in order, with numbers that only grow
     fulltext   FullText: the words of messages, titles and metadata, in a file of its own, so
-               that a save never waits for a search that catches up
+               that a save never waits for a search that catches up; imported where a store is
+               opened, and not with the package
     words      how a text is folded into what is searched, and a snippet made of it
     cursor     the opaque text that asks for the next page
 """
 
 from localsessions._index.cursor import Cursor
-from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
 from localsessions._index.sessions import (
     UNSETTLED,
     Filter,
@@ -26,16 +26,12 @@ from localsessions._index.sessions import (
 from localsessions._index.words import Query
 
 __all__ = [
-    "SESSION_ITSELF",
     "UNSETTLED",
     "Cursor",
     "Filter",
-    "FullText",
     "IndexRow",
     "Query",
     "SessionIndex",
-    "Text",
-    "TextHit",
     "WrittenRow",
     "listing_of",
 ]

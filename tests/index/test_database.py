@@ -287,7 +287,7 @@ def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_a
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SessionStore(filled) as store:
-        caught_up = store._reconciler.catch_up_texts
+        caught_up = store._indexer.catch_up
         lost: list[int | None] = []
 
         def catch_up_and_lose(*given: object) -> int | None:
@@ -298,6 +298,6 @@ def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_a
                 assert [*store._texts.digests()] == []  # as another thread, which opens it anew
             return generation
 
-        monkeypatch.setattr(store._reconciler, "catch_up_texts", catch_up_and_lose)
+        monkeypatch.setattr(store._indexer, "catch_up", catch_up_and_lose)
         assert len(store.search("parser", limit=99)) == 24
         assert lost

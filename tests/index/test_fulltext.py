@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localsessions._index import SESSION_ITSELF, FullText, Query, Text, TextHit
+from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
+from localsessions._index.words import Query
 
 
 def put(texts: FullText, session_id: str, *bodies: str, digest: bytes = b"d") -> bool:

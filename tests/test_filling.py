@@ -60,7 +60,7 @@ def test_filled_at_once_and_one_by_one_are_the_same(
     with SessionStore(folder) as store:
         at_once = {one: without_change(row) for one, row in rows(store).items()}
         monkeypatch.setattr("localsessions._reconcile._MANY", 10**9)
-        monkeypatch.setattr("localsessions._index.sessions._MANY", 10**9)
+        monkeypatch.setattr("localsessions._index.sessions.MANY", 10**9)
         store.reindex()
         one_by_one = {one: without_change(row) for one, row in rows(store).items()}
         assert len(at_once) == MANY + 4

@@ -84,8 +84,8 @@ def test_ctrl_c_while_the_database_is_opened_is_no_damage(
         mock.patch.object(Database, "_make", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
-        database.run(lambda connection: connection)
+        database.read(lambda connection: connection)
     with caplog.at_level(logging.WARNING):
-        assert database.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+        assert database.read(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
     assert caplog.text == ""
     database.close()

@@ -16,11 +16,10 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from localsessions import _codec
-from localsessions._digest import digest_of
+from localsessions._file_row import row_of, unreadable_row
 from localsessions._files import FileRead, FileWritten, SessionFolder, folded
 from localsessions._index import IndexRow, SessionIndex, WrittenRow
 from localsessions._log import log
-from localsessions._summary import summarized
 from localsessions.errors import (
     ChangesExpiredError,
     SessionNotFoundError,
@@ -162,7 +161,7 @@ class Reconciler:
         for session_id in session_ids:
             path = paths[session_id] = self._folder.path(session_id)
             if (read := self._folder.glance(path)) is not None:
-                rows.append(self._row_of(session_id, *read, path=path))
+                rows.append(row_of(read, session_id, path))
         fingerprint_at = self._folder.fingerprint_at
         left = paths.keys() - self._put(
             rows, lambda row: fingerprint_at(paths[row.summary.session_id]) == row.fingerprint
@@ -262,7 +261,8 @@ class Reconciler:
     def _base_row(self, session_id: str, base: Base | None) -> IndexRow | None:
         if base is None:
             return None
-        return self._row_of(session_id, base.data, base.fingerprint, False)
+        read = FileRead(base.data, base.fingerprint, settled=False)
+        return row_of(read, session_id, self._folder.path(session_id))
 
     def record_growth(self, row: IndexRow, former: IndexRow) -> None:
         """Record what was added to a file, inside its lock."""
@@ -308,46 +308,8 @@ class Reconciler:
             if fingerprint is None:
                 return None
             # Another user, a larger limit or a second try may read it, its fingerprint unmoved.
-            return self._unreadable_row(error, session_id, fingerprint, settled=False)
-        return self._row_of(session_id, *read)
-
-    def _row_of(
-        self,
-        session_id: str,
-        data: bytes,
-        fingerprint: Fingerprint,
-        settled: bool,
-        *,
-        path: str | None = None,
-    ) -> IndexRow:
-        path, digest = path or self._folder.path(session_id), digest_of(data)
-        if (found := summarized(data, session_id, fingerprint)) is not None:
-            tail = (
-                None if found.messages_end is None else Tail(found.messages_end, None, plain=True)
-            )
-            fold = folded(session_id)
-            return IndexRow(found.summary, fingerprint, settled, digest, fold, tail=tail)
-        try:
-            session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint, path=path)
-        except UnreadableSessionError as error:
-            row = self._unreadable_row(error, session_id, fingerprint, settled=settled)
-            return row._replace(digest=digest)
-        summary, end, base = _codec.summarize(session, len(data)), None, session._base
-        if base and base.canonical:
-            end = _codec.messages_end(data, base.keys)
-        tail = None if end is None else Tail(end, None, plain=base is not None and base.plain)
-        return IndexRow(summary, fingerprint, settled, digest, folded(session_id), tail=tail)
-
-    def _unreadable_row(
-        self,
-        error: UnreadableSessionError,
-        session_id: str,
-        fingerprint: Fingerprint,
-        *,
-        settled: bool,
-    ) -> IndexRow:
-        summary = _codec.summarize_unreadable(error, session_id, fingerprint)
-        return IndexRow(summary, fingerprint, settled, b"", folded(session_id))
+            return unreadable_row(error, session_id, fingerprint, settled=False)
+        return row_of(read, session_id, self._folder.path(session_id))
 
     def _is_gone(self, session_id: str) -> bool:
         return self.fingerprint(session_id) is None

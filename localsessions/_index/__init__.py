@@ -17,14 +17,9 @@ them that could not be made again from the session files::
 """
 
 from localsessions._index.cursor import Cursor
-from localsessions._index.sessions import (
-    UNSETTLED,
-    Filter,
-    IndexRow,
-    SessionIndex,
-    WrittenRow,
-    listing_of,
-)
+from localsessions._index.row import IndexRow
+from localsessions._index.sessions import UNSETTLED, Filter, SessionIndex, listing_of
+from localsessions._index.table import WrittenRow
 from localsessions._index.words import Query
 
 __all__ = [

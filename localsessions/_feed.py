@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
 
 from localsessions._files import SessionFolder
 from localsessions._log import log
@@ -20,6 +20,9 @@ from localsessions._reconcile import Reconciler
 from localsessions._watcher import Watcher
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import SessionChange
+
+if TYPE_CHECKING:
+    from localsessions._last_good import LastGood
 
 __all__ = ["Feed", "Listener", "OnChange", "OnError", "Watch"]
 
@@ -159,11 +162,13 @@ class Feed:
     Args:
         folder: The folder to look at.
         reconciler: What looks, and logs.
+        last_good: What keeps a copy of each good version.
     """
 
-    def __init__(self, folder: SessionFolder, reconciler: Reconciler) -> None:
+    def __init__(self, folder: SessionFolder, reconciler: Reconciler, last_good: LastGood) -> None:
         self._folder = folder
         self._reconciler = reconciler
+        self._last_good = last_good
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []
         self._looker: _Looker | None = None
@@ -224,7 +229,7 @@ class Feed:
                 return
             looker = self._running()
             if looker is None:
-                looker = _Looker(self._folder, self._reconciler, self._listening)
+                looker = _Looker(self._folder, self._reconciler, self._last_good, self._listening)
                 looker.start()
                 self._looker = looker
             self._listeners.append(listener)
@@ -313,6 +318,7 @@ class _Looker:
         self,
         folder: SessionFolder,
         reconciler: Reconciler,
+        last_good: LastGood,
         listening: Callable[[], list[Listener]],
     ) -> None:
         self.pid = os.getpid()
@@ -321,6 +327,7 @@ class _Looker:
         self.watcher = Watcher(folder.save_dir, self.awake.set, canary=canary)
         self._folder = folder
         self._reconciler = reconciler
+        self._last_good = last_good
         self._listening = listening
         self._thread = threading.Thread(target=self._run, name="localsessions-feed", daemon=True)
         self._stopping = False
@@ -427,7 +434,7 @@ class _Looker:
     def _keep_later(self, told: int) -> None:
         now = time.monotonic()
         if told < 0:  # the first time: what is likely to be edited
-            self._to_keep = dict.fromkeys(self._reconciler.newest(_NEWEST), (now, now))
+            self._to_keep = dict.fromkeys(self._last_good.newest(_NEWEST), (now, now))
         for session_id in self._reconciler.sessions_changed_since(told):
             _, at_last = self._to_keep.get(session_id, (0, now + _BUSY))
             self._to_keep[session_id] = min(now + _QUIET, at_last), at_last
@@ -441,7 +448,7 @@ class _Looker:
                 return  # telling what happens goes first
             del self._to_keep[session_id]
             try:
-                self._reconciler.keep(session_id)
+                self._last_good.keep(session_id)
             except OSError as error:
                 log().warning("no copy of session %r is kept: %s", session_id, error)
 

@@ -11,24 +11,15 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from localsessions import _codec
-from localsessions._digest import digest_of
+from localsessions._file_row import row_of, unreadable_row
 from localsessions._files import FileRead, FileWritten, SessionFolder, folded
-from localsessions._index import (
-    SESSION_ITSELF,
-    Filter,
-    FullText,
-    IndexRow,
-    SessionIndex,
-    Text,
-    WrittenRow,
-)
+from localsessions._index import IndexRow, SessionIndex, WrittenRow
 from localsessions._log import log
-from localsessions._summary import summarized
 from localsessions.errors import (
     ChangesExpiredError,
     SessionNotFoundError,
@@ -41,7 +32,6 @@ from localsessions.models import (
     SessionChange,
     SessionSummary,
     Tail,
-    message_text,
 )
 
 __all__ = ["Progress", "Reconciler", "Written"]
@@ -86,12 +76,10 @@ class Reconciler:
         is_watched: Asked whether whatever happens in the folder is looked at without a sweep.
     """
 
-    def __init__(self, folder: SessionFolder, index: SessionIndex, texts: FullText) -> None:
+    def __init__(self, folder: SessionFolder, index: SessionIndex) -> None:
         self._folder = folder
         self._index = index
-        self._texts = texts
         self._generation = -1
-        self._texts_at = (-1, "", 0)
         self._swept_at = 0.0
         self.sweeps = 0
         self.last_sweep_seconds = 0.0
@@ -175,7 +163,7 @@ class Reconciler:
         for session_id in session_ids:
             path = paths[session_id] = self._folder.path(session_id)
             if (read := self._folder.glance(path)) is not None:
-                rows.append(self._row_of(session_id, *read, path=path))
+                rows.append(row_of(read, session_id, path))
         fingerprint_at = self._folder.fingerprint_at
         left = paths.keys() - self._put(
             rows, lambda row: fingerprint_at(paths[row.summary.session_id]) == row.fingerprint
@@ -275,7 +263,8 @@ class Reconciler:
     def _base_row(self, session_id: str, base: Base | None) -> IndexRow | None:
         if base is None:
             return None
-        return self._row_of(session_id, base.data, base.fingerprint, False)
+        read = FileRead(base.data, base.fingerprint, settled=False)
+        return row_of(read, session_id, self._folder.path(session_id))
 
     def record_growth(self, row: IndexRow, former: IndexRow) -> None:
         """Record what was added to a file, inside its lock."""
@@ -321,51 +310,14 @@ class Reconciler:
             if fingerprint is None:
                 return None
             # Another user, a larger limit or a second try may read it, its fingerprint unmoved.
-            return self._unreadable_row(error, session_id, fingerprint, settled=False)
-        return self._row_of(session_id, *read)
-
-    def _row_of(
-        self,
-        session_id: str,
-        data: bytes,
-        fingerprint: Fingerprint,
-        settled: bool,
-        *,
-        path: str | None = None,
-    ) -> IndexRow:
-        path, digest = path or self._folder.path(session_id), digest_of(data)
-        if (found := summarized(data, session_id, fingerprint)) is not None:
-            tail = (
-                None if found.messages_end is None else Tail(found.messages_end, None, plain=True)
-            )
-            fold = folded(session_id)
-            return IndexRow(found.summary, fingerprint, settled, digest, fold, tail=tail)
-        try:
-            session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint, path=path)
-        except UnreadableSessionError as error:
-            row = self._unreadable_row(error, session_id, fingerprint, settled=settled)
-            return row._replace(digest=digest)
-        summary, end, base = _codec.summarize(session, len(data)), None, session._base
-        if base and base.canonical:
-            end = _codec.messages_end(data, base.keys)
-        tail = None if end is None else Tail(end, None, plain=base is not None and base.plain)
-        return IndexRow(summary, fingerprint, settled, digest, folded(session_id), tail=tail)
-
-    def _unreadable_row(
-        self,
-        error: UnreadableSessionError,
-        session_id: str,
-        fingerprint: Fingerprint,
-        *,
-        settled: bool,
-    ) -> IndexRow:
-        summary = _codec.summarize_unreadable(error, session_id, fingerprint)
-        return IndexRow(summary, fingerprint, settled, b"", folded(session_id))
+            return unreadable_row(error, session_id, fingerprint, settled=False)
+        return row_of(read, session_id, self._folder.path(session_id))
 
     def _is_gone(self, session_id: str) -> bool:
-        return self._fingerprint(session_id) is None
+        return self.fingerprint(session_id) is None
 
-    def _fingerprint(self, session_id: str) -> Fingerprint | None:
+    def fingerprint(self, session_id: str) -> Fingerprint | None:
+        """Return the fingerprint of a file whose id an index gave; None where there is none."""
         try:
             return self._folder.fingerprint(session_id)
         except (TypeError, ValueError):
@@ -496,138 +448,3 @@ class Reconciler:
             found.update(change.session_id for change in batch)
             since = batch[-1].number
         return found
-
-    # -- the last good version ---------------------------------------------------------------
-
-    def newest(self, count: int) -> list[str]:
-        """Return the sessions that were active last."""
-        rows = self._index.page(Filter(), "-last_activity", count, None)
-        return [row.summary.session_id for row in rows]
-
-    def keep(self, session_id: str) -> None:
-        """Keep a copy of a session's file as it is now, if it is good and not kept yet."""
-        row = self._index.get(session_id)
-        if row is None:
-            self._folder.kept.drop(session_id)
-            return
-        # One that is too young to be told from a later version is copied again; so be it.
-        if (
-            row.summary.unreadable
-            or self._folder.kept.kept_ns(session_id) > row.fingerprint.ctime_ns
-        ):
-            return
-        try:
-            read = self._folder.read(session_id)
-        except (SessionNotFoundError, UnreadableSessionError):
-            return  # changed since: whoever tells of it comes here again
-        if digest_of(read.data) == row.digest:
-            self._folder.kept.keep(session_id, read.data)
-
-    def load_kept(self, session_id: str) -> Session | None:
-        """Return the last good version of a session that is kept; it stands on no file."""
-        data, fingerprint = self._folder.kept.read(session_id), self._folder.fingerprint(session_id)
-        if data is None or fingerprint is None:
-            return None
-        try:  # what has no times of its own gets those of the broken file
-            session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint)
-        except UnreadableSessionError:
-            return None  # a copy that a power cut tore
-        session._base = None
-        return session
-
-    # -- texts -------------------------------------------------------------------------------
-
-    def answer_of_texts(self, ask: Callable[[], T], on_progress: Progress | None = None) -> T:
-        """As ``answer``, of what the texts say; those of what changed are read before."""
-
-        def find() -> tuple[int | None, T]:
-            # Taken before the question: another thread may find the words lost in between.
-            return self.catch_up_texts(on_progress), ask()
-
-        lost = 0
-        while True:
-            generation, answer = self.answer(find)
-            if generation == self._texts.generation:
-                return answer
-            if (lost := lost + 1) == _TRIES:
-                self._texts.keep_in_memory()
-
-    def catch_up_texts(self, on_progress: Progress | None = None) -> int | None:
-        """Index the words of what changed since the last search; only those files are read.
-
-        The first time all hashes are compared: after a power cut either database may be older
-        than the other, so that change numbers from before this object was made say nothing. So
-        they are after a while in which the tombstones of what was deleted were forgotten.
-
-        Returns:
-            The generation of the texts that hold all words, if it still is that of the texts;
-            None where the index was lost: whoever asks sweeps and asks again.
-        """
-        generation, epoch = self._texts.generation, self._index.epoch()
-        last = self._texts_at[2] if self._texts_at[:2] == (generation, epoch) else 0
-        if last < self._index.first_change():
-            last = 0  # tombstones of that time are forgotten
-        changes = self._index.changed_since(last)
-        if not self.is_current():
-            return None
-        if last == 0:
-            self._forget_texts({one for _, one, digest in changes if digest is not None})
-        for done, (_, session_id, digest) in enumerate(changes, 1):
-            self._index_texts(session_id, digest)
-            if on_progress is not None:
-                on_progress(done, len(changes))
-        self._texts_at = (generation, epoch, changes[-1][0] if changes else last)
-        return generation
-
-    def _forget_texts(self, present: Container[str]) -> None:
-        for session_id in self._texts.digests():
-            if session_id not in present:
-                self._index_texts(session_id, None)
-
-    def _index_texts(self, session_id: str, digest: bytes | None) -> None:
-        if digest is not None and self._texts.digest(session_id) == digest:
-            return
-        for _ in range(_TRIES):
-            seen = self._fingerprint(session_id)
-
-            def is_current(seen: Fingerprint | None = seen) -> bool:
-                """Tell whether no other process that searches can have overtaken this one."""
-                return self._fingerprint(session_id) == seen
-
-            if seen is None:
-                stored = self._texts.remove(session_id, is_current)
-            else:
-                stored = self._texts.put(session_id, *self._read_texts(session_id), is_current)
-            if stored:
-                return
-
-    def _read_texts(self, session_id: str) -> tuple[bytes, dict[int, Text]]:
-        """Return a file's hash and words; one that is gone or unreadable has neither."""
-        try:
-            read = self._folder.read(session_id)
-            session = _codec.decode(read.data, session_id=session_id, fingerprint=read.fingerprint)
-        except (SessionNotFoundError, UnreadableSessionError):
-            # Its row must know, or nobody would tell us when it is well again.
-            self.look_at(session_id)
-            return b"", {}
-        return digest_of(read.data), dict(_texts_of(session))
-
-
-def _texts_of(session: Session) -> Iterator[tuple[int, Text]]:
-    own = [session.title or "", *session.tags, *_strings(session.metadata)]
-    if text := "\n".join(part for part in own if part):
-        yield SESSION_ITSELF, Text(None, text)
-    for position, message in enumerate(session.messages):
-        if text := message_text(message):
-            yield position, Text(str(message["role"]), text)
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)

@@ -27,7 +27,6 @@ from localsessions._growth import Growing, Growth, last_messages
 from localsessions._index import (
     Cursor,
     Filter,
-    FullText,
     IndexRow,
     Query,
     SessionIndex,
@@ -125,6 +124,10 @@ class SessionStore:
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
         _set_up()
+        from localsessions._index.fulltext import FullText
+        from localsessions._last_good import LastGood
+        from localsessions._text_indexer import TextIndexer
+
         self._folder = SessionFolder(
             os.fspath(save_dir),
             durability=durability,
@@ -135,9 +138,11 @@ class SessionStore:
         private = self._folder.private
         self._index = SessionIndex(os.path.join(private, "index.sqlite3") if writable else None)
         self._texts = FullText(os.path.join(private, "search.sqlite3") if writable else None)
-        self._reconciler = Reconciler(self._folder, self._index, self._texts)
+        self._reconciler = Reconciler(self._folder, self._index)
+        self._indexer = TextIndexer(self._folder, self._index, self._texts, self._reconciler)
         self._growth = Growth(self._folder, self._index)
-        self._feed = Feed(self._folder, self._reconciler)
+        self._last_good = LastGood(self._folder, self._index)
+        self._feed = Feed(self._folder, self._reconciler, self._last_good)
         self._closed = False
 
     # -- the store itself --------------------------------------------------------------------
@@ -319,7 +324,7 @@ class SessionStore:
         try:
             session = self._reconciler.load(session_id)
         except UnreadableSessionError:
-            kept = self._reconciler.load_kept(session_id) if last_good else None
+            kept = self._last_good.load(session_id) if last_good else None
             if kept is None:
                 raise
             session = kept
@@ -980,7 +985,7 @@ class SessionStore:
 
         hits: Sequence[SearchHit] = ()
         for _ in range(_LOOKS):
-            hits, is_current = self._reconciler.answer_of_texts(
+            hits, is_current = self._indexer.answer(
                 lambda: self._hits(query, which, limit), on_progress
             )
             if is_current:

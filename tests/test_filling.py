@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localsessions import SessionStore, _codec
+from localsessions._file_row import summarized
 from localsessions._files.folder import FileRead
 from localsessions._index import IndexRow
-from localsessions._summary import summarized
 from localsessions.errors import UnreadableSessionError
 from localsessions.models import Fingerprint, Session
 
@@ -60,7 +60,7 @@ def test_filled_at_once_and_one_by_one_are_the_same(
     with SessionStore(folder) as store:
         at_once = {one: without_change(row) for one, row in rows(store).items()}
         monkeypatch.setattr("localsessions._reconcile._MANY", 10**9)
-        monkeypatch.setattr("localsessions._index.sessions._MANY", 10**9)
+        monkeypatch.setattr("localsessions._index.sessions.MANY", 10**9)
         store.reindex()
         one_by_one = {one: without_change(row) for one, row in rows(store).items()}
         assert len(at_once) == MANY + 4

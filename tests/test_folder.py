@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
 
 import pytest
 from hypothesis import given
@@ -653,10 +652,7 @@ def test_a_file_removed_during_the_scan_is_not_found(
     real = os.scandir
 
     class Listed(list["os.DirEntry[str]"]):
-        def __enter__(self) -> Self:
-            return self
-
-        def __exit__(self, *error: object) -> None:
+        def close(self) -> None:
             """Nothing is open any more."""
 
     def scandir(path: str) -> Listed:

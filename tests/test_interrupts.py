@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import cast
@@ -17,6 +20,7 @@ import pytest
 
 from localsessions import SessionStore
 from localsessions._files.locks import StripedLocks, _Stripe
+from localsessions._files.scan import scan
 from localsessions._index.database import Database
 
 
@@ -84,8 +88,38 @@ def test_ctrl_c_while_the_database_is_opened_is_no_damage(
         mock.patch.object(Database, "_make", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
-        database.run(lambda connection: connection)
+        database.read(lambda connection: connection)
     with caplog.at_level(logging.WARNING):
-        assert database.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+        assert database.read(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
     assert caplog.text == ""
     database.close()
+
+
+def scanned_but_for_ctrl_c(folder: Path, moment: int) -> bool:
+    """Press Ctrl-C where that call into the system, or into C, returns; tell whether it came."""
+    calls = itertools.count(1)
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        is_there = event == "c_return" and frame.f_code.co_filename == scan.__code__.co_filename
+        if is_there and next(calls) == moment:
+            raise KeyboardInterrupt
+
+    sys.setprofile(look)  # raising in it ends it
+    try:
+        scan(str(folder), {})
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+def test_ctrl_c_while_a_folder_is_looked_at_leaves_it_closed(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("a.json", "b%41.json", "notes.txt"):
+        (folder / name).touch()
+    with warnings.catch_warnings(record=True) as met:
+        warnings.simplefilter("always")
+        moments = itertools.takewhile(partial(scanned_but_for_ctrl_c, folder), itertools.count(1))
+        assert len([*moments]) > 3
+    assert [str(one.message) for one in met] == []

@@ -340,7 +340,7 @@ def test_the_index_is_used_for_every_order_and_filter(filled: SessionStore) -> N
     database._open().set_trace_callback(None)
     for statement in statements:
         if "ORDER BY" in statement:
-            database.run(lambda db, query=statement: explain(db, query, []))  # type: ignore[misc]
+            database.read(lambda db, query=statement: explain(db, query, []))  # type: ignore[misc]
     assert len(plans) >= 10
     assert not [plan for plan in plans if "TEMP B-TREE" in plan or plan == "SCAN sessions"]
 

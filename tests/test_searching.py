@@ -303,28 +303,28 @@ def test_reading_every_file_again_is_not_the_price_of_a_lost_index(
     settle(folder)
     store.search("parser")
     reads = store._folder.files_read
-    indexed = store._texts._database.run(lambda db: db.total_changes)
+    indexed = store._texts._database.read(lambda db: db.total_changes)
     for suffix in ("", "-wal", "-shm"):
         (folder / ".localsessions" / f"index.sqlite3{suffix}").unlink(missing_ok=True)
     assert len(store.search("parser")) == 10
     assert store._folder.files_read - reads == 10  # for the index; for the texts none
-    assert store._texts._database.run(lambda db: db.total_changes) == indexed
+    assert store._texts._database.read(lambda db: db.total_changes) == indexed
 
 
 def test_an_appended_message_indexes_only_itself(store: SessionStore) -> None:
     say(store, "a", *(f"message number {number}" for number in range(300)))
     store.search("message")
     ids = "SELECT id FROM texts"
-    before = set(store._texts._database.run(lambda db: db.execute(ids).fetchall()))
-    changes = store._texts._database.run(lambda db: db.total_changes)
+    before = set(store._texts._database.read(lambda db: db.execute(ids).fetchall()))
+    changes = store._texts._database.read(lambda db: db.total_changes)
 
     say(store, "a", "message at the end")
     assert found(store, "end") == ["a"]
 
-    after = set(store._texts._database.run(lambda db: db.execute(ids).fetchall()))
+    after = set(store._texts._database.read(lambda db: db.execute(ids).fetchall()))
     assert before < after
     assert len(after - before) == 1
-    assert store._texts._database.run(lambda db: db.total_changes) - changes < 20
+    assert store._texts._database.read(lambda db: db.total_changes) - changes < 20
 
 
 def test_a_save_never_waits_for_a_search_that_catches_up(store: SessionStore, folder: Path) -> None:
@@ -340,12 +340,12 @@ def test_a_save_never_waits_for_a_search_that_catches_up(store: SessionStore, fo
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        vars(store._texts._database)["run"] = None  # whoever uses it fails
+        vars(store._texts._database)["_heal_in"] = None  # whoever reads or writes fails
         say(store, "a", "written meanwhile")
         store.create("b")
         assert store.list(limit=1).items[0].session_id == "b"
         assert store.load("a").messages[-1]["content"] == "written meanwhile"
-        del vars(store._texts._database)["run"]
+        del vars(store._texts._database)["_heal_in"]
         holder.communicate()
     assert found(store, "meanwhile") == ["a"]
 

@@ -6,7 +6,8 @@ What is asked of each file is little, because there may be a hundred thousand of
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from localsessions._files import durable
@@ -35,11 +36,7 @@ def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
     """
     found = Scan({}, {})
     unchanged: set[str] = set()
-    try:
-        entries = os.scandir(folder)
-    except FileNotFoundError:
-        return found
-    with entries:
+    with _listing(folder) as entries:
         for entry in entries:
             name = entry.name
             if name[-5:] != _SUFFIX or name[0] == ".":
@@ -60,6 +57,21 @@ def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
         if stem not in found.files and stem not in unchanged and is_session_id(stem):
             _enter_session(found, known, unchanged, stem, found.misnamed.pop(name))
     return found
+
+
+@contextmanager
+def _listing(folder: str) -> Iterator[Iterable[os.DirEntry[str]]]:
+    """Open a folder, and close it whatever comes between, Ctrl-C too."""
+    opened: list[os._ScandirIterator[str]] = []
+    try:
+        with suppress(FileNotFoundError):
+            # In one call, from which it comes back kept: ``with os.scandir(...)`` is two, and what
+            # Ctrl-C meets between them is never closed.
+            opened.extend(map(os.scandir, [folder]))
+        yield opened[0] if opened else ()
+    finally:
+        for one in opened:
+            one.close()
 
 
 def _enter(

@@ -5,37 +5,30 @@ them that could not be made again from the session files::
 
     database   one SQLite file that may be lost, garbled, swapped or locked at any moment
     custody    whether a database is as it was when it was last checked whole
-    sessions   SessionIndex: a row for each session; filters, orders, pages
     changelog  what happened to each session, in order, with numbers that only grow
+    row        IndexRow: what is known of one file, how it is packed, sealed and read again
+    table      the rows of all sessions, each changed together with the log
+    sessions   SessionIndex: what is asked of them, with filters, orders and pages
     fulltext   FullText: the words of messages, titles and metadata, in a file of its own, so
-               that a save never waits for a search that catches up
+               that a save never waits for a search that catches up; imported where a store is
+               opened, and not with the package
     words      how a text is folded into what is searched, and a snippet made of it
     cursor     the opaque text that asks for the next page
 """
 
 from localsessions._index.cursor import Cursor
-from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
-from localsessions._index.sessions import (
-    UNSETTLED,
-    Filter,
-    IndexRow,
-    SessionIndex,
-    WrittenRow,
-    listing_of,
-)
+from localsessions._index.row import IndexRow
+from localsessions._index.sessions import UNSETTLED, Filter, SessionIndex, listing_of
+from localsessions._index.table import WrittenRow
 from localsessions._index.words import Query
 
 __all__ = [
-    "SESSION_ITSELF",
     "UNSETTLED",
     "Cursor",
     "Filter",
-    "FullText",
     "IndexRow",
     "Query",
     "SessionIndex",
-    "Text",
-    "TextHit",
     "WrittenRow",
     "listing_of",
 ]

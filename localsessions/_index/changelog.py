@@ -42,7 +42,6 @@ __all__ = [
     "begin",
     "changes_after",
     "clear",
-    "fingerprint_of",
     "first_number",
     "forget_pending",
     "is_complete",
@@ -443,11 +442,3 @@ def seal_of(*parts: object) -> int:
     """Return the checksum of a row, by which a garbled page is told."""
     texts = [str(int(part)) if part is True or part is False else str(part) for part in parts]
     return crc32("\0".join(texts).encode())
-
-
-def fingerprint_of(text: str) -> Fingerprint:
-    """Return the fingerprint that a row's text names."""
-    try:
-        return Fingerprint(*map(int, text.split(":")))
-    except (TypeError, ValueError, AttributeError):
-        raise sqlite3.DatabaseError("a fingerprint is garbled") from None

@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from typing import TypeVar
 
 from localsessions._index.custody import Custody
@@ -100,18 +100,34 @@ class Database:
         self._custody = Custody(path)
         _all.add(self)
 
-    def run(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``act`` does with the connection; after a fault, with an empty database.
+    def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what ``act`` finds; after a fault, in an empty database.
 
-        Callers that put something in earlier compare ``generation`` before and after.
+        All that it asks is answered of one state of one database: else another process could
+        empty it between the look at its identity and the question, and the answer would pass for
+        one of a database that was whole.
         """
-        return self._run(lambda connection: act(self._known(connection)), is_put_in=True)
+        return self._heal_in(lambda db: self._transact(db, "DEFERRED", act), is_put_in=False)
 
     def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """As ``run``, but all that ``act`` does is one transaction."""
-        return self._run(lambda db: self._transact(db, "IMMEDIATE", act), is_put_in=True)
+        """Return what ``act`` returns, which writes in one transaction; see ``read``.
 
-    def _run(self, act: Callable[[sqlite3.Connection], T], *, is_put_in: bool) -> T:
+        It has the right to write from its first statement on: one that begins by reading and then
+        writes fails at once when another process wrote in between, whatever the busy timeout.
+        Callers that put something in earlier compare ``generation`` before and after.
+        """
+        return self._heal_in(lambda db: self._transact(db, "IMMEDIATE", act), is_put_in=True)
+
+    def write_last(self, act: Callable[[sqlite3.Connection], object]) -> None:
+        """Write what may be left out, before closing: no fault is healed, nobody is waited for."""
+        self._forget_parent()
+        with self._lock:
+            if self._connection is not None and not self._is_swapped():
+                with suppress(sqlite3.Error, UnicodeDecodeError):
+                    self._connection.execute("PRAGMA busy_timeout = 0")
+                    self._transact(self._connection, "IMMEDIATE", act)
+
+    def _heal_in(self, act: Callable[[sqlite3.Connection], T], *, is_put_in: bool) -> T:
         self._forget_parent()
         with self._lock:
             for _ in range(3):
@@ -126,29 +142,6 @@ class Database:
                 if not (is_put_in and self._is_swapped()):
                     return answer
             return act(self._open())
-
-    def run_last(self, act: Callable[[sqlite3.Connection], object]) -> None:
-        """Do what may be left undone, before closing: no fault is healed, nobody is waited for."""
-        self._forget_parent()
-        with self._lock:
-            if self._connection is not None and not self._is_swapped():
-                with suppress(sqlite3.Error, UnicodeDecodeError):
-                    self._connection.execute("PRAGMA busy_timeout = 0")
-                    act(self._known(self._connection))
-
-    @contextmanager
-    def writing(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """Run a transaction that has the right to write from its first statement on.
-
-        A transaction that begins by reading and then writes fails at once when another process
-        wrote in between, whatever the busy timeout.
-        """
-        with self._transaction(connection, "IMMEDIATE"):
-            was_kept = self._custody.is_kept()
-            self._known(connection)
-            yield
-        if was_kept:
-            self._custody.go_on()
 
     def refuse_damage(self, connection: sqlite3.Connection) -> None:
         """Check the whole database against itself, unless nobody wrote to it since.
@@ -165,18 +158,10 @@ class Database:
             raise sqlite3.DatabaseError(verdict)
         custody.end()
 
-    def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """As ``run``, but all that ``act`` asks is answered of one state of one database.
-
-        Without that another process could empty it between the look at its identity and the
-        question, and the answer would pass for one of a database that was whole.
-        """
-        return self._run(lambda db: self._transact(db, "DEFERRED", act), is_put_in=False)
-
     def _transact(
         self, connection: sqlite3.Connection, kind: str, act: Callable[[sqlite3.Connection], T]
     ) -> T:
-        # As ``_transaction``, whose generator would take a tenth of the time of a small one.
+        # No context manager: its generator would take a tenth of the time of a small one.
         try:  # from the beginning on: Ctrl-C may come right after it
             connection.execute(f"BEGIN {kind}")
             was_kept = kind == "IMMEDIATE" and self._custody.is_kept()
@@ -189,17 +174,6 @@ class Database:
         if was_kept:
             self._custody.go_on()
         return answer
-
-    @contextmanager
-    def _transaction(self, connection: sqlite3.Connection, kind: str) -> Iterator[None]:
-        try:  # from the beginning on: Ctrl-C may come right after it
-            connection.execute(f"BEGIN {kind}")
-            yield
-        except BaseException:  # Ctrl-C too: an open transaction would lock others out
-            with suppress(sqlite3.Error):  # the error that is on its way says more
-                connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
 
     def keep_in_memory(self) -> None:
         """Let memory take the place of a file that is lost again and again, empty."""
@@ -315,7 +289,8 @@ class Database:
             self._inode, self._journal = _inode(self.path), _inode(self.path + "-wal")
 
     def _make(self, connection: sqlite3.Connection) -> None:
-        with self._transaction(connection, "IMMEDIATE"):
+        with connection:  # which commits, or rolls back
+            connection.execute("BEGIN IMMEDIATE")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == self._version:
                 return  # another process was faster

@@ -83,12 +83,8 @@ class FullText:
         """Seal what was put in and close the database."""
         if self._is_changed and self.size_bytes() <= CHECKED_BYTES:
             self._is_changed = False
-            self._database.run_last(self._seal)
+            self._database.write_last(_seal_whole)
         self._database.close()
-
-    def _seal(self, db: sqlite3.Connection) -> None:
-        with self._database.writing(db):
-            db.execute("UPDATE sealed SET checksum = ?", [_checksum(db)])
 
     def _unseal(self, db: sqlite3.Connection) -> None:
         db.execute("UPDATE sealed SET checksum = NULL WHERE checksum IS NOT NULL")
@@ -146,34 +142,32 @@ class FullText:
         """
 
         def write(db: sqlite3.Connection) -> bool:
-            with self._database.writing(db):
-                if not is_current():
-                    return False
-                self._unseal(db)
-                former = {position: (text, row) for row, position, text in _stored(db, session_id)}
-                stale = {p for p, (text, _) in former.items() if texts.get(p) != text}
-                _remove(db, ((former[p][1], former[p][0].body) for p in stale))
-                for position in sorted(texts.keys() - (former.keys() - stale)):
-                    _add(db, session_id, position, texts[position])
-                db.execute("INSERT OR REPLACE INTO indexed VALUES (?, ?)", [session_id, digest])
-                return True
+            if not is_current():
+                return False
+            self._unseal(db)
+            former = {position: (text, row) for row, position, text in _stored(db, session_id)}
+            stale = {p for p, (text, _) in former.items() if texts.get(p) != text}
+            _remove(db, ((former[p][1], former[p][0].body) for p in stale))
+            for position in sorted(texts.keys() - (former.keys() - stale)):
+                _add(db, session_id, position, texts[position])
+            db.execute("INSERT OR REPLACE INTO indexed VALUES (?, ?)", [session_id, digest])
+            return True
 
-        return self._database.run(write)
+        return self._database.write(write)
 
     def remove(self, session_id: str, is_gone: Callable[[], bool]) -> bool:
         """Forget a session's texts if its file, asked inside the transaction, is gone."""
 
         def write(db: sqlite3.Connection) -> bool:
-            with self._database.writing(db):
-                if not is_gone():
-                    return False
-                self._unseal(db)
-                found = _stored(db, session_id)
-                _remove(db, ((row, text.body) for row, _, text in found))
-                db.execute("DELETE FROM indexed WHERE session_id = ?", [session_id])
-                return True
+            if not is_gone():
+                return False
+            self._unseal(db)
+            found = _stored(db, session_id)
+            _remove(db, ((row, text.body) for row, _, text in found))
+            db.execute("DELETE FROM indexed WHERE session_id = ?", [session_id])
+            return True
 
-        return self._database.run(write)
+        return self._database.write(write)
 
     def search(self, query: Query) -> Iterator[TextHit | None]:
         """Yield the best hit of each session, the best session first.
@@ -209,14 +203,13 @@ class FullText:
         """Forget everything, so that it is read anew from the files."""
 
         def write(db: sqlite3.Connection) -> None:
-            with self._database.writing(db):
-                self._unseal(db)
-                for table in ("indexed", "texts"):
-                    db.execute(f"DELETE FROM {table}")  # noqa: S608
-                db.execute("INSERT INTO words (words) VALUES ('delete-all')")
-                self._database.renew(db)
+            self._unseal(db)
+            for table in ("indexed", "texts"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608
+            db.execute("INSERT INTO words (words) VALUES ('delete-all')")
+            self._database.renew(db)
 
-        self._database.run(write)
+        self._database.write(write)
 
     def _body(self, session_id: str, row: int) -> tuple[int, Text] | None:
         query = "SELECT position, role, body, seal FROM texts WHERE id = ? AND session_id = ?"
@@ -247,6 +240,10 @@ def _refuse_garbled(db: sqlite3.Connection) -> None:
     sealed = db.execute("SELECT checksum FROM sealed").fetchall()
     if len(sealed) != 1 or (sealed[0][0] is not None and sealed[0][0] != _checksum(db)):
         raise sqlite3.DatabaseError("the words are not those that were put in")
+
+
+def _seal_whole(db: sqlite3.Connection) -> None:
+    db.execute("UPDATE sealed SET checksum = ?", [_checksum(db)])
 
 
 def _checksum(db: sqlite3.Connection) -> int:

@@ -21,7 +21,7 @@ from proof.indexed import DATABASES, SUFFIXES, answers, fill, fresh_answers
 
 from localsessions import SessionStore
 from localsessions._index.database import Database
-from localsessions._index.sessions import IndexRow
+from localsessions._index.row import IndexRow
 
 
 @pytest.fixture
@@ -122,13 +122,13 @@ def test_a_forked_child_uses_a_connection_of_its_own(filled: Path) -> None:
 def test_generation_grows_whenever_something_was_lost(tmp_path: Path) -> None:
     path = tmp_path / "some.sqlite3"
     kept = Database(str(path), "CREATE TABLE things (thing)", 1)
-    kept.run(lambda db: db.execute("INSERT INTO things VALUES (1)"))
+    kept.write(lambda db: db.execute("INSERT INTO things VALUES (1)"))
     before = kept.generation
-    kept.run(lambda db: db.execute("SELECT * FROM things"))
+    kept.read(lambda db: db.execute("SELECT * FROM things"))
     assert kept.generation == before
 
     remove(path)
-    assert kept.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+    assert kept.read(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
     assert kept.generation > before
     kept.close()
 
@@ -136,8 +136,8 @@ def test_generation_grows_whenever_something_was_lost(tmp_path: Path) -> None:
 def test_a_schema_of_another_version_is_made_anew(tmp_path: Path) -> None:
     for version in (1, 2, 1):
         kept = Database(str(tmp_path / "some.sqlite3"), "CREATE TABLE things (thing)", version)
-        assert kept.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
-        kept.run(lambda db: db.execute("INSERT INTO things VALUES (1)"))
+        assert kept.read(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+        kept.write(lambda db: db.execute("INSERT INTO things VALUES (1)"))
         kept.close()
 
 
@@ -145,9 +145,9 @@ def test_of_two_that_make_a_database_the_second_leaves_it_alone(tmp_path: Path) 
     first, second = (
         Database(str(tmp_path / "some.sqlite3"), "CREATE TABLE things (thing)", 1) for _ in "12"
     )
-    first.run(lambda db: db.execute("INSERT INTO things VALUES (1)"))
-    second.run(second._make)
-    assert second.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == [(1,)]
+    first.write(lambda db: db.execute("INSERT INTO things VALUES (1)"))
+    second._make(second._open())
+    assert second.read(lambda db: db.execute("SELECT * FROM things").fetchall()) == [(1,)]
     first.close()
     second.close()
 
@@ -159,7 +159,7 @@ def test_who_comes_while_another_process_makes_the_database_waits_for_it(tmp_pat
     timer = threading.Timer(0.1, maker.execute, ["COMMIT"])
     timer.start()
     database = Database(str(path), "CREATE TABLE things (name)", 1)
-    assert database.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+    assert database.read(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
     assert database.path == str(path)
     timer.join()
     database.close()
@@ -171,16 +171,15 @@ def test_a_question_is_answered_of_the_database_that_was_looked_at(tmp_path: Pat
     one, other = (
         Database(str(tmp_path / "some.sqlite3"), "CREATE TABLE things (thing)", 1) for _ in "12"
     )
-    one.run(lambda db: db.execute("INSERT INTO things VALUES (1)"))
+    one.write(lambda db: db.execute("INSERT INTO things VALUES (1)"))
     generation = one.generation
 
     def emptied_meanwhile(db: sqlite3.Connection) -> list[tuple[int]]:
         def empty(writing: sqlite3.Connection) -> None:
-            with other.writing(writing):
-                writing.execute("DELETE FROM things")
-                other.renew(writing)
+            writing.execute("DELETE FROM things")
+            other.renew(writing)
 
-        other.run(empty)
+        other.write(empty)
         return db.execute("SELECT * FROM things").fetchall()
 
     assert one.read(emptied_meanwhile) == [(1,)]
@@ -203,7 +202,7 @@ def test_a_damaged_file_that_cannot_be_removed_is_left_for_memory(
 
     monkeypatch.setattr("os.unlink", refuse)
     kept = Database(str(path), "CREATE TABLE things (thing)", 1)
-    assert kept.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+    assert kept.read(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
     assert kept.path is None
     assert path.read_bytes() == before
     kept.close()
@@ -213,20 +212,19 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     kept = Database(str(tmp_path / "some.sqlite3"), "CREATE TABLE things (thing)", 1)
 
     def write_and_fail(db: sqlite3.Connection) -> None:
-        with kept.writing(db):
-            db.execute("INSERT INTO things VALUES (1)")
-            raise KeyError("in the middle")
+        db.execute("INSERT INTO things VALUES (1)")
+        raise KeyError("in the middle")
 
     with pytest.raises(KeyError):
-        kept.run(write_and_fail)
-    assert kept.run(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
+        kept.write(write_and_fail)
+    assert kept.read(lambda db: db.execute("SELECT * FROM things").fetchall()) == []
     kept.close()
 
 
 def test_a_fault_that_comes_back_every_time_is_told(tmp_path: Path) -> None:
     kept = Database(str(tmp_path / "some.sqlite3"), "CREATE TABLE things (thing)", 1)
     with pytest.raises(sqlite3.DatabaseError, match="no such table"):
-        kept.run(lambda db: db.execute("SELECT * FROM elsewhere"))
+        kept.read(lambda db: db.execute("SELECT * FROM elsewhere"))
     kept.close()
 
 
@@ -252,15 +250,14 @@ def test_what_was_put_in_while_another_process_made_it_anew_is_put_in_again(tmp_
     put: list[int] = []
 
     def put_in(db: sqlite3.Connection) -> None:
-        with first.writing(db):
-            db.execute("INSERT INTO things VALUES ('put in')")
+        db.execute("INSERT INTO things VALUES ('put in')")
         put.append(1)
-        if len(put) == 1:  # between the commit and the answer
+        if len(put) == 1:
             remove(path)
-            second.run(lambda db: db.execute("SELECT * FROM things").fetchall())
+            second.read(lambda db: db.execute("SELECT * FROM things").fetchall())
 
-    first.run(put_in)
-    things = second.run(lambda db: db.execute("SELECT thing FROM things").fetchall())
+    first.write(put_in)
+    things = second.read(lambda db: db.execute("SELECT thing FROM things").fetchall())
     assert (things, len(put)) == ([("put in",)], 2)
     first.close()
     second.close()
@@ -270,7 +267,7 @@ def test_a_file_that_another_process_removes_just_now_is_no_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "some.sqlite3"
-    Database(str(path), "CREATE TABLE things (thing)", 1).run(lambda db: db.execute("SELECT 1"))
+    Database(str(path), "CREATE TABLE things (thing)", 1).read(lambda db: db.execute("SELECT 1"))
     inode, real = path.stat().st_ino, os.lstat
 
     def lstat_of_one_being_removed(name: str) -> os.stat_result:
@@ -280,7 +277,7 @@ def test_a_file_that_another_process_removes_just_now_is_no_damage(
 
     monkeypatch.setattr(os, "lstat", lstat_of_one_being_removed)
     kept = Database(str(path), "CREATE TABLE things (thing)", 1)
-    kept.run(lambda db: db.execute("SELECT * FROM things").fetchall())
+    kept.read(lambda db: db.execute("SELECT * FROM things").fetchall())
     kept.close()
     assert path.stat().st_ino == inode
 
@@ -289,7 +286,7 @@ def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_a
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SessionStore(filled) as store:
-        caught_up = store._reconciler.catch_up_texts
+        caught_up = store._indexer.catch_up
         lost: list[int | None] = []
 
         def catch_up_and_lose(*given: object) -> int | None:
@@ -300,7 +297,7 @@ def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_a
                 assert [*store._texts.digests()] == []  # as another thread, which opens it anew
             return generation
 
-        monkeypatch.setattr(store._reconciler, "catch_up_texts", catch_up_and_lose)
+        monkeypatch.setattr(store._indexer, "catch_up", catch_up_and_lose)
         assert len(store.search("parser", limit=99)) == 24
         assert lost
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localsessions._index import SESSION_ITSELF, FullText, Query, Text, TextHit
+from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
+from localsessions._index.words import Query
 
 
 def put(texts: FullText, session_id: str, *bodies: str, digest: bytes = b"d") -> bool:
@@ -21,7 +22,7 @@ def found(texts: FullText, words: str) -> list[tuple[str, int | None]]:
 
 
 def rows(texts: FullText) -> set[int]:
-    return texts._database.run(lambda db: {one for (one,) in db.execute("SELECT id FROM texts")})
+    return texts._database.read(lambda db: {one for (one,) in db.execute("SELECT id FROM texts")})
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_lone_surrogates_come_back(texts: FullText) -> None:
 def test_a_garbled_text_is_damage_and_no_hit(garbling: str, texts: FullText) -> None:
     put(texts, "a", "a parser")
     generation = texts.generation
-    texts._database.run(lambda db: db.execute(garbling))
+    texts._database.write(lambda db: db.execute(garbling))
     assert found(texts, "parser") == []
     assert texts.generation > generation
 

@@ -145,7 +145,7 @@ def test_a_garbled_row_is_damage(garbling: str, tmp_path: Path) -> None:
     index = SessionIndex(str(tmp_path / "index.sqlite3"))
     put(index, row("a", title="t"), row("b", title="u"))
     generation = index.generation
-    index._database.run(lambda db: db.execute(GARBLINGS[garbling]))
+    index._database.write(lambda db: db.execute(GARBLINGS[garbling]))
 
     assert index.page(Filter(), "created_at", 10, None) == []
     assert index.generation > generation
@@ -159,7 +159,7 @@ def test_a_column_that_does_not_agree_with_its_summary_is_damage(
     index = SessionIndex(str(tmp_path / "index.sqlite3"))
     put(index, row("a", user_id="u"), row("b", user_id="u"))
     generation = index.generation
-    index._database.run(
+    index._database.write(
         lambda db: db.execute(f"UPDATE sessions SET {column} WHERE session_id = 'b'")
     )
     index.page(Filter(user_id="v"), "last_activity", 10, None)
@@ -173,7 +173,7 @@ def test_an_index_of_another_size_than_its_table_is_damage(name: str, tmp_path: 
     index = SessionIndex(str(tmp_path / "index.sqlite3"))
     put(index, row("a"), row("b"))
     root = "SELECT rootpage FROM sqlite_master WHERE name = ?"
-    page = index._database.run(lambda db: int(db.execute(root, [name]).fetchone()[0]))
+    page = index._database.read(lambda db: int(db.execute(root, [name]).fetchone()[0]))
     index.close()
     with (tmp_path / "index.sqlite3").open("r+b") as file:
         file.seek((page - 1) * 4096)

@@ -228,8 +228,8 @@ BREAKAGES = (
     Mutation(
         "a folder that cannot be read is taken for an empty one",
         "localsessions/_files/scan.py",
-        "        entries = os.scandir(folder)\n    except FileNotFoundError:",
-        "        entries = os.scandir(folder)\n    except OSError:",
+        "        with suppress(FileNotFoundError):\n",
+        "        with suppress(OSError):\n",
         "tests/proof/test_faults.py::test_a_verb_that_reads_gives_the_right_answer_or_an_error[changes, fresh]",
     ),
     # kills and races
@@ -370,7 +370,7 @@ BREAKAGES = (
     ),
     Mutation(
         "rows of the index are believed without their seal",
-        "localsessions/_index/sessions.py",
+        "localsessions/_index/row.py",
         "    if seal != seal_of(session_id, *parts):",
         "    if False:",
         "tests/proof/test_index_damage.py::test_a_garbled_row_is_never_shown",
@@ -426,7 +426,7 @@ BREAKAGES = (
     ),
     Mutation(
         "the schema of the index changes and keeps its number",
-        "localsessions/_index/sessions.py",
+        "localsessions/_index/table.py",
         "created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,",
         "created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at,",
         "tests/proof/test_versions.py::test_a_schema_cannot_change_and_keep_its_number",
@@ -483,9 +483,9 @@ BREAKAGES = (
     ),
     Mutation(
         "what was proven of one version of a file is believed of another",
-        "localsessions/_index/sessions.py",
-        "            is_it = state.settled and state.fingerprint == fingerprint\n",
-        "            is_it = True\n",
+        "localsessions/_index/row.py",
+        "    is_it = state.settled and state.fingerprint == fingerprint\n",
+        "    is_it = True\n",
         "tests/test_loading.py::test_a_rewriting_in_place_is_told_by_the_times_that_nobody_can_set",
     ),
     Mutation(

@@ -1,4 +1,4 @@
-"""The dict that every store is compared with, and the two stores that are."""
+"""The dict that every store is compared with, the two stores that are, and what is drawn."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from localsessions import SessionNotFoundError, SessionStore, UnreadableSessionError
 from proof.counting import tried
 from proof.following import Poller
 
-__all__ = ["PAST", "ROOM", "TORN", "Known", "TwoStores"]
+__all__ = ["IDS", "PAST", "ROOM", "TORN", "USERS", "WHICH", "WORDS", "Known", "TwoStores"]
+
+IDS = st.sampled_from(["a", "b", "c d", "имя", "x:y"])
+WORDS = st.sampled_from(["parser", "Лексер", "索引", "plain", "токен"])
+WHICH = st.integers(0, 1)
+USERS = st.sampled_from([None, "ann", "Боб"])
 
 ROOM = ".localsessions"
 TORN = "torn"

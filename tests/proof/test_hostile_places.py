@@ -149,7 +149,7 @@ def put(folder: Path, place: Place, kind: str, outside: Path) -> None:
 def drop(store: SessionStore) -> None:
     """Let the copy of the last good version go with its session, as where somebody watches."""
     store.delete("s")
-    store._reconciler.keep("s")
+    store._last_good.keep("s")
 
 
 def attempts() -> dict[str, Callable[[SessionStore], object]]:
@@ -166,7 +166,7 @@ def attempts() -> dict[str, Callable[[SessionStore], object]]:
             store.load_checkpoint("s", one) for one in store.checkpoints("s")
         ],
         "fresh": lambda store: store.list(fresh=True),
-        "keep": lambda store: store._reconciler.keep("s"),
+        "keep": lambda store: store._last_good.keep("s"),
         "drop": drop,
     }
     return reading | {name: verb.act for name, verb in VERBS.items()}

@@ -218,7 +218,7 @@ def poke(path: Path, at: int, data: bytes) -> None:
 def forget_pages(store: SessionStore) -> None:
     """Let SQLite read all pages again, as it does after a commit by another process."""
     for one in (store._index._database, store._texts._database):
-        one.run(lambda db: db.execute("PRAGMA shrink_memory"))
+        one.read(lambda db: db.execute("PRAGMA shrink_memory"))
 
 
 @pytest.mark.parametrize("name", DATABASES)

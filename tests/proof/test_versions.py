@@ -387,23 +387,23 @@ def test_a_database_of_this_version_with_other_tables_changes_no_answer(
 
 _OTHER_VERSION = """
 import sys
-from localsessions._index import fulltext, sessions
+from localsessions._index import fulltext, row, sessions, table
 for room in (sessions, fulltext):
     room._SCHEMA_VERSION += int(sys.argv[2])
     if sys.argv[3] == "other tables":
         room._SCHEMA = room._SCHEMA.replace("role BLOB,", "role BLOB, more TEXT DEFAULT 'x',")
         room._SCHEMA = room._SCHEMA.replace("good TEXT,", "fine TEXT,")
-        for name in ("_COLUMNS", "_ALL", "_VALUES"):
-            setattr(sessions, name, getattr(sessions, name).replace("good", "fine"))
-        sessions._NAMES = tuple(name.replace("good", "fine") for name in sessions._NAMES)
+        for name in ("SELECT", "_ONE", "_WHOLE", "_INSERT"):
+            setattr(table, name, getattr(table, name).replace("good", "fine"))
+        table.COLUMNS = tuple(name.replace("good", "fine") for name in table.COLUMNS)
 if sys.argv[3] == "another meaning":
     mark = "of another meaning: "
-    def marked(one, packed=sessions._packed):
+    def marked(one, packed=row._packed_summary):
         return packed(one.model_copy(update={"preview": mark + one.preview}))
-    def unmarked(text, unpacked=sessions._unpacked):
+    def unmarked(text, unpacked=row._unpacked_summary):
         one = unpacked(text)
         return one.model_copy(update={"preview": one.preview.removeprefix(mark)})
-    sessions._packed, sessions._unpacked = marked, unmarked
+    row._packed_summary, row._unpacked_summary = marked, unmarked
 from localsessions import SessionStore
 with SessionStore(sys.argv[1], durability="fast") as store:
     print("open", flush=True)

@@ -1,8 +1,8 @@
-"""The summary of a file straight from its parsed document, without making a Session of it.
+"""The row that the index has of a file, made of what was read of it. Pure.
 
-For filling an index: of a file in our layout whose fields are all of the plain kind it says what
-``decode`` and ``summarize`` say, in a fifth of the time. Of any other file it says nothing, and
-whoever asked decodes it. Pure.
+Where it can be, the summary comes straight from the parsed document, without making a Session of
+it: of a file in our layout whose fields are all of the plain kind that says what ``decode`` and
+``summarize`` say, in a fifth of the time. Any other file is decoded.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from localsessions import _codec
+from localsessions._digest import digest_of
+from localsessions._files import FileRead, folded
+from localsessions._index import IndexRow
+from localsessions.errors import UnreadableSessionError
 from localsessions.models import (
     FORMAT,
     Fingerprint,
     SessionSummary,
+    Tail,
     made_title_of,
     parse_instant,
     preview_of,
 )
 
-__all__ = ["Summarized", "summarized"]
+__all__ = ["Summarized", "row_of", "summarized", "unreadable_row"]
 
 # The very type that each field comes back as; whatever is of another one is left to pydantic.
 _KINDS: dict[str, type] = {
@@ -33,6 +38,33 @@ _KINDS: dict[str, type] = {
     "pinned": bool,
     "revision": int,
 }
+
+
+def row_of(read: FileRead, session_id: str, path: str) -> IndexRow:
+    """Return the row of a file; what is no session has one too."""
+    data, fingerprint, settled = read
+    digest, fold = digest_of(data), folded(session_id)
+    if (found := summarized(data, session_id, fingerprint)) is not None:
+        tail = None if found.messages_end is None else Tail(found.messages_end, None, plain=True)
+        return IndexRow(found.summary, fingerprint, settled, digest, fold, tail=tail)
+    try:
+        session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint, path=path)
+    except UnreadableSessionError as error:
+        row = unreadable_row(error, session_id, fingerprint, settled=settled)
+        return row._replace(digest=digest)
+    summary, end, base = _codec.summarize(session, len(data)), None, session._base
+    if base and base.canonical:
+        end = _codec.messages_end(data, base.keys)
+    tail = None if end is None else Tail(end, None, plain=base is not None and base.plain)
+    return IndexRow(summary, fingerprint, settled, digest, fold, tail=tail)
+
+
+def unreadable_row(
+    error: UnreadableSessionError, session_id: str, fingerprint: Fingerprint, *, settled: bool
+) -> IndexRow:
+    """Return the row of a file that cannot be read."""
+    summary = _codec.summarize_unreadable(error, session_id, fingerprint)
+    return IndexRow(summary, fingerprint, settled, b"", folded(session_id))
 
 
 class Summarized(NamedTuple):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from pydantic import JsonValue
 
-from localsessions import _checkpoints, _codec
+from localsessions import _codec, _edits
 from localsessions._digest import begin_digest, block_start, blocks_of, digest_with
 from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, Overtaken, SessionFolder, is_session_id
@@ -72,7 +72,7 @@ from localsessions.models import (
 if TYPE_CHECKING:
     from localsessions._bulk import Bulk, Draft
 
-__all__ = ["SessionStore", "expiry_of"]
+__all__ = ["SessionStore"]
 
 _ORDERS = frozenset(get_args(Order))
 _CHANGES = 256
@@ -242,7 +242,7 @@ class SessionStore:
             ttl=ttl,
             created_at=now,
             last_activity=now,
-            expires_at=expiry_of(now, ttl),
+            expires_at=_edits.expiry_of(now, ttl),
         )
         return self._create(session, max_live)
 
@@ -467,7 +467,7 @@ class SessionStore:
             ValueError: A message has no ``role``.
         """
         now = format_instant(utc_now())
-        new = [_message(message, now) for message in messages]
+        new = [_edits.message_of(message, now) for message in messages]
 
         def add(session: Session) -> None:
             session.messages = [*session.messages, *new]
@@ -583,10 +583,7 @@ class SessionStore:
             raise ValueError("a run needs a run_id, a text")  # noqa: TRY004
 
         def upsert(session: Session) -> None:
-            places = [at for at, known in enumerate(session.runs) if known["run_id"] == run_id]
-            place = slice(places[0], places[0] + 1) if places else slice(len(session.runs), None)
-            session.runs[place] = [copy.deepcopy(dict(run))]
-            session.messages = _upserted(session.messages, messages, run_id)
+            _edits.upsert_run(session, run_id, run, messages)
 
         # One with an id may take the place of an earlier one.
         has_ids = any("id" in message for message in messages)
@@ -603,20 +600,7 @@ class SessionStore:
 
         def switch_to(session: Session) -> None:
             nonlocal is_switch
-            is_switch = session.current_agent != agent
-            if not is_switch:
-                return
-            context = session.agent_context
-            switch: JsonValue = {
-                "from": session.current_agent,
-                "to": agent,
-                "reason": reason,
-                "timestamp": now,
-            }
-            former = context.get("switches")
-            switches = [*former, switch] if isinstance(former, list) else [switch]
-            times: dict[str, JsonValue] = {"last_switch_at": now, "switches": switches}
-            session.agent_context = {"created_at": now, **context, "current_agent": agent, **times}
+            is_switch = _edits.switch_agent(session, agent, reason, now)
 
         self._add(session_id, switch_to, is_activity=False)
         return is_switch
@@ -676,22 +660,7 @@ class SessionStore:
             LookupError: There is no such message.
             SessionExistsError: ``new_id`` is taken.
         """
-        source = self.load(session_id)
-        count = len(source.messages) if at is None else _position_of(source, at) + 1
-        now = utc_now()
-        fork = source.model_copy(deep=True)
-        fork._base = None
-        fork.session_id = made_id("sess") if new_id is None else new_id
-        fork.messages = fork.messages[:count]
-        last = fork.messages[-1].get("id") if fork.messages else None
-        fork.forked_from = {"session_id": session_id, "message_id": last, "message_count": count}
-        if at is not None:
-            kept = {message.get("run_id") for message in fork.messages}
-            fork.runs = [run for run in fork.runs if run["run_id"] in kept]
-        fork.created_at = fork.last_activity = now
-        fork.pinned, fork.status, fork.revision = False, "active", 0
-        fork.expires_at = expiry_of(now, fork.ttl)
-        return self._create(fork)
+        return self._create(_edits.fork_of(self.load(session_id), at, new_id))
 
     def tail(self, session_id: str, n: int) -> tuple[Message, ...]:
         """Return the last ``n`` messages, in order; fewer when there are not so many.
@@ -1322,6 +1291,8 @@ class SessionStore:
             SessionNotFoundError: There is no such session.
             UnstorableValueError: A value would be lost or changed; nothing was written.
         """
+        from localsessions import _checkpoints
+
         made = _checkpoints.made(session_id, data)
         encoded = _checkpoints.encode(made)
         with self._lock(session_id):
@@ -1344,6 +1315,8 @@ class SessionStore:
             SessionNotFoundError: There is no such checkpoint.
             UnreadableSessionError: Its file is no checkpoint.
         """
+        from localsessions import _checkpoints
+
         name = self._checkpoint_name(session_id, checkpoint_id)
         try:
             data, path = self._folder.read_checkpoint(session_id, name)
@@ -1540,6 +1513,7 @@ class SessionStore:
 def _set_up() -> None:
     """Do what importing the package put off; a fork in the middle of that would hang the child."""
     import localsessions._bulk
+    import localsessions._checkpoints
     import localsessions._merge
     import localsessions._repair
     import localsessions._verify  # noqa: F401
@@ -1629,78 +1603,6 @@ def _draft(session: Session) -> Draft | None:
     stamps = _stamps(session, is_activity=True)
     data = _codec.encode(session, stamps)
     return None if _codec.is_unchanged(session, data, stamps) else Draft(session, data, stamps)
-
-
-def _message(message: Mapping[str, JsonValue], now: str) -> Message:
-    _refuse_other("a message", message, Mapping, "an object, as in {'role': 'user'}")
-    if not isinstance(message.get("role"), str):
-        raise ValueError("a message needs a role, a text, as in {'role': 'user', 'content': 'Hi'}")  # noqa: TRY004
-    made: Message = {} if "id" in message else {"id": made_id("msg")}
-    try:
-        made.update((key, _copied(value)) for key, value in message.items())
-    except RecursionError:  # it contains itself, perhaps, which is refused by its place
-        made.update(copy.deepcopy(dict(message)))
-    made.setdefault("created_at", now)
-    return made
-
-
-def _copied(value: JsonValue) -> JsonValue:
-    """Return JSON with containers of its own; what is not JSON stays, and is refused later."""
-    if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_copied(item) for item in value]
-    return value
-
-
-def _upserted(
-    messages: Sequence[Message], new: Sequence[Mapping[str, JsonValue]], run_id: str
-) -> list[Message]:
-    """Return messages with each new one of a run in the place of its elder, or at the end."""
-    places = {
-        message_id: at
-        for at, message in enumerate(messages)
-        if message.get("run_id") == run_id and isinstance(message_id := message.get("id"), str)
-    }
-    made, now = list(messages), format_instant(utc_now())
-    for given in new:
-        message_id = given.get("id")
-        known = places.get(message_id) if isinstance(message_id, str) else None
-        place = len(made) if known is None else known
-        elder = made[place] if place < len(made) else {}
-        message = {**given, "run_id": run_id}
-        if "created_at" in elder:
-            message.setdefault("created_at", elder["created_at"])
-        made[place : place + 1] = [_message(message, now)]
-    return made
-
-
-def expiry_of(now: datetime, ttl: float | None) -> datetime | None:
-    """Return the instant ``ttl`` seconds later; None, which is never, for None or 0 and less.
-
-    Raises:
-        ValueError: It lies beyond all times.
-    """
-    if ttl is None or not ttl > 0:
-        return None
-    try:
-        return now + timedelta(seconds=ttl)
-    except OverflowError:
-        raise ValueError(
-            f"ttl of {ttl!r} seconds ends beyond all times; None means never"
-        ) from None
-
-
-def _position_of(session: Session, at: str | int) -> int:
-    if isinstance(at, int):
-        if 0 <= at < len(session.messages):
-            return at
-        count = len(session.messages)
-        raise LookupError(f"session {session.session_id!r} has {count} messages, none at {at}")
-    for position, message in enumerate(session.messages):
-        if message.get("id") == at:
-            return position
-    raise LookupError(f"session {session.session_id!r} has no message with the id {at!r}")
 
 
 def _filter(

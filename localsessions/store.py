@@ -804,39 +804,13 @@ class SessionStore:
         Raises:
             ValueError: ``text`` holds no letter and no digit.
         """
+        from localsessions._search import Search
+
         query = Query(text)
         which = _filter(user_id, agent_id, status, since, until)
         self._refuse_closed()
-
-        def find() -> tuple[Sequence[SearchHit], bool]:
-            # Taken before the question: another thread may find the words lost in between.
-            generation = self._reconciler.catch_up_texts(on_progress)
-            hits, is_current = self._hits(query, which, limit)
-            return hits, is_current and generation == self._texts.generation
-
-        hits: Sequence[SearchHit] = ()
-        for _ in range(_LOOKS):
-            hits, is_current = self._reconciler.answer(find)
-            if is_current:
-                break
-        return hits
-
-    def _hits(self, query: Query, which: Filter, limit: int) -> tuple[Sequence[SearchHit], bool]:
-        hits: list[SearchHit] = []
-        for found in self._texts.search(query):
-            row = found and self._index.get(found.session_id)
-            if found is None or (row is None and self._reconciler.look_at(found.session_id)):
-                return hits, False
-            if row is None or not which.matches(row.summary):
-                continue
-            if not self._reconciler.look(row):
-                return hits, False
-            snippet, highlights = query.snippet(found.text.body)
-            place = found.position, found.text.role
-            hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
-            if len(hits) == limit:
-                break
-        return hits, True
+        search = Search(self._index, self._texts, self._reconciler)
+        return search.hits(query, which, limit, on_progress)
 
     def resolve(self, reference: str) -> str:
         """Return the id that a person means: an id, the beginning of one, a title, or "latest".
@@ -1213,6 +1187,7 @@ def _set_up() -> None:
     import localsessions._cleanup
     import localsessions._merge
     import localsessions._repair
+    import localsessions._search
     import localsessions._verify  # noqa: F401
 
     # Each is built at its first use, and set up again as the first one is made and assigned to.

@@ -75,7 +75,7 @@ WAITING = [
     *("localsessions.aio", "localsessions.manager", "localsessions._shapes"),
     *("localsessions._merge", "localsessions._repair", "localsessions._verify"),
     *("localsessions._bulk", "localsessions._trash", "localsessions._cleanup"),
-    *("localsessions._checkpoints", "localsessions._retention"),
+    *("localsessions._search", "localsessions._checkpoints", "localsessions._retention"),
 ]
 
 

@@ -911,27 +911,27 @@ class SessionStore:
         cannot be looked at or moved, the others are, and its error is raised at the end.
 
         Args:
-            max_age: Seconds, or a timedelta.
+            max_age: Seconds, or a timedelta; counted back from the call.
             dry_run: Only say what would be done; the report is the one of a real run.
         """
-        self._refresh(fresh=True)
+        from localsessions._retention import cutoff_of
+
+        self._refuse_closed()
         kinds = int | float | timedelta
         _refuse_other("max_age", max_age, kinds, "a number of seconds or a timedelta")
-        return self._clean(max_age, dry_run=dry_run)
+        cutoff = cutoff_of(utc_now(), max_age)  # now: what becomes old during the look stays
+        return self._clean(cutoff, dry_run=dry_run)
 
     def purge_expired(self, *, dry_run: bool = False) -> CleanupReport:
         """Move sessions to the trash whose ``expires_at`` has passed, but for pinned ones."""
-        self._refresh(fresh=True)
         return self._clean(None, dry_run=dry_run)
 
-    def _clean(self, max_age: float | timedelta | None, *, dry_run: bool) -> CleanupReport:
-        """Decide by what the files say inside the locks, and do it; without an age by expiry."""
+    def _clean(self, cutoff: datetime | None, *, dry_run: bool) -> CleanupReport:
+        """Decide by what the files say inside the locks, and do it; without a cutoff by expiry."""
         from localsessions._cleanup import Cleanup
-        from localsessions._retention import cutoff_of
 
-        now = utc_now()
-        cutoff = None if max_age is None else cutoff_of(now, max_age)
-        cleanup = Cleanup(self._index, self._reconciler, now, cutoff)
+        self._refresh(fresh=True)
+        cleanup = Cleanup(self._index, self._reconciler, utc_now(), cutoff)
         concerned = cleanup.concerned()
         if dry_run:
             for session_id in concerned:

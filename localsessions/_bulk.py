@@ -9,26 +9,14 @@ their stripes, so that each lock is taken about once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
-from pydantic import JsonValue
-
-from localsessions import _codec
-from localsessions._digest import digest_of
-from localsessions._files import (
-    NewVersion,
-    Refusal,
-    SessionFolder,
-    folded,
-    stripe_of,
-    trash_many,
-    write_many,
-)
-from localsessions._index import SessionIndex
-from localsessions._reconcile import Reconciler, Written
+from localsessions._files import FileWritten, SessionFolder, folded, stripe_of
+from localsessions._reconcile import Reconciler
+from localsessions._trash import Trash
+from localsessions._writer import Draft, Writer, draft_of
 from localsessions.errors import (
     DurabilityUnknownError,
     LockTimeoutError,
@@ -37,7 +25,7 @@ from localsessions.errors import (
 )
 from localsessions.models import Fingerprint, Session
 
-__all__ = ["Bulk", "Draft"]
+__all__ = ["Bulk"]
 
 # Each may be a descriptor of a lock; macOS allows 256 of all kinds by default.
 _BATCH_SESSIONS = 128
@@ -48,151 +36,125 @@ _REFUSALS = (SessionError, OSError, RuntimeError)
 T = TypeVar("T")
 
 
-class Draft(NamedTuple):
-    """A session that is to be written, encoded with ``stamps`` as ``data``."""
+class _Version(NamedTuple):
+    draft: Draft
+    former: Fingerprint | None
 
-    session: Session
-    data: bytes
-    stamps: Mapping[str, JsonValue]
+    @property
+    def session_id(self) -> str:
+        return self.draft.session.session_id
 
 
 class Bulk:
-    """One call of a bulk verb.
+    """One call of a bulk verb: whom it sets aside, and what befell whom.
 
     Args:
-        folder: Of the store, and so are the next two.
-        index: See there.
-        reconciler: See there.
-        wake: Called after each batch: something changed.
-
-    Attributes:
-        aside: Sessions that could not be done together with others.
+        folder: Of the store.
+        reconciler: Of the store.
     """
 
-    def __init__(
-        self,
-        folder: SessionFolder,
-        index: SessionIndex,
-        reconciler: Reconciler,
-        wake: Callable[[], object],
-    ) -> None:
+    def __init__(self, folder: SessionFolder, reconciler: Reconciler) -> None:
         self._folder = folder
-        self._index = index
         self._reconciler = reconciler
-        self._wake = wake
         self._errors: dict[str, Exception] = {}
-        self.aside: list[str] = []
+        self._aside: list[str] = []
 
     # -- writing -----------------------------------------------------------------------------
 
     def write(
         self,
         sessions: Collection[Session],
-        draft: Callable[[Session], Draft | None],
+        writer: Writer,
         former: Callable[[Session], Fingerprint | None],
+        alone: Callable[[Session], object],
         again: tuple[type[SessionError], ...] = (),
     ) -> None:
-        """Write sessions that nobody else is changing.
+        """Write sessions in which something was changed.
 
         Args:
             sessions: No two of one id.
-            draft: Encodes one; None where there is nothing to write.
+            writer: Of the store.
             former: Asked inside the lock: what is there now and may be replaced. It raises where
                 the session is to be refused.
+            alone: Does one that was set aside.
             again: Errors of ``former`` for which a session is set aside instead.
         """
         self._refuse_read_only(sessions)
         in_order = sorted(sessions, key=lambda session: stripe_of(session.session_id))
-        drafts = self._drafts(in_order, draft)
-        for batch in _batches(drafts, lambda one: len(one.data)):
+        for batch in _batches(self._drafts(in_order), lambda one: len(one.data)):
             with self._locked([one.session.session_id for one in batch]) as held:
                 mine = [one for one in batch if one.session.session_id in held]
                 checked = list(self._checked(mine, former, again))
-                self._write_batch(list(self._without_twins(checked)))
+                self._write_batch(list(self._without_twins(checked)), writer)
+        by_id = {session.session_id: session for session in sessions}
+        self._each_alone(lambda session_id: alone(by_id[session_id]))
 
-    def _drafts(
-        self, sessions: Iterable[Session], draft: Callable[[Session], Draft | None]
-    ) -> Iterator[Draft]:
+    def _drafts(self, sessions: Iterable[Session]) -> Iterator[Draft]:
         for session in sessions:
-            made = None
+            changed: list[Draft] = []
             with self._noting(session.session_id):
-                made = draft(session)
-            if made is not None:
-                yield made
+                draft = draft_of(session, is_activity=True)
+                changed += [draft] if draft.is_changed else []
+            yield from changed
 
     def _checked(
         self,
         drafts: Iterable[Draft],
         former: Callable[[Session], Fingerprint | None],
         again: tuple[type[SessionError], ...],
-    ) -> Iterator[tuple[Draft, NewVersion]]:
+    ) -> Iterator[_Version]:
         for draft in drafts:
             session_id = draft.session.session_id
             with self._noting(session_id):
                 try:
                     found = former(draft.session)
                 except again:
-                    self.aside.append(session_id)
+                    self._aside.append(session_id)
                     continue
-                if found is not None:
-                    self._drop_spare(session_id)
-                yield draft, NewVersion(session_id, draft.data, found)
+                yield _Version(draft, found)
 
-    def _without_twins(
-        self, batch: Sequence[tuple[Draft, NewVersion]]
-    ) -> Iterator[tuple[Draft, NewVersion]]:
+    def _without_twins(self, batch: Sequence[_Version]) -> Iterator[_Version]:
         """Leave out new sessions that would share a file with another one on some systems."""
         new: dict[str, str] = {}
-        for _, version in batch:
+        for version in batch:
             if version.former is None:
                 new.setdefault(folded(version.session_id), version.session_id)
         try:
             twins = self._reconciler.twins([*new.values()]) if new else {}
         except OSError:  # a sweep that was due failed: it is told of each, and the others go on
-            self.aside += [version.session_id for _, version in batch]
+            self._aside += [version.session_id for version in batch]
             return
-        for draft, version in batch:
+        for version in batch:
             session_id = version.session_id
             if version.former is None and new[folded(session_id)] != session_id:
-                self.aside.append(session_id)  # a new one of this batch, which has no row yet
+                self._aside.append(session_id)  # a new one of this batch, which has no row yet
             elif twin := twins.get(session_id):
                 path = self._folder.path(session_id)
                 self._note(session_id, SessionExistsError(session_id, path=path, existing=twin))
             else:
-                yield draft, version
+                yield version
 
-    def _write_batch(self, batch: Sequence[tuple[Draft, NewVersion]]) -> None:
-        if not batch:
-            return
-        with self._reconciler.changing():
-            outcomes = write_many(self._folder, [version for _, version in batch])
-            written: list[Written] = []
-            for ((session, data, stamps), _), outcome in zip(batch, outcomes, strict=True):
-                if outcome is None:
-                    self.aside.append(session.session_id)
-                    continue
-                if isinstance(outcome, Refusal):
-                    self._note(session.session_id, outcome)
-                    continue
-                # It is visible: memory and index move on with it, come what may.
-                written.append(Written(session, data, outcome, session._base, digest_of(data)))
-                _codec.rebase(session, data, stamps, outcome.fingerprint)
-                if outcome.doubt is not None:
-                    self._note(session.session_id, outcome.doubt)
-            self._reconciler.record_many(written)
-        self._wake()
-
-    def _drop_spare(self, session_id: str) -> None:
-        if (row := self._index.get(session_id)) and row.tail and row.tail.spare:
-            self._folder.drop_spare(row.tail.spare)
+    def _write_batch(self, batch: Sequence[_Version], writer: Writer) -> None:
+        outcomes = writer.write_many(batch) if batch else []
+        for version, outcome in zip(batch, outcomes, strict=True):
+            session_id = version.session_id
+            if outcome is None:
+                self._aside.append(session_id)
+            elif not isinstance(outcome, FileWritten):
+                self._note(session_id, outcome)
+            elif outcome.doubt is not None:
+                self._note(session_id, outcome.doubt)
 
     # -- removing ----------------------------------------------------------------------------
 
-    def remove(self, session_ids: Collection[str], is_due: Callable[[str], bool]) -> None:
-        """Move sessions to the trash that nobody else is changing.
+    def remove(
+        self, session_ids: Collection[str], trash: Trash, is_due: Callable[[str], bool]
+    ) -> None:
+        """Move sessions to the trash.
 
         Args:
             session_ids: Each once.
+            trash: Of the store.
             is_due: Asked inside the lock: whether it is to go. It raises where it is refused.
         """
         self._refuse_read_only(session_ids)
@@ -202,28 +164,22 @@ class Bulk:
                 for session_id in filter(held.__contains__, batch):
                     with self._noting(session_id):
                         due += [session_id] if is_due(session_id) else []
-                self._remove_batch(due)
+                for session_id, error in (trash.put_many(due) if due else {}).items():
+                    self._note(session_id, error)
 
-    def _remove_batch(self, session_ids: Sequence[str]) -> None:
-        if not session_ids:
-            return
-        for session_id in session_ids:
-            self._drop_spare(session_id)
-        with self._reconciler.changing():
-            try:
-                errors = trash_many(self._folder, session_ids, datetime.now(UTC))
-            finally:
-                self._reconciler.record_removals(session_ids)
-                self._wake()
-        for session_id, error in errors.items():
-            self._note(session_id, error)
+        def remove(session_id: str) -> None:
+            with self._folder.lock(session_id):
+                if is_due(session_id):
+                    trash.put(session_id)
+
+        self._each_alone(remove)
 
     # -- what could not be done together -----------------------------------------------------
 
     @contextmanager
     def _locked(self, session_ids: Sequence[str]) -> Iterator[frozenset[str]]:
         with self._folder.lock_free(session_ids) as held:
-            self.aside += [one for one in session_ids if one not in held]
+            self._aside += [one for one in session_ids if one not in held]
             yield held
 
     def _refuse_read_only(self, concerned: Collection[object]) -> None:
@@ -232,13 +188,13 @@ class Bulk:
             with self._folder.lock():
                 pass
 
-    def alone(self, act: Callable[[str], object]) -> None:
+    def _each_alone(self, act: Callable[[str], object]) -> None:
         """Do those that were set aside one by one.
 
         Once somebody was waited for in vain, the others of his stripe are not waited for again.
         """
         stuck: dict[int, LockTimeoutError] = {}
-        for session_id in self.aside:
+        for session_id in self._aside:
             with self._noting(session_id):
                 if error := stuck.get(stripe_of(session_id)):
                     raise LockTimeoutError(error.timeout, session_id=session_id, path=error.path)

@@ -149,6 +149,11 @@ class Growth:
         while len(self._places) > _MOST_REMEMBERED:
             self._places.pop(list(self._places)[0], None)  # noqa: RUF015
 
+    def drop_spare(self, session_id: str) -> None:
+        """Let go of the spare of a session, inside its lock: what comes now is no turn."""
+        if (row := self._index.get(session_id)) and row.tail and row.tail.spare:
+            self._folder.drop_spare(row.tail.spare)
+
     def learn(self, session: Session) -> None:
         """Remember where the runs of a session begin that was just written whole."""
         base = session._base

@@ -13,17 +13,16 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType, UnionType
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from pydantic import JsonValue
 
-from localsessions import _checkpoints, _codec
-from localsessions._digest import begin_digest, block_start, blocks_of, digest_with
+from localsessions import _codec, _edits
 from localsessions._feed import Feed, OnChange, OnError, Watch
-from localsessions._files import Durability, Overtaken, SessionFolder, is_session_id
-from localsessions._growth import Growing, Growth, last_messages
+from localsessions._files import Durability, SessionFolder, is_session_id
+from localsessions._growth import Growth, last_messages
 from localsessions._index import (
     Cursor,
     Filter,
@@ -32,11 +31,10 @@ from localsessions._index import (
     SessionIndex,
     listing_of,
 )
-from localsessions._reconcile import Progress, Reconciler, Written
-from localsessions._retention import cutoff_of, verdict
+from localsessions._reconcile import Progress, Reconciler
+from localsessions._writer import Writer, draft_of, refuse_stranger
 from localsessions.errors import (
     ConflictError,
-    FormatVersionError,
     NotOwnerError,
     SessionExistsError,
     SessionLimitError,
@@ -44,13 +42,9 @@ from localsessions.errors import (
     UnreadableSessionError,
 )
 from localsessions.models import (
-    FORMAT,
-    Base,
     Checkpoint,
-    CleanupAction,
     CleanupReport,
     Finding,
-    Fingerprint,
     Message,
     Order,
     Page,
@@ -59,25 +53,23 @@ from localsessions.models import (
     SessionChange,
     SessionSummary,
     StoreStats,
-    Tail,
     TrashedSession,
     Unreadable,
     format_instant,
     made_id,
-    parse_instant,
     utc_now,
 )
 
 if TYPE_CHECKING:
-    from localsessions._bulk import Bulk, Draft
+    from localsessions._bulk import Bulk
+    from localsessions._trash import Trash
 
-__all__ = ["SessionStore", "expiry_of"]
+__all__ = ["SessionStore"]
 
 _ORDERS = frozenset(get_args(Order))
 _CHANGES = 256
 # A listing looks at each row that it returns; where rows keep moving, this often at most.
 _LOOKS = 10
-_TRIES = 5
 
 
 class SessionStore:
@@ -143,6 +135,9 @@ class SessionStore:
         self._growth = Growth(self._folder, self._index)
         self._last_good = LastGood(self._folder, self._index)
         self._feed = Feed(self._folder, self._reconciler, self._last_good)
+        self._writer = Writer(
+            self._folder, self._index, self._growth, self._reconciler, self._feed.wake
+        )
         self._closed = False
 
     # -- the store itself --------------------------------------------------------------------
@@ -247,21 +242,19 @@ class SessionStore:
             ttl=ttl,
             created_at=now,
             last_activity=now,
-            expires_at=expiry_of(now, ttl),
+            expires_at=_edits.expiry_of(now, ttl),
         )
         return self._create(session, max_live)
 
     def _create(self, session: Session, max_live: int | None = None) -> Session:
-        stamps = _stamps(session, is_activity=False)
-        data = _codec.encode(session, stamps)
+        draft = draft_of(session, is_activity=False)
         with self._lock(session.session_id):
-            path = self.path(session.session_id)
-            if self._folder.fingerprint(session.session_id) is not None:
-                raise SessionExistsError(session.session_id, path=path)
+            self._writer.refuse_existing(session)
             with self._room(session.session_id, max_live):
                 try:
-                    self._write(session, data, stamps, None)
+                    self._writer.write(draft, None)
                 except ConflictError:  # a program without locks was faster
+                    path = self.path(session.session_id)
                     raise SessionExistsError(session.session_id, path=path) from None
         return session
 
@@ -328,13 +321,8 @@ class SessionStore:
             if kept is None:
                 raise
             session = kept
-        self._refuse_stranger(session, user_id)
+        refuse_stranger(session, user_id, self._folder)
         return session
-
-    def _refuse_stranger(self, session: Session, user_id: str | None) -> None:
-        if user_id is not None and session.user_id not in (None, user_id):
-            path = self.path(session.session_id)
-            raise NotOwnerError(session.session_id, user_id, path=path)
 
     def save(
         self, session: Session, *, on_conflict: Literal["raise", "merge"] = "raise"
@@ -369,52 +357,16 @@ class SessionStore:
         """
         _refuse_other("session", session, Session, "a Session, as load() returns")
         _refuse_other_conflict(on_conflict)
-        stamps = _stamps(session, is_activity=True)
-        data = _codec.encode(session, stamps)
-        if _codec.is_unchanged(session, data, stamps):
+        draft = draft_of(session, is_activity=True)
+        if not draft.is_changed:
             self._refuse_closed()
             return session
         with self._lock(session.session_id):
-            theirs = self._theirs(session) if on_conflict == "merge" else None
-            if theirs is not None:
-                self._write_merged(session, theirs)
+            if on_conflict == "merge":
+                self._writer.write_merged(draft)
             else:
-                self._write(session, data, stamps, self._refuse_conflict(session))
+                self._writer.write(draft, self._writer.former_of(session))
         return session
-
-    def _theirs(self, session: Session) -> Session | None:
-        """Return what the file says if that is not what the session was loaded from.
-
-        None also where there is nothing to merge: no file, or a session that was never loaded.
-        """
-        base = session._base
-        found = self._folder.fingerprint(session.session_id)
-        if base is None or found is None or not self._is_changed(session.session_id, base, found):
-            return None
-        theirs = self.load(session.session_id)
-        if theirs.format != FORMAT:
-            path = self.path(session.session_id)
-            raise FormatVersionError(session.session_id, theirs.format, FORMAT, path=path)
-        return theirs
-
-    def _write_merged(self, session: Session, theirs: Session) -> None:
-        """Write what both say together, and let the session be that."""
-        from localsessions._merge import merge
-
-        merged, conflicts = merge(_loaded(session), session, theirs)
-        if conflicts:
-            raise self._conflict(session, theirs, conflicts)
-        stamps = _stamps_of_merge(session, merged)
-        data = _codec.encode(merged, stamps)
-        if _codec.is_unchanged(merged, data, stamps):
-            _take_over(session, merged)
-            return
-        former = self._refuse_conflict(merged)
-        try:
-            self._write(merged, data, stamps, former)
-        finally:
-            if merged._base is not theirs._base:  # it is visible, whatever went wrong after that
-                _take_over(session, merged)
 
     @contextmanager
     def edit(
@@ -441,15 +393,7 @@ class SessionStore:
         with self._lock(session_id):
             session = self.load(session_id, user_id=user_id)
             yield session
-            self._store(session, is_activity=is_activity)
-
-    def _store(self, session: Session, *, is_activity: bool) -> None:
-        """Write a session that was loaded inside the lock, if it was changed."""
-        stamps = _stamps(session, is_activity=is_activity)
-        data = _codec.encode(session, stamps)
-        if not _codec.is_unchanged(session, data, stamps):
-            # Programs that know nothing of our locks may have written meanwhile.
-            self._write(session, data, stamps, self._refuse_conflict(session))
+            self._writer.store(session, is_activity=is_activity)
 
     def append(
         self, session_id: str, *messages: Mapping[str, JsonValue], user_id: str | None = None
@@ -472,92 +416,14 @@ class SessionStore:
             ValueError: A message has no ``role``.
         """
         now = format_instant(utc_now())
-        new = [_message(message, now) for message in messages]
+        new = [_edits.message_of(message, now) for message in messages]
 
         def add(session: Session) -> None:
             session.messages = [*session.messages, *new]
 
-        self._add(session_id, add, user_id=user_id, only_assigns=True)
-        return tuple(new)
-
-    def _add(
-        self,
-        session_id: str,
-        add: Callable[[Session], None],
-        *,
-        user_id: str | None = None,
-        is_activity: bool = True,
-        run_id: str | None = None,
-        only_assigns: bool = False,
-    ) -> SessionSummary:
-        """Change what stands behind the messages, and add some; under the lock.
-
-        ``add`` may be called again: first with a session whose own messages are not there, so that
-        nothing of them is read or written, but for those from the first of the run that it needs.
-        One that ``only_assigns`` fields puts nothing into lists and objects, which are not checked.
-        """
         with self._lock(session_id):
-            growing = self._growth.begin(session_id, run_id)
-            found = growing and self._grow(
-                growing, add, user_id, is_activity=is_activity, is_checked=only_assigns
-            )
-            if found is not None:
-                return found
-            session = self._added(session_id, add, user_id, is_activity=is_activity)
-            if run_id is not None:
-                self._growth.learn(session)
-        return _summary(session)
-
-    def _added(
-        self,
-        session_id: str,
-        add: Callable[[Session], None],
-        user_id: str | None,
-        *,
-        is_activity: bool,
-    ) -> Session:
-        """Load a session, add to it and store it; again where somebody without locks was faster."""
-        tries_left = _TRIES
-        while True:
-            session = self.load(session_id, user_id=user_id)
-            add(session)
-            tries_left -= 1
-            try:
-                self._store(session, is_activity=is_activity)
-            except ConflictError:
-                if not tries_left:
-                    raise
-            else:
-                return session
-
-    def _grow(
-        self,
-        growing: Growing,
-        add: Callable[[Session], None],
-        user_id: str | None,
-        *,
-        is_activity: bool,
-        is_checked: bool,
-    ) -> SessionSummary | None:
-        """Add without what stands before; None: it has to be loaded, nothing was done."""
-        session = growing.session
-        self._refuse_stranger(session, user_id)
-        add(session)
-        stamps = _stamps(session, is_activity=is_activity)
-        data, document = _codec.encode_document(session, stamps, is_checked=is_checked)
-        if _codec.is_unchanged(session, data, stamps):
-            self._growth.keep(growing)
-            return growing.row.summary
-        with self._reconciler.changing():
-            published = self._growth.publish(growing, data, document, stamps)
-            if published is None:
-                return None
-            written, row = published
-            self._reconciler.record_growth(row, growing.row)
-        self._feed.wake()
-        if written.doubt is not None:
-            raise written.doubt
-        return row.summary
+            self._writer.add(session_id, add, user_id=user_id, only_assigns=True)
+        return tuple(new)
 
     def upsert_run(
         self,
@@ -588,14 +454,13 @@ class SessionStore:
             raise ValueError("a run needs a run_id, a text")  # noqa: TRY004
 
         def upsert(session: Session) -> None:
-            places = [at for at, known in enumerate(session.runs) if known["run_id"] == run_id]
-            place = slice(places[0], places[0] + 1) if places else slice(len(session.runs), None)
-            session.runs[place] = [copy.deepcopy(dict(run))]
-            session.messages = _upserted(session.messages, messages, run_id)
+            _edits.upsert_run(session, run_id, run, messages)
 
         # One with an id may take the place of an earlier one.
         has_ids = any("id" in message for message in messages)
-        self._add(session_id, upsert, user_id=user_id, run_id=run_id if has_ids else None)
+        needed = run_id if has_ids else None
+        with self._lock(session_id):
+            self._writer.add(session_id, upsert, user_id=user_id, run_id=needed)
 
     def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
         """Make another agent the current one and record the switch.
@@ -608,22 +473,9 @@ class SessionStore:
 
         def switch_to(session: Session) -> None:
             nonlocal is_switch
-            is_switch = session.current_agent != agent
-            if not is_switch:
-                return
-            context = session.agent_context
-            switch: JsonValue = {
-                "from": session.current_agent,
-                "to": agent,
-                "reason": reason,
-                "timestamp": now,
-            }
-            former = context.get("switches")
-            switches = [*former, switch] if isinstance(former, list) else [switch]
-            times: dict[str, JsonValue] = {"last_switch_at": now, "switches": switches}
-            session.agent_context = {"created_at": now, **context, "current_agent": agent, **times}
+            is_switch = _edits.switch_agent(session, agent, reason, now)
 
-        self._add(session_id, switch_to, is_activity=False)
+        self._change(session_id, switch_to)
         return is_switch
 
     def rename(self, session_id: str, title: str | None, *, made: bool = False) -> SessionSummary:
@@ -662,7 +514,8 @@ class SessionStore:
 
     def _change(self, session_id: str, change: Callable[[Session], None]) -> SessionSummary:
         """Change what is no activity: ``last_activity`` stays, so cleanup is not put off."""
-        return self._add(session_id, change, is_activity=False)
+        with self._lock(session_id):
+            return self._writer.add(session_id, change, is_activity=False)
 
     def fork(
         self, session_id: str, *, at: str | int | None = None, new_id: str | None = None
@@ -681,22 +534,7 @@ class SessionStore:
             LookupError: There is no such message.
             SessionExistsError: ``new_id`` is taken.
         """
-        source = self.load(session_id)
-        count = len(source.messages) if at is None else _position_of(source, at) + 1
-        now = utc_now()
-        fork = source.model_copy(deep=True)
-        fork._base = None
-        fork.session_id = made_id("sess") if new_id is None else new_id
-        fork.messages = fork.messages[:count]
-        last = fork.messages[-1].get("id") if fork.messages else None
-        fork.forked_from = {"session_id": session_id, "message_id": last, "message_count": count}
-        if at is not None:
-            kept = {message.get("run_id") for message in fork.messages}
-            fork.runs = [run for run in fork.runs if run["run_id"] in kept]
-        fork.created_at = fork.last_activity = now
-        fork.pinned, fork.status, fork.revision = False, "active", 0
-        fork.expires_at = expiry_of(now, fork.ttl)
-        return self._create(fork)
+        return self._create(_edits.fork_of(self.load(session_id), at, new_id))
 
     def tail(self, session_id: str, n: int) -> tuple[Message, ...]:
         """Return the last ``n`` messages, in order; fewer when there are not so many.
@@ -752,11 +590,10 @@ class SessionStore:
             )
         for session in chosen:
             session.session_id = session.session_id or made_id("sess")
-        by_id = self._by_id(chosen)
+        self._refuse_same_ids(chosen)
         bulk = self._bulk()
-        bulk.write(chosen, _draft, self._refuse_existing)
-        bulk.alone(lambda session_id: self._create(by_id[session_id]))
-        bulk.raise_errors([*by_id], "stored")
+        bulk.write(chosen, self._writer, self._writer.refuse_existing, self._create)
+        bulk.raise_errors([session.session_id for session in chosen], "stored")
         return chosen
 
     def save_many(
@@ -783,12 +620,15 @@ class SessionStore:
         """
         _refuse_other_conflict(on_conflict)
         chosen = _sessions(sessions)
-        by_id = self._by_id(chosen)
-        bulk = self._bulk()
+        self._refuse_same_ids(chosen)
+
+        def save(session: Session) -> None:
+            self.save(session, on_conflict=on_conflict)
+
         merged = (ConflictError,) if on_conflict == "merge" else ()
-        bulk.write(chosen, _draft, self._refuse_conflict, merged)
-        bulk.alone(lambda session_id: self.save(by_id[session_id], on_conflict=on_conflict))
-        bulk.raise_errors([*by_id], "stored")
+        bulk = self._bulk()
+        bulk.write(chosen, self._writer, self._writer.former_of, save, merged)
+        bulk.raise_errors([session.session_id for session in chosen], "stored")
         return chosen
 
     def delete_many(
@@ -826,13 +666,8 @@ class SessionStore:
             gone.add(session_id)
             return True
 
-        def delete(session_id: str) -> None:
-            if self.delete(session_id, user_id=user_id):
-                gone.add(session_id)
-
         bulk = self._bulk()
-        bulk.remove(chosen, is_there)
-        bulk.alone(delete)
+        bulk.remove(chosen, self._trash(), is_there)
         bulk.raise_errors(chosen, "deleted")
         return tuple(one for one in chosen if one in gone)
 
@@ -840,20 +675,15 @@ class SessionStore:
         from localsessions._bulk import Bulk
 
         self._refuse_closed()
-        return Bulk(self._folder, self._index, self._reconciler, self._feed.wake)
+        return Bulk(self._folder, self._reconciler)
 
-    def _by_id(self, sessions: Sequence[Session]) -> dict[str, Session]:
-        by_id: dict[str, Session] = {}
+    def _refuse_same_ids(self, sessions: Sequence[Session]) -> None:
+        known: set[str] = set()
         for session in sessions:
             self.path(session.session_id)
-            if session.session_id in by_id:
+            if session.session_id in known:
                 raise ValueError(f"two of the sessions have the id {session.session_id!r}")
-            by_id[session.session_id] = session
-        return by_id
-
-    def _refuse_existing(self, session: Session) -> None:
-        if self._folder.fingerprint(session.session_id) is not None:
-            raise SessionExistsError(session.session_id, path=self.path(session.session_id))
+            known.add(session.session_id)
 
     # -- many sessions -----------------------------------------------------------------------
 
@@ -979,36 +809,13 @@ class SessionStore:
         Raises:
             ValueError: ``text`` holds no letter and no digit.
         """
+        from localsessions._search import Search
+
         query = Query(text)
         which = _filter(user_id, agent_id, status, since, until)
         self._refuse_closed()
-
-        hits: Sequence[SearchHit] = ()
-        for _ in range(_LOOKS):
-            hits, is_current = self._indexer.answer(
-                lambda: self._hits(query, which, limit), on_progress
-            )
-            if is_current:
-                return hits
-        # Others write faster than we look: each was there a moment ago, and its file still is.
-        return [hit for hit in hits if self._folder.fingerprint(hit.session.session_id)]
-
-    def _hits(self, query: Query, which: Filter, limit: int) -> tuple[Sequence[SearchHit], bool]:
-        """Return what was found, and whether all of it is what the files say now."""
-        hits: list[SearchHit] = []
-        is_current = True
-        for found in self._texts.search(query):
-            row = found and self._index.get(found.session_id)
-            if found is None or (row is None and self._reconciler.look_at(found.session_id)):
-                is_current = False
-            elif row is not None and which.matches(row.summary):
-                is_current &= self._reconciler.look(row)
-                snippet, highlights = query.snippet(found.text.body)
-                place = found.position, found.text.role
-                hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
-            if len(hits) == limit:
-                break
-        return hits, is_current
+        search = Search(self._index, self._texts, self._reconciler, self._indexer)
+        return search.hits(query, which, limit, on_progress)
 
     def resolve(self, reference: str) -> str:
         """Return the id that a person means: an id, the beginning of one, a title, or "latest".
@@ -1039,14 +846,6 @@ class SessionStore:
             raise ValueError(f"{reference!r} fits more than one session: {names}")
         return fitting[0]
 
-    def _every(self, which: Filter, order: Order = "-last_activity") -> Iterator[SessionSummary]:
-        """Yield every summary that the index has, in order."""
-        after: Cursor | None = None
-        while rows := self._index.page(which, order, 500, after):
-            yield from (row.summary for row in rows)
-            text = self._index.cursor(rows[-1].summary, which, order)
-            after = Cursor.decode(text, listing_of(which, order))
-
     # -- deleting ----------------------------------------------------------------------------
 
     def delete(self, session_id: str, *, user_id: str | None = None) -> bool:
@@ -1069,7 +868,7 @@ class SessionStore:
         with self._lock(session_id):
             is_there = self._is_deletable(session_id, user_id)
             if is_there:
-                self._delete(session_id)
+                self._trash().put(session_id)
         return is_there
 
     def _is_deletable(self, session_id: str, user_id: str | None) -> bool:
@@ -1081,15 +880,10 @@ class SessionStore:
         self._reconciler.look_at(session_id)
         return True
 
-    def _delete(self, session_id: str) -> None:
-        if (row := self._index.get(session_id)) and row.tail and row.tail.spare:
-            self._folder.drop_spare(row.tail.spare)
-        with self._reconciler.changing():
-            try:
-                self._folder.trash(session_id, datetime.now(UTC))
-            finally:
-                self._reconciler.record_removal(session_id)
-                self._feed.wake()
+    def _trash(self) -> Trash:
+        from localsessions._trash import Trash
+
+        return Trash(self._folder, self._growth, self._reconciler, self._feed.wake)
 
     def restore(self, session_id: str) -> Session:
         """Bring the last deleted session of that id back from the trash.
@@ -1102,48 +896,7 @@ class SessionStore:
             UnreadableSessionError: It was unreadable when it was deleted; it is back all the same.
         """
         with self._lock(session_id):
-            is_there = self._folder.fingerprint(session_id) is not None
-            items = [item for item in self._folder.trashed() if item.session_id == session_id]
-            # Checkpoints are restored to a session only, and a session where there is none.
-            for item in sorted(items, key=lambda item: item.checkpoints_only != is_there):
-                if is_there or not item.checkpoints_only:
-                    self._refuse_twin(session_id)
-                    return self._untrash(item)
-        raise SessionNotFoundError(session_id, path=self.save_dir, what="a deleted session")
-
-    def _untrash(self, item: TrashedSession) -> Session:
-        """Bring back what was read before, so that no error of reading comes when it is back."""
-        session_id = item.session_id
-        if item.checkpoints_only:
-            session = self.load(session_id)
-            self._folder.untrash(item)
-            return session
-        try:
-            read = self._folder.read_trashed(item)
-        except UnreadableSessionError:
-            read = None  # a person asked: it comes back as it is
-        with self._reconciler.changing():
-            try:
-                self._folder.untrash(item)
-            except SessionExistsError:
-                raise  # what is there now is not what was to come back
-            except BaseException:  # it may be back all the same; the error goes on its way
-                self._record_return(session_id)
-                raise
-            self._record_return(session_id)
-        if read is None:
-            return self.load(session_id)
-        return _codec.decode(
-            read.data,
-            session_id=session_id,
-            fingerprint=read.fingerprint,
-            settled=False,  # it has another name, and with it other times
-            path=self.path(session_id),
-        )
-
-    def _record_return(self, session_id: str) -> None:
-        self._reconciler.record_return(session_id)
-        self._feed.wake()
+            return self._trash().restore(session_id)
 
     def trash(self) -> Sequence[TrashedSession]:
         """Return the deleted sessions that can be restored, the last deleted first."""
@@ -1153,14 +906,7 @@ class SessionStore:
     def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
         self._refuse_closed()
-        cutoff = cutoff_of(datetime.now(UTC), max_age)  # as finely as deleting tells the time
-        purged = [item for item in self._folder.trashed() if item.deleted_at <= cutoff]
-        for item in purged:
-            with self._lock(item.session_id):
-                self._folder.purge(item)
-        if purged:
-            self._folder.sync_trash(purged[-1].session_id)
-        return purged
+        return self._trash().empty(max_age)
 
     def cleanup(self, *, max_age: float | timedelta, dry_run: bool = False) -> CleanupReport:
         """Move sessions to the trash whose last activity is longer ago than ``max_age``.
@@ -1170,64 +916,36 @@ class SessionStore:
         cannot be looked at or moved, the others are, and its error is raised at the end.
 
         Args:
-            max_age: Seconds, or a timedelta.
+            max_age: Seconds, or a timedelta; counted back from the call.
             dry_run: Only say what would be done; the report is the one of a real run.
         """
-        self._refresh(fresh=True)
-        now = utc_now()
+        from localsessions._retention import cutoff_of
+
+        self._refuse_closed()
         kinds = int | float | timedelta
         _refuse_other("max_age", max_age, kinds, "a number of seconds or a timedelta")
-        cutoff = cutoff_of(now, max_age)
-        concerned = self._reconciler.answer(
-            lambda: [
-                one.session_id
-                for which in (Filter(until=cutoff), Filter(since=now))
-                for one in self._every(which, "last_activity")
-            ]
-        )
-        actions = self._clean(concerned, now, dry_run=dry_run, cutoff=cutoff)
-        return CleanupReport(cutoff, dry_run, actions)
+        cutoff = cutoff_of(utc_now(), max_age)  # now: what becomes old during the look stays
+        return self._clean(cutoff, dry_run=dry_run)
 
     def purge_expired(self, *, dry_run: bool = False) -> CleanupReport:
         """Move sessions to the trash whose ``expires_at`` has passed, but for pinned ones."""
-        self._refresh(fresh=True)
-        now = utc_now()
-        expired = self._reconciler.answer(lambda: self._index.expired(now))
-        actions = self._clean(expired, now, dry_run=dry_run, cutoff=None)
-        return CleanupReport(now, dry_run, actions)
+        return self._clean(None, dry_run=dry_run)
 
-    def _clean(
-        self,
-        session_ids: Sequence[str],
-        now: datetime,
-        *,
-        dry_run: bool,
-        cutoff: datetime | None,
-    ) -> tuple[CleanupAction, ...]:
+    def _clean(self, cutoff: datetime | None, *, dry_run: bool) -> CleanupReport:
         """Decide by what the files say inside the locks, and do it; without a cutoff by expiry."""
-        actions: dict[str, CleanupAction] = {}
+        from localsessions._cleanup import Cleanup
 
-        def is_due(session_id: str) -> bool:
-            summary = self._reconciler.look_at(session_id)
-            action = None if summary is None else verdict(summary, now, cutoff)
-            if action is not None:
-                actions[session_id] = action
-            return action is not None and action.deleted
-
-        def clean(session_id: str) -> None:
-            with self._lock(session_id):
-                if is_due(session_id):
-                    self._delete(session_id)
-
+        self._refresh(fresh=True)
+        cleanup = Cleanup(self._index, self._reconciler, utc_now(), cutoff)
+        concerned = cleanup.concerned()
         if dry_run:
-            for session_id in session_ids:
-                is_due(session_id)
-        elif session_ids:
+            for session_id in concerned:
+                cleanup.is_due(session_id)
+        elif concerned:
             bulk = self._bulk()
-            bulk.remove(session_ids, is_due)
-            bulk.alone(clean)
-            bulk.raise_first(session_ids)
-        return tuple(actions[one] for one in session_ids if one in actions)
+            bulk.remove(concerned, self._trash(), cleanup.is_due)
+            bulk.raise_first(concerned)
+        return cleanup.report(concerned, dry_run=dry_run)
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -1324,6 +1042,8 @@ class SessionStore:
             SessionNotFoundError: There is no such session.
             UnstorableValueError: A value would be lost or changed; nothing was written.
         """
+        from localsessions import _checkpoints
+
         made = _checkpoints.made(session_id, data)
         encoded = _checkpoints.encode(made)
         with self._lock(session_id):
@@ -1346,6 +1066,8 @@ class SessionStore:
             SessionNotFoundError: There is no such checkpoint.
             UnreadableSessionError: Its file is no checkpoint.
         """
+        from localsessions import _checkpoints
+
         name = self._checkpoint_name(session_id, checkpoint_id)
         try:
             data, path = self._folder.read_checkpoint(session_id, name)
@@ -1416,16 +1138,7 @@ class SessionStore:
         from localsessions._repair import repair
 
         self._refuse_closed()
-        return repair(finding, self._folder, self._reconciler, self._put)
-
-    def _put(self, session: Session, is_new: bool) -> None:
-        """Write a session inside its lock, even where nothing was changed; no activity."""
-        former = None if is_new else self._refuse_conflict(session)
-        stamps = _stamps(session, is_activity=False)
-        data = _codec.encode(session, stamps)
-        if is_new:
-            session._base = None  # what it was read from is another file, and stays
-        self._write(session, data, stamps, former)
+        return repair(finding, self._folder, self._reconciler, self._writer.put)
 
     def reindex(self, *, on_progress: Progress | None = None) -> int:
         """Throw the index away and make it anew from the files; return how many there are."""
@@ -1471,79 +1184,15 @@ class SessionStore:
         self._refuse_closed()
         self._reconciler.refresh(fresh=fresh)
 
-    def _refuse_conflict(self, session: Session) -> Fingerprint | None:
-        """Return the file's fingerprint if it still holds what the session was loaded from."""
-        base = session._base
-        found = self._folder.fingerprint(session.session_id)
-        if found is None and base is None:
-            return None
-        if found is None or base is None:
-            raise self._conflict(session, None if found is None else self.load(session.session_id))
-        if self._is_changed(session.session_id, base, found):
-            raise self._conflict(session, self.load(session.session_id))
-        return found
-
-    def _is_changed(self, session_id: str, base: Base, found: Fingerprint) -> bool:
-        if found == base.fingerprint and base.settled:
-            return False
-        return self._folder.read(session_id).data != base.data
-
-    def _conflict(
-        self, session: Session, found: Session | None, conflicts: tuple[str, ...] = ()
-    ) -> ConflictError:
-        return ConflictError(
-            session.session_id,
-            path=self.path(session.session_id),
-            expected=_summary(_loaded(session)) if session._base else None,
-            found=_summary(found) if found else None,
-            conflicts=conflicts,
-        )
-
-    def _write(
-        self,
-        session: Session,
-        data: bytes,
-        stamps: Mapping[str, JsonValue],
-        former: Fingerprint | None,
-    ) -> None:
-        if former is None:
-            self._refuse_twin(session.session_id)
-        base = session._base
-        end = _codec.common_end(base, data) if former else None
-        row = self._row(session.session_id, former) if former else None
-        spare = row.tail.spare if row and row.tail else None
-        if spare and end is None:
-            self._folder.drop_spare(spare)
-        tail = None if end is None else Tail(end, spare)
-        digest = _begin_digest(data, base, row, end)
-        with self._reconciler.changing():
-            try:
-                written = self._folder.write(session.session_id, data, former, tail)
-            except Overtaken:
-                raise self._conflict(session, self.get(session.session_id)) from None
-            # From here on the content is visible: memory and index move on with it, come what may.
-            _codec.rebase(session, data, stamps, written.fingerprint)
-            self._reconciler.record(Written(session, data, written, base, digest()))
-        self._feed.wake()
-        if written.doubt is not None:
-            raise written.doubt
-
-    def _row(self, session_id: str, former: Fingerprint) -> IndexRow | None:
-        """Return what the index says of the very file that has a fingerprint."""
-        row = self._index.get(session_id)
-        return row if row and row.fingerprint == former else None
-
-    def _refuse_twin(self, session_id: str) -> None:
-        """Refuse an id that macOS or Windows would give the file of another one."""
-        if twin := self._reconciler.twins([session_id]).get(session_id):
-            raise SessionExistsError(session_id, path=self.path(session_id), existing=twin)
-
 
 def _set_up() -> None:
     """Do what importing the package put off; a fork in the middle of that would hang the child."""
     import localsessions._bulk
+    import localsessions._checkpoints
+    import localsessions._cleanup
     import localsessions._merge
     import localsessions._repair
+    import localsessions._search
     import localsessions._verify  # noqa: F401
 
     # Each is built at its first use, and set up again as the first one is made and assigned to.
@@ -1552,58 +1201,6 @@ def _set_up() -> None:
     session.title, session.expires_at, session.messages = "first", session.created_at, []
     times = session.model_dump(include={"created_at", "last_activity", "updated_at"})
     SessionSummary.model_validate({"session_id": "first", **times})
-
-
-def _summary(session: Session) -> SessionSummary:
-    return _codec.summarize(session, len(session._base.data) if session._base else 0)
-
-
-def _begin_digest(
-    data: bytes, base: Base | None, row: IndexRow | None, end: int | None
-) -> Callable[[], bytes]:
-    """Begin to hash a file that says what ``base`` said up to ``end``, by that one's row."""
-    if base is None or row is None or end is None or not row.settled:
-        return begin_digest(data)
-    start = block_start(end)
-    former, blocks = blocks_of(base.data[start:], start), blocks_of(data[start:], start)
-    digest = digest_with(row.digest, former, blocks)
-    return lambda: digest
-
-
-def _loaded(session: Session) -> Session:
-    """Return a session as it was loaded; it was."""
-    base = session._base
-    assert base is not None  # noqa: S101  (for the type checker: the caller looked)
-    return _codec.decode(base.data, session_id=session.session_id, fingerprint=base.fingerprint)
-
-
-def _take_over(session: Session, merged: Session) -> None:
-    """Let the caller's object be what was merged, and stand on what that stands on."""
-    for name in Session.model_fields:
-        setattr(session, name, getattr(merged, name))
-    session._extra, session._base = merged._extra, merged._base
-
-
-def _stamps_of_merge(session: Session, merged: Session) -> dict[str, JsonValue]:
-    """Return what writing a merge sets; nobody's activity is put back."""
-    is_activity = "last_activity" in _stamps(session, is_activity=True)
-    stamps = _stamps(merged, is_activity=False)
-    now = str(stamps["updated_at"])
-    if is_activity and parse_instant(now) > merged.last_activity:
-        stamps["last_activity"] = now
-    return stamps
-
-
-def _stamps(session: Session, *, is_activity: bool) -> dict[str, JsonValue]:
-    """Return what a write sets: time and revision and, where it is activity, its time."""
-    now = format_instant(utc_now())
-    stamps: dict[str, JsonValue] = {"updated_at": now, "revision": session.revision + 1}
-    base = session._base
-    if is_activity and base is not None:
-        spelled = base.times.get("last_activity")
-        if spelled is None or parse_instant(spelled) == session.last_activity:
-            stamps["last_activity"] = now
-    return stamps
 
 
 def _refuse_other(name: str, value: object, kind: type | UnionType, what: str) -> None:
@@ -1622,87 +1219,6 @@ def _sessions(sessions: Iterable[Session]) -> tuple[Session, ...]:
     for session in chosen:
         _refuse_other("a session", session, Session, "a Session")
     return chosen
-
-
-def _draft(session: Session) -> Draft | None:
-    """Encode a session for writing; None where nothing was changed."""
-    from localsessions._bulk import Draft
-
-    stamps = _stamps(session, is_activity=True)
-    data = _codec.encode(session, stamps)
-    return None if _codec.is_unchanged(session, data, stamps) else Draft(session, data, stamps)
-
-
-def _message(message: Mapping[str, JsonValue], now: str) -> Message:
-    _refuse_other("a message", message, Mapping, "an object, as in {'role': 'user'}")
-    if not isinstance(message.get("role"), str):
-        raise ValueError("a message needs a role, a text, as in {'role': 'user', 'content': 'Hi'}")  # noqa: TRY004
-    made: Message = {} if "id" in message else {"id": made_id("msg")}
-    try:
-        made.update((key, _copied(value)) for key, value in message.items())
-    except RecursionError:  # it contains itself, perhaps, which is refused by its place
-        made.update(copy.deepcopy(dict(message)))
-    made.setdefault("created_at", now)
-    return made
-
-
-def _copied(value: JsonValue) -> JsonValue:
-    """Return JSON with containers of its own; what is not JSON stays, and is refused later."""
-    if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_copied(item) for item in value]
-    return value
-
-
-def _upserted(
-    messages: Sequence[Message], new: Sequence[Mapping[str, JsonValue]], run_id: str
-) -> list[Message]:
-    """Return messages with each new one of a run in the place of its elder, or at the end."""
-    places = {
-        message_id: at
-        for at, message in enumerate(messages)
-        if message.get("run_id") == run_id and isinstance(message_id := message.get("id"), str)
-    }
-    made, now = list(messages), format_instant(utc_now())
-    for given in new:
-        message_id = given.get("id")
-        known = places.get(message_id) if isinstance(message_id, str) else None
-        place = len(made) if known is None else known
-        elder = made[place] if place < len(made) else {}
-        message = {**given, "run_id": run_id}
-        if "created_at" in elder:
-            message.setdefault("created_at", elder["created_at"])
-        made[place : place + 1] = [_message(message, now)]
-    return made
-
-
-def expiry_of(now: datetime, ttl: float | None) -> datetime | None:
-    """Return the instant ``ttl`` seconds later; None, which is never, for None or 0 and less.
-
-    Raises:
-        ValueError: It lies beyond all times.
-    """
-    if ttl is None or not ttl > 0:
-        return None
-    try:
-        return now + timedelta(seconds=ttl)
-    except OverflowError:
-        raise ValueError(
-            f"ttl of {ttl!r} seconds ends beyond all times; None means never"
-        ) from None
-
-
-def _position_of(session: Session, at: str | int) -> int:
-    if isinstance(at, int):
-        if 0 <= at < len(session.messages):
-            return at
-        count = len(session.messages)
-        raise LookupError(f"session {session.session_id!r} has {count} messages, none at {at}")
-    for position, message in enumerate(session.messages):
-        if message.get("id") == at:
-            return position
-    raise LookupError(f"session {session.session_id!r} has no message with the id {at!r}")
 
 
 def _filter(

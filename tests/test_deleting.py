@@ -211,6 +211,22 @@ def test_a_session_that_wakes_up_meanwhile_is_kept(
     assert (folder / "a.json").exists()
 
 
+def test_cleanup_leaves_what_became_old_while_the_folder_was_looked_at(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age, sweep = timedelta(days=30), store._reconciler.sweep
+    store.create("a")
+
+    def grow_old_and_sweep() -> None:
+        with store.edit("a") as session:
+            session.last_activity = datetime.now(UTC) - age
+        sweep()
+
+    monkeypatch.setattr(store._reconciler, "sweep", lambda _: grow_old_and_sweep())
+    assert store.cleanup(max_age=age).actions == ()
+    assert store.get("a") is not None
+
+
 def test_a_cleanup_goes_on_where_one_session_is_held_and_then_says_so(folder: Path) -> None:
     with SessionStore(folder, lock_timeout=0.05) as store:
         for name in "abc":

@@ -74,7 +74,8 @@ WAITING = [
     *("asyncio", "logging", "tempfile", "email", "importlib.metadata"),
     *("localsessions.aio", "localsessions.manager", "localsessions._shapes"),
     *("localsessions._merge", "localsessions._repair", "localsessions._verify"),
-    "localsessions._bulk",
+    *("localsessions._bulk", "localsessions._trash", "localsessions._cleanup"),
+    *("localsessions._search", "localsessions._checkpoints", "localsessions._retention"),
 ]
 
 

@@ -71,7 +71,7 @@ BREAKAGES = (
     ),
     Mutation(
         "an emptied trash is not synced",
-        "localsessions/store.py",
+        "localsessions/_trash.py",
         "            self._folder.sync_trash(purged[-1].session_id)\n",
         "            pass\n",
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[empty_trash with checkpoints-full]",
@@ -107,7 +107,7 @@ BREAKAGES = (
     ),
     Mutation(
         "emptying the trash is acknowledged before the disk knows it",
-        "localsessions/store.py",
+        "localsessions/_trash.py",
         "            self._folder.sync_trash(purged[-1].session_id)\n",
         "            pass\n",
         "tests/proof/test_power_cuts.py::test_what_a_verb_did_is_there_after_a_cut_right_after_it[ext4]",
@@ -490,7 +490,7 @@ BREAKAGES = (
     ),
     Mutation(
         "the hash of a file is made of that of a row that cannot be believed",
-        "localsessions/store.py",
+        "localsessions/_writer.py",
         "or end is None or not row.settled:",
         "or end is None:",
         "tests/test_saving.py::test_a_row_that_cannot_be_believed_gives_no_hash[set_state]",

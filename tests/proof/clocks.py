@@ -19,8 +19,9 @@ __all__ = ["YEAR", "clock", "work_at_another_time"]
 
 YEAR = 365 * 86400
 WHERE_INSTANTS_ARE_MADE = (
-    "localsessions.models.datetime", "localsessions.store.datetime", "localsessions._bulk.datetime",
-)  # fmt: skip
+    "localsessions.models.datetime",
+    "localsessions._trash.datetime",
+)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from unittest import mock
 
 from localsessions import Session, SessionError, SessionStore
 from localsessions._files.locks import StripedLocks
+from localsessions._writer import Writer
 from proof.history import Recorder, rows_of, version_of
 from proof.register import OK
 
@@ -199,7 +200,7 @@ def broken(what: str) -> Iterator[None]:
             stack.enter_context(mock.patch.object(StripedLocks, "hold_free", all_free))
             stack.enter_context(mock.patch.object(StripedLocks, "check"))
         if what == "compare":
-            stack.enter_context(mock.patch.object(SessionStore, "_is_changed", return_value=False))
+            stack.enter_context(mock.patch.object(Writer, "_is_changed", return_value=False))
         yield
 
 

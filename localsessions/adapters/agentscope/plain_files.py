@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from localsessions import ConflictError, Session, SessionNotFoundError, SessionStore
 from localsessions._codec import encode, parse_json
+from localsessions._writer import Draft
 from localsessions.adapters.agentscope.modules import State, states_in
 from localsessions.models import Base
 
@@ -102,5 +103,5 @@ def take_over(store: SessionStore, session_id: str, states: States) -> bool:
         # The log of changes is told of a session that said nothing: it reads what was replaced,
         # and these bytes may be none that the store can read.
         session._base = Base(b"{}", read.fingerprint, keys=(), times={})
-        store._write(session, encode(session), {}, read.fingerprint)
+        store._writer.write(Draft(session, encode(session), {}), read.fingerprint)
     return True

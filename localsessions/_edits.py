@@ -1,0 +1,152 @@
+"""What the verbs change in a session, in memory; pure: no file and no lock.
+
+What a caller gives is checked and copied here: nothing of it is shared with what is stored.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+
+from localsessions.models import Message, Session, format_instant, made_id, utc_now
+
+__all__ = ["expiry_of", "fork_of", "message_of", "switch_agent", "upsert_run"]
+
+
+def message_of(given: Mapping[str, JsonValue], now: str) -> Message:
+    """Return a message as it is stored, with an ``id`` and ``created_at``.
+
+    Raises:
+        TypeError: It is no object.
+        ValueError: It has no ``role``.
+    """
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"a message must be an object, as in {{'role': 'user'}}, not {type(given).__name__}"
+        )
+    if not isinstance(given.get("role"), str):
+        raise ValueError("a message needs a role, a text, as in {'role': 'user', 'content': 'Hi'}")  # noqa: TRY004
+    made: Message = {} if "id" in given else {"id": made_id("msg")}
+    try:
+        made.update((key, _copied(value)) for key, value in given.items())
+    except RecursionError:  # it contains itself, perhaps, which is refused by its place
+        made.update(copy.deepcopy(dict(given)))
+    made.setdefault("created_at", now)
+    return made
+
+
+def _copied(value: JsonValue) -> JsonValue:
+    """Return JSON with containers of its own; what is not JSON stays, and is refused later."""
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_copied(item) for item in value]
+    return value
+
+
+def upsert_run(
+    session: Session,
+    run_id: str,
+    run: Mapping[str, JsonValue],
+    messages: Sequence[Mapping[str, JsonValue]],
+) -> None:
+    """Put a run in the place of its elder, or at the end, and each of its messages likewise."""
+    places = [at for at, known in enumerate(session.runs) if known["run_id"] == run_id]
+    place = slice(places[0], places[0] + 1) if places else slice(len(session.runs), None)
+    session.runs[place] = [copy.deepcopy(dict(run))]
+    session.messages = _upserted(session.messages, messages, run_id)
+
+
+def _upserted(
+    messages: Sequence[Message], new: Sequence[Mapping[str, JsonValue]], run_id: str
+) -> list[Message]:
+    """Return messages with each new one of a run in the place of its elder, or at the end."""
+    places = {
+        message_id: at
+        for at, message in enumerate(messages)
+        if message.get("run_id") == run_id and isinstance(message_id := message.get("id"), str)
+    }
+    made, now = list(messages), format_instant(utc_now())
+    for given in new:
+        message_id = given.get("id")
+        known = places.get(message_id) if isinstance(message_id, str) else None
+        place = len(made) if known is None else known
+        elder = made[place] if place < len(made) else {}
+        message = {**given, "run_id": run_id}
+        if "created_at" in elder:
+            message.setdefault("created_at", elder["created_at"])
+        made[place : place + 1] = [message_of(message, now)]
+    return made
+
+
+def switch_agent(session: Session, agent: str, reason: str | None, now: str) -> bool:
+    """Make an agent the current one and record the switch; False where it is that already."""
+    if session.current_agent == agent:
+        return False
+    context = session.agent_context
+    switch: JsonValue = {
+        "from": session.current_agent,
+        "to": agent,
+        "reason": reason,
+        "timestamp": now,
+    }
+    former = context.get("switches")
+    switches = [*former, switch] if isinstance(former, list) else [switch]
+    times: dict[str, JsonValue] = {"last_switch_at": now, "switches": switches}
+    session.agent_context = {"created_at": now, **context, "current_agent": agent, **times}
+    return True
+
+
+def fork_of(source: Session, at: str | int | None, new_id: str | None) -> Session:
+    """Return a new session of the messages up to one; see ``SessionStore.fork``.
+
+    Raises:
+        LookupError: There is no such message.
+    """
+    count = len(source.messages) if at is None else _position_of(source, at) + 1
+    now = utc_now()
+    fork = source.model_copy(deep=True)
+    fork._base = None
+    fork.session_id = made_id("sess") if new_id is None else new_id
+    fork.messages = fork.messages[:count]
+    last = fork.messages[-1].get("id") if fork.messages else None
+    origin: dict[str, JsonValue] = {"session_id": source.session_id, "message_id": last}
+    fork.forked_from = {**origin, "message_count": count}
+    if at is not None:
+        kept = {message.get("run_id") for message in fork.messages}
+        fork.runs = [run for run in fork.runs if run["run_id"] in kept]
+    fork.created_at = fork.last_activity = now
+    fork.pinned, fork.status, fork.revision = False, "active", 0
+    fork.expires_at = expiry_of(now, fork.ttl)
+    return fork
+
+
+def _position_of(session: Session, at: str | int) -> int:
+    if isinstance(at, int):
+        if 0 <= at < len(session.messages):
+            return at
+        count = len(session.messages)
+        raise LookupError(f"session {session.session_id!r} has {count} messages, none at {at}")
+    for position, message in enumerate(session.messages):
+        if message.get("id") == at:
+            return position
+    raise LookupError(f"session {session.session_id!r} has no message with the id {at!r}")
+
+
+def expiry_of(now: datetime, ttl: float | None) -> datetime | None:
+    """Return the instant ``ttl`` seconds later; None, which is never, for None or 0 and less.
+
+    Raises:
+        ValueError: It lies beyond all times.
+    """
+    if ttl is None or not ttl > 0:
+        return None
+    try:
+        return now + timedelta(seconds=ttl)
+    except OverflowError:
+        raise ValueError(
+            f"ttl of {ttl!r} seconds ends beyond all times; None means never"
+        ) from None

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from localsessions.models import Fingerprint
 
 __all__ = [
+    "EDITING",
+    "READING",
     "closing",
     "discard",
     "fingerprint_of",
@@ -34,10 +36,13 @@ __all__ = [
     "write_new",
 ]
 
-_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-_EVERYWHERE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-READING = _READ | _EVERYWHERE
+# Never through a planted link, never for a child that is started meanwhile; bytes as they are.
+_OURS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY"))
+# What is there may be a FIFO, at which nobody waits for the other end.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+READING = os.O_RDONLY | _AT_ONCE | _OURS
+EDITING = os.O_RDWR | _AT_ONCE | _OURS
+_MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
 # ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: somebody has the file open.
 _WINDOWS_BUSY = (5, 32, 33)
 _WINDOWS_PATIENCE = 2.0
@@ -107,7 +112,7 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
             same file, whose pages the kernel may have dropped (PostgreSQL's fsyncgate, 2018).
     """
     try:
-        fd = os.open(path, _WRITE | _EVERYWHERE, 0o600)
+        fd = os.open(path, _MAKING, 0o600)
     except KeyboardInterrupt:  # it came in the middle of the call, which made the file
         discard(path)
         raise

@@ -23,8 +23,6 @@ from localsessions.models import Fingerprint, Spare
 __all__ = ["CAN_LEASE", "Refused", "brought_up_to_date"]
 
 CAN_LEASE = sys.platform == "linux"
-_EDIT = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_EDIT |= getattr(os, "O_CLOEXEC", 0)
 # Errors that mean "not on this file system", of leases and of hard links.
 _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -41,7 +39,7 @@ def brought_up_to_date(path: str, spare: Spare, end: bytes, *, mtime_ns: int) ->
         OSError: It is neither the old nor the new version, and no longer of use.
     """
     try:
-        fd = os.open(path, _EDIT)
+        fd = os.open(path, durable.EDITING)
     except OSError as error:
         raise Refused("the spare is gone") from error
     with durable.closing(fd, path):

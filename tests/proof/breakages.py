@@ -342,8 +342,8 @@ BREAKAGES = (
     Mutation(
         "a pipe in the place of a session is waited for",
         "localsessions/_files/durable.py",
-        ' | getattr(os, "O_NONBLOCK", 0)\n_WRITE',
-        "\n_WRITE",
+        "READING = os.O_RDONLY | _AT_ONCE | _OURS",
+        "READING = os.O_RDONLY | _OURS",
         "tests/proof/test_hostile_places.py::test_nothing_outside_is_touched_and_nothing_hangs[places0]",
     ),
     # damage of the index, versions

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from localsessions import _codec
 from localsessions._digest import block_start, blocks_of, digest_with, from_block
-from localsessions._files import FileWritten, SessionFolder, folded
+from localsessions._files import FileWritten, SessionFolder, folded, read_ends
 from localsessions._index import IndexRow, SessionIndex
 from localsessions.models import Fingerprint, Message, Session, Tail
 
@@ -101,7 +101,7 @@ class Growth:
     def _read_from(self, row: IndexRow, at: int, start: int) -> Growing | None:
         """Return the ends of a session, with the messages behind ``at``, where one ends."""
         session_id = row.summary.session_id
-        ends = self._folder.read_ends(session_id, row.fingerprint, _HEAD_BYTES, start)
+        ends = read_ends(self._folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
         if ends is None:
             return None
         head, end = ends
@@ -223,7 +223,7 @@ def last_messages(
     reach = _END_BYTES
     while reach < row.tail.at:
         start = row.tail.at - reach
-        ends = folder.read_ends(session_id, row.fingerprint, _HEAD_BYTES, start)
+        ends = read_ends(folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
         if ends is None:
             return None
         cut = _codec.last_messages_begin(ends[1][:reach], count)

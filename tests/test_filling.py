@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localsessions import SessionStore, _codec
-from localsessions._files.folder import FileRead
+from localsessions._files import FileRead
 from localsessions._index import IndexRow
 from localsessions._summary import summarized
 from localsessions.errors import UnreadableSessionError

@@ -6,7 +6,7 @@ It deals in bytes and file names and knows neither sessions nor the index::
     durable    the operating system's calls, in the order that survives a power cut
     locks      256 striped locks, between threads and between processes
     kept       copies of the last good versions
-    glance     reading many files in a row
+    reading    one whole version of a file
     scan       a look at the whole folder
     folder     SessionFolder, which puts them together
     batch      many sessions written or moved to the trash in one round of syncs
@@ -17,13 +17,13 @@ Nothing outside this room opens, renames or removes a file of the store but SQLi
 from localsessions._files.batch import NewVersion, Refusal, trash_many, write_many
 from localsessions._files.folder import (
     Durability,
-    FileRead,
     FileWritten,
     Overtaken,
     SessionFolder,
 )
 from localsessions._files.locks import stripe_of
 from localsessions._files.names import file_stem, folded, is_session_id, session_id_of
+from localsessions._files.reading import FileRead, read_ends
 from localsessions._files.scan import Scan
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "file_stem",
     "folded",
     "is_session_id",
+    "read_ends",
     "session_id_of",
     "stripe_of",
     "trash_many",

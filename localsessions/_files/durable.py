@@ -22,8 +22,10 @@ __all__ = [
     "READING",
     "closing",
     "discard",
+    "fingerprint_at",
     "fingerprint_of",
     "is_folder",
+    "is_same_file",
     "make_folder",
     "open_regular",
     "read_at",
@@ -62,6 +64,17 @@ def fingerprint_of(status: os.stat_result) -> Fingerprint:
         status.st_ctime_ns,
         status.st_ino & _LARGEST,
     )
+
+
+def fingerprint_at(path: str) -> Fingerprint | None:
+    """Return what stat says of a path, links not followed; None when nothing is there."""
+    status = status_of(path)
+    return None if status is None else fingerprint_of(status)
+
+
+def is_same_file(one: Fingerprint, other: Fingerprint) -> bool:
+    """Tell whether only names were given and taken in between, which moves ctime."""
+    return one[:2] == other[:2] and one.inode == other.inode
 
 
 def open_regular(path: str) -> int:

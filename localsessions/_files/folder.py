@@ -27,22 +27,21 @@ from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from localsessions._files import durable
-from localsessions._files.glance import glance
 from localsessions._files.kept import KeptVersions
 from localsessions._files.locks import StripedLocks, stripe_of
 from localsessions._files.names import file_stem, is_session_id, session_id_of
+from localsessions._files.reading import FileRead, glance, read_whole
 from localsessions._files.scan import Scan, scan
 from localsessions._files.spares import CAN_LEASE, Refused, brought_up_to_date
 from localsessions.errors import (
     DurabilityUnknownError,
     SessionExistsError,
     SessionNotFoundError,
-    UnreadableSessionError,
     UnstorableValueError,
 )
 from localsessions.models import Fingerprint, Spare, Tail, TrashedSession
 
-__all__ = ["Durability", "FileRead", "FileWritten", "Going", "Overtaken", "SessionFolder"]
+__all__ = ["Durability", "FileWritten", "Going", "Overtaken", "SessionFolder"]
 
 Durability: TypeAlias = Literal["full", "fast"]
 
@@ -52,33 +51,8 @@ _STAMP = "%Y%m%dT%H%M%S%fZ"
 _STAMPED = r"[0-9]{8}T[0-9]{12}Z"
 _SPARE = ".spare"
 _MOST_SPARES = 32
-_READ_TRIES = 5
-_READ_PAUSE = 0.004
-# Faults of one file, not of the process: the session is unreadable and all others are well.
-_FILE_FAULTS = {
-    errno.EACCES: "no permission to read it",
-    errno.EPERM: "no permission to read it",
-    errno.ELOOP: "it is a symbolic link, which is not followed",
-    errno.EINVAL: "it is not a regular file",
-    errno.EISDIR: "it is a folder",
-    errno.ENXIO: "it is not a regular file",
-    errno.ENODEV: "it is not a regular file",
-    errno.EIO: "the disk failed to read it",
-}
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-
-
-class FileRead(NamedTuple):
-    """One whole version of a file.
-
-    ``settled`` says that a later change cannot leave the fingerprint as it is; a file younger
-    than the grain of the file system's clock is not (git calls such an entry racy).
-    """
-
-    data: bytes
-    fingerprint: Fingerprint
-    settled: bool
 
 
 class FileWritten(NamedTuple):
@@ -295,10 +269,7 @@ class SessionFolder:
         """Return what stat says of the session's file; None when it is not there."""
         return self.fingerprint_at(self.path(session_id))
 
-    def fingerprint_at(self, path: str) -> Fingerprint | None:
-        """Return what stat says of a path, links not followed; None when nothing is there."""
-        status = durable.status_of(path)
-        return None if status is None else durable.fingerprint_of(status)
+    fingerprint_at = staticmethod(durable.fingerprint_at)
 
     def scan(self, known: MutableMapping[str, str] | None = None) -> Scan:
         """Look at the whole folder, one ``stat`` a file, for what is not as ``known``."""
@@ -314,7 +285,7 @@ class SessionFolder:
         """
         path = self.path(session_id)
         try:
-            read = self._read_at(path, session_id)
+            read = read_whole(path, session_id, self._max_file_bytes)
         except FileNotFoundError:
             raise SessionNotFoundError(session_id, path=path) from None
         self.files_read += 1
@@ -325,50 +296,10 @@ class SessionFolder:
 
         It is one whole version only if the fingerprint is the same afterwards: whoever asks looks.
         """
-        if (found := glance(path, self._max_file_bytes)) is None:
-            return None
-        self.files_read += 1
-        return FileRead(found.data, found.fingerprint, _is_settled(found.fingerprint))
-
-    def _read_at(self, path: str, session_id: str) -> FileRead:
-        for _ in range(_READ_TRIES):
-            try:
-                read = self._read_once(path, session_id)
-            except FileNotFoundError:
-                raise
-            except BlockingIOError:
-                read = (
-                    None  # it was replaced just now, and is being made a newer version: ``spares``
-                )
-            except OSError as error:
-                if error.errno not in _FILE_FAULTS:
-                    raise
-                reason = "it is a folder" if os.path.isdir(path) else _FILE_FAULTS[error.errno]
-                raise UnreadableSessionError(session_id, reason, path=path) from error
-            if read is not None:
-                return read
-            time.sleep(_READ_PAUSE)
-        raise UnreadableSessionError(session_id, "it is being written all the time", path=path)
-
-    def _read_once(self, path: str, session_id: str) -> FileRead | None:
-        """Return what the file holds; None when it changed under the reading."""
-        fd = durable.open_regular(path)
-        with durable.closing(fd, path, was_read=True):
-            before = durable.fingerprint_of(os.fstat(fd))
-            if before.size_bytes > self._max_file_bytes:
-                raise UnreadableSessionError(
-                    session_id,
-                    f"it has {before.size_bytes} bytes, more than the limit of "
-                    f"{self._max_file_bytes}; open the store with a larger max_file_bytes",
-                    path=path,
-                )
-            data = durable.read_open(fd, before.size_bytes)
-            after = durable.fingerprint_of(os.fstat(fd))
-        if not _is_same_file(before, after) or len(data) != after.size_bytes:
-            return None
-        # It may have lost its name to a newer version meanwhile, or somebody who wrote in place
-        # put the time back: what was read counts, and is looked at again.
-        return FileRead(data, after, before == after and _is_settled(after))
+        read = glance(path, self._max_file_bytes)
+        if read is not None:
+            self.files_read += 1
+        return read
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -451,11 +382,13 @@ class SessionFolder:
             Overtaken: It is not what it was; the temp file is removed.
         """
         try:
-            now = self.fingerprint_at(path)
+            now = durable.fingerprint_at(path)
         except BaseException:  # Ctrl-C too: no temp file stays
             durable.discard(temp)
             raise
-        is_former = now is former if now is None or former is None else _is_same_file(now, former)
+        is_former = (
+            now is former if now is None or former is None else durable.is_same_file(now, former)
+        )
         if not is_former:
             durable.discard(temp)
             raise Overtaken(path)
@@ -491,10 +424,10 @@ class SessionFolder:
     def _is_at(self, path: str, new: Fingerprint) -> Fingerprint | None:
         """Return the fingerprint of a path if it leads to what was just written."""
         try:
-            now = self.fingerprint_at(path)
+            now = durable.fingerprint_at(path)
         except OSError:
             return None  # not to be known, and no reason to say that writing failed
-        return now if now and _is_same_file(now, new) else None
+        return now if now and durable.is_same_file(now, new) else None
 
     def _sync(self, folder: str, session_id: str) -> DurabilityUnknownError | None:
         if not self._durable:
@@ -512,24 +445,6 @@ class SessionFolder:
         return f"{self._tmp}{os.sep}{name}"  # a name of ours: ``join`` would only take longer
 
     # -- writing the end only ----------------------------------------------------------------
-
-    def read_ends(
-        self, session_id: str, former: Fingerprint, head_bytes: int, offset: int
-    ) -> tuple[bytes, bytes] | None:
-        """Return the first bytes of a file and those from an offset on.
-
-        None where the file is not what its fingerprint says, or is where nobody may read it.
-        """
-        path = self.path(session_id)
-        try:
-            fd = durable.open_regular(path)
-            with durable.closing(fd, path, was_read=True):
-                head = durable.read_at(fd, 0, min(head_bytes, former.size_bytes))
-                end = durable.read_at(fd, offset, former.size_bytes - offset)
-                after = durable.fingerprint_of(os.fstat(fd))
-        except OSError:
-            return None  # whoever reads the whole file will say what is wrong with it
-        return (head, end) if after == former else None
 
     def write_end(
         self, session_id: str, end: bytes, former: Fingerprint, tail: Tail
@@ -674,7 +589,7 @@ class SessionFolder:
         if durable.status_of(target) is not None:
             raise FileExistsError(errno.EEXIST, "deleted twice in one microsecond", target)
         self._locks.check(session_id)
-        fingerprint = self.fingerprint_at(path)
+        fingerprint = durable.fingerprint_at(path)
         if fingerprint is None:
             raise SessionNotFoundError(session_id, path=path)
         checkpoints = self.checkpoint_folder(session_id)
@@ -774,7 +689,7 @@ class SessionFolder:
             FileNotFoundError: It was purged just now.
             UnreadableSessionError: As ``read``.
         """
-        return self._read_at(item.path, item.session_id)
+        return read_whole(item.path, item.session_id, self._max_file_bytes)
 
     def untrash(self, item: TrashedSession) -> None:
         """Move a session with its checkpoints, or checkpoints alone, back; the lock must be held.
@@ -879,7 +794,7 @@ class SessionFolder:
             UnreadableSessionError: As ``read``.
         """
         path = os.path.join(self.checkpoint_folder(session_id), name + _SUFFIX)
-        return self._read_at(path, session_id).data, path
+        return read_whole(path, session_id, self._max_file_bytes).data, path
 
     def delete_checkpoint(self, session_id: str, name: str) -> bool:
         """Remove a checkpoint; return whether it was there. The lock must be held."""
@@ -931,15 +846,3 @@ def _size_of_all(folder: str) -> int:
 def _later(former: Fingerprint | None) -> int:
     """Return a modification time of now, later than that of what it replaces."""
     return max(time.time_ns(), former.mtime_ns + 1 if former else 0)
-
-
-def _is_same_file(one: Fingerprint, other: Fingerprint) -> bool:
-    """Tell whether only names were given and taken in between, which moves ctime."""
-    return one[:2] == other[:2] and one.inode == other.inode
-
-
-def _is_settled(fingerprint: Fingerprint) -> bool:
-    # FAT keeps two seconds, some network file systems one; others at worst a clock tick of 10 ms.
-    coarse = fingerprint.mtime_ns % 1_000_000_000 == 0
-    grain = 2_000_000_000 if coarse else 50_000_000
-    return time.time_ns() - max(fingerprint.mtime_ns, fingerprint.ctime_ns) > grain

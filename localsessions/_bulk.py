@@ -18,15 +18,8 @@ from pydantic import JsonValue
 
 from localsessions import _codec
 from localsessions._digest import digest_of
-from localsessions._files import (
-    NewVersion,
-    Refusal,
-    SessionFolder,
-    folded,
-    stripe_of,
-    trash_many,
-    write_many,
-)
+from localsessions._files import SessionFolder, folded, stripe_of
+from localsessions._files.batch import NewVersion, Refusal, trash_many, write_many
 from localsessions._index import SessionIndex
 from localsessions._reconcile import Reconciler, Written
 from localsessions.errors import (
@@ -184,7 +177,7 @@ class Bulk:
 
     def _drop_spare(self, session_id: str) -> None:
         if (row := self._index.get(session_id)) and row.tail and row.tail.spare:
-            self._folder.drop_spare(row.tail.spare)
+            self._folder.spares.drop(row.tail.spare)
 
     # -- removing ----------------------------------------------------------------------------
 

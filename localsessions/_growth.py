@@ -184,8 +184,9 @@ class Growth:
         if start + len(end) > _codec.MAX_FILE_BYTES:
             return None
         spare = row.tail.spare._replace(common=min(row.tail.spare.common, at))
-        written = self._folder.write_end(
-            row.summary.session_id, end[spare.common - start :], row.fingerprint, Tail(at, spare)
+        session_id, lacking = row.summary.session_id, end[spare.common - start :]
+        written = self._folder.spares.write_end(
+            session_id, self._folder.path(session_id), lacking, row.fingerprint, Tail(at, spare)
         )
         if written is None:
             return None

@@ -163,7 +163,7 @@ class SessionStore:
         if not self._closed:
             self._closed = True
             self._feed.close()
-            self._folder.drop_spares()
+            self._folder.spares.drop_all()
             self._index.close()
             self._texts.close()
 
@@ -1081,10 +1081,10 @@ class SessionStore:
 
     def _delete(self, session_id: str) -> None:
         if (row := self._index.get(session_id)) and row.tail and row.tail.spare:
-            self._folder.drop_spare(row.tail.spare)
+            self._folder.spares.drop(row.tail.spare)
         with self._reconciler.changing():
             try:
-                self._folder.trash(session_id, datetime.now(UTC))
+                self._folder.trash.put(session_id, self.path(session_id), datetime.now(UTC))
             finally:
                 self._reconciler.record_removal(session_id)
                 self._feed.wake()
@@ -1101,7 +1101,7 @@ class SessionStore:
         """
         with self._lock(session_id):
             is_there = self._folder.fingerprint(session_id) is not None
-            items = [item for item in self._folder.trashed() if item.session_id == session_id]
+            items = [item for item in self._folder.trash.items() if item.session_id == session_id]
             # Checkpoints are restored to a session only, and a session where there is none.
             for item in sorted(items, key=lambda item: item.checkpoints_only != is_there):
                 if is_there or not item.checkpoints_only:
@@ -1114,15 +1114,15 @@ class SessionStore:
         session_id = item.session_id
         if item.checkpoints_only:
             session = self.load(session_id)
-            self._folder.untrash(item)
+            self._folder.trash.restore_checkpoints(item)
             return session
         try:
-            read = self._folder.read_trashed(item)
+            read = self._folder.trash.read(item)
         except UnreadableSessionError:
             read = None  # a person asked: it comes back as it is
         with self._reconciler.changing():
             try:
-                self._folder.untrash(item)
+                self._folder.trash.restore(item, self.path(session_id))
             except SessionExistsError:
                 raise  # what is there now is not what was to come back
             except BaseException:  # it may be back all the same; the error goes on its way
@@ -1146,18 +1146,18 @@ class SessionStore:
     def trash(self) -> Sequence[TrashedSession]:
         """Return the deleted sessions that can be restored, the last deleted first."""
         self._refuse_closed()
-        return self._folder.trashed()
+        return self._folder.trash.items()
 
     def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
         self._refuse_closed()
         cutoff = cutoff_of(datetime.now(UTC), max_age)  # as finely as deleting tells the time
-        purged = [item for item in self._folder.trashed() if item.deleted_at <= cutoff]
+        purged = [item for item in self._folder.trash.items() if item.deleted_at <= cutoff]
         for item in purged:
             with self._lock(item.session_id):
-                self._folder.purge(item)
+                self._folder.trash.purge(item)
         if purged:
-            self._folder.sync_trash(purged[-1].session_id)
+            self._folder.trash.sync(purged[-1].session_id)
         return purged
 
     def cleanup(self, *, max_age: float | timedelta, dry_run: bool = False) -> CleanupReport:
@@ -1327,7 +1327,7 @@ class SessionStore:
         with self._lock(session_id):
             if self._folder.fingerprint(session_id) is None:
                 raise SessionNotFoundError(session_id, path=self.path(session_id))
-            written = self._folder.write_checkpoint(session_id, made.checkpoint_id, encoded)
+            written = self._folder.checkpoints.write(session_id, made.checkpoint_id, encoded)
         if written.doubt is not None:
             raise written.doubt
         return made
@@ -1335,7 +1335,7 @@ class SessionStore:
     def checkpoints(self, session_id: str) -> Sequence[str]:
         """Return the ids of the session's checkpoints, the last saved first."""
         self._refuse_closed()
-        return [name[9:] for name in reversed(self._folder.checkpoint_names(session_id))]
+        return [name[9:] for name in reversed(self._folder.checkpoints.names(session_id))]
 
     def load_checkpoint(self, session_id: str, checkpoint_id: str | None = None) -> Checkpoint:
         """Return a checkpoint; None asks for the last saved.
@@ -1346,7 +1346,7 @@ class SessionStore:
         """
         name = self._checkpoint_name(session_id, checkpoint_id)
         try:
-            data, path = self._folder.read_checkpoint(session_id, name)
+            data, path = self._folder.checkpoints.read(session_id, name)
         except FileNotFoundError:  # deleted just now
             raise self._no_checkpoint(session_id, checkpoint_id) from None
         return _checkpoints.decode(data, session_id, path)
@@ -1358,17 +1358,17 @@ class SessionStore:
                 name = self._checkpoint_name(session_id, checkpoint_id)
             except SessionNotFoundError:
                 return False
-            return self._folder.delete_checkpoint(session_id, name)
+            return self._folder.checkpoints.delete(session_id, name)
 
     def clear_checkpoints(self, session_id: str) -> int:
         """Remove all checkpoints of a session for good; return how many there were."""
         with self._lock(session_id):
-            names = self._folder.checkpoint_names(session_id)
-            return sum(self._folder.delete_checkpoint(session_id, name) for name in names)
+            names = self._folder.checkpoints.names(session_id)
+            return sum(self._folder.checkpoints.delete(session_id, name) for name in names)
 
     def _checkpoint_name(self, session_id: str, checkpoint_id: str | None) -> str:
         self._refuse_closed()
-        for name in reversed(self._folder.checkpoint_names(session_id)):
+        for name in reversed(self._folder.checkpoints.names(session_id)):
             if checkpoint_id in (None, name[9:]):
                 return name
         raise self._no_checkpoint(session_id, checkpoint_id)
@@ -1377,7 +1377,7 @@ class SessionStore:
         wanted = (
             f"a checkpoint {checkpoint_id!r} of session" if checkpoint_id else "a checkpoint of"
         )
-        folder = self._folder.checkpoint_folder(session_id)
+        folder = self._folder.checkpoints.folder(session_id)
         return SessionNotFoundError(session_id, path=folder, what=wanted)
 
     # -- care --------------------------------------------------------------------------------
@@ -1444,7 +1444,7 @@ class SessionStore:
             unreadable=unreadable,
             messages=messages,
             size_bytes=size_bytes,
-            trashed=len(self._folder.trashed()),
+            trashed=len(self._folder.trash.items()),
             index_bytes=self._index.size_bytes() + self._texts.size_bytes(),
             last_sweep_seconds=self._reconciler.last_sweep_seconds,
             watcher=watcher,
@@ -1452,8 +1452,11 @@ class SessionStore:
             counters={
                 "files_read": self._folder.files_read,
                 "files_written": self._folder.files_written,
-                "ends_written": self._folder.ends_written,
-                **{f"written whole: {why}": count for why, count in self._folder.refusals.items()},
+                "ends_written": self._folder.spares.ends_written,
+                **{
+                    f"written whole: {why}": count
+                    for why, count in self._folder.spares.refusals.items()
+                },
                 "sweeps": self._reconciler.sweeps,
                 "index_rebuilds": self._index.generation,
             },
@@ -1511,7 +1514,7 @@ class SessionStore:
         row = self._row(session.session_id, former) if former else None
         spare = row.tail.spare if row and row.tail else None
         if spare and end is None:
-            self._folder.drop_spare(spare)
+            self._folder.spares.drop(spare)
         tail = None if end is None else Tail(end, spare)
         digest = _begin_digest(data, base, row, end)
         with self._reconciler.changing():

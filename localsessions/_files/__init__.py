@@ -8,21 +8,19 @@ It deals in bytes and file names and knows neither sessions nor the index::
     kept       copies of the last good versions
     reading    one whole version of a file
     scan       a look at the whole folder
+    publishing Publisher: a file gets its name whole, in one step, and durably
+    spares     the end of a file written to the version before it
+    checkpoints, trash
     folder     SessionFolder, which puts them together
     batch      many sessions written or moved to the trash in one round of syncs
 
 Nothing outside this room opens, renames or removes a file of the store but SQLite its own.
 """
 
-from localsessions._files.batch import NewVersion, Refusal, trash_many, write_many
-from localsessions._files.folder import (
-    Durability,
-    FileWritten,
-    Overtaken,
-    SessionFolder,
-)
+from localsessions._files.folder import Durability, SessionFolder
 from localsessions._files.locks import stripe_of
 from localsessions._files.names import file_stem, folded, is_session_id, session_id_of
+from localsessions._files.publishing import FileWritten, Overtaken
 from localsessions._files.reading import FileRead, read_ends
 from localsessions._files.scan import Scan
 
@@ -30,9 +28,7 @@ __all__ = [
     "Durability",
     "FileRead",
     "FileWritten",
-    "NewVersion",
     "Overtaken",
-    "Refusal",
     "Scan",
     "SessionFolder",
     "file_stem",
@@ -41,6 +37,4 @@ __all__ = [
     "read_ends",
     "session_id_of",
     "stripe_of",
-    "trash_many",
-    "write_many",
 ]

@@ -19,6 +19,7 @@ from localsessions.models import Fingerprint
 
 __all__ = [
     "EDITING",
+    "NO_ROOM",
     "READING",
     "closing",
     "discard",
@@ -30,6 +31,7 @@ __all__ = [
     "open_regular",
     "read_at",
     "read_open",
+    "refuse_link",
     "rename",
     "status_of",
     "sync_folder",
@@ -45,6 +47,7 @@ _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 READING = os.O_RDONLY | _AT_ONCE | _OURS
 EDITING = os.O_RDWR | _AT_ONCE | _OURS
 _MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: somebody has the file open.
 _WINDOWS_BUSY = (5, 32, 33)
 _WINDOWS_PATIENCE = 2.0
@@ -179,6 +182,12 @@ def is_folder(path: str) -> bool:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def refuse_link(path: str) -> None:
+    """Refuse to go where a link leads: what we write and remove stays inside ``save_dir``."""
+    if os.path.islink(path):
+        raise OSError(errno.ELOOP, "a link has the name of a private folder; remove it", path)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from localsessions import _codec
 from localsessions._digest import block_start, blocks_of, digest_with, from_block
-from localsessions._files import FileWritten, SessionFolder, folded
+from localsessions._files import FileWritten, SessionFolder, folded, read_ends
 from localsessions._index import IndexRow, SessionIndex
 from localsessions.models import Fingerprint, Message, Session, Tail
 
@@ -101,7 +101,7 @@ class Growth:
     def _read_from(self, row: IndexRow, at: int, start: int) -> Growing | None:
         """Return the ends of a session, with the messages behind ``at``, where one ends."""
         session_id = row.summary.session_id
-        ends = self._folder.read_ends(session_id, row.fingerprint, _HEAD_BYTES, start)
+        ends = read_ends(self._folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
         if ends is None:
             return None
         head, end = ends
@@ -152,7 +152,7 @@ class Growth:
     def drop_spare(self, session_id: str) -> None:
         """Let go of the spare of a session, inside its lock: what comes now is no turn."""
         if (row := self._index.get(session_id)) and row.tail and row.tail.spare:
-            self._folder.drop_spare(row.tail.spare)
+            self._folder.spares.drop(row.tail.spare)
 
     def learn(self, session: Session) -> None:
         """Remember where the runs of a session begin that was just written whole."""
@@ -189,8 +189,9 @@ class Growth:
         if start + len(end) > _codec.MAX_FILE_BYTES:
             return None
         spare = row.tail.spare._replace(common=min(row.tail.spare.common, at))
-        written = self._folder.write_end(
-            row.summary.session_id, end[spare.common - start :], row.fingerprint, Tail(at, spare)
+        session_id, lacking = row.summary.session_id, end[spare.common - start :]
+        written = self._folder.spares.write_end(
+            session_id, self._folder.path(session_id), lacking, row.fingerprint, Tail(at, spare)
         )
         if written is None:
             return None
@@ -228,7 +229,7 @@ def last_messages(
     reach = _END_BYTES
     while reach < row.tail.at:
         start = row.tail.at - reach
-        ends = folder.read_ends(session_id, row.fingerprint, _HEAD_BYTES, start)
+        ends = read_ends(folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
         if ends is None:
             return None
         cut = _codec.last_messages_begin(ends[1][:reach], count)

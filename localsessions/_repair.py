@@ -54,9 +54,9 @@ def _trash_checkpoints(folder: SessionFolder, session_id: str) -> str:
     with folder.lock(session_id):
         if folder.fingerprint(session_id) is not None:
             return f"nothing: session {session_id!r} is there again"
-        if not os.path.isdir(folder.checkpoint_folder(session_id)):
+        if not os.path.isdir(folder.checkpoints.folder(session_id)):
             return "nothing: the checkpoints are gone already"
-        target = folder.trash_checkpoints(session_id, datetime.now(UTC))
+        target = folder.trash.put_checkpoints(session_id, datetime.now(UTC))
     return f"moved the checkpoints to the trash, {target}"
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from localsessions import _codec
-from localsessions._files import Refusal, SessionFolder, trash_many
+from localsessions._files import SessionFolder
+from localsessions._files.batch import Refusal, trash_many
 from localsessions._growth import Growth
 from localsessions._reconcile import Reconciler
 from localsessions._retention import cutoff_of
@@ -53,7 +54,7 @@ class Trash:
         self._growth.drop_spare(session_id)
         with self._reconciler.changing():
             try:
-                self._folder.trash(session_id, datetime.now(UTC))
+                self._folder.trash.put(session_id, self._folder.path(session_id), datetime.now(UTC))
             finally:
                 self._reconciler.record_removal(session_id)
                 self._wake()
@@ -74,7 +75,7 @@ class Trash:
     def restore(self, session_id: str) -> Session:
         """Bring back the last deleted session of an id; see ``SessionStore.restore``."""
         is_there = self._folder.fingerprint(session_id) is not None
-        items = [item for item in self._folder.trashed() if item.session_id == session_id]
+        items = [item for item in self._folder.trash.items() if item.session_id == session_id]
         # Checkpoints are restored to a session only, and a session where there is none.
         for item in sorted(items, key=lambda item: item.checkpoints_only != is_there):
             if is_there or not item.checkpoints_only:
@@ -88,10 +89,10 @@ class Trash:
         session_id = item.session_id
         if item.checkpoints_only:
             session = self._reconciler.load(session_id)
-            self._folder.untrash(item)
+            self._folder.trash.restore_checkpoints(item)
             return session
         try:
-            read = self._folder.read_trashed(item)
+            read = self._folder.trash.read(item)
         except UnreadableSessionError:
             read = None  # a person asked: it comes back as it is
         self._return(item)
@@ -108,7 +109,7 @@ class Trash:
     def _return(self, item: TrashedSession) -> None:
         with self._reconciler.changing():
             try:
-                self._folder.untrash(item)
+                self._folder.trash.restore(item, self._folder.path(item.session_id))
             except SessionExistsError:
                 raise  # what is there now is not what was to come back
             except BaseException:  # it may be back all the same; the error goes on its way
@@ -125,10 +126,10 @@ class Trash:
     def empty(self, max_age: float | timedelta) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than an age; takes the locks itself."""
         cutoff = cutoff_of(datetime.now(UTC), max_age)  # as finely as deleting tells the time
-        purged = [item for item in self._folder.trashed() if item.deleted_at <= cutoff]
+        purged = [item for item in self._folder.trash.items() if item.deleted_at <= cutoff]
         for item in purged:
             with self._folder.lock(item.session_id):
-                self._folder.purge(item)
+                self._folder.trash.purge(item)
         if purged:
-            self._folder.sync_trash(purged[-1].session_id)
+            self._folder.trash.sync(purged[-1].session_id)
         return purged

@@ -79,9 +79,9 @@ def _repair_of_unreadable(folder: SessionFolder, session_id: str) -> tuple[str, 
 
 
 def _leftovers(folder: SessionFolder, files: Mapping[str, Fingerprint]) -> Iterator[Finding]:
-    for session_id in folder.sessions_with_checkpoints():
+    for session_id in folder.checkpoints.sessions():
         if session_id not in files:
-            path = folder.checkpoint_folder(session_id)
+            path = folder.checkpoints.folder(session_id)
             problem = "checkpoints of a session that is not there"
             repair = "restore the session, or move the checkpoints to the trash"
             automatic = os.path.isdir(path) and not os.path.islink(path)

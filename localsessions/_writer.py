@@ -7,20 +7,13 @@ a session, encoded before the lock was taken wherever that is possible.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import JsonValue
 
 from localsessions import _codec
 from localsessions._digest import begin_digest, block_start, blocks_of, digest_of, digest_with
-from localsessions._files import (
-    FileWritten,
-    NewVersion,
-    Overtaken,
-    Refusal,
-    SessionFolder,
-    write_many,
-)
+from localsessions._files import FileWritten, Overtaken, SessionFolder
 from localsessions._growth import Growing, Growth
 from localsessions._index import IndexRow, SessionIndex
 from localsessions._reconcile import Reconciler, Written
@@ -42,6 +35,9 @@ from localsessions.models import (
     parse_instant,
     utc_now,
 )
+
+if TYPE_CHECKING:
+    from localsessions._files.batch import Refusal
 
 __all__ = ["Draft", "Writer", "draft_of", "refuse_stranger", "refuse_twin"]
 
@@ -179,7 +175,7 @@ class Writer:
         row = self._row(session_id, former) if former else None
         spare = row.tail.spare if row and row.tail else None
         if spare and end is None:
-            self._folder.drop_spare(spare)
+            self._folder.spares.drop(spare)
         tail = None if end is None else Tail(end, spare)
         digest = _begin_digest(data, base, row, end)
         with self._reconciler.changing():
@@ -210,8 +206,10 @@ class Writer:
     ) -> list[FileWritten | Refusal | None]:
         """Write sessions together, each over what has the fingerprint beside it.
 
-        None of them may have a twin. Returns what became of each, see ``_files.write_many``.
+        None of them may have a twin. Returns what became of each, see ``_files.batch.write_many``.
         """
+        from localsessions._files.batch import NewVersion, write_many
+
         for draft, former in versions:
             if former is not None:
                 self._growth.drop_spare(draft.session.session_id)

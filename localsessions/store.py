@@ -163,7 +163,7 @@ class SessionStore:
         if not self._closed:
             self._closed = True
             self._feed.close()
-            self._folder.drop_spares()
+            self._folder.spares.drop_all()
             self._index.close()
             self._texts.close()
 
@@ -901,7 +901,7 @@ class SessionStore:
     def trash(self) -> Sequence[TrashedSession]:
         """Return the deleted sessions that can be restored, the last deleted first."""
         self._refuse_closed()
-        return self._folder.trashed()
+        return self._folder.trash.items()
 
     def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
@@ -1049,7 +1049,7 @@ class SessionStore:
         with self._lock(session_id):
             if self._folder.fingerprint(session_id) is None:
                 raise SessionNotFoundError(session_id, path=self.path(session_id))
-            written = self._folder.write_checkpoint(session_id, made.checkpoint_id, encoded)
+            written = self._folder.checkpoints.write(session_id, made.checkpoint_id, encoded)
         if written.doubt is not None:
             raise written.doubt
         return made
@@ -1057,7 +1057,7 @@ class SessionStore:
     def checkpoints(self, session_id: str) -> Sequence[str]:
         """Return the ids of the session's checkpoints, the last saved first."""
         self._refuse_closed()
-        return [name[9:] for name in reversed(self._folder.checkpoint_names(session_id))]
+        return [name[9:] for name in reversed(self._folder.checkpoints.names(session_id))]
 
     def load_checkpoint(self, session_id: str, checkpoint_id: str | None = None) -> Checkpoint:
         """Return a checkpoint; None asks for the last saved.
@@ -1070,7 +1070,7 @@ class SessionStore:
 
         name = self._checkpoint_name(session_id, checkpoint_id)
         try:
-            data, path = self._folder.read_checkpoint(session_id, name)
+            data, path = self._folder.checkpoints.read(session_id, name)
         except FileNotFoundError:  # deleted just now
             raise self._no_checkpoint(session_id, checkpoint_id) from None
         return _checkpoints.decode(data, session_id, path)
@@ -1082,17 +1082,17 @@ class SessionStore:
                 name = self._checkpoint_name(session_id, checkpoint_id)
             except SessionNotFoundError:
                 return False
-            return self._folder.delete_checkpoint(session_id, name)
+            return self._folder.checkpoints.delete(session_id, name)
 
     def clear_checkpoints(self, session_id: str) -> int:
         """Remove all checkpoints of a session for good; return how many there were."""
         with self._lock(session_id):
-            names = self._folder.checkpoint_names(session_id)
-            return sum(self._folder.delete_checkpoint(session_id, name) for name in names)
+            names = self._folder.checkpoints.names(session_id)
+            return sum(self._folder.checkpoints.delete(session_id, name) for name in names)
 
     def _checkpoint_name(self, session_id: str, checkpoint_id: str | None) -> str:
         self._refuse_closed()
-        for name in reversed(self._folder.checkpoint_names(session_id)):
+        for name in reversed(self._folder.checkpoints.names(session_id)):
             if checkpoint_id in (None, name[9:]):
                 return name
         raise self._no_checkpoint(session_id, checkpoint_id)
@@ -1101,7 +1101,7 @@ class SessionStore:
         wanted = (
             f"a checkpoint {checkpoint_id!r} of session" if checkpoint_id else "a checkpoint of"
         )
-        folder = self._folder.checkpoint_folder(session_id)
+        folder = self._folder.checkpoints.folder(session_id)
         return SessionNotFoundError(session_id, path=folder, what=wanted)
 
     # -- care --------------------------------------------------------------------------------
@@ -1159,7 +1159,7 @@ class SessionStore:
             unreadable=unreadable,
             messages=messages,
             size_bytes=size_bytes,
-            trashed=len(self._folder.trashed()),
+            trashed=len(self._folder.trash.items()),
             index_bytes=self._index.size_bytes() + self._texts.size_bytes(),
             last_sweep_seconds=self._reconciler.last_sweep_seconds,
             watcher=watcher,
@@ -1167,8 +1167,11 @@ class SessionStore:
             counters={
                 "files_read": self._folder.files_read,
                 "files_written": self._folder.files_written,
-                "ends_written": self._folder.ends_written,
-                **{f"written whole: {why}": count for why, count in self._folder.refusals.items()},
+                "ends_written": self._folder.spares.ends_written,
+                **{
+                    f"written whole: {why}": count
+                    for why, count in self._folder.spares.refusals.items()
+                },
                 "sweeps": self._reconciler.sweeps,
                 "index_rebuilds": self._index.generation,
             },

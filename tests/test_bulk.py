@@ -22,7 +22,6 @@ from localsessions import (
     SessionStore,
     UnstorableValueError,
     _bulk,
-    _writer,
 )
 from localsessions._files import batch, durable, stripe_of
 from localsessions._reconcile import Reconciler
@@ -393,7 +392,7 @@ def test_a_batch_has_bounds(store: SessionStore, monkeypatch: pytest.MonkeyPatch
         sizes.append([len(one.data) for one in versions])
         return write_many(folder, versions)
 
-    monkeypatch.setattr(_writer, "write_many", noted)
+    monkeypatch.setattr(batch, "write_many", noted)
     large = [Session(session_id=f"l{n}", state={"text": "x" * 3_000_000}) for n in range(5)]
     store.create_many([*numbered(500), *large])
     assert sum(map(len, sizes)) == 505

@@ -101,15 +101,15 @@ def test_restoring_what_is_not_in_the_trash_is_refused(store: SessionStore) -> N
 def test_the_trash_shows_the_last_deleted_first_and_is_emptied_by_age(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trash = store._folder.trash
+    put = store._folder.trash.put
     for session_id, days in (("a", 3), ("b", 2), ("c", 1)):
         store.create(session_id)
         store.save_checkpoint(session_id, 1)
 
-        def trash_earlier(one: str, instant: datetime, days: int = days) -> TrashedSession:
-            return trash(one, instant - timedelta(days=days))
+        def put_earlier(one: str, at: str, instant: datetime, days: int = days) -> TrashedSession:
+            return put(one, at, instant - timedelta(days=days))
 
-        monkeypatch.setattr(store._folder, "trash", trash_earlier)
+        monkeypatch.setattr(store._folder.trash, "put", put_earlier)
         store.delete(session_id)
     assert [one.session_id for one in store.trash()] == ["c", "b", "a"]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from localsessions import SessionStore, _codec
 from localsessions._file_row import summarized
-from localsessions._files.folder import FileRead
+from localsessions._files import FileRead
 from localsessions._index import IndexRow
 from localsessions.errors import UnreadableSessionError
 from localsessions.models import Fingerprint, Session

@@ -641,7 +641,7 @@ def test_a_second_name_of_a_file_is_a_session_of_its_own(
 
 def test_a_scan_of_a_folder_that_is_gone_finds_nothing(folder: Path, files: SessionFolder) -> None:
     folder.rename(folder.with_name("moved away"))
-    assert (files.scan().files, files.temp_files(), files.trashed()) == ({}, [], [])
+    assert (files.scan().files, files.temp_files(), files.trash.items()) == ({}, [], [])
 
 
 def test_a_file_removed_during_the_scan_is_not_found(
@@ -788,21 +788,21 @@ def test_a_change_by_an_editor_is_a_conflict_though_size_and_time_are_the_same(
 
 def trash(files: SessionFolder, session_id: str) -> TrashedSession:
     with files.lock(session_id):
-        return files.trash(session_id, NOW)
+        return files.trash.put(session_id, files.path(session_id), NOW)
 
 
 def test_the_trash_gives_back_the_file_and_its_checkpoints(files: SessionFolder) -> None:
     write(files, "s", b"content")
     with files.lock("s"):
-        files.write_checkpoint("s", "first", b"1")
+        files.checkpoints.write("s", "first", b"1")
     item = trash(files, "s")
-    assert (files.fingerprint("s"), files.checkpoint_names("s")) == (None, [])
-    assert (files.trashed(), item.size_bytes) == ([item], 7)
+    assert (files.fingerprint("s"), files.checkpoints.names("s")) == (None, [])
+    assert (files.trash.items(), item.size_bytes) == ([item], 7)
     with files.lock("s"):
-        files.untrash(item)
+        files.trash.restore(item, files.path("s"))
     assert files.read("s").data == b"content"
-    assert files.checkpoint_names("s") == ["00000001-first"]
-    assert files.trashed() == []
+    assert files.checkpoints.names("s") == ["00000001-first"]
+    assert files.trash.items() == []
 
 
 def test_nothing_in_the_trash_is_overwritten(files: SessionFolder) -> None:
@@ -812,7 +812,7 @@ def test_nothing_in_the_trash_is_overwritten(files: SessionFolder) -> None:
     with pytest.raises(FileExistsError):
         trash(files, "s")
     with files.lock("s"), pytest.raises(SessionExistsError):
-        files.untrash(item)
+        files.trash.restore(item, files.path("s"))
     assert files.read("s").data == b"second"
     assert Path(item.path).read_bytes() == b"first"
 
@@ -827,7 +827,7 @@ def test_what_others_put_into_the_trash_is_not_ours(folder: Path, files: Session
     item = trash(files, "s")
     for name in ("notes.txt", "yesterday-t.json", "20260102T030405678901Z-.json"):
         (folder / ".trash" / name).touch()
-    assert files.trashed() == [item]
+    assert files.trash.items() == [item]
 
 
 def test_purging_removes_the_session_and_its_checkpoints_only(
@@ -836,10 +836,10 @@ def test_purging_removes_the_session_and_its_checkpoints_only(
     for session_id in ("s", "t"):
         write(files, session_id, b"x")
         with files.lock(session_id):
-            files.write_checkpoint(session_id, "first", b"1")
+            files.checkpoints.write(session_id, "first", b"1")
     kept, gone = trash(files, "s"), trash(files, "t")
-    files.purge(gone)
-    assert files.trashed() == [kept]
+    files.trash.purge(gone)
+    assert files.trash.items() == [kept]
     left = sorted(path.name for path in (folder / ".trash").iterdir())
     stem = Path(kept.path).stem
     assert left == [".gitignore", f"{stem}.checkpoints", f"{stem}.json"]
@@ -849,18 +849,18 @@ def test_checkpoints_are_numbered_after_the_last_one(folder: Path, files: Sessio
     write(files, "s", b"x")
     with files.lock("s"):
         for name in ("b", "a"):
-            files.write_checkpoint("s", name, name.encode())
-        assert files.delete_checkpoint("s", "00000001-b")
-        assert not files.delete_checkpoint("s", "00000001-b")
-        files.write_checkpoint("s", "c", b"c")
+            files.checkpoints.write("s", name, name.encode())
+        assert files.checkpoints.delete("s", "00000001-b")
+        assert not files.checkpoints.delete("s", "00000001-b")
+        files.checkpoints.write("s", "c", b"c")
         (folder / "s.checkpoints" / "²²²²²²²²-notes.json").touch()
         (folder / "s.checkpoints" / "notes.json").touch()
-        files.write_checkpoint("s", "d", b"d")
-    assert files.checkpoint_names("s") == ["00000002-a", "00000003-c", "00000004-d"]
-    assert files.read_checkpoint("s", "00000003-c")[0] == b"c"
-    assert files.sessions_with_checkpoints() == ["s"]
+        files.checkpoints.write("s", "d", b"d")
+    assert files.checkpoints.names("s") == ["00000002-a", "00000003-c", "00000004-d"]
+    assert files.checkpoints.read("s", "00000003-c")[0] == b"c"
+    assert files.checkpoints.sessions() == ["s"]
     with pytest.raises(FileNotFoundError):
-        files.read_checkpoint("s", "00000001-b")
+        files.checkpoints.read("s", "00000001-b")
 
 
 def test_a_write_counts_and_so_does_a_read(files: SessionFolder) -> None:
@@ -953,8 +953,8 @@ def test_a_rename_that_failed_is_an_error_even_where_the_same_bytes_are_there(
 def deleted_with_checkpoint(files: SessionFolder) -> TrashedSession:
     write(files, "s", b"{}")
     with files.lock("s"):
-        files.write_checkpoint("s", "one", b"{}")
-        return files.trash("s", NOW)
+        files.checkpoints.write("s", "one", b"{}")
+        return files.trash.put("s", files.path("s"), NOW)
 
 
 def test_nothing_is_deleted_while_nobody_can_tell_whether_there_are_checkpoints(
@@ -963,7 +963,7 @@ def test_nothing_is_deleted_while_nobody_can_tell_whether_there_are_checkpoints(
     write(files, "s", b"{}")
     fail(monkeypatch, "stat", names("/s.checkpoints"), done=False)
     with files.lock("s"), pytest.raises(OSError, match="Input/output"):
-        files.trash("s", NOW)
+        files.trash.put("s", files.path("s"), NOW)
     assert (folder / "s.json").exists()
 
 
@@ -973,7 +973,7 @@ def test_nothing_comes_back_while_nobody_can_tell_whether_there_are_checkpoints(
     item = deleted_with_checkpoint(files)
     fail(monkeypatch, "stat", names("-s.checkpoints"), done=False)
     with files.lock("s"), pytest.raises(OSError, match="Input/output"):
-        files.untrash(item)
+        files.trash.restore(item, files.path("s"))
     assert not (folder / "s.json").exists()
 
 
@@ -984,7 +984,7 @@ def test_nothing_is_overwritten_while_nobody_can_tell_whether_the_session_is_the
     write(files, "s", b"later")
     fail(monkeypatch, "lstat", names("/s.json"), done=False)
     with files.lock("s"), pytest.raises(OSError, match="Input/output"):
-        files.untrash(item)
+        files.trash.restore(item, files.path("s"))
     assert (folder / "s.json").read_bytes() == b"later"
 
 
@@ -994,8 +994,8 @@ def test_nothing_is_purged_while_nobody_can_tell_whether_there_are_checkpoints(
     item = deleted_with_checkpoint(files)
     fail(monkeypatch, "lstat", names("-s.checkpoints"), done=False)
     with files.lock("s"), pytest.raises(OSError, match="Input/output"):
-        files.purge(item)
-    assert files.trashed() == [item]
+        files.trash.purge(item)
+    assert files.trash.items() == [item]
 
 
 def test_a_folder_that_fails_to_sync_keeps_the_other_from_nothing(
@@ -1015,7 +1015,7 @@ def test_a_folder_that_fails_to_sync_keeps_the_other_from_nothing(
     (folder / ".trash" / ".gitignore").touch()
     monkeypatch.setattr(os, "fsync", fsync)
     with files.lock("s"), pytest.raises(DurabilityUnknownError):
-        files.trash("s", NOW)
+        files.trash.put("s", files.path("s"), NOW)
     assert synced == [str(folder / ".trash"), str(folder)]
 
 

@@ -530,7 +530,7 @@ def test_checkpoints_alone_are_purged_by_their_age(store: SessionStore, folder: 
     orphan(store, folder, "b")
     early = datetime.now(UTC) - timedelta(days=3)
     with store._folder.lock("b"):
-        store._folder.trash_checkpoints("b", early)
+        store._folder.trash.put_checkpoints("b", early)
     store.repair(the(store, "orphan checkpoints"))
     assert [one.session_id for one in store.empty_trash(max_age=timedelta(days=1))] == ["b"]
     assert [one.session_id for one in store.trash()] == ["a"]

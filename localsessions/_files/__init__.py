@@ -6,40 +6,35 @@ It deals in bytes and file names and knows neither sessions nor the index::
     durable    the operating system's calls, in the order that survives a power cut
     locks      256 striped locks, between threads and between processes
     kept       copies of the last good versions
-    glance     reading many files in a row
+    reading    one whole version of a file
     scan       a look at the whole folder
+    publishing Publisher: a file gets its name whole, in one step, and durably
+    spares     the end of a file written to the version before it
+    checkpoints, trash
     folder     SessionFolder, which puts them together
     batch      many sessions written or moved to the trash in one round of syncs
 
 Nothing outside this room opens, renames or removes a file of the store but SQLite its own.
 """
 
-from localsessions._files.batch import NewVersion, Refusal, trash_many, write_many
-from localsessions._files.folder import (
-    Durability,
-    FileRead,
-    FileWritten,
-    Overtaken,
-    SessionFolder,
-)
+from localsessions._files.folder import Durability, SessionFolder
 from localsessions._files.locks import stripe_of
 from localsessions._files.names import file_stem, folded, is_session_id, session_id_of
+from localsessions._files.publishing import FileWritten, Overtaken
+from localsessions._files.reading import FileRead, read_ends
 from localsessions._files.scan import Scan
 
 __all__ = [
     "Durability",
     "FileRead",
     "FileWritten",
-    "NewVersion",
     "Overtaken",
-    "Refusal",
     "Scan",
     "SessionFolder",
     "file_stem",
     "folded",
     "is_session_id",
+    "read_ends",
     "session_id_of",
     "stripe_of",
-    "trash_many",
-    "write_many",
 ]

@@ -17,7 +17,9 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from localsessions._files import durable
-from localsessions._files.folder import FileWritten, Going, Overtaken, SessionFolder
+from localsessions._files.folder import SessionFolder
+from localsessions._files.publishing import FileWritten, Overtaken, Prepared
+from localsessions._files.trash import Going
 from localsessions.errors import DurabilityUnknownError, SessionError
 from localsessions.models import Fingerprint
 
@@ -39,11 +41,6 @@ class NewVersion(NamedTuple):
     former: Fingerprint | None
 
 
-class _Prepared(NamedTuple):
-    temp: str
-    new: Fingerprint
-
-
 def write_many(
     folder: SessionFolder, versions: Sequence[NewVersion]
 ) -> list[FileWritten | Refusal | None]:
@@ -53,14 +50,14 @@ def write_many(
     an error is returned for a session, its file was not changed; nor where None is returned:
     somebody else wrote it while the batch was prepared.
     """
-    prepared: list[_Prepared | Refusal | None] = [None] * len(versions)
+    prepared: list[Prepared | Refusal | None] = [None] * len(versions)
     fatal: list[BaseException] = []
 
     def prepare(at: int) -> None:
         session_id, data, former = versions[at]
         try:
-            folder._refuse_large(session_id, len(data))
-            prepared[at] = _Prepared(*folder._prepare_new(session_id, data, former))
+            folder.publisher.refuse_large(session_id, len(data))
+            prepared[at] = folder.publisher.prepare(session_id, data, former)
         except (SessionError, OSError) as error:
             prepared[at] = error
         except BaseException as error:  # noqa: BLE001  (of memory, say: the first ends the call)
@@ -72,7 +69,7 @@ def write_many(
         return _published(folder, versions, prepared)
     except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way
         for one in prepared:
-            if isinstance(one, _Prepared):  # what has its name by now is not there any more
+            if isinstance(one, Prepared):  # what has its name by now is not there any more
                 durable.discard(one.temp)
         raise
 
@@ -113,7 +110,7 @@ def _in_threads(act: Callable[[int], None], count: int) -> None:
 def _published(
     folder: SessionFolder,
     versions: Sequence[NewVersion],
-    prepared: Sequence[_Prepared | Refusal | None],
+    prepared: Sequence[Prepared | Refusal | None],
 ) -> list[FileWritten | Refusal | None]:
     """Give the files their names, then sync the folder, then look at what they are now."""
     outcomes = [
@@ -127,8 +124,8 @@ def _published(
             found.append(outcome)
             continue
         doubt = outcome.doubt or _doubt(version.session_id, fault)
-        found.append(folder._written(outcome.path, outcome.new, doubt))
-    folder.files_written += len(visible)
+        found.append(folder.publisher.written(outcome.path, outcome.new, doubt))
+    folder.written_whole += len(visible)
     return found
 
 
@@ -139,17 +136,17 @@ class _Visible(NamedTuple):
 
 
 def _put_in_place(
-    folder: SessionFolder, version: NewVersion, prepared: _Prepared | Refusal | None
+    folder: SessionFolder, version: NewVersion, prepared: Prepared | Refusal | None
 ) -> _Visible | Refusal | None:
     assert prepared is not None  # noqa: S101  (for the type checker: all were prepared)
-    if not isinstance(prepared, _Prepared):
+    if not isinstance(prepared, Prepared):
         return prepared
     session_id = version.session_id
     try:
-        folder._drop_own_spare(session_id)
+        folder.spares.drop_own(session_id)
         path = folder.path(session_id)
-        folder._refuse_overtaken(path, version.former, prepared.temp)
-        doubt = folder._put_in_place(session_id, prepared.temp, path, prepared.new)
+        folder.publisher.refuse_overtaken(path, version.former, prepared.temp)
+        doubt = folder.publisher.put_in_place(session_id, prepared.temp, path, prepared.new)
     except Overtaken:
         return None
     except (SessionError, OSError) as error:
@@ -168,7 +165,7 @@ class _Fault(NamedTuple):
 def _sync(folder: SessionFolder, *paths: str) -> _Fault | None:
     """Sync some folders, all of them come what may; return the first fault."""
     faults = []
-    for path in paths if folder._durable else ():
+    for path in paths if folder.publisher.is_durable else ():
         try:
             durable.sync_folder(path)
         except OSError as error:
@@ -196,12 +193,12 @@ def trash_many(
     errors: dict[str, Refusal] = {}
     moved: list[tuple[str, Going]] = []
     try:
-        folder._make_trash()
+        folder.trash.make()
     except OSError as error:
         return {one: _copy(error) for one in session_ids}
     for session_id in session_ids:
         try:
-            going = folder._going(session_id, deleted_at)
+            going = folder.trash.going(session_id, folder.path(session_id), deleted_at)
             durable.rename(going.source, going.target)
         except (SessionError, OSError) as error:
             errors[session_id] = error
@@ -238,8 +235,8 @@ def _trash_checkpoints(
 def _sync_both(
     folder: SessionFolder, session_ids: Sequence[str], errors: dict[str, Refusal]
 ) -> None:
-    """Sync the trash, then what the sessions came from; see ``SessionFolder._move``."""
-    fault = _sync(folder, folder._trash, folder.save_dir)
+    """Sync the trash, then what the sessions came from; see ``Trash._move``."""
+    fault = _sync(folder, folder.trash.folder, folder.save_dir)
     for session_id in session_ids:
         if doubt := _doubt(session_id, fault):
             errors.setdefault(session_id, doubt)

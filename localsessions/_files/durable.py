@@ -18,14 +18,20 @@ from collections.abc import Callable, Iterator
 from localsessions.models import Fingerprint
 
 __all__ = [
+    "EDITING",
+    "NO_ROOM",
+    "READING",
     "closing",
     "discard",
+    "fingerprint_at",
     "fingerprint_of",
     "is_folder",
+    "is_same_file",
     "make_folder",
     "open_regular",
     "read_at",
     "read_open",
+    "refuse_link",
     "rename",
     "status_of",
     "sync_folder",
@@ -34,10 +40,14 @@ __all__ = [
     "write_new",
 ]
 
-_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-_EVERYWHERE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-READING = _READ | _EVERYWHERE
+# Never through a planted link, never for a child that is started meanwhile; bytes as they are.
+_OURS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY"))
+# What is there may be a FIFO, at which nobody waits for the other end.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+READING = os.O_RDONLY | _AT_ONCE | _OURS
+EDITING = os.O_RDWR | _AT_ONCE | _OURS
+_MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: somebody has the file open.
 _WINDOWS_BUSY = (5, 32, 33)
 _WINDOWS_PATIENCE = 2.0
@@ -57,6 +67,17 @@ def fingerprint_of(status: os.stat_result) -> Fingerprint:
         status.st_ctime_ns,
         status.st_ino & _LARGEST,
     )
+
+
+def fingerprint_at(path: str) -> Fingerprint | None:
+    """Return what stat says of a path, links not followed; None when nothing is there."""
+    status = status_of(path)
+    return None if status is None else fingerprint_of(status)
+
+
+def is_same_file(one: Fingerprint, other: Fingerprint) -> bool:
+    """Tell whether only names were given and taken in between, which moves ctime."""
+    return one[:2] == other[:2] and one.inode == other.inode
 
 
 def open_regular(path: str) -> int:
@@ -107,7 +128,7 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
             same file, whose pages the kernel may have dropped (PostgreSQL's fsyncgate, 2018).
     """
     try:
-        fd = os.open(path, _WRITE | _EVERYWHERE, 0o600)
+        fd = os.open(path, _MAKING, 0o600)
     except KeyboardInterrupt:  # it came in the middle of the call, which made the file
         discard(path)
         raise
@@ -161,6 +182,12 @@ def is_folder(path: str) -> bool:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def refuse_link(path: str) -> None:
+    """Refuse to go where a link leads: what we write and remove stays inside ``save_dir``."""
+    if os.path.islink(path):
+        raise OSError(errno.ELOOP, "a link has the name of a private folder; remove it", path)
 
 
 @contextlib.contextmanager

@@ -12,12 +12,11 @@ import os
 import threading
 import weakref
 
+from localsessions._files import durable
 from localsessions._log import log
 
 __all__ = ["LockFile"]
 
-_OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_OPEN |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
 _all: weakref.WeakSet[LockFile] = weakref.WeakSet()
 # No fork comes between the opening of a descriptor and the note of it.
 _opening = threading.RLock()
@@ -73,10 +72,11 @@ class LockFile:
         with _opening:
             # Opened and noted in one call into C: Ctrl-C is raised between two calls.
             try:
-                self._fds.extend(map(os.open, [self.path], [_OPEN]))
+                self._fds.extend(map(os.open, [self.path], [durable.EDITING]))
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
-                self._fds.extend(map(os.open, [self.path], [_OPEN | os.O_CREAT], [0o600]))
+                flags = durable.EDITING | os.O_CREAT
+                self._fds.extend(map(os.open, [self.path], [flags], [0o600]))
         try:
             if filelock.lock_descriptor(self._fds[-1], blocking=False):
                 status = os.fstat(self._fds[-1])

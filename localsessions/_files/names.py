@@ -10,8 +10,9 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["file_stem", "folded", "is_session_id", "session_id_of"]
+__all__ = ["SUFFIX", "file_stem", "folded", "is_session_id", "session_id_of"]
 
+SUFFIX = ".json"
 _ID_BYTES = 200
 # 255 is NAME_MAX of ext4, xfs, APFS and NTFS; the trash puts a time before and a suffix behind.
 _STEM_BYTES = 255 - len("20261231T235959000000Z-" + ".checkpoints")

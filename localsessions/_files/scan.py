@@ -11,12 +11,10 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from localsessions._files import durable
-from localsessions._files.names import is_session_id, session_id_of
+from localsessions._files.names import SUFFIX, is_session_id, session_id_of
 from localsessions.models import Fingerprint
 
 __all__ = ["Scan", "scan"]
-
-_SUFFIX = ".json"
 
 
 class Scan(NamedTuple):
@@ -39,7 +37,7 @@ def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
     with _listing(folder) as entries:
         for entry in entries:
             name = entry.name
-            if name[-5:] != _SUFFIX or name[0] == ".":
+            if name[-5:] != SUFFIX or name[0] == ".":
                 continue
             try:
                 status = entry.stat(follow_symlinks=False)

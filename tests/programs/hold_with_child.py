@@ -13,7 +13,7 @@ from localsessions import SessionStore
 
 def main(folder: str, session_id: str) -> None:
     with SessionStore(folder) as store, store.edit(session_id):
-        if os.fork():
+        if not os.fork():  # the child says so: by then it has closed what it inherited
             print("held", flush=True)
         sys.stdin.read()
         os._exit(0)

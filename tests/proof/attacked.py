@@ -29,7 +29,7 @@ from localsessions import (
     SessionStore,
     SessionSummary,
 )
-from localsessions._files import folder
+from localsessions._files import reading
 from proof.perform import BEGIN, END
 from proof.verbs import VERBS, prepared, sound
 
@@ -176,7 +176,7 @@ def main(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # Each file is as one that was written just now: all is read again and compared, every time,
     # and the N-th call is the same one in every attempt.
-    folder._is_settled = lambda fingerprint: False
+    reading._is_settled = lambda fingerprint: False
     _warm_up()
     control.sendall(b"warm\n")
     while True:

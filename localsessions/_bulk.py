@@ -17,7 +17,6 @@ from typing import NamedTuple, TypeVar
 from pydantic import JsonValue
 
 from localsessions import _codec
-from localsessions._digest import digest_of
 from localsessions._files import (
     NewVersion,
     Refusal,
@@ -29,13 +28,14 @@ from localsessions._files import (
 )
 from localsessions._index import SessionIndex
 from localsessions._reconcile import Reconciler, Written
+from localsessions._version import Fingerprint, digest_of
 from localsessions.errors import (
     DurabilityUnknownError,
     LockTimeoutError,
     SessionError,
     SessionExistsError,
 )
-from localsessions.models import Fingerprint, Session
+from localsessions.models import Session
 
 __all__ = ["Bulk", "Draft"]
 

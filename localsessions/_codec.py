@@ -25,6 +25,7 @@ from typing import NamedTuple
 import orjson
 from pydantic import JsonValue, ValidationError
 
+from localsessions._version import Base, Fingerprint
 from localsessions.errors import (
     FormatVersionError,
     UnreadableSessionError,
@@ -32,8 +33,6 @@ from localsessions.errors import (
 )
 from localsessions.models import (
     FORMAT,
-    Base,
-    Fingerprint,
     Session,
     SessionSummary,
     Unreadable,

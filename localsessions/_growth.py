@@ -14,10 +14,17 @@ from typing import NamedTuple, TypeAlias
 from pydantic import JsonValue
 
 from localsessions import _codec
-from localsessions._digest import block_start, blocks_of, digest_with, from_block
 from localsessions._files import FileWritten, SessionFolder, folded
 from localsessions._index import IndexRow, SessionIndex
-from localsessions.models import Fingerprint, Message, Session, Tail
+from localsessions._version import (
+    Fingerprint,
+    Tail,
+    block_start,
+    blocks_of,
+    digest_with,
+    from_block,
+)
+from localsessions.models import Message, Session
 
 __all__ = ["Growing", "Growth", "last_messages"]
 

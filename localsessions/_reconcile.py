@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from localsessions import _codec
-from localsessions._digest import digest_of
 from localsessions._files import FileRead, FileWritten, SessionFolder, folded
 from localsessions._index import (
     SESSION_ITSELF,
@@ -29,20 +28,13 @@ from localsessions._index import (
 )
 from localsessions._log import log
 from localsessions._summary import summarized
+from localsessions._version import Base, Fingerprint, Tail, digest_of
 from localsessions.errors import (
     ChangesExpiredError,
     SessionNotFoundError,
     UnreadableSessionError,
 )
-from localsessions.models import (
-    Base,
-    Fingerprint,
-    Session,
-    SessionChange,
-    SessionSummary,
-    Tail,
-    message_text,
-)
+from localsessions.models import Session, SessionChange, SessionSummary, message_text
 
 __all__ = ["Progress", "Reconciler", "Written"]
 

@@ -13,14 +13,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from localsessions import _codec
-from localsessions.models import (
-    FORMAT,
-    Fingerprint,
-    SessionSummary,
-    made_title_of,
-    parse_instant,
-    preview_of,
-)
+from localsessions._version import Fingerprint
+from localsessions.models import FORMAT, SessionSummary, made_title_of, parse_instant, preview_of
 
 __all__ = ["Summarized", "summarized"]
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 from pydantic import JsonValue
 
 from localsessions import _checkpoints, _codec
-from localsessions._digest import begin_digest, block_start, blocks_of, digest_with
 from localsessions._feed import Feed, OnChange, OnError, Watch
 from localsessions._files import Durability, Overtaken, SessionFolder, is_session_id
 from localsessions._growth import Growing, Growth, last_messages
@@ -35,6 +34,15 @@ from localsessions._index import (
 )
 from localsessions._reconcile import Progress, Reconciler, Written
 from localsessions._retention import cutoff_of, verdict
+from localsessions._version import (
+    Base,
+    Fingerprint,
+    Tail,
+    begin_digest,
+    block_start,
+    blocks_of,
+    digest_with,
+)
 from localsessions.errors import (
     ConflictError,
     FormatVersionError,
@@ -46,12 +54,10 @@ from localsessions.errors import (
 )
 from localsessions.models import (
     FORMAT,
-    Base,
     Checkpoint,
     CleanupAction,
     CleanupReport,
     Finding,
-    Fingerprint,
     Message,
     Order,
     Page,
@@ -60,7 +66,6 @@ from localsessions.models import (
     SessionChange,
     SessionSummary,
     StoreStats,
-    Tail,
     TrashedSession,
     Unreadable,
     format_instant,

@@ -16,8 +16,9 @@ from localsessions import SessionStore, _codec
 from localsessions._files.folder import FileRead
 from localsessions._index import IndexRow
 from localsessions._summary import summarized
+from localsessions._version import Fingerprint
 from localsessions.errors import UnreadableSessionError
-from localsessions.models import Fingerprint, Session
+from localsessions.models import Session
 
 MANY = 450
 FINGERPRINT = Fingerprint(1, 1_767_225_600_123_000_000, 3, 4)

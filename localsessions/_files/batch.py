@@ -18,8 +18,8 @@ from typing import NamedTuple, TypeAlias
 
 from localsessions._files import durable
 from localsessions._files.folder import FileWritten, Going, Overtaken, SessionFolder
+from localsessions._version import Fingerprint
 from localsessions.errors import DurabilityUnknownError, SessionError
-from localsessions.models import Fingerprint
 
 __all__ = ["NewVersion", "Refusal", "trash_many", "write_many"]
 

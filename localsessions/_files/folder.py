@@ -33,6 +33,7 @@ from localsessions._files.locks import StripedLocks, stripe_of
 from localsessions._files.names import file_stem, is_session_id, session_id_of
 from localsessions._files.scan import Scan, scan
 from localsessions._files.spares import CAN_LEASE, Refused, brought_up_to_date
+from localsessions._version import Fingerprint, Spare, Tail
 from localsessions.errors import (
     DurabilityUnknownError,
     SessionExistsError,
@@ -40,7 +41,7 @@ from localsessions.errors import (
     UnreadableSessionError,
     UnstorableValueError,
 )
-from localsessions.models import Fingerprint, Spare, Tail, TrashedSession
+from localsessions.models import TrashedSession
 
 __all__ = ["Durability", "FileRead", "FileWritten", "Going", "Overtaken", "SessionFolder"]
 

@@ -8,7 +8,7 @@ import stat
 from typing import NamedTuple
 
 from localsessions._files import durable
-from localsessions.models import Fingerprint
+from localsessions._version import Fingerprint
 
 __all__ = ["Glance", "glance"]
 

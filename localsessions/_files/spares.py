@@ -18,7 +18,7 @@ import signal
 import sys
 
 from localsessions._files import durable
-from localsessions.models import Fingerprint, Spare
+from localsessions._version import Fingerprint, Spare
 
 __all__ = ["CAN_LEASE", "Refused", "brought_up_to_date"]
 

@@ -32,14 +32,8 @@ from localsessions._index.changelog import (
 from localsessions._index.cursor import Cursor
 from localsessions._index.database import Database
 from localsessions._index.words import fold
-from localsessions.models import (
-    Fingerprint,
-    Order,
-    SessionChange,
-    SessionSummary,
-    Spare,
-    Tail,
-)
+from localsessions._version import Fingerprint, Spare, Tail
+from localsessions.models import Order, SessionChange, SessionSummary
 
 __all__ = ["UNSETTLED", "Filter", "IndexRow", "SessionIndex", "WrittenRow", "listing_of"]
 
@@ -563,7 +557,7 @@ _ALL = f"SELECT {', '.join(_NAMES)} FROM sessions WHERE session_id = ?"  # noqa:
 def _columns(row: IndexRow, now: State, change: int) -> tuple[object, ...]:
     """Return what stands in the row of a session, in the order of ``_NAMES``."""
     summary = row.summary
-    fingerprint = ":".join(map(str, row.fingerprint))
+    fingerprint = row.fingerprint.text
     tail = _packed_tail(row.tail)
     sealed = fingerprint, row.settled, row.digest, change, now.summary, now.good, tail
     return (

@@ -42,13 +42,13 @@ from localsessions._files import file_stem, session_id_of
 from localsessions._index import Cursor, Query
 from localsessions._merge import merge
 from localsessions._salvage import salvage
+from localsessions._version import Fingerprint
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.program import run as run_command
 from localsessions.formats.exporting import export
 from localsessions.formats.registry import FORMATS, recognise
 from localsessions.formats.source import parse_source
 from localsessions.formats.transcript import sessions_of
-from localsessions.models import Fingerprint
 from localsessions.server import PREFIX, create_app
 
 __all__ = ["TARGETS", "Target", "seeds_of"]

@@ -17,7 +17,6 @@ from typing import Literal, Protocol, Self, TypeAlias
 from localsessions._files import SessionFolder
 from localsessions._log import log
 from localsessions._reconcile import Reconciler
-from localsessions._watcher import Watcher
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import SessionChange
 
@@ -315,6 +314,8 @@ class _Looker:
         reconciler: Reconciler,
         listening: Callable[[], list[Listener]],
     ) -> None:
+        from localsessions._watcher import Watcher  # few programs watch
+
         self.pid = os.getpid()
         self.awake = threading.Event()
         canary = None if folder.read_only else folder.private

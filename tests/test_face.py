@@ -74,7 +74,7 @@ WAITING = [
     *("asyncio", "logging", "tempfile", "email", "importlib.metadata"),
     *("localsessions.aio", "localsessions.manager", "localsessions._shapes"),
     *("localsessions._merge", "localsessions._repair", "localsessions._verify"),
-    "localsessions._bulk",
+    *("localsessions._bulk", "localsessions._watcher"),
 ]
 
 

@@ -27,7 +27,7 @@ from localsessions._index import (
     WrittenRow,
 )
 from localsessions._log import log
-from localsessions._summary import summarized
+from localsessions._summary import summarize, summarize_unreadable, summarized
 from localsessions._version import Base, Fingerprint, Tail, digest_of
 from localsessions.errors import (
     ChangesExpiredError,
@@ -235,7 +235,7 @@ class Reconciler:
 
     def _written_row(self, one: Written) -> WrittenRow:
         session, data, written, base, digest = one
-        summary, now = _codec.summarize(session, len(data)), session._base
+        summary, now = summarize(session, len(data)), session._base
         end = _codec.messages_end(data, now.keys) if now else None
         plain = now is not None and now.plain
         tail = None if end is None else Tail(end, written.spare, plain)
@@ -335,7 +335,7 @@ class Reconciler:
         except UnreadableSessionError as error:
             row = self._unreadable_row(error, session_id, fingerprint, settled=settled)
             return row._replace(digest=digest)
-        summary, end, base = _codec.summarize(session, len(data)), None, session._base
+        summary, end, base = summarize(session, len(data)), None, session._base
         if base and base.canonical:
             end = _codec.messages_end(data, base.keys)
         tail = None if end is None else Tail(end, None, plain=base is not None and base.plain)
@@ -349,7 +349,7 @@ class Reconciler:
         *,
         settled: bool,
     ) -> IndexRow:
-        summary = _codec.summarize_unreadable(error, session_id, fingerprint)
+        summary = summarize_unreadable(error, session_id, fingerprint)
         return IndexRow(summary, fingerprint, settled, b"", folded(session_id))
 
     def _is_gone(self, session_id: str) -> bool:

@@ -1,8 +1,8 @@
-"""The summary of a file straight from its parsed document, without making a Session of it.
+"""The summary of a session, and of a file: the line of a listing. Pure.
 
-For filling an index: of a file in our layout whose fields are all of the plain kind it says what
-``decode`` and ``summarize`` say, in a fifth of the time. Of any other file it says nothing, and
-whoever asked decodes it. Pure.
+For filling an index a summary is made straight from a file's parsed document: of a file in our
+layout whose fields are all of the plain kind that says what ``decode`` and ``summarize`` say, in a
+fifth of the time. Of any other file it says nothing, and whoever asked decodes it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,57 @@ from typing import Any, NamedTuple
 
 from localsessions import _codec
 from localsessions._version import Fingerprint
-from localsessions.models import FORMAT, SessionSummary, made_title_of, parse_instant, preview_of
+from localsessions.errors import UnreadableSessionError
+from localsessions.models import (
+    FORMAT,
+    Session,
+    SessionSummary,
+    Unreadable,
+    made_title_of,
+    parse_instant,
+    preview_of,
+)
 
-__all__ = ["Summarized", "summarized"]
+__all__ = ["Summarized", "summarize", "summarize_unreadable", "summarized"]
+
+
+def summarize(session: Session, size_bytes: int) -> SessionSummary:
+    """Return the line of a listing for a session whose file has ``size_bytes``."""
+    return SessionSummary(
+        session_id=session.session_id,
+        title=session.title or session.made_title,
+        user_id=session.user_id,
+        agent_id=session.agent_id,
+        current_agent=session.current_agent,
+        status=session.status,
+        pinned=session.pinned,
+        tags=tuple(session.tags),
+        created_at=session.created_at,
+        last_activity=session.last_activity,
+        updated_at=session.updated_at,
+        expires_at=session.expires_at,
+        message_count=len(session.messages),
+        size_bytes=size_bytes,
+        revision=session.revision,
+        preview=session.preview,
+    )
+
+
+def summarize_unreadable(
+    error: UnreadableSessionError, session_id: str, fingerprint: Fingerprint
+) -> SessionSummary:
+    """Return the line of a listing for a file that is no session."""
+    modified_at = fingerprint.modified_at
+    return SessionSummary(
+        session_id=session_id,
+        status="unreadable",
+        created_at=modified_at,
+        last_activity=modified_at,
+        updated_at=modified_at,
+        size_bytes=fingerprint.size_bytes,
+        unreadable=Unreadable(reason=error.reason, line=error.line, column=error.column),
+    )
+
 
 # The very type that each field comes back as; whatever is of another one is left to pydantic.
 _KINDS: dict[str, type] = {

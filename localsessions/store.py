@@ -34,6 +34,7 @@ from localsessions._index import (
 )
 from localsessions._reconcile import Progress, Reconciler, Written
 from localsessions._retention import cutoff_of, verdict
+from localsessions._summary import summarize
 from localsessions._version import (
     Base,
     Fingerprint,
@@ -1545,6 +1546,7 @@ class SessionStore:
 def _set_up() -> None:
     """Do what importing the package put off; a fork in the middle of that would hang the child."""
     import localsessions._bulk
+    import localsessions._codec.strict
     import localsessions._merge
     import localsessions._repair
     import localsessions._verify
@@ -1559,7 +1561,7 @@ def _set_up() -> None:
 
 
 def _summary(session: Session) -> SessionSummary:
-    return _codec.summarize(session, len(session._base.data) if session._base else 0)
+    return summarize(session, len(session._base.data) if session._base else 0)
 
 
 def _begin_digest(

@@ -33,9 +33,8 @@ from localsessions._codec import (
     is_unchanged,
     parse_json,
     rebase,
-    summarize,
-    summarize_unreadable,
 )
+from localsessions._summary import summarize, summarize_unreadable
 from localsessions._version import Fingerprint
 from localsessions.errors import (
     FormatVersionError,

@@ -75,6 +75,7 @@ WAITING = [
     *("localsessions.aio", "localsessions.manager", "localsessions._shapes"),
     *("localsessions._merge", "localsessions._repair", "localsessions._verify"),
     *("localsessions._bulk", "localsessions._watcher"),
+    *("localsessions._codec.faults", "localsessions._codec.strict"),
 ]
 
 

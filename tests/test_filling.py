@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from localsessions import SessionStore, _codec
 from localsessions._files.folder import FileRead
 from localsessions._index import IndexRow
-from localsessions._summary import summarized
+from localsessions._summary import summarize, summarized
 from localsessions._version import Fingerprint
 from localsessions.errors import UnreadableSessionError
 from localsessions.models import Session
@@ -208,7 +208,7 @@ def slowly(data: bytes) -> tuple[object, int | None] | None:
     base = session._base
     assert base is not None
     end = _codec.messages_end(data, base.keys) if base.canonical else None
-    return _codec.summarize(session, len(data)), end
+    return summarize(session, len(data)), end
 
 
 @given(

@@ -42,6 +42,7 @@ from localsessions._files import file_stem, session_id_of
 from localsessions._index import Cursor, Query
 from localsessions._merge import merge
 from localsessions._salvage import salvage
+from localsessions._summary import summarize
 from localsessions._version import Fingerprint
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.program import run as run_command
@@ -142,7 +143,7 @@ def decode(data: bytes) -> None:
         assert exact(again.extra) == exact(session.extra)
     assert _codec.encode(again) == written
     assert _codec.is_unchanged(session, _codec.encode(session, {}), {})
-    _codec.summarize(session, len(data))
+    summarize(session, len(data))
 
 
 def salvaging(data: bytes) -> None:

@@ -300,14 +300,14 @@ def _row_of(
         }
     )
     added = _codec.messages_end(rest, base.keys)
-    plain = row.tail is not None and row.tail.plain and base.plain
+    proven = row.tail is not None and row.tail.proven and base.proven
     return IndexRow(
         summary,
         written.fingerprint,
         True,
         digest_with(row.digest, growing.blocks, blocks),
         folded(row.summary.session_id),
-        tail=None if added is None else Tail(growing.at + added, written.spare, plain),
+        tail=None if added is None else Tail(growing.at + added, written.spare, proven),
     )
 
 

@@ -237,8 +237,8 @@ class Reconciler:
         session, data, written, base, digest = one
         summary, now = summarize(session, len(data)), session._base
         end = _codec.messages_end(data, now.keys) if now else None
-        plain = now is not None and now.plain
-        tail = None if end is None else Tail(end, written.spare, plain)
+        proven = now is not None and now.proven
+        tail = None if end is None else Tail(end, written.spare, proven)
         fold = folded(session.session_id)
         row = IndexRow(summary, written.fingerprint, True, digest, fold, tail=tail)
         former = None if base is None else base.fingerprint
@@ -326,7 +326,7 @@ class Reconciler:
         path, digest = path or self._folder.path(session_id), digest_of(data)
         if (found := summarized(data, session_id, fingerprint)) is not None:
             tail = (
-                None if found.messages_end is None else Tail(found.messages_end, None, plain=True)
+                None if found.messages_end is None else Tail(found.messages_end, None, proven=True)
             )
             fold = folded(session_id)
             return IndexRow(found.summary, fingerprint, settled, digest, fold, tail=tail)
@@ -338,7 +338,7 @@ class Reconciler:
         summary, end, base = summarize(session, len(data)), None, session._base
         if base and base.canonical:
             end = _codec.messages_end(data, base.keys)
-        tail = None if end is None else Tail(end, None, plain=base is not None and base.plain)
+        tail = None if end is None else Tail(end, None, proven=base is not None and base.proven)
         return IndexRow(summary, fingerprint, settled, digest, folded(session_id), tail=tail)
 
     def _unreadable_row(
@@ -382,20 +382,20 @@ class Reconciler:
                     fingerprint=read.fingerprint,
                     settled=read.settled,
                     path=path,
-                    plain=self._is_plain(session_id, read),
+                    proven=self._is_proven(session_id, read),
                 )
             except UnreadableSessionError:
                 if read.settled or time.monotonic() > deadline:
                     raise
                 time.sleep(_PAUSE)
 
-    def _is_plain(self, session_id: str, read: FileRead) -> bool:
+    def _is_proven(self, session_id: str, read: FileRead) -> bool:
         """Tell whether a store has proven or written this very version, see ``Base``.
 
         Of a small file it is proven again in less time than asking the index takes.
         """
         is_worth_it = len(read.data) >= _WORTH_ASKING_BYTES
-        return is_worth_it and self._index.is_plain(session_id, read.fingerprint)
+        return is_worth_it and self._index.is_proven(session_id, read.fingerprint)
 
     # -- changes -----------------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ class Summarized(NamedTuple):
 
 def summarized(data: bytes, session_id: str, fingerprint: Fingerprint) -> Summarized | None:
     """Return the summary of a file; None where only ``decode`` can tell."""
-    document: Any = _codec.parse_plain(data)
+    document: Any = _codec.parse_proven(data)
     if type(document) is not dict or not _is_plain(document):
         return None
     is_ours = _codec.is_as_written(document, session_id)

@@ -85,12 +85,12 @@ class Tail(NamedTuple):
     Attributes:
         at: Bytes up to the end of the last message, which adding does not change.
         spare: The version before, if there is one to be brought up to date.
-        plain: Whether the file is known to be one that needs no other proof, see ``Base``.
+        proven: Whether orjson is known to read the file without loss, see ``Base``.
     """
 
     at: int
     spare: Spare | None
-    plain: bool = False
+    proven: bool = False
 
 
 class Base(NamedTuple):
@@ -103,8 +103,8 @@ class Base(NamedTuple):
         times: The instants as the file spelled them, by key.
         canonical: Whether writing the session unchanged gives ``data`` again.
         settled: Whether a file with this fingerprint is sure to hold ``data`` still.
-        plain: Whether ``data`` is canonical and orjson reads it without loss: no integer in it is
-            beyond 64 bits.
+        proven: Whether ``data`` is canonical and orjson is known to read it without loss, because a
+            store wrote or has proven it: whoever reads it need not write it out to compare.
     """
 
     data: bytes
@@ -113,7 +113,7 @@ class Base(NamedTuple):
     times: Mapping[str, str]
     canonical: bool = False
     settled: bool = False
-    plain: bool = False
+    proven: bool = False
 
 
 def digest_of(data: bytes) -> bytes:

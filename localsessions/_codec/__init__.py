@@ -72,7 +72,7 @@ __all__ = [
     "messages_begin",
     "messages_end",
     "parse_json",
-    "parse_plain",
+    "parse_proven",
     "places_of_messages",
     "rebase",
     "without_messages",
@@ -118,8 +118,8 @@ def encode_document(
     return data, document
 
 
-class _NotPlain(bytes):
-    """What orjson could not write, and would not read without loss; see ``Base.plain``."""
+class _Lossy(bytes):
+    """What orjson could not write, and would not read without loss; see ``Base.proven``."""
 
 
 def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
@@ -138,7 +138,7 @@ def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
 
         refuse_unstorable(value, session_id)
     if data is None:  # integers beyond 64 bits and lone surrogates are JSON, all else was refused
-        data = _NotPlain(lay_out(value) + b"\n")
+        data = _Lossy(lay_out(value) + b"\n")
     if len(data) > MAX_FILE_BYTES:
         raise UnstorableValueError(
             "", f"it takes {len(data)} bytes, the limit is {MAX_FILE_BYTES}", session_id=session_id
@@ -189,19 +189,19 @@ def decode(
     fingerprint: Fingerprint,
     settled: bool = False,
     path: str | None = None,
-    plain: bool = False,
+    proven: bool = False,
 ) -> Session:
     """Return the session that a file holds; ``session_id`` is the one that its name tells.
 
     Fields that are absent get the format's defaults; times that are absent are taken from the
     messages or, at last, from the file. A newer format is read as far as it can be. Of a file that
-    is known to be ``plain``, see ``Base``, that is not proven again.
+    is ``proven``, see ``Base``, nothing is proven again.
 
     Raises:
         UnreadableSessionError: The file is no session; nothing of it is guessed.
     """
     try:
-        document, in_layout, is_plain = _parse(data, plain=plain)
+        document, in_layout, is_proven = _parse(data, proven=proven)
         if not isinstance(document, dict):
             from localsessions._codec.faults import fault_at
 
@@ -218,7 +218,7 @@ def decode(
         times,
         canonical=canonical,
         settled=settled,
-        plain=canonical and is_plain,
+        proven=canonical and is_proven,
     )
     return session
 
@@ -305,35 +305,35 @@ def parse_json(data: bytes) -> JsonValue:
 
 
 class _Parsed(NamedTuple):
-    """What a file holds, whether it is laid out as orjson would, and whether it is plain too."""
+    """What a file holds, whether it is laid out as orjson would, and whether that proved it."""
 
     value: JsonValue
     in_layout: bool
-    is_plain: bool
+    is_proven: bool
 
 
-def _parse(data: bytes, *, plain: bool = False) -> _Parsed:
-    if (found := parse_plain(data, is_known=plain)) is not None:
-        return _Parsed(found, in_layout=True, is_plain=True)
+def _parse(data: bytes, *, proven: bool = False) -> _Parsed:
+    if (found := parse_proven(data, is_proven=proven)) is not None:
+        return _Parsed(found, in_layout=True, is_proven=True)
     from localsessions._codec.strict import parse_strictly
 
     value = parse_strictly(data)
     with contextlib.suppress(TypeError):
         in_layout = may_be_laid_out(value, data) and lay_out(value) + b"\n" == data
-        return _Parsed(value, in_layout, is_plain=False)
-    return _Parsed(value, in_layout=False, is_plain=False)
+        return _Parsed(value, in_layout, is_proven=False)
+    return _Parsed(value, in_layout=False, is_proven=False)
 
 
-def parse_plain(data: bytes, *, is_known: bool = False) -> JsonValue:
-    """Return what a file holds that is laid out as orjson would lay it out; None for any other.
+def parse_proven(data: bytes, *, is_proven: bool = False) -> JsonValue:
+    """Return what a file holds that orjson is proven to read without loss; None for any other.
 
-    Of a file that ``is_known`` to be one that is not proven again.
+    The proof is that writing it out again gives the file; where it ``is_proven``, that is left out.
     """
     # A file that equals its own rewriting lost nothing in orjson: no duplicate key, no integer
     # turned float. TypeError: nested deeper than orjson can write.
     with contextlib.suppress(orjson.JSONDecodeError, TypeError):
         value: JsonValue = orjson.loads(data)
-        if is_known or (
+        if is_proven or (
             may_be_laid_out(value, data) and orjson.dumps(value, option=_LAYOUT) == data
         ):
             return value
@@ -375,7 +375,7 @@ def rebase(
         times,
         canonical=True,
         settled=True,
-        plain=not isinstance(data, _NotPlain),
+        proven=not isinstance(data, _Lossy),
     )
 
 

@@ -210,8 +210,8 @@ class SessionIndex:
 
         return self._read(read)
 
-    def is_plain(self, session_id: str, fingerprint: Fingerprint) -> bool:
-        """Tell whether the file of a fingerprint is known to need no proof, see ``Tail``."""
+    def is_proven(self, session_id: str, fingerprint: Fingerprint) -> bool:
+        """Tell whether the file of a fingerprint was written or proven by a store, see ``Base``."""
         query = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"  # noqa: S608
 
         def read(db: sqlite3.Connection) -> bool:
@@ -219,7 +219,7 @@ class SessionIndex:
                 return False
             (state, _), tail = _sealed(found), _unpacked_tail(found[7])
             is_it = state.settled and state.fingerprint == fingerprint
-            return is_it and tail is not None and tail.plain
+            return is_it and tail is not None and tail.proven
 
         return self._read(read)
 
@@ -681,14 +681,14 @@ def _packed_tail(tail: Tail | None) -> str | None:
         return None
     spare = tail.spare
     told = None if spare is None else [spare.name, spare.common, *spare.fingerprint]
-    return orjson.dumps([tail.at, told, tail.plain]).decode()
+    return orjson.dumps([tail.at, told, tail.proven]).decode()
 
 
 def _unpacked_tail(text: str | None) -> Tail | None:
     if text is None:
         return None
-    at, spare, *plain = json.loads(text)
-    return Tail(at, spare and Spare(spare[0], spare[1], Fingerprint(*spare[2:])), plain == [True])
+    at, spare, *proven = json.loads(text)
+    return Tail(at, spare and Spare(spare[0], spare[1], Fingerprint(*spare[2:])), proven == [True])
 
 
 def _packed(summary: SessionSummary) -> str:

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 from localsessions._files import FileWritten, SessionFolder, folded, stripe_of
 from localsessions._reconcile import Reconciler
 from localsessions._trash import Trash
+from localsessions._version import Fingerprint
 from localsessions._writer import Draft, Writer, draft_of
 from localsessions.errors import (
     DurabilityUnknownError,
@@ -23,7 +24,7 @@ from localsessions.errors import (
     SessionError,
     SessionExistsError,
 )
-from localsessions.models import Fingerprint, Session
+from localsessions.models import Session
 
 __all__ = ["Bulk"]
 

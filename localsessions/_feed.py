@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
 from localsessions._files import SessionFolder
 from localsessions._log import log
 from localsessions._reconcile import Reconciler
-from localsessions._watcher import Watcher
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import SessionChange
 
@@ -321,6 +320,8 @@ class _Looker:
         last_good: LastGood,
         listening: Callable[[], list[Listener]],
     ) -> None:
+        from localsessions._watcher import Watcher  # few programs watch
+
         self.pid = os.getpid()
         self.awake = threading.Event()
         canary = None if folder.read_only else folder.private

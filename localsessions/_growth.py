@@ -14,10 +14,17 @@ from typing import NamedTuple, TypeAlias
 from pydantic import JsonValue
 
 from localsessions import _codec
-from localsessions._digest import block_start, blocks_of, digest_with, from_block
 from localsessions._files import FileWritten, SessionFolder, folded, read_ends
 from localsessions._index import IndexRow, SessionIndex
-from localsessions.models import Fingerprint, Message, Session, Tail
+from localsessions._version import (
+    Fingerprint,
+    Tail,
+    block_start,
+    blocks_of,
+    digest_with,
+    from_block,
+)
+from localsessions.models import Message, Session
 
 __all__ = ["Growing", "Growth", "last_messages"]
 
@@ -299,14 +306,14 @@ def _row_of(
         }
     )
     added = _codec.messages_end(rest, base.keys)
-    plain = row.tail is not None and row.tail.plain and base.plain
+    proven = row.tail is not None and row.tail.proven and base.proven
     return IndexRow(
         summary,
         written.fingerprint,
         True,
         digest_with(row.digest, growing.blocks, blocks),
         folded(row.summary.session_id),
-        tail=None if added is None else Tail(growing.at + added, written.spare, plain),
+        tail=None if added is None else Tail(growing.at + added, written.spare, proven),
     )
 
 

@@ -7,9 +7,9 @@ a file is worth one, and what can be read of it.
 from __future__ import annotations
 
 from localsessions import _codec
-from localsessions._digest import digest_of
 from localsessions._files import SessionFolder
 from localsessions._index import Filter, SessionIndex
+from localsessions._version import digest_of
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.models import Session
 

@@ -20,19 +20,14 @@ from localsessions._file_row import row_of, unreadable_row
 from localsessions._files import FileRead, FileWritten, SessionFolder, folded
 from localsessions._index import IndexRow, SessionIndex, WrittenRow
 from localsessions._log import log
+from localsessions._summary import summarize
+from localsessions._version import Base, Fingerprint, Tail
 from localsessions.errors import (
     ChangesExpiredError,
     SessionNotFoundError,
     UnreadableSessionError,
 )
-from localsessions.models import (
-    Base,
-    Fingerprint,
-    Session,
-    SessionChange,
-    SessionSummary,
-    Tail,
-)
+from localsessions.models import Session, SessionChange, SessionSummary
 
 __all__ = ["Progress", "Reconciler", "Written"]
 
@@ -233,10 +228,10 @@ class Reconciler:
 
     def _written_row(self, one: Written) -> WrittenRow:
         session, data, written, base, digest = one
-        summary, now = _codec.summarize(session, len(data)), session._base
+        summary, now = summarize(session, len(data)), session._base
         end = _codec.messages_end(data, now.keys) if now else None
-        plain = now is not None and now.plain
-        tail = None if end is None else Tail(end, written.spare, plain)
+        proven = now is not None and now.proven
+        tail = None if end is None else Tail(end, written.spare, proven)
         fold = folded(session.session_id)
         row = IndexRow(summary, written.fingerprint, True, digest, fold, tail=tail)
         former = None if base is None else base.fingerprint
@@ -344,20 +339,20 @@ class Reconciler:
                     fingerprint=read.fingerprint,
                     settled=read.settled,
                     path=path,
-                    plain=self._is_plain(session_id, read),
+                    proven=self._is_proven(session_id, read),
                 )
             except UnreadableSessionError:
                 if read.settled or time.monotonic() > deadline:
                     raise
                 time.sleep(_PAUSE)
 
-    def _is_plain(self, session_id: str, read: FileRead) -> bool:
+    def _is_proven(self, session_id: str, read: FileRead) -> bool:
         """Tell whether a store has proven or written this very version, see ``Base``.
 
         Of a small file it is proven again in less time than asking the index takes.
         """
         is_worth_it = len(read.data) >= _WORTH_ASKING_BYTES
-        return is_worth_it and self._index.is_plain(session_id, read.fingerprint)
+        return is_worth_it and self._index.is_proven(session_id, read.fingerprint)
 
     # -- changes -----------------------------------------------------------------------------
 

@@ -12,8 +12,9 @@ from pydantic import JsonValue
 from localsessions import _codec
 from localsessions._files import SessionFolder, is_session_id
 from localsessions._salvage import salvage
+from localsessions._version import Fingerprint
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import FORMAT, Fingerprint, Session
+from localsessions.models import FORMAT, Session
 
 __all__ = ["Recovery", "recovery_of"]
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Container, Iterator
 from typing import TypeVar
 
 from localsessions import _codec
-from localsessions._digest import digest_of
 from localsessions._files import SessionFolder
 from localsessions._index import SessionIndex
 from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text
 from localsessions._reconcile import Progress, Reconciler
+from localsessions._version import Fingerprint, digest_of
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import Fingerprint, Session, message_text
+from localsessions.models import Session, message_text
 
 __all__ = ["TextIndexer"]
 

@@ -13,8 +13,9 @@ from localsessions._files import SessionFolder
 from localsessions._index import UNSETTLED, SessionIndex
 from localsessions._reconcile import Progress, Reconciler
 from localsessions._recovery import recovery_of
+from localsessions._version import Fingerprint
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import FORMAT, Finding, Fingerprint
+from localsessions.models import FORMAT, Finding
 
 __all__ = ["verify"]
 

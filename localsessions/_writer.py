@@ -12,11 +12,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import JsonValue
 
 from localsessions import _codec
-from localsessions._digest import begin_digest, block_start, blocks_of, digest_of, digest_with
 from localsessions._files import FileWritten, Overtaken, SessionFolder
 from localsessions._growth import Growing, Growth
 from localsessions._index import IndexRow, SessionIndex
 from localsessions._reconcile import Reconciler, Written
+from localsessions._summary import summarize
+from localsessions._version import (
+    Base,
+    Fingerprint,
+    Tail,
+    begin_digest,
+    block_start,
+    blocks_of,
+    digest_of,
+    digest_with,
+)
 from localsessions.errors import (
     ConflictError,
     FormatVersionError,
@@ -26,11 +36,8 @@ from localsessions.errors import (
 )
 from localsessions.models import (
     FORMAT,
-    Base,
-    Fingerprint,
     Session,
     SessionSummary,
-    Tail,
     format_instant,
     parse_instant,
     utc_now,
@@ -387,7 +394,7 @@ def refuse_twin(session_id: str, folder: SessionFolder, reconciler: Reconciler) 
 
 
 def _summary(session: Session) -> SessionSummary:
-    return _codec.summarize(session, len(session._base.data) if session._base else 0)
+    return summarize(session, len(session._base.data) if session._base else 0)
 
 
 def _begin_digest(

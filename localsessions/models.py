@@ -28,7 +28,6 @@ from typing import (
     Any,
     Generic,
     Literal,
-    NamedTuple,
     TypeAlias,
     TypeVar,
 )
@@ -47,6 +46,7 @@ from pydantic_core import PydanticCustomError
 
 from localsessions import _history
 from localsessions._history import Turn
+from localsessions._version import Base
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -55,14 +55,12 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "MADE_TITLE_LENGTH",
-    "Base",
     "ChangeKind",
     "ChangeOrigin",
     "Checkpoint",
     "CleanupAction",
     "CleanupReport",
     "Finding",
-    "Fingerprint",
     "Message",
     "Order",
     "Page",
@@ -70,9 +68,7 @@ __all__ = [
     "Session",
     "SessionChange",
     "SessionSummary",
-    "Spare",
     "StoreStats",
-    "Tail",
     "TrashedSession",
     "Turn",
     "Unreadable",
@@ -220,76 +216,6 @@ def _wrong(what: str, *place: str | int) -> PydanticCustomError:
 JSONObject: TypeAlias = Annotated[
     dict[str, JsonValue], PlainValidator(_object, json_schema_input_type=dict[str, Any])
 ]
-
-
-class Fingerprint(NamedTuple):
-    """What ``stat`` says of a file: where to look, never a proof of what the file holds."""
-
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @property
-    def modified_at(self) -> datetime:
-        """The file's modification time, cut to milliseconds."""
-        return datetime.fromtimestamp(self.mtime_ns // 1_000_000 / 1000, UTC)
-
-    @property
-    def text(self) -> str:
-        """The four numbers on one line, as they stand in the index."""
-        return f"{self.size_bytes}:{self.mtime_ns}:{self.ctime_ns}:{self.inode}"
-
-
-class Spare(NamedTuple):
-    """A former version of a session file, kept under a private name to be brought up to date.
-
-    Attributes:
-        name: Among the temp files.
-        common: How many bytes at its beginning are those of the published file.
-        fingerprint: Of the spare itself.
-    """
-
-    name: str
-    common: int
-    fingerprint: Fingerprint
-
-
-class Tail(NamedTuple):
-    """Where a session file is written anew when something is added to it.
-
-    Attributes:
-        at: Bytes up to the end of the last message, which adding does not change.
-        spare: The version before, if there is one to be brought up to date.
-        plain: Whether the file is known to be one that needs no other proof, see ``Base``.
-    """
-
-    at: int
-    spare: Spare | None
-    plain: bool = False
-
-
-class Base(NamedTuple):
-    """What a session was read from: the other half of a compare-and-swap.
-
-    Attributes:
-        data: The bytes of the file.
-        fingerprint: The file's fingerprint when they were read.
-        keys: The top-level keys, in the order of the file.
-        times: The instants as the file spelled them, by key.
-        canonical: Whether writing the session unchanged gives ``data`` again.
-        settled: Whether a file with this fingerprint is sure to hold ``data`` still.
-        plain: Whether ``data`` is canonical and orjson reads it without loss: no integer in it is
-            beyond 64 bits.
-    """
-
-    data: bytes
-    fingerprint: Fingerprint
-    keys: tuple[str, ...]
-    times: Mapping[str, str]
-    canonical: bool = False
-    settled: bool = False
-    plain: bool = False
 
 
 def _as_files_are(schema: dict[str, Any]) -> None:

@@ -1193,10 +1193,12 @@ def _set_up() -> None:
     import localsessions._bulk
     import localsessions._checkpoints
     import localsessions._cleanup
+    import localsessions._codec.strict
     import localsessions._merge
     import localsessions._repair
     import localsessions._search
-    import localsessions._verify  # noqa: F401
+    import localsessions._verify
+    import localsessions._watcher  # noqa: F401
 
     # Each is built at its first use, and set up again as the first one is made and assigned to.
     Unreadable(reason="none")

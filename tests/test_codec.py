@@ -33,15 +33,15 @@ from localsessions._codec import (
     is_unchanged,
     parse_json,
     rebase,
-    summarize,
-    summarize_unreadable,
 )
+from localsessions._summary import summarize, summarize_unreadable
+from localsessions._version import Fingerprint
 from localsessions.errors import (
     FormatVersionError,
     UnreadableSessionError,
     UnstorableValueError,
 )
-from localsessions.models import Fingerprint, Session, Unreadable, format_instant
+from localsessions.models import Session, Unreadable, format_instant
 
 FOUND = Fingerprint(100, 1_735_634_700_000_000_000, 1_735_634_700_000_000_000, 7)
 MODIFIED_AT = datetime(2024, 12, 31, 8, 45, tzinfo=UTC)

@@ -76,6 +76,7 @@ WAITING = [
     *("localsessions._merge", "localsessions._repair", "localsessions._verify"),
     *("localsessions._bulk", "localsessions._trash", "localsessions._cleanup"),
     *("localsessions._search", "localsessions._checkpoints", "localsessions._retention"),
+    *("localsessions._codec.faults", "localsessions._codec.strict", "localsessions._watcher"),
 ]
 
 

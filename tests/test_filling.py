@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localsessions import SessionStore, _codec
-from localsessions._file_row import summarized
 from localsessions._files import FileRead
 from localsessions._index import IndexRow
+from localsessions._summary import summarize, summarized
+from localsessions._version import Fingerprint
 from localsessions.errors import UnreadableSessionError
-from localsessions.models import Fingerprint, Session
+from localsessions.models import Session
 
 MANY = 450
 FINGERPRINT = Fingerprint(1, 1_767_225_600_123_000_000, 3, 4)
@@ -207,7 +208,7 @@ def slowly(data: bytes) -> tuple[object, int | None] | None:
     base = session._base
     assert base is not None
     end = _codec.messages_end(data, base.keys) if base.canonical else None
-    return _codec.summarize(session, len(data)), end
+    return summarize(session, len(data)), end
 
 
 @given(

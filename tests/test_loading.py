@@ -13,6 +13,7 @@ import pytest
 from pydantic import JsonValue
 
 from localsessions import Session, SessionStore, UnreadableSessionError, _codec
+from localsessions._codec import strict
 
 BEYOND = (1 << 70) + 1
 HALF = "\ud800"
@@ -50,7 +51,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return getattr(orjson, name)
 
     monkeypatch.setattr(_codec, "orjson", Counted())
-    monkeypatch.setattr(_codec, "_parse_strictly", counted("strictly", _codec._parse_strictly))
+    monkeypatch.setattr(strict, "parse_strictly", counted("strictly", strict.parse_strictly))
     return found
 
 

@@ -32,7 +32,8 @@ from localsessions import (
 from localsessions import _merge as merging
 from localsessions._codec import MAX_DEPTH, decode, encode_value
 from localsessions._merge import Merged, merge
-from localsessions.models import Fingerprint, Message, format_instant
+from localsessions._version import Fingerprint
+from localsessions.models import Message, format_instant
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Fields: TypeAlias = dict[str, Any]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue, ValidationError
 
+from localsessions._version import Fingerprint
 from localsessions.models import (
     CleanupAction,
     CleanupReport,
-    Fingerprint,
     Message,
     Page,
     Session,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from localsessions import Session, SessionStore, _digest
-from localsessions._digest import digest_of
+from localsessions import Session, SessionStore, _version
+from localsessions._version import digest_of
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(data))
         return sha1(data, **options)
 
-    monkeypatch.setattr(_digest, "sha1", counted)
+    monkeypatch.setattr(_version, "sha1", counted)
     return sizes
 
 

@@ -20,8 +20,8 @@ from localsessions._files import durable
 from localsessions._files.folder import SessionFolder
 from localsessions._files.publishing import FileWritten, Overtaken, Prepared
 from localsessions._files.trash import Going
+from localsessions._version import Fingerprint
 from localsessions.errors import DurabilityUnknownError, SessionError
-from localsessions.models import Fingerprint
 
 __all__ = ["NewVersion", "Refusal", "trash_many", "write_many"]
 

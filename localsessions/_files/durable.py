@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from localsessions.models import Fingerprint
+from localsessions._version import Fingerprint
 
 __all__ = [
     "EDITING",

@@ -21,15 +21,14 @@ from contextlib import AbstractContextManager
 from typing import Literal, TypeAlias
 
 from localsessions._files import durable
-from localsessions._files.kept import KeptVersions
 from localsessions._files.locks import StripedLocks, stripe_of
 from localsessions._files.names import SUFFIX, file_stem, is_session_id, session_id_of
 from localsessions._files.publishing import FileWritten, Publisher
 from localsessions._files.reading import FileRead, glance, read_whole
 from localsessions._files.scan import Scan, scan
 from localsessions._files.spares import SPARE_SUFFIX, Spares
+from localsessions._version import Fingerprint, Tail
 from localsessions.errors import SessionNotFoundError
-from localsessions.models import Fingerprint, Tail
 
 __all__ = ["Durability", "SessionFolder"]
 
@@ -64,6 +63,7 @@ class SessionFolder:
     ) -> None:
         # Put off, but not until they are used: a fork in the middle of that would hang the child.
         from localsessions._files.checkpoints import Checkpoints
+        from localsessions._files.kept import KeptVersions
         from localsessions._files.trash import Trash
 
         self.save_dir = os.path.abspath(save_dir)

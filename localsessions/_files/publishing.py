@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from localsessions._files import durable
 from localsessions._files.locks import StripedLocks, stripe_of
+from localsessions._version import Fingerprint, Spare
 from localsessions.errors import DurabilityUnknownError, UnstorableValueError
-from localsessions.models import Fingerprint, Spare
 
 __all__ = ["FileWritten", "Overtaken", "Prepared", "Publisher", "later"]
 

@@ -14,8 +14,8 @@ import time
 from typing import NamedTuple
 
 from localsessions._files import durable
+from localsessions._version import Fingerprint
 from localsessions.errors import UnreadableSessionError
-from localsessions.models import Fingerprint
 
 __all__ = ["FileRead", "glance", "read_ends", "read_whole"]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from localsessions._files import durable
 from localsessions._files.names import SUFFIX, is_session_id, session_id_of
-from localsessions.models import Fingerprint
+from localsessions._version import Fingerprint, fingerprint_text
 
 __all__ = ["Scan", "scan"]
 
@@ -44,7 +44,9 @@ def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
             except FileNotFoundError:
                 continue  # removed since the folder was read
             # Nearly all are as they were: nothing more is made of those than this text.
-            text = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+            text = fingerprint_text(
+                status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+            )
             stem = name[:-5]
             if known.get(stem) == text and "%" not in stem:
                 del known[stem]

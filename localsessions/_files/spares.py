@@ -20,7 +20,7 @@ from collections import Counter
 
 from localsessions._files import durable
 from localsessions._files.publishing import FileWritten, Publisher, later
-from localsessions.models import Fingerprint, Spare, Tail
+from localsessions._version import Fingerprint, Spare, Tail
 
 __all__ = ["SPARE_SUFFIX", "Spares"]
 

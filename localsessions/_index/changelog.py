@@ -26,13 +26,8 @@ from zlib import crc32
 
 import orjson
 
-from localsessions.models import (
-    ChangeKind,
-    ChangeOrigin,
-    Fingerprint,
-    SessionChange,
-    Unreadable,
-)
+from localsessions._version import Fingerprint
+from localsessions.models import ChangeKind, ChangeOrigin, SessionChange, Unreadable
 
 __all__ = [
     "KEPT_CHANGES",

@@ -18,7 +18,8 @@ from pydantic_core import from_json
 
 from localsessions._index.changelog import State, seal_of
 from localsessions._index.words import fold
-from localsessions.models import Fingerprint, SessionSummary, Spare, Tail
+from localsessions._version import Fingerprint, Spare, Tail
+from localsessions.models import SessionSummary
 
 __all__ = [
     "COLUMNS",
@@ -27,7 +28,7 @@ __all__ = [
     "IndexRow",
     "Sealed",
     "comparable",
-    "is_plain",
+    "is_proven",
     "listed",
     "microseconds",
     "packed",
@@ -144,7 +145,7 @@ def _packed_tail(tail: Tail | None) -> str | None:
         return None
     spare = tail.spare
     told = None if spare is None else [spare.name, spare.common, *spare.fingerprint]
-    return orjson.dumps([tail.at, told, tail.plain]).decode()
+    return orjson.dumps([tail.at, told, tail.proven]).decode()
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -176,11 +177,11 @@ def unpacked(found: Sealed) -> IndexRow:
     return listed(found)._replace(tail=_unpacked_tail(found[7]))
 
 
-def is_plain(found: Sealed, fingerprint: Fingerprint) -> bool:
+def is_proven(found: Sealed, fingerprint: Fingerprint) -> bool:
     """Tell whether a row is of the file of a fingerprint, which needs no proof, see ``Tail``."""
     (state, _), tail = unsealed(found), _unpacked_tail(found[7])
     is_it = state.settled and state.fingerprint == fingerprint
-    return is_it and tail is not None and tail.plain
+    return is_it and tail is not None and tail.proven
 
 
 def _fingerprint(text: str) -> Fingerprint:
@@ -200,5 +201,5 @@ def _unpacked_summary(text: str) -> SessionSummary:
 def _unpacked_tail(text: str | None) -> Tail | None:
     if text is None:
         return None
-    at, spare, *plain = json.loads(text)
-    return Tail(at, spare and Spare(spare[0], spare[1], Fingerprint(*spare[2:])), plain == [True])
+    at, spare, *proven = json.loads(text)
+    return Tail(at, spare and Spare(spare[0], spare[1], Fingerprint(*spare[2:])), proven == [True])

@@ -18,10 +18,11 @@ from localsessions._index import changelog, table
 from localsessions._index.changelog import Log
 from localsessions._index.cursor import Cursor
 from localsessions._index.database import Database
-from localsessions._index.row import IndexRow, comparable, is_plain, listed, microseconds, unpacked
+from localsessions._index.row import IndexRow, comparable, is_proven, listed, microseconds, unpacked
 from localsessions._index.table import MANY, WrittenRow
 from localsessions._index.words import fold
-from localsessions.models import Fingerprint, Order, SessionChange, SessionSummary
+from localsessions._version import Fingerprint
+from localsessions.models import Order, SessionChange, SessionSummary
 
 __all__ = ["UNSETTLED", "Filter", "SessionIndex", "listing_of"]
 
@@ -160,12 +161,12 @@ class SessionIndex:
 
         return self._read(read)
 
-    def is_plain(self, session_id: str, fingerprint: Fingerprint) -> bool:
+    def is_proven(self, session_id: str, fingerprint: Fingerprint) -> bool:
         """Tell whether the file of a fingerprint is known to need no proof, see ``Tail``."""
 
         def read(db: sqlite3.Connection) -> bool:
             found = table.found(db, session_id)
-            return found is not None and is_plain(found, fingerprint)
+            return found is not None and is_proven(found, fingerprint)
 
         return self._read(read)
 

@@ -26,7 +26,7 @@ from localsessions._index.row import (
     state_of,
     unsealed,
 )
-from localsessions.models import Fingerprint
+from localsessions._version import Fingerprint
 
 __all__ = [
     "MANY",

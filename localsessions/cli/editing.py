@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 import click
 
 from localsessions._codec import decode, inner_id
+from localsessions._version import Base
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
 from localsessions.cli.options import examples
 from localsessions.cli.output import note, one_line
 from localsessions.errors import FormatVersionError
-from localsessions.models import FORMAT, Base, Session
+from localsessions.models import FORMAT, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localsessions._codec import decode, encode_value
+from localsessions._version import Fingerprint
 from localsessions.errors import UnreadableSessionError
 from localsessions.formats.foreign import as_text
 from localsessions.formats.transcript import Format, Reading, cleaned_id
-from localsessions.models import FORMAT, Fingerprint, Session
+from localsessions.models import FORMAT, Session
 
 if TYPE_CHECKING:
     from localsessions.formats.source import Source

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localsessions._codec import decode, encode
+from localsessions._version import Fingerprint
 from localsessions.formats import EXPORT_SUFFIXES, ExportKind, export, read_transcript
-from localsessions.models import Fingerprint, Message, Session
+from localsessions.models import Message, Session
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -12,7 +12,8 @@ import pytest
 
 from localsessions import SessionStore
 from localsessions._index import UNSETTLED, Filter, IndexRow, SessionIndex
-from localsessions.models import Fingerprint, SessionSummary, Unreadable
+from localsessions._version import Fingerprint
+from localsessions.models import SessionSummary, Unreadable
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 

@@ -278,28 +278,28 @@ BREAKAGES = (
     # hostile input
     Mutation(
         "an integer is read however many digits it has",
-        "localsessions/_codec.py",
+        "localsessions/_codec/strict.py",
         '        if len(token.lstrip("-")) > MAX_DIGITS:\n            doubts.append(token)\n            return 0\n',
         "",
         "tests/proof/test_hostile_bounds.py::test_an_integer_of_too_many_digits_is_refused_by_reading_and_by_writing_alike[1]",
     ),
     Mutation(
         "an integer is written however many digits it has",
-        "localsessions/_codec.py",
+        "localsessions/_codec/faults.py",
         "and abs(value) >= 10**MAX_DIGITS",
         "and abs(value) < 0",
         "tests/proof/test_hostile_bounds.py::test_an_integer_of_too_many_digits_is_refused_by_reading_and_by_writing_alike[1]",
     ),
     Mutation(
         "a document nested deep on one line is written out indented to be compared",
-        "localsessions/_codec.py",
+        "localsessions/_codec/layout.py",
         "    return spaces <= len(data) and depth <= MAX_DEPTH\n",
         "    return True\n",
         "tests/proof/test_hostile_contents.py::test_a_deep_document_on_one_line_is_not_written_out_to_be_compared",
     ),
     Mutation(
         "a revision of thousands of digits is read, and no listing can print it",
-        "localsessions/_codec.py",
+        "localsessions/_codec/__init__.py",
         "value.bit_length() > 1024:",
         "value.bit_length() > 1 << 40:",
         "tests/proof/test_hostile_contents.py::test_a_field_of_any_value_is_read_or_refused_with_its_place_and_listed[revision]",
@@ -334,7 +334,7 @@ BREAKAGES = (
     ),
     Mutation(
         "the last of two equal keys wins in silence",
-        "localsessions/_codec.py",
+        "localsessions/_codec/strict.py",
         "        if len(value) != len(pairs):\n            doubts.append(pairs)\n",
         "",
         "tests/proof/test_hostile_bounds.py::test_what_is_long_in_a_file_is_short_in_its_fault",
@@ -419,7 +419,7 @@ BREAKAGES = (
     ),
     Mutation(
         "a file of a newer format is written in this one",
-        "localsessions/_codec.py",
+        "localsessions/_codec/__init__.py",
         "    if session.format != FORMAT:\n        raise",
         "    if session.format == '':\n        raise",
         "tests/proof/test_versions.py::test_no_verb_ever_writes_a_file_of_another_format",

@@ -42,13 +42,14 @@ from localsessions._files import file_stem, session_id_of
 from localsessions._index import Cursor, Query
 from localsessions._merge import merge
 from localsessions._salvage import salvage
+from localsessions._summary import summarize
+from localsessions._version import Fingerprint
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.program import run as run_command
 from localsessions.formats.exporting import export
 from localsessions.formats.registry import FORMATS, recognise
 from localsessions.formats.source import parse_source
 from localsessions.formats.transcript import sessions_of
-from localsessions.models import Fingerprint
 from localsessions.server import PREFIX, create_app
 
 __all__ = ["TARGETS", "Target", "seeds_of"]
@@ -142,7 +143,7 @@ def decode(data: bytes) -> None:
         assert exact(again.extra) == exact(session.extra)
     assert _codec.encode(again) == written
     assert _codec.is_unchanged(session, _codec.encode(session, {}), {})
-    _codec.summarize(session, len(data))
+    summarize(session, len(data))
 
 
 def salvaging(data: bytes) -> None:

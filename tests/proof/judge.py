@@ -25,7 +25,7 @@ from pydantic import JsonValue
 
 from localsessions import SessionStore
 from localsessions._files import durable
-from localsessions.models import Fingerprint
+from localsessions._version import Fingerprint
 from proof.disk import Cut, Disk
 from proof.tracing import Stamp
 from proof.verbs import State, plain, sound

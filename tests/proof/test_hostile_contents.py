@@ -30,7 +30,7 @@ from localsessions import (
 from localsessions._codec import decode, encode, parse_json
 from localsessions._merge import merge
 from localsessions._salvage import salvage
-from localsessions.models import Fingerprint
+from localsessions._version import Fingerprint
 from proof.counting import sized, tried
 from proof.fuzzing import SESSIONS, exact
 

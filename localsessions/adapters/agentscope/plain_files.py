@@ -18,9 +18,9 @@ from typing import TypeAlias
 
 from localsessions import ConflictError, Session, SessionNotFoundError, SessionStore
 from localsessions._codec import encode, parse_json
+from localsessions._version import Base
 from localsessions._writer import Draft
 from localsessions.adapters.agentscope.modules import State, states_in
-from localsessions.models import Base
 
 __all__ = ["plain_states", "plain_states_of", "read_plain_states", "take_over"]
 

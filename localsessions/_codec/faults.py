@@ -1,0 +1,201 @@
+"""Why something is no session, and where: the place in a value, or in the text of a file.
+
+Imported at use: faults are told seldom. What is told of a text is a ``json.JSONDecodeError``,
+which carries the place as line and column.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from math import isfinite
+from typing import NamedTuple
+
+from pydantic import JsonValue, ValidationError
+
+from localsessions._codec.layout import MAX_DEPTH, MAX_DIGITS, STORABLE
+from localsessions.errors import UnstorableValueError
+
+__all__ = ["Wrong", "fault_at", "fault_in", "first_doubt", "refuse_unstorable", "wrong_types"]
+
+
+def refuse_unstorable(value: JsonValue, session_id: str | None) -> None:
+    """Raise with the place of the first value that cannot be stored, if there is one."""
+    for where, reason in _faults(value, "", MAX_DEPTH):
+        raise UnstorableValueError(where, reason, session_id=session_id)
+
+
+def _faults(value: object, where: str, depth: int) -> Iterator[tuple[str, str]]:
+    if reason := _own_fault(value):
+        yield where, reason
+    elif isinstance(value, dict | list) and depth == 0:
+        yield _start(where), f"it is nested deeper than {MAX_DEPTH} levels"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if reason := _own_fault(key) if type(key) is str else _KEY:
+                yield f"{where}[{key!r}]", reason
+            else:
+                yield from _faults(item, _joined(where, key), depth - 1)
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _faults(item, f"{where}[{position}]", depth - 1)
+
+
+def _own_fault(value: object) -> str | None:
+    """Say why a value cannot be stored, whatever it contains."""
+    kind = type(value)
+    if kind not in STORABLE:
+        return f"{kind.__name__} is no type of JSON{_remedy(value)}"
+    if isinstance(value, float) and not isfinite(value):
+        return f"JSON has no {value}; store None or a text instead"
+    # Looking at the bits first saves making the power of ten for all that are surely small.
+    if (
+        isinstance(value, int)
+        and value.bit_length() > 3 * MAX_DIGITS
+        and abs(value) >= 10**MAX_DIGITS
+    ):
+        return f"it has more than {MAX_DIGITS} digits; store a text instead"
+    if isinstance(value, str) and re.search(_HALVES, value):
+        return "a surrogate pair in two halves would come back as one character"
+    return None
+
+
+_KEY = "a key must be a text"
+# Patterns of what is seldom seen are compiled when they are used, not when this is imported.
+_HALVES = "[\ud800-\udbff][\udc00-\udfff]"
+
+
+def _remedy(value: object) -> str:
+    if isinstance(value, tuple | set | frozenset):
+        return "; store a list"
+    if isinstance(value, datetime):
+        return "; store its isoformat()"
+    if isinstance(value, bytes | bytearray):
+        return "; store a text, base64 perhaps"
+    return "; store what it is made of"
+
+
+class Wrong(NamedTuple):
+    """What is wrong somewhere in a session.
+
+    Attributes:
+        path: The steps that lead there.
+        reason: What is wrong.
+    """
+
+    path: tuple[str | int, ...]
+    reason: str
+
+    @property
+    def where(self) -> str:
+        """The path as it is written in Python."""
+        where = ""
+        for step in self.path:
+            where = f"{where}[{step}]" if isinstance(step, int) else _joined(where, step)
+        return where
+
+
+def wrong_types(error: ValidationError) -> list[Wrong]:
+    """Return all that pydantic found in a session."""
+    return [
+        Wrong((*each["loc"], *context.get("place", ())), context.get("what", each["msg"]))
+        for each in error.errors(include_url=False, include_input=False)
+        for context in (each.get("ctx", {}),)
+    ]
+
+
+def _joined(where: str, key: str) -> str:
+    step = key if key.isidentifier() else f"[{key!r}]"
+    return f"{where}.{step}" if where and not step.startswith("[") else where + step
+
+
+def _start(text: str, length: int = 60) -> str:
+    return text if len(text) <= length else text[:length] + "…"
+
+
+def fault_at(reason: str, data: bytes, position: int | None) -> json.JSONDecodeError:
+    """Return the error for a place given in bytes; None stands for the end."""
+    before = data[:position].decode(errors="replace")
+    return json.JSONDecodeError(reason, before, len(before))
+
+
+def fault_in(data: bytes, wrong: Wrong) -> json.JSONDecodeError:
+    """Return the error for what is wrong in the session of a file, with its place in the text."""
+    text = data.decode()
+    return json.JSONDecodeError(
+        f"{wrong.where}: {_start(wrong.reason, 200)}", text, _position(text, wrong.path)
+    )
+
+
+def _position(text: str, path: Sequence[str | int]) -> int:
+    """Return where the value at ``path`` begins, or that of the nearest one around it."""
+    found, depth = 0, -1
+    for position, token, here, is_key in _tokens(text):
+        steps = len(here)
+        if (
+            depth < steps <= len(path)
+            and not is_key
+            and token not in "}],:"
+            and list(path[:steps]) == here
+        ):
+            found, depth = position, steps
+    return found
+
+
+def first_doubt(text: str) -> json.JSONDecodeError | None:
+    """Return the first place where a text that parses does not say one thing only."""
+    keys: list[set[str]] = [set()]
+    for position, token, path, is_key in _tokens(text):
+        del keys[len(path) + 1 :]
+        if token in "{[":
+            keys.append(set())
+            if len(path) >= MAX_DEPTH:
+                return json.JSONDecodeError(
+                    f"nested deeper than {MAX_DEPTH} levels", text, position
+                )
+        elif is_key:
+            key = str(path[-1])
+            if key in keys[-1]:
+                return json.JSONDecodeError(f"duplicate key {_start(key)!r}", text, position)
+            keys[-1].add(key)
+        elif token.lstrip("-") in ("NaN", "Infinity"):
+            return json.JSONDecodeError(f"{token} is not JSON", text, position)
+        elif token[0] in "-0123456789" and (reason := _fault_of_number(token)):
+            return json.JSONDecodeError(reason, text, position)
+    return None
+
+
+def _fault_of_number(token: str) -> str | None:
+    if set(token) & set(".eE"):
+        return None if isfinite(float(token)) else f"no float can hold {_start(token)}"
+    digits = len(token.lstrip("-"))
+    if digits <= MAX_DIGITS:
+        return None
+    return f"an integer of {digits} digits; the limit is {MAX_DIGITS}"
+
+
+_TOKEN = r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+'
+
+
+def _tokens(text: str) -> Iterator[tuple[int, str, list[str | int], bool]]:
+    """Yield each token of a JSON text: its place, itself, its path, whether it is a key.
+
+    The path is the walker's own list: copy what you keep.
+    """
+    path: list[str | int] = []
+    previous = ""
+    for match in re.finditer(_TOKEN, text):
+        token = match.group()
+        is_key = token[0] == '"' and previous in ("{", ",") and isinstance(path[-1], str)
+        if token in "}]":
+            path.pop()
+        elif is_key:
+            path[-1] = str(json.loads(token))
+        elif token == "," and isinstance(path[-1], int):
+            path[-1] += 1
+        yield match.start(), token, path, is_key
+        if token in "{[":
+            path.append("" if token == "{" else 0)
+        previous = token

@@ -1,0 +1,327 @@
+"""How a session lies in its file: what JSON carries, the order of the fields, the messages' places.
+
+The shape of the data is ``docs/format.md``: one JSON object, laid out as
+``orjson.dumps(document, option=OPT_INDENT_2 | OPT_APPEND_NEWLINE)`` lays it out. Knows documents
+and bytes; nothing here proves or refuses anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain
+from math import isfinite
+
+import orjson
+from pydantic import JsonValue
+
+from localsessions._version import Base
+from localsessions.models import Session, format_instant, parse_instant
+
+__all__ = [
+    "INSTANTS",
+    "KNOWN",
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "MAX_FILE_BYTES",
+    "STORABLE",
+    "added",
+    "common_end",
+    "document_of",
+    "first_message",
+    "is_as_written",
+    "is_storable",
+    "joined_ends",
+    "known_fields",
+    "last_messages_begin",
+    "lay_out",
+    "may_be_laid_out",
+    "messages_begin",
+    "messages_end",
+    "places_of_messages",
+    "without_messages",
+]
+
+MAX_DEPTH = 200
+"""Containers inside containers, the document itself counted; the same for writing and reading."""
+
+MAX_DIGITS = 20_000
+"""Of an integer. Python takes the square of the digits in time: a million of them half a minute."""
+
+MAX_FILE_BYTES = 1 << 30
+"""The largest file that is read or written; a parse takes several times that in memory."""
+
+STORABLE = frozenset({str, int, float, bool, type(None), dict, list})
+
+_FIELDS = tuple(Session.model_fields)
+KNOWN = frozenset(_FIELDS)
+INSTANTS = ("created_at", "expires_at", "last_activity", "updated_at")
+
+# An empty container takes no line of its own: what stands in the last level may be one too many.
+_PERHAPS_TOO_DEEP = b"\n" + b"  " * MAX_DEPTH
+# Below it, what indenting adds is of no account: 400 bytes to each.
+_SMALL_BYTES = 1 << 16
+
+
+# -- any value -----------------------------------------------------------------------------------
+
+
+def is_storable(value: JsonValue) -> bool:
+    """Tell whether every value is of a type that JSON has, finite and not too deep.
+
+    Goes level by level, because a level's types are looked at in C.
+    """
+    level: list[JsonValue] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        kinds = set(map(type, level))
+        if not kinds <= STORABLE:
+            return False
+        if float in kinds and not all(isfinite(item) for item in level if type(item) is float):
+            return False
+        if dict not in kinds and list not in kinds:
+            return True
+        deeper: list[JsonValue] = []
+        for item in level:
+            if type(item) is dict:
+                deeper.extend(item.values())
+            elif type(item) is list:
+                deeper.extend(item)
+        level = deeper
+    return False
+
+
+def may_be_laid_out(value: JsonValue, data: bytes) -> bool:
+    """Tell whether writing a value may give its file again; if not, it is not to be written.
+
+    Indented, what is nested 200 levels deep is 200 times as long as it was on one line.
+    """
+    if len(data) <= _SMALL_BYTES:
+        return _PERHAPS_TOO_DEEP not in data
+    spaces, depth = 0, 0
+    level: list[JsonValue] = [value]
+    while level and spaces <= len(data) and depth <= MAX_DEPTH:
+        depth += 1
+        dicts = [item for item in level if type(item) is dict]
+        lists = [item for item in level if type(item) is list]
+        spaces += 2 * depth * (sum(map(len, dicts)) + sum(map(len, lists)))
+        inner = chain(chain.from_iterable(map(dict.values, dicts)), chain.from_iterable(lists))
+        level = [item for item in inner if type(item) is dict or type(item) is list]
+    return spaces <= len(data) and depth <= MAX_DEPTH
+
+
+def lay_out(value: JsonValue, newline: bytes = b"\n") -> bytes:
+    """Write what orjson refuses as orjson would; what it takes, it writes.
+
+    A JSON string holds no raw newline, so indenting is replacing newlines.
+    """
+    if type(value) is int:
+        # Decimal has no limit on digits; str(int) stops at 4,300 (CVE-2020-10735).
+        return str(value if value.bit_length() < 64 else Decimal(value)).encode()
+    if isinstance(value, str):
+        return _quoted(value)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).replace(b"\n", newline)
+    except TypeError:
+        inner = newline + b"  "
+    if isinstance(value, dict):
+        lines = [_quoted(key) + b": " + lay_out(item, inner) for key, item in value.items()]
+        return b"{" + inner + (b"," + inner).join(lines) + newline + b"}"
+    if isinstance(value, list):
+        lines = [lay_out(item, inner) for item in value]
+        return b"[" + inner + (b"," + inner).join(lines) + newline + b"]"
+    raise TypeError(f"{type(value).__name__} is no type of JSON")
+
+
+def _quoted(text: str) -> bytes:
+    # What UTF-8 cannot carry is a lone surrogate, and Python's escape of one is JSON's.
+    return json.dumps(text, ensure_ascii=False).encode("utf-8", errors="backslashreplace")
+
+
+# -- the document --------------------------------------------------------------------------------
+
+
+def document_of(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the top level in the order of the format, unknown fields where they stood."""
+    base, unknown = session._base, dict(session.extra)
+    spelled = base.times if base else {}
+    said = {**session.__dict__, **stamps}  # half the time of asking for each
+    for instant in INSTANTS:
+        if isinstance(value := said[instant], datetime):
+            said[instant] = _spelled(value, spelled.get(instant))
+    document: dict[str, JsonValue] = {}
+    places = _unknown_after(base.keys) if base and unknown else {}
+    for name in (None, *_FIELDS) if places else _FIELDS:
+        if name is not None and (name == "messages" or not _is_empty(said[name])):
+            document[name] = said[name]
+        for key in places.get(name, ()):
+            if key in unknown:
+                document[key] = unknown.pop(key)
+    return document | unknown
+
+
+def _spelled(instant: datetime, text: str | None) -> str:
+    """Return an instant as text; one that was not changed keeps its spelling, offset and digits."""
+    return text if text and parse_instant(text) == instant else format_instant(instant)
+
+
+def _is_empty(value: JsonValue) -> bool:
+    return value is None or value is False or (isinstance(value, dict | list) and not value)
+
+
+def _unknown_after(keys: tuple[str, ...]) -> Mapping[str | None, list[str]]:
+    """Return which unknown keys follow which known one; None stands for the beginning."""
+    places: dict[str | None, list[str]] = {}
+    anchor: str | None = None
+    for key in keys:
+        if key in _FIELDS:
+            anchor = key
+        else:
+            places.setdefault(anchor, []).append(key)
+    return places
+
+
+# What ``document_of`` writes whatever a session holds.
+_ALWAYS = frozenset(
+    {"format", "session_id", "created_at", "messages", "status", "last_activity", "updated_at"}
+    | {"revision"}
+)
+
+
+def is_as_written(document: Mapping[str, JsonValue], session_id: str) -> bool:
+    """Tell whether ``document_of`` of the session that was just read gives its document again."""
+    known = {key: value for key, value in document.items() if key in KNOWN}
+    return (
+        known.keys() >= _ALWAYS
+        and known["session_id"] == session_id
+        and list(known) == [name for name in _FIELDS if name in known]
+        and known.pop("messages") is not None
+        and not any(map(_is_empty, known.values()))
+    )
+
+
+def known_fields(document: Mapping[str, JsonValue], modified_at: datetime) -> dict[str, object]:
+    """Return the fields of the format that a document has, and the times that it lacks."""
+    known: dict[str, object] = {
+        key: value for key, value in document.items() if key in KNOWN and value is not None
+    }
+    messages = document.get("messages")
+    spoken = [
+        instant
+        for message in (
+            (messages[0], messages[-1]) if isinstance(messages, list) and messages else ()
+        )
+        if isinstance(message, dict) and (instant := _spoken_at(message))
+    ]
+    known.setdefault("created_at", spoken[0] if spoken else modified_at)
+    known.setdefault(
+        "last_activity", known.get("updated_at", spoken[-1] if spoken else modified_at)
+    )
+    known.setdefault("updated_at", known["last_activity"])
+    return known
+
+
+def _spoken_at(message: Mapping[str, JsonValue]) -> datetime | None:
+    spoken = message.get("created_at")
+    try:
+        return parse_instant(spoken) if isinstance(spoken, str) else None
+    except ValueError:
+        return None  # the key is the message's own; it need not be an instant
+
+
+# -- the messages in the file: what adding one needs to know of it -------------------------------
+
+# Since a JSON string holds no raw newline, a line of two spaces and a quote is a top-level key.
+_MESSAGES = b'\n  "messages": ['
+_MESSAGES_END = b"\n  ]"
+_MESSAGE = b"\n    {"
+
+
+def messages_end(data: bytes, keys: Sequence[str]) -> int | None:
+    """Return where the last message of a file in our layout ends; None where there are none.
+
+    Args:
+        data: The file.
+        keys: Its top-level keys, in order.
+    """
+    place = keys.index("messages") + 1 if "messages" in keys else len(keys)
+    if place == len(keys):
+        return None
+    end = data.rfind(_MESSAGES_END + b",\n  " + _quoted(keys[place]) + b": ")
+    return None if end < 0 else end
+
+
+def common_end(base: Base | None, data: bytes) -> int | None:
+    """Return where the messages of a base end, if ``data`` says the same up to there."""
+    if base is None or not base.canonical:
+        return None
+    end = messages_end(base.data, base.keys)
+    # A view: a slice would copy all messages.
+    return end if end is not None and data.startswith(memoryview(base.data)[:end]) else None
+
+
+def messages_begin(data: bytes) -> int:
+    """Return where the messages of a file in our layout begin; others' fields may stand before."""
+    return max(data.find(_MESSAGES), 0)
+
+
+def first_message(before: bytes) -> int:
+    """Return the place of the first message, see ``places_of_messages``."""
+    return len(before) + len(_MESSAGES)
+
+
+def places_of_messages(data: bytes, start: int = 0) -> list[int]:
+    """Return where what is before each message ends, in a part of a file that ends with the last.
+
+    That is the comma between two messages, or the line of the first one.
+    """
+    places, place = [], data.find(_MESSAGE, start)
+    while place >= 0:
+        places.append(place - data.startswith(b",", place - 1) if place else 0)
+        place = data.find(_MESSAGE, place + 1)
+    return places
+
+
+def last_messages_begin(data: bytes, count: int) -> int | None:
+    """Return where the last ``count`` messages begin in a part of a file that ends with the last.
+
+    None where the part does not hold so many.
+    """
+    place = len(data)
+    for _ in range(count):
+        place = data.rfind(_MESSAGE, 0, place)
+        if place < 0:
+            return None
+    return place
+
+
+def joined_ends(head: bytes, end: bytes) -> tuple[bytes, bytes] | None:
+    """Return the file that two ends make, and the bytes before its messages; see ``decode_ends``.
+
+    None where the ends are not in our layout, or the head does not reach to the messages.
+    """
+    before, found, _ = head.partition(_MESSAGES)
+    if not found or not end.startswith((_MESSAGES_END, _MESSAGE)):
+        return None
+    if end.startswith(_MESSAGE):
+        return before + _MESSAGES + end, before
+    return without_messages(before, end), before
+
+
+def without_messages(before: bytes, end: bytes) -> bytes:
+    """Return a session's file without its messages, of what stands before and behind them."""
+    return before + _MESSAGES + end[len(_MESSAGES_END) - 1 :]
+
+
+def added(data: bytes, before: bytes) -> bytes | None:
+    """Return what stands behind the last message that a file had before some were added.
+
+    Args:
+        data: The session of ``decode_ends``, encoded with the added messages only.
+        before: The bytes before its messages, as they are in the file.
+    """
+    if not data.startswith(before + _MESSAGES):
+        return None
+    rest = data[len(before + _MESSAGES) :]
+    return _MESSAGES_END[:-1] + rest if rest.startswith(b"]") else b"," + rest

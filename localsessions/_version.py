@@ -1,0 +1,174 @@
+"""One version of a session file: what tells it from another, and what is kept of it.
+
+The shape of the data::
+
+    Fingerprint   what ``stat`` says of it: where to look, never a proof
+    digest        the hash of what it holds, by which a file that was only touched is told
+    Base          the version that a session in memory was read from
+    Spare, Tail   the version before, and from where on it is written anew as the next one
+
+The hash is the sum of the hashes of the file's blocks, each hashed together with its number, so
+that the hash of a file of which only the end was changed is made of the former hash and the two
+ends (an incremental hash by addition: Bellare and Micciancio, Eurocrypt 1997). It guards against
+accidents, not against people.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha1
+from typing import NamedTuple
+
+__all__ = [
+    "Base",
+    "Fingerprint",
+    "Spare",
+    "Tail",
+    "begin_digest",
+    "block_start",
+    "blocks_of",
+    "digest_of",
+    "digest_with",
+    "fingerprint_text",
+    "from_block",
+]
+
+_BLOCK = 8192
+_SIZE = 20
+_MODULUS = 1 << (8 * _SIZE)
+_WORTH_A_THREAD_BYTES = 256 * 1024
+
+
+class Fingerprint(NamedTuple):
+    """What ``stat`` says of a file: where to look, never a proof of what the file holds."""
+
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @property
+    def modified_at(self) -> datetime:
+        """The file's modification time, cut to milliseconds."""
+        return datetime.fromtimestamp(self.mtime_ns // 1_000_000 / 1000, UTC)
+
+    @property
+    def text(self) -> str:
+        """The four numbers on one line, as they stand in the index."""
+        return fingerprint_text(*self)
+
+
+def fingerprint_text(size_bytes: int, mtime_ns: int, ctime_ns: int, inode: int) -> str:
+    """Return the text of a fingerprint, without making one: a sweep needs no more of a file."""
+    return f"{size_bytes}:{mtime_ns}:{ctime_ns}:{inode}"
+
+
+class Spare(NamedTuple):
+    """A former version of a session file, kept under a private name to be brought up to date.
+
+    Attributes:
+        name: Among the temp files.
+        common: How many bytes at its beginning are those of the published file.
+        fingerprint: Of the spare itself.
+    """
+
+    name: str
+    common: int
+    fingerprint: Fingerprint
+
+
+class Tail(NamedTuple):
+    """Where a session file is written anew when something is added to it.
+
+    Attributes:
+        at: Bytes up to the end of the last message, which adding does not change.
+        spare: The version before, if there is one to be brought up to date.
+        proven: Whether orjson is known to read the file without loss, see ``Base``.
+    """
+
+    at: int
+    spare: Spare | None
+    proven: bool = False
+
+
+class Base(NamedTuple):
+    """What a session was read from: the other half of a compare-and-swap.
+
+    Attributes:
+        data: The bytes of the file.
+        fingerprint: The file's fingerprint when they were read.
+        keys: The top-level keys, in the order of the file.
+        times: The instants as the file spelled them, by key.
+        canonical: Whether writing the session unchanged gives ``data`` again.
+        settled: Whether a file with this fingerprint is sure to hold ``data`` still.
+        proven: Whether ``data`` is canonical and orjson is known to read it without loss, because a
+            store wrote or has proven it: whoever reads it need not write it out to compare.
+    """
+
+    data: bytes
+    fingerprint: Fingerprint
+    keys: tuple[str, ...]
+    times: Mapping[str, str]
+    canonical: bool = False
+    settled: bool = False
+    proven: bool = False
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return the hash of a file."""
+    return _packed(sum(blocks_of(data, 0)))
+
+
+def begin_digest(data: bytes) -> Callable[[], bytes]:
+    """Begin to hash a file; return what waits for the hash.
+
+    A large one is hashed in a thread of its own, while its writer waits for the disk.
+    """
+    if len(data) < _WORTH_A_THREAD_BYTES:
+        return lambda: digest_of(data)
+    found: list[bytes] = []
+    thread = threading.Thread(
+        target=lambda: found.append(digest_of(data)), name="localsessions-hash", daemon=True
+    )
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads, or the interpreter is ending (3.12 and later)
+        return lambda: digest_of(data)
+
+    def wait() -> bytes:
+        thread.join()
+        return found[0]
+
+    return wait
+
+
+def blocks_of(end: bytes, start: int) -> list[int]:
+    """Return the hashes of the blocks of a file from ``start`` on, where a block begins."""
+    view = memoryview(end)
+    return [
+        int.from_bytes(
+            sha1(b"%d:" % (start + at) + view[at : at + _BLOCK], usedforsecurity=False).digest()
+        )
+        for at in range(0, len(end), _BLOCK)
+    ]
+
+
+def digest_with(former: bytes, former_blocks: list[int], blocks: list[int]) -> bytes:
+    """Return the hash of a file that differs from a former one in its last blocks only."""
+    return _packed(int.from_bytes(former) - sum(former_blocks) + sum(blocks))
+
+
+def from_block(blocks: list[int], start: int, place: int) -> list[int]:
+    """Return those of the blocks from ``start`` on that begin at ``place`` or later."""
+    return blocks[(place - start) // _BLOCK :]
+
+
+def block_start(place: int) -> int:
+    """Return where the block begins in which a byte is."""
+    return place // _BLOCK * _BLOCK
+
+
+def _packed(number: int) -> bytes:
+    return (number % _MODULUS).to_bytes(_SIZE)

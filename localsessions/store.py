@@ -1040,7 +1040,8 @@ class SessionStore:
 
         Raises:
             SessionNotFoundError: There is no such session.
-            UnstorableValueError: A value would be lost or changed; nothing was written.
+            UnstorableValueError: A value would be lost or changed, or it takes more than
+                ``max_file_bytes``; nothing was written.
         """
         from localsessions import _checkpoints
 

@@ -135,3 +135,16 @@ def test_two_stores_number_one_after_the_other(folder: Path) -> None:
         assert sorted(path.name[:8] for path in (folder / "a.checkpoints").iterdir()) == [
             f"{number:08}" for number in range(1, 5)
         ]
+
+
+def test_one_that_nobody_could_load_again_is_refused_before_anything_is_written(
+    folder: Path,
+) -> None:
+    with SessionStore(folder, max_file_bytes=10_000) as store:
+        store.create("a")
+        with pytest.raises(UnstorableValueError, match="larger max_file_bytes"):
+            store.save_checkpoint("a", {"text": "x" * 10_000})
+        assert not store.checkpoints("a")
+        assert not (folder / "a.checkpoints").exists()
+        made = store.save_checkpoint("a", {"text": "x" * 9_000})
+        assert store.load_checkpoint("a") == made

@@ -54,7 +54,12 @@ class Checkpoints:
         )
 
     def write(self, session_id: str, checkpoint_id: str, data: bytes) -> FileWritten:
-        """Write a checkpoint after the last one; the lock must be held."""
+        """Write a checkpoint after the last one; the lock must be held.
+
+        Raises:
+            UnstorableValueError: It is too large to be read again.
+        """
+        self._publisher.refuse_large(session_id, len(data))
         folder = self.folder(session_id)
         durable.refuse_link(folder)
         durable.make_folder(folder, durable=self._publisher.is_durable)

@@ -84,9 +84,8 @@ def state_of(row: IndexRow, former: State | None) -> State:
 def packed(row: IndexRow, now: State, change: int) -> Columns:
     """Return what stands in the row of a session, in the order of ``COLUMNS``."""
     summary = row.summary
-    fingerprint = ":".join(map(str, row.fingerprint))
     tail = _packed_tail(row.tail)
-    sealed = fingerprint, row.settled, row.digest, change, now.summary, now.good, tail
+    sealed = row.fingerprint.text, row.settled, row.digest, change, now.summary, now.good, tail
     return (
         summary.session_id,
         row.folded,

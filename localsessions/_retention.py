@@ -13,8 +13,12 @@ def cutoff_of(now: datetime, max_age: float | timedelta) -> datetime:
     """Return the instant that lies an age before another; the age is in seconds or a timedelta.
 
     Raises:
-        ValueError: The age is negative, no number, or beyond all times.
+        TypeError: The age is neither a number nor a timedelta.
+        ValueError: It is negative, not a number (NaN), or beyond all times.
     """
+    if not isinstance(max_age, int | float | timedelta):
+        kind = type(max_age).__name__
+        raise TypeError(f"max_age must be a number of seconds or a timedelta, not {kind}")
     if not (max_age >= timedelta(0) if isinstance(max_age, timedelta) else max_age >= 0):
         raise ValueError(f"max_age must be 0 or more seconds, not {max_age!r}")
     try:

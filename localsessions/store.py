@@ -111,6 +111,7 @@ class SessionStore:
         self._closed = True  # until the folder is open: __del__ runs after a failure too
         if durability not in ("full", "fast"):
             raise ValueError(f'durability must be "full" or "fast", not {durability!r}')
+        _refuse_other("save_dir", save_dir, str | os.PathLike, "a path: a str or a Path")
         _refuse_other("lock_timeout", lock_timeout, int | float, "a number of seconds")
         _refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
         if not lock_timeout >= 0:
@@ -227,7 +228,8 @@ class SessionStore:
             ValueError: No file can have that id's name.
             UnstorableValueError: ``metadata`` cannot be stored without loss.
         """
-        _refuse_other("session_id", session_id, str | None, "a str or None")
+        _refuse_other_texts(session_id=session_id, user_id=user_id, agent_id=agent_id, title=title)
+        _refuse_other("metadata", metadata, Mapping | None, "an object or None")
         _refuse_other("ttl", ttl, int | float | None, "a number of seconds or None")
         _refuse_other("max_live", max_live, int | None, "an int or None")
         if max_live is not None and max_live < 0:
@@ -468,6 +470,8 @@ class SessionStore:
         Returns:
             False when it is the current one already; then nothing is recorded.
         """
+        _refuse_other("agent", agent, str, "a str")
+        _refuse_other_texts(reason=reason)
         now = format_instant(utc_now())
         is_switch = False
 
@@ -487,6 +491,7 @@ class SessionStore:
             made: The title was made by a program: it is set only where there is none, so that
                 no title that a person set is ever overwritten by a made one.
         """
+        _refuse_other_texts(title=title)
 
         def change(session: Session) -> None:
             if not (made and session.title):
@@ -505,6 +510,9 @@ class SessionStore:
 
     def tag(self, session_id: str, *tags: str, remove: Sequence[str] = ()) -> SessionSummary:
         """Add tags and remove some; each stands once, in the order of adding."""
+        _refuse_one_text("remove", remove)
+        for tag in (*tags, *remove):
+            _refuse_other("a tag", tag, str, "a str")
 
         def change(session: Session) -> None:
             kept = [tag for tag in (*session.tags, *tags) if tag not in remove]
@@ -534,6 +542,8 @@ class SessionStore:
             LookupError: There is no such message.
             SessionExistsError: ``new_id`` is taken.
         """
+        _refuse_other("at", at, str | int | None, "a message's id, its position or None")
+        _refuse_other_texts(new_id=new_id)
         return self._create(_edits.fork_of(self.load(session_id), at, new_id))
 
     def tail(self, session_id: str, n: int) -> tuple[Message, ...]:
@@ -652,8 +662,7 @@ class SessionStore:
             ValueError: No file can have an id's name; nothing was deleted.
             PermissionError: The folder cannot be written; nothing was deleted.
         """
-        if isinstance(session_ids, str):
-            raise TypeError("session_ids must be several ids, not one; delete() takes one")
+        _refuse_one_text("session_ids", session_ids)
         chosen = tuple(dict.fromkeys(session_ids))
         for session_id in chosen:
             _refuse_other("a session_id", session_id, str, "a str")
@@ -811,6 +820,7 @@ class SessionStore:
         """
         from localsessions._search import Search
 
+        _refuse_other("text", text, str, "a str")
         query = Query(text)
         which = _filter(user_id, agent_id, status, since, until)
         self._refuse_closed()
@@ -922,8 +932,6 @@ class SessionStore:
         from localsessions._retention import cutoff_of
 
         self._refuse_closed()
-        kinds = int | float | timedelta
-        _refuse_other("max_age", max_age, kinds, "a number of seconds or a timedelta")
         cutoff = cutoff_of(utc_now(), max_age)  # now: what becomes old during the look stays
         return self._clean(cutoff, dry_run=dry_run)
 
@@ -1139,6 +1147,7 @@ class SessionStore:
         from localsessions._repair import repair
 
         self._refuse_closed()
+        _refuse_other("finding", finding, Finding, "one of those that verify() returns")
         return repair(finding, self._folder, self._reconciler, self._writer.put)
 
     def reindex(self, *, on_progress: Progress | None = None) -> int:
@@ -1220,7 +1229,20 @@ def _refuse_other_conflict(on_conflict: str) -> None:
         raise ValueError(f'on_conflict must be "raise" or "merge", not {on_conflict!r}')
 
 
+def _refuse_other_texts(**texts: str | None) -> None:
+    for name, text in texts.items():
+        _refuse_other(name, text, str | None, "a str or None")
+
+
+def _refuse_one_text(name: str, texts: Iterable[str]) -> None:
+    """Refuse a text in the place of several, which would be taken for its letters."""
+    _refuse_other(name, texts, Iterable, "several texts, as in a list")
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"{name} must be several texts, as in [{texts!r}], not one")
+
+
 def _sessions(sessions: Iterable[Session]) -> tuple[Session, ...]:
+    _refuse_other("sessions", sessions, Iterable, "several sessions, as in a list")
     chosen = tuple(sessions)
     for session in chosen:
         _refuse_other("a session", session, Session, "a Session")
@@ -1234,6 +1256,7 @@ def _filter(
     since: datetime | None,
     until: datetime | None,
 ) -> Filter:
+    _refuse_other_texts(user_id=user_id, agent_id=agent_id, status=status)
     for name, instant in (("since", since), ("until", until)):
         _refuse_other(name, instant, datetime | None, "an aware datetime or None")
         if instant is not None and instant.tzinfo is None:

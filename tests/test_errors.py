@@ -6,11 +6,13 @@ import copy
 import inspect
 import pickle
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from localsessions import errors
+from localsessions import SessionStore, errors
 from localsessions.errors import (
     ChangesExpiredError,
     ConflictError,
@@ -217,3 +219,67 @@ def test_an_error_is_caught_by_its_builtin_name(name: str, caught_as: type[Excep
     with pytest.raises(caught_as) as caught:
         raise error
     assert caught.value is error
+
+
+# -- arguments of another type -------------------------------------------------------------------
+
+OTHER_TYPES: dict[str, Callable[[Any, Any], object]] = {
+    "save_dir": lambda store, other: SessionStore(other),
+    "text": lambda store, other: store.search(other),
+    "user_id": lambda store, other: store.count(user_id=other),
+    "agent_id": lambda store, other: store.list(agent_id=other),
+    "status": lambda store, other: store.search("x", status=other),
+    "since": lambda store, other: store.list(since=other),
+    "limit": lambda store, other: store.list(limit=other),
+    "finding": lambda store, other: store.repair(other),
+    "session": lambda store, other: store.save(other),
+    "session_id": lambda store, other: store.load(other),
+    "n": lambda store, other: store.tail("a", other),
+    "at": lambda store, other: store.fork("a", at=other),
+    "agent": lambda store, other: store.switch_agent("a", other),
+    "reason": lambda store, other: store.switch_agent("a", "coder", other),
+    "a tag": lambda store, other: store.tag("a", other),
+    "title": lambda store, other: store.rename("a", other),
+    "metadata": lambda store, other: store.create(metadata=other),
+    "max_age": lambda store, other: store.cleanup(max_age=other),
+    "run": lambda store, other: store.upsert_run("a", other),
+    "callback": lambda store, other: store.watch(other),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_TYPES)
+def test_an_argument_of_another_type_is_named_and_nothing_is_done(
+    name: str, store: SessionStore
+) -> None:
+    store.create("a", title="A")
+    before = store.load("a")
+    for other in (b"x", 1.5j, object()):
+        with pytest.raises(TypeError, match=f"^{name} must be .*not {type(other).__name__}$"):
+            OTHER_TYPES[name](store, other)
+    assert (store.load("a"), store.count()) == (before, 1)
+
+
+SEVERAL: dict[str, Callable[[Any, Any], object]] = {
+    "sessions": lambda store, other: store.save_many(other),
+    "session_ids": lambda store, other: store.delete_many(other),
+    "remove": lambda store, other: store.tag("a", remove=other),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_one_in_the_place_of_several_is_refused(name: str, store: SessionStore) -> None:
+    created = store.create("a")
+    store.tag("a", "t")
+    for other in (None, 1, *([created] if name == "sessions" else ["a", "t"])):
+        with pytest.raises(TypeError, match="must be"):
+            SEVERAL[name](store, other)
+    assert store.count() == 1
+    assert store.load("a").tags == ["t"]
+
+
+def test_the_trash_is_not_emptied_by_an_age_of_another_type(store: SessionStore) -> None:
+    store.create("a")
+    store.delete("a")
+    with pytest.raises(TypeError, match="max_age must be a number of seconds or a timedelta"):
+        store.empty_trash(max_age="1")  # type: ignore[arg-type]
+    assert len(store.trash()) == 1

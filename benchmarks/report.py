@@ -53,7 +53,8 @@ TABLES = (
         "list",
         "Listing",
         "The ids of the 50 sessions that were active last, of a store of so many. Each lists "
-        "twice and the second is timed, so that no look at the folder is due here. Two messages a "
+        "twice and the second is timed, so that no look at the folder is due here, and this store "
+        "remembers the rows that it has unpacked. Two messages a "
         "session. Contestants that are not here have no call for it. The floor looks at every "
         "file.",
         None,

@@ -16,15 +16,19 @@ def cutoff_of(now: datetime, max_age: float | timedelta) -> datetime:
         TypeError: The age is neither a number nor a timedelta.
         ValueError: It is negative, not a number (NaN), or beyond all times.
     """
-    if not isinstance(max_age, int | float | timedelta):
-        kind = type(max_age).__name__
-        raise TypeError(f"max_age must be a number of seconds or a timedelta, not {kind}")
+    _refuse_other_type(max_age)
     if not (max_age >= timedelta(0) if isinstance(max_age, timedelta) else max_age >= 0):
         raise ValueError(f"max_age must be 0 or more seconds, not {max_age!r}")
     try:
         return now - (max_age if isinstance(max_age, timedelta) else timedelta(seconds=max_age))
     except OverflowError:
         raise ValueError(f"max_age of {max_age!r} is beyond all times") from None
+
+
+def _refuse_other_type(max_age: object) -> None:
+    if not isinstance(max_age, int | float | timedelta):
+        kind = type(max_age).__name__
+        raise TypeError(f"max_age must be a number of seconds or a timedelta, not {kind}")
 
 
 def verdict(

@@ -106,7 +106,7 @@ MISUSE: list[tuple[Callable[[SessionStore], object], type[Exception], str]] = [
     (lambda store: store.create_many(new("a", "b/c")), ValueError, "session_id"),
     (lambda store: store.save_many([*new("a"), "b"]), TypeError, "must be a Session"),  # type: ignore[list-item]
     (lambda store: store.save_many(new("a"), on_conflict="no"), ValueError, "on_conflict"),  # type: ignore[arg-type]
-    (lambda store: store.delete_many("there"), TypeError, "several ids"),
+    (lambda store: store.delete_many("there"), TypeError, "several texts"),
     (lambda store: store.delete_many(["there", "b/c"]), ValueError, "session_id"),
     (lambda store: store.delete_many(["there", 1]), TypeError, "must be a str"),  # type: ignore[list-item]
 ]

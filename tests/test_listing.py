@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localsessions import SessionNotFoundError, SessionStore
-from localsessions.models import Order
+from localsessions._index import row
+from localsessions.models import Order, SessionSummary
 
 ORDERS: list[Order] = [
     "-last_activity",
@@ -321,6 +322,29 @@ def test_a_listing_does_not_grow_with_the_number_of_sessions(
     assert all(stats == 51 for pages in done for _, stats, _ in pages)
     for (few, _, _), (many, _, _) in zip(thousand, ten_thousand, strict=True):
         assert many <= few * 1.2
+
+
+def test_listing_again_unpacks_only_the_rows_that_changed(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        store.create(f"s{number}")
+    unpacked: list[str] = []
+    unpack = row._unpacked_summary
+
+    def noted(text: str) -> SessionSummary:
+        unpacked.append(text)
+        return unpack(text)
+
+    monkeypatch.setattr(row, "_unpacked_summary", noted)
+    first = store.list()
+    del unpacked[:]
+    assert store.list() == first
+    assert not unpacked
+    store.rename("s3", "T")
+    del unpacked[:]
+    assert {one.title for one in store.list()} == {"", "T"}
+    assert len(unpacked) <= 1
 
 
 def test_the_index_is_used_for_every_order_and_filter(filled: SessionStore) -> None:

@@ -434,6 +434,5 @@ def _loads(text: str) -> Mapping[str, Any]:
 
 
 def seal_of(*parts: object) -> int:
-    """Return the checksum of a row, by which a garbled page is told."""
-    texts = [str(int(part)) if part is True or part is False else str(part) for part in parts]
-    return crc32("\0".join(texts).encode())
+    """Return the checksum of a row, by which a garbled page is told; no part is a bool."""
+    return crc32("\0".join(map(str, parts)).encode())

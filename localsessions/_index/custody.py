@@ -7,7 +7,8 @@ of our own, to the nanosecond, which no write by the kernel's clock can leave as
 in doubt (another process wrote, a process was killed, a power cut, a coarse clock, an error) is
 answered by "not kept", and costs one more check.
 
-A file beside the database, ``index.checked``, hands it on to the next process.
+A file beside the database, ``index.checked``, hands it on to other processes: when a database is
+closed, and after each write to one that takes long to check.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from localsessions._log import log
 __all__ = ["Custody"]
 
 _Seen: TypeAlias = tuple[int, int, int, int] | None
-"""Size, modification, change and inode of a file; None for one that is not there, or empty."""
+"""Size, modification, change and inode of a file, of a log without the third; None for one that is
+not there, or empty."""
 _MARK_BYTES = 400
+_LARGE_BYTES = 1 << 20  # of some 1,000 sessions; to check it takes 10 ms
 # Windows opens text files otherwise; elsewhere the others keep from following planted links.
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
 
@@ -45,12 +48,22 @@ class Custody:
         self._marked = ""
 
     def is_kept(self) -> bool:
-        """Tell whether nobody else wrote since this object checked, or wrote itself."""
-        return self._names is None or (self._kept is not None and self._kept == self._seen())
+        """Tell whether nobody wrote since this object checked, or wrote itself.
+
+        Of a large database others may have written who had it in custody, and handed it on.
+        """
+        if self._names is None:
+            return True
+        seen = self._seen()
+        if self._kept is not None and self._kept == seen:
+            return True
+        return _is_large(seen) and self._is_marked(seen)
 
     def is_handed_on(self) -> bool:
         """Tell whether nobody wrote since some process said that it had checked."""
-        seen = self._seen()
+        return self._is_marked(self._seen())
+
+    def _is_marked(self, seen: tuple[_Seen, ...] | None) -> bool:
         if seen is None or seen[0] is None or self._read_mark() != (text := repr(seen)):
             return False
         self._kept, self._marked = seen, text
@@ -69,6 +82,8 @@ class Custody:
     def go_on(self) -> None:
         """After a write of our own, in custody before: so is what was written."""
         self._kept = self._stamped()
+        if _is_large(self._kept):
+            self.hand_on()
 
     def hand_on(self) -> None:
         """Leave word for the next process, if there is anything new to say."""
@@ -107,7 +122,7 @@ class Custody:
             return None
         try:
             is_file = stat.S_ISREG(os.fstat(fd).st_mode)
-            return os.read(fd, _MARK_BYTES).decode("ascii", "replace") if is_file else None
+            return os.read(fd, _MARK_BYTES).decode("ascii", "replace").rstrip() if is_file else None
         except OSError:
             return None
         finally:
@@ -115,14 +130,32 @@ class Custody:
                 os.close(fd)
 
     def _write_mark(self, text: str) -> None:
+        fd = self._open_mark()
+        try:
+            os.write(fd, text.encode("ascii").ljust(_MARK_BYTES))
+        finally:
+            os.close(fd)
+
+    def _open_mark(self) -> int:
+        with contextlib.suppress(OSError):  # none there, a link, a folder, a pipe
+            if (fd := self._open_own_mark()) is not None:
+                return fd
         # Never into what is there, which may have a second name somewhere else.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._mark)
-        fd = os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
-        try:
-            os.write(fd, text.encode("ascii"))
-        finally:
-            os.close(fd)
+        return os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+
+    def _open_own_mark(self) -> int | None:
+        fd = os.open(self._mark, os.O_WRONLY | _FLAGS)
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            return fd
+        os.close(fd)
+        return None
+
+
+def _is_large(seen: tuple[_Seen, ...] | None) -> bool:
+    return seen is not None and sum(one[0] for one in seen if one is not None) >= _LARGE_BYTES
 
 
 def _seen(path: str) -> _Seen:
@@ -132,7 +165,9 @@ def _seen(path: str) -> _Seen:
         return None
     if found.st_size == 0:
         return None  # a log that SQLite has just begun
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    # SQLite gives a log its owner anew whenever root opens the database, which moves this time.
+    changed_ns = 0 if path.endswith("-wal") else found.st_ctime_ns
+    return found.st_size, found.st_mtime_ns, changed_ns, found.st_ino
 
 
 def _stamped(path: str, known: _Seen) -> _Seen:

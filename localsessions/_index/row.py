@@ -85,7 +85,7 @@ def packed(row: IndexRow, now: State, change: int) -> Columns:
     """Return what stands in the row of a session, in the order of ``COLUMNS``."""
     summary = row.summary
     tail = _packed_tail(row.tail)
-    sealed = row.fingerprint.text, row.settled, row.digest, change, now.summary, now.good, tail
+    sealed = row.fingerprint.text, int(row.settled), row.digest, change, now.summary, now.good, tail
     return (
         summary.session_id,
         row.folded,
@@ -164,6 +164,7 @@ def unsealed(found: Sealed) -> tuple[State, int]:
     return State(_fingerprint(fingerprint), bool(settled), digest, text, good), change
 
 
+@lru_cache(maxsize=512)  # who lists again finds most rows as they were; nothing in one can change
 def listed(found: Sealed) -> IndexRow:
     """Return a row as listings show it: without where the file's messages end."""
     state, change = unsealed(found)

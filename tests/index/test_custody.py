@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from localsessions import SessionStore
+from localsessions._index import custody
 
 MARK = "index.checked"
 
@@ -101,6 +102,63 @@ def test_after_a_kill_it_is_checked(
     assert checks_of_opening(folder, monkeypatch) == 0
 
 
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(custody, "_LARGE_BYTES", 0)
+
+
+@pytest.mark.usefixtures("large")
+def test_of_a_large_index_what_another_store_wrote_in_custody_is_not_checked(
+    room: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(folder) as store, SessionStore(folder) as other:
+        checks, checks_of_other = Checks(store, monkeypatch), Checks(other, monkeypatch)
+        for at in range(5):
+            assert checks.of(store, lambda at=at: other.rename("s1", f"T{at}")) == 0  # type: ignore[misc]
+            assert checks_of_other.of(other, lambda at=at: store.rename("s2", f"T{at}")) == 0  # type: ignore[misc]
+        assert checks_of_opening(folder, monkeypatch) == 0
+
+
+def overwrite(path: Path) -> None:
+    """Write what stands there, as another program that damages it would."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        byte = file.read(1)
+        file.seek(4096)
+        file.write(byte)
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("who", ["another program", "a store that is killed before it says so"])
+def test_of_a_large_index_what_anybody_else_wrote_is_checked_by_all(
+    who: str, room: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(folder) as store, SessionStore(folder) as other:
+        checks = Checks(store, monkeypatch)
+        assert checks.of(store, lambda: other.rename("s1", "T")) == 0
+        if who == "another program":
+            overwrite(room / "index.sqlite3-wal")
+        else:
+            monkeypatch.setattr(other._index._database._custody, "go_on", lambda: None)
+        other.rename("s1", "U")
+        assert checks_of_opening(folder, monkeypatch) == 1
+        assert checks.of(store) == 0  # the one that was just opened has checked
+        overwrite(room / "index.sqlite3-wal")
+        assert checks.of(store) == 1
+
+
+@pytest.mark.usefixtures("large")
+def test_a_second_name_of_the_mark_is_not_written_through(
+    room: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = room / "elsewhere"
+    os.link(room / MARK, elsewhere)
+    before = elsewhere.read_bytes()
+    with SessionStore(folder) as store:
+        assert Checks(store, monkeypatch).of(store, lambda: store.rename("s1", "T")) == 0
+        assert (elsewhere.read_bytes(), elsewhere.stat().st_nlink) == (before, 1)
+
+
 def flip(path: Path) -> None:
     """Flip a bit of a database in the middle of a key of ``by_user``."""
     with closing(sqlite3.connect(path)) as db:
@@ -119,11 +177,7 @@ def test_damage_under_an_open_store_is_told_at_once_by_its_times(
     with SessionStore(folder) as store:
         checks = Checks(store, monkeypatch)
         store.rename("s1", "T")  # in the same tick of the kernel's clock as the damage
-        with (room / "index.sqlite3-wal").open("r+b") as file:
-            file.seek(4096)
-            byte = file.read(1)
-            file.seek(4096)
-            file.write(byte)
+        overwrite(room / "index.sqlite3-wal")
         assert checks.of(store) == 1
 
 

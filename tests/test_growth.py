@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from localsessions import Session, SessionStore
+from localsessions._files import durable
 
 Start = Callable[..., "subprocess.Popen[str]"]
 LONG = "A line of some length, to be told from others by its number: " * 40
@@ -146,8 +147,8 @@ def test_two_stores_that_write_ends_agree_with_one_that_never_does(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[int, tuple[str, object]]]
 ) -> None:
     root = tmp_path_factory.mktemp("stores")
-    # Without syncing nothing is written in place: see docs/design.md.
     with SessionStore(root / "whole", durability="fast") as whole:
+        whole._folder.spares._keep = lambda *_: None  # type: ignore[method-assign]
         whole.create("s")
         with SessionStore(root / "ends") as one, SessionStore(root / "ends") as other:
             one.create("s")
@@ -159,6 +160,7 @@ def test_two_stores_that_write_ends_agree_with_one_that_never_does(
                 for name in ("title", "message_count", "preview", "revision", "current_agent"):
                     assert getattr(mine, name) == getattr(theirs, name)
             assert one.verify() == []
+            assert counters(whole)["ends_written"] == 0
     shutil.rmtree(root)
 
 
@@ -357,12 +359,19 @@ def test_what_does_not_only_add_drops_the_spare(growing: SessionStore, verb: str
     assert list((Path(growing.save_dir) / ".localsessions" / "tmp").iterdir()) == []
 
 
-def test_fast_durability_writes_whole(folder: Path) -> None:
+def test_with_fast_durability_the_folder_is_synced_where_a_version_before_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(durable, "sync_folder", synced.append)
     with SessionStore(folder, durability="fast") as store:
         store.create("s")
+        assert synced == []
         turns(store, 4)
-        assert counters(store)["ends_written"] == 0
-        assert list((folder / ".localsessions" / "tmp").iterdir()) == []
+        assert counters(store)["ends_written"] == 2
+        assert synced == [str(folder)] * 3  # the second turn keeps the version before
+        store.save(Session(session_id="t"))
+        assert len(synced) == 3
 
 
 def test_processes_that_append_in_turn_write_the_end_only(folder: Path, start: Start) -> None:

@@ -69,9 +69,17 @@ class Publisher:
         return f"{self._tmp}{os.sep}{name}"  # a name of ours: ``join`` would only take longer
 
     def replace(
-        self, session_id: str, path: str, data: bytes, former: Fingerprint | None
+        self,
+        session_id: str,
+        path: str,
+        data: bytes,
+        former: Fingerprint | None,
+        *,
+        is_durable: bool = False,
     ) -> FileWritten:
         """Replace a file, or make it where ``former`` is None.
+
+        With ``is_durable`` its folder is synced whatever was promised.
 
         Raises:
             Overtaken: ``former`` is not there any more; nothing was changed.
@@ -79,7 +87,7 @@ class Publisher:
         """
         temp, new = self.prepare(session_id, data, former)
         self.refuse_overtaken(path, former, temp)
-        return self.publish(session_id, temp, path, new)
+        return self.publish(session_id, temp, path, new, is_durable=is_durable)
 
     def refuse_large(self, session_id: str, size_bytes: int) -> None:
         """Refuse to write what nobody could read again.
@@ -118,10 +126,12 @@ class Publisher:
             durable.discard(temp)
             raise Overtaken(path)
 
-    def publish(self, session_id: str, temp: str, path: str, new: Fingerprint) -> FileWritten:
-        """Give a file that was written under a private name its own, durably."""
+    def publish(
+        self, session_id: str, temp: str, path: str, new: Fingerprint, *, is_durable: bool = False
+    ) -> FileWritten:
+        """Give a file that was written under a private name its own, durably; see ``replace``."""
         doubt = self.put_in_place(session_id, temp, path, new)
-        doubt = doubt or self.sync(os.path.dirname(path), session_id)
+        doubt = doubt or self.sync(os.path.dirname(path), session_id, is_durable=is_durable)
         return self.written(path, new, doubt)
 
     def put_in_place(
@@ -155,9 +165,11 @@ class Publisher:
             return None  # not to be known, and no reason to say that writing failed
         return now if now and durable.is_same_file(now, new) else None
 
-    def sync(self, folder: str, session_id: str) -> DurabilityUnknownError | None:
-        """Make the names in a folder durable; return the doubt that they are."""
-        if not self.is_durable:
+    def sync(
+        self, folder: str, session_id: str, *, is_durable: bool = False
+    ) -> DurabilityUnknownError | None:
+        """Make the names in a folder durable; return the doubt that they are; see ``replace``."""
+        if not (self.is_durable or is_durable):
             return None
         try:
             durable.sync_folder(folder)

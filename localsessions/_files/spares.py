@@ -35,7 +35,9 @@ class Spares:
     """The spares of one store: those that this object made, and those that the index names.
 
     Args:
-        publisher: Of the store. Without durability no spare is kept: there is nothing to be gained.
+        publisher: Of the store. A name that took the place of another is made durable whatever
+            the store promises: after a power cut the one before may else be back, and the next
+            end be written to it.
 
     Attributes:
         ends_written: Session files of which only the end was written.
@@ -75,9 +77,6 @@ class Spares:
         spare = tail.spare
         if spare is None:
             self.refusals["no version before"] += 1
-            return None
-        if not self._publisher.is_durable:
-            self._refuse(spare, "not with durability fast")
             return None
         self._publisher.refuse_large(session_id, spare.common + len(end))
         try:
@@ -122,7 +121,7 @@ class Spares:
             raise _Refused("no hard links here")
         try:
             self._refuse_changed(kept, former)
-            written = self._publisher.publish(session_id, temp, path, new)
+            written = self._publisher.publish(session_id, temp, path, new, is_durable=True)
         except BaseException as error:  # Ctrl-C too
             self._discard(kept)
             if not isinstance(error, FileNotFoundError):
@@ -159,7 +158,8 @@ class Spares:
         self.drop_own(session_id)
         kept = self._keep(session_id, path)
         try:
-            written = self._publisher.replace(session_id, path, data, former)
+            is_kept = kept is not None
+            written = self._publisher.replace(session_id, path, data, former, is_durable=is_kept)
         except BaseException:  # Ctrl-C too: no file of ours stays; the error goes on its way
             if kept is not None:
                 self._discard(kept)
@@ -168,7 +168,7 @@ class Spares:
 
     def _keep(self, session_id: str, path: str) -> str | None:
         """Give the published file a private name too, so that it stays when it is replaced."""
-        if not (_CAN_LEASE and self._publisher.is_durable):
+        if not _CAN_LEASE:
             return None
         kept = self._publisher.temp_path(session_id, SPARE_SUFFIX)
         try:

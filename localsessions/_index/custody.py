@@ -55,13 +55,17 @@ class Custody:
         if self._names is None:
             return True
         seen = self._seen()
-        if self._kept is not None and self._kept == seen:
-            return True
-        return _is_large(seen) and self._is_marked(seen)
+        return self._is_as_left(seen) or (_is_large(seen) and self._is_marked(seen))
 
     def is_handed_on(self) -> bool:
-        """Tell whether nobody wrote since some process said that it had checked."""
-        return self._is_marked(self._seen())
+        """Tell the same where anybody who had it in custody may have written, or checked."""
+        if self._names is None:
+            return True
+        seen = self._seen()
+        return self._is_as_left(seen) or self._is_marked(seen)
+
+    def _is_as_left(self, seen: tuple[_Seen, ...] | None) -> bool:
+        return self._kept is not None and self._kept == seen
 
     def _is_marked(self, seen: tuple[_Seen, ...] | None) -> bool:
         if seen is None or seen[0] is None or self._read_mark() != (text := repr(seen)):

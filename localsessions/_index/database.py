@@ -150,7 +150,7 @@ class Database:
             sqlite3.DatabaseError: It is damaged.
         """
         custody = self._custody
-        if custody.is_kept() or custody.is_handed_on():
+        if custody.is_handed_on():
             return
         custody.begin()
         (verdict,) = connection.execute("PRAGMA integrity_check (1)").fetchone()

@@ -30,8 +30,8 @@ BREAKAGES = (
     Mutation(
         "after a write the folder of the temp file is synced, not the session's",
         "localsessions/_files/publishing.py",
-        "doubt = doubt or self.sync(os.path.dirname(path), session_id)",
-        "doubt = doubt or self.sync(self._tmp, session_id)",
+        "self.sync(os.path.dirname(path), session_id, is_durable=is_durable)",
+        "self.sync(self._tmp, session_id, is_durable=is_durable)",
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[append-full]",
     ),
     Mutation(
@@ -90,12 +90,19 @@ BREAKAGES = (
         '            durable.write_new(path, b"*\\n", mtime_ns=None, durable=True)\n',
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[create the first-full]",
     ),
+    Mutation(
+        "with fast durability the version before is written to while its name may come back",
+        "localsessions/_files/spares.py",
+        "self._publisher.publish(session_id, temp, path, new, is_durable=True)",
+        "self._publisher.publish(session_id, temp, path, new)",
+        "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[append, and again-fast]",
+    ),
     # power cuts and disks
     Mutation(
         "the folder is not synced after the rename",
         "localsessions/_files/publishing.py",
-        "        if not self.is_durable:\n            return None\n        try:\n            durable.sync_folder(folder)\n",
-        "        if not self.is_durable:\n            return None\n        try:\n            pass\n",
+        "            return None\n        try:\n            durable.sync_folder(folder)\n",
+        "            return None\n        try:\n            pass\n",
         "tests/proof/test_power_cuts.py::test_what_a_verb_did_is_there_after_a_cut_right_after_it[ext4]",
     ),
     Mutation(
@@ -357,9 +364,16 @@ BREAKAGES = (
     Mutation(
         "a database that somebody wrote to is not checked again",
         "localsessions/_index/custody.py",
-        "        return self._names is None or (",
-        "        return True or (",
+        "        return self._kept is not None and self._kept == seen\n",
+        "        return True\n",
         "tests/index/test_custody.py::test_after_a_kill_it_is_checked",
+    ),
+    Mutation(
+        "a large database that anybody wrote to passes for one in custody",
+        "localsessions/_index/custody.py",
+        "or (_is_large(seen) and self._is_marked(seen))\n",
+        "or _is_large(seen)\n",
+        "tests/index/test_custody.py::test_of_a_large_index_what_anybody_else_wrote_is_checked_by_all[another program]",
     ),
     Mutation(
         "a file that was replaced while an index was filled leaves its older row",

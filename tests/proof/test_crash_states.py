@@ -98,7 +98,10 @@ def _attacked(
     return judge, len(points)
 
 
-SMALL_CASES = [*((name, "full") for name in SMALL), ("append", "fast")]
+SMALL_CASES = [
+    *((name, "full") for name in SMALL),
+    *(("append", "fast"), ("append, and again", "fast")),
+]
 CASES = [(name, kind) for name in VERBS for kind in ("full", "fast")]
 
 

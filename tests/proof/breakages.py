@@ -91,6 +91,13 @@ BREAKAGES = (
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[create the first-full]",
     ),
     Mutation(
+        "with fast durability the version before is kept while its name may come back",
+        "localsessions/_files/spares.py",
+        "data, former, is_durable=is_kept)",
+        "data, former)",
+        "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[append, and again-fast]",
+    ),
+    Mutation(
         "with fast durability the version before is written to while its name may come back",
         "localsessions/_files/spares.py",
         "self._publisher.publish(session_id, temp, path, new, is_durable=True)",

@@ -205,10 +205,13 @@ class Bounds:
         contents: Of one file; the unwritten and the whole one are always among them.
         combinations: Of all files and names at one moment; where there are more, each file and
             each name is varied on its own, between all others done and none of them done.
+        crossed: Whether each file is then varied with each name missing too: one that is written
+            to while an older name of it may be back is seen only so.
     """
 
     contents: int = 64
     combinations: int = 256
+    crossed: bool = False
 
 
 def contents(content: bytes, unsynced: Sequence[Write | Truncate], most: int) -> list[bytes]:
@@ -334,7 +337,7 @@ def cuts(base: Disk, operations: Sequence[Operation], point: int, bounds: Bounds
         for inode, unsynced in written.items()
     }
     doubtful = [at for at, step in enumerate(steps) if step.certain(synced) != step.sides]
-    for names, chosen in _combinations(doubtful, choices, bounds.combinations):
+    for names, chosen in _combinations(doubtful, choices, bounds):
         folders = {inode: dict(found) for inode, found in made.folders.items()}
         for at, step in enumerate(steps):
             for side in step.sides if at in names else step.certain(synced):
@@ -369,13 +372,15 @@ _Chosen: TypeAlias = tuple[frozenset[int], dict[int, bytes]]
 
 
 def _combinations(
-    doubtful: list[int], choices: Mapping[int, list[bytes]], most: int
+    doubtful: list[int], choices: Mapping[int, list[bytes]], bounds: Bounds
 ) -> Iterator[_Chosen]:
     count = 2 ** len(doubtful)
     for several in choices.values():
         count *= len(several)
-    if count > most:
-        yield from _some(doubtful, choices, most)
+    if count > bounds.combinations:
+        yield from _some(doubtful, choices, bounds.combinations)
+        if bounds.crossed:
+            yield from _crossed(doubtful, choices)
         return
     for names in _every(doubtful):
         for picked in itertools.product(*choices.values()):
@@ -399,6 +404,15 @@ def _some(doubtful: list[int], choices: Mapping[int, list[bytes]], most: int) ->
         for content in several:
             for end in ends:
                 yield everything, {**end, inode: content}
+
+
+def _crossed(doubtful: list[int], choices: Mapping[int, list[bytes]]) -> Iterator[_Chosen]:
+    """Yield each file in all ways with no name, and with each name missing."""
+    written = {inode: several[-1] for inode, several in choices.items()}
+    missing = {frozenset(doubtful) - {one} for one in doubtful} | {frozenset[int]()}
+    for inode, several in choices.items():
+        for names, content in itertools.product(missing, several):
+            yield names, {**written, inode: content}
 
 
 def _most(doubtful: list[int], *, pairs: bool) -> Iterator[frozenset[int]]:

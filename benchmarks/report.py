@@ -121,6 +121,27 @@ section names it. Milliseconds: median, and in brackets the quartiles. A name wi
 back control before its data was synced: after a power cut the turn may be gone."""
 
 
+WHY = """\
+Where the time goes that an aim does not allow for:
+
+A turn is two syncs where a line appended is one, because the name of the version is made durable
+too. Without the syncs, a quarter of a turn is the index with its log of changes (nine statements,
+some ten pages of a write-ahead log that is not synced), a quarter the other calls of the system
+(locks, lease, links, and what tells whether anybody else was at the file), and half is Python:
+checking, writing out, hashing the end.
+
+Saving whole is that, with the whole file to check, to write out and to hash.
+
+Making the index anew is reading and parsing and, of each file, a summary, a hash, a seal, a row and
+ten entries in ordered indexes, in one Python process. It happens when the index is lost.
+
+Many sessions together save syncs. Where the disk answers at once little else is left of each but
+Python, and that is the same alone and together.
+
+Of the package's import, a quarter of what it adds is what pydantic loads for any program's first
+model."""
+
+
 PROCESSES = """\
 ## Several processes
 
@@ -174,7 +195,8 @@ def _aims(results: Results) -> str:
         (aim.what, aim.most, aim.measured, {True: "yes", False: "**no**", None: ""}[aim.reached])
         for aim in aims(results)
     ]
-    return "## What it has to reach\n\n" + grid(("", "at most", "measured", "reached"), rows)
+    table = grid(("", "at most", "measured", "reached"), rows)
+    return f"## What it has to reach\n\n{table}\n\n{WHY}"
 
 
 def _durability(results: Results) -> str:

@@ -157,7 +157,8 @@ class Growth:
             self._places.pop(list(self._places)[0], None)  # noqa: RUF015
 
     def drop_spare(self, session_id: str) -> None:
-        """Let go of the spare of a session, inside its lock: what comes now is no turn."""
+        """Let go of the spares of a session, inside its lock: what comes now is no turn."""
+        self._folder.spares.drop_own(session_id)  # the row may name none: somebody else wrote it
         if (row := self._index.get(session_id)) and row.tail and row.tail.spare:
             self._folder.spares.drop(row.tail.spare)
 

@@ -7,6 +7,7 @@ in the middle.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import secrets
@@ -29,7 +30,7 @@ from localsessions.errors import (
 )
 from localsessions.models import Session, SessionChange, SessionSummary
 
-__all__ = ["Progress", "Reconciler", "Written"]
+__all__ = ["Progress", "Reconciler", "Written", "refuse_lost"]
 
 
 # A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
@@ -94,7 +95,11 @@ class Reconciler:
             self.sweep(on_progress)
 
     def answer(self, ask: Callable[[], T]) -> T:
-        """Return what the index says; ask again where it was lost since the last sweep."""
+        """Return what the index says; ask again where it was lost since the last sweep.
+
+        Raises:
+            OSError: It is lost again and again, in memory too.
+        """
         self.refresh()
         lost = 0
         while True:
@@ -103,8 +108,8 @@ class Reconciler:
             answer = ask()
             if generation == self._index.generation:
                 return answer
-            if (lost := lost + 1) == _TRIES:
-                self._index.keep_in_memory()
+            lost += 1
+            refuse_lost(lost, _TRIES, self._index.keep_in_memory)
             self.refresh()
 
     def is_current(self) -> bool:
@@ -443,3 +448,17 @@ class Reconciler:
             found.update(change.session_id for change in batch)
             since = batch[-1].number
         return found
+
+
+def refuse_lost(times: int, tries: int, keep_in_memory: Callable[[], object]) -> None:
+    """Keep a database in memory that was lost so many times, and give it up if it is lost there.
+
+    Raises:
+        OSError: It was lost as often in memory.
+    """
+    if times == tries:
+        keep_in_memory()
+    elif times >= 2 * tries:
+        raise OSError(
+            errno.EIO, "the index is lost again and again, in memory too; the log says why"
+        )

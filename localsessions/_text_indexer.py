@@ -12,7 +12,7 @@ from localsessions import _codec
 from localsessions._files import SessionFolder
 from localsessions._index import SessionIndex
 from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text
-from localsessions._reconcile import Progress, Reconciler
+from localsessions._reconcile import Progress, Reconciler, refuse_lost
 from localsessions._version import Fingerprint, digest_of
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.models import Session, message_text
@@ -49,7 +49,11 @@ class TextIndexer:
         self._done = (-1, "", 0)
 
     def answer(self, ask: Callable[[], T], on_progress: Progress | None = None) -> T:
-        """Return what the texts say, brought up to date before; ask again where they were lost."""
+        """Return what the texts say, brought up to date before; ask again where they were lost.
+
+        Raises:
+            OSError: They are lost again and again, in memory too.
+        """
 
         def find() -> tuple[int | None, T]:
             # Taken before the question: another thread may find the words lost in between.
@@ -60,8 +64,8 @@ class TextIndexer:
             generation, answer = self._reconciler.answer(find)
             if generation == self._texts.generation:
                 return answer
-            if (lost := lost + 1) == _TRIES:
-                self._texts.keep_in_memory()
+            lost += 1
+            refuse_lost(lost, _TRIES, self._texts.keep_in_memory)
 
     def catch_up(self, on_progress: Progress | None = None) -> int | None:
         """Index the words of what changed since the last search; only those files are read.

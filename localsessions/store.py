@@ -88,8 +88,8 @@ class SessionStore:
         durability: With "full", what a verb has returned from survives a power cut. "fast" keeps
             the promise that a reader sees one whole version, at every instant and after every
             power cut, and gives up the promise that an acknowledged write is durable: a power cut
-            may take back the last seconds. It syncs a file that is written whole once where "full"
-            syncs twice; adding to a session costs the same.
+            may take back the last seconds. It leaves out the sync of the folder, but where the
+            version before is kept to be written to: adding to a session costs the same.
         lock_timeout: Seconds to wait for a session that another thread or process is changing;
             0 tries once.
         max_file_bytes: A larger file is unreadable, so that no file can exhaust the memory.
@@ -512,6 +512,7 @@ class SessionStore:
     def tag(self, session_id: str, *tags: str, remove: Sequence[str] = ()) -> SessionSummary:
         """Add tags and remove some; each stands once, in the order of adding."""
         _refuse_one_text("remove", remove)
+        remove = tuple(remove)
         for tag in (*tags, *remove):
             _refuse_other("a tag", tag, str, "a str")
 

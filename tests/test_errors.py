@@ -275,6 +275,8 @@ def test_one_in_the_place_of_several_is_refused(name: str, store: SessionStore) 
             SEVERAL[name](store, other)
     assert store.count() == 1
     assert store.load("a").tags == ["t"]
+    store.tag("a", remove=iter(["t"]))  # type: ignore[arg-type]
+    assert store.load("a").tags == []
 
 
 def test_the_trash_is_not_emptied_by_an_age_of_another_type(store: SessionStore) -> None:

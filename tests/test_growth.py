@@ -374,6 +374,29 @@ def test_with_fast_durability_the_folder_is_synced_where_a_version_before_is_kep
         assert len(synced) == 3
 
 
+def test_a_session_that_comes_back_from_the_trash_has_left_it_for_good_before_it_is_written_to(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(folder, durability="fast") as store:
+        store.create("s")
+        store.delete("s")
+        synced: list[str] = []
+        monkeypatch.setattr(durable, "sync_folder", synced.append)
+        store.restore("s")
+        assert synced == [str(folder), str(folder / ".trash")]
+
+
+def test_a_session_that_is_removed_for_good_leaves_no_version_before(folder: Path) -> None:
+    with SessionStore(folder) as store:
+        store.create("s")
+        turns(store, 3)
+        os.utime(store.path("s"))  # the row forgets what it knew of the version before
+        store.list(fresh=True)
+        store.delete("s")
+        store.empty_trash()
+        assert list((folder / ".localsessions" / "tmp").iterdir()) == []
+
+
 def test_processes_that_append_in_turn_write_the_end_only(folder: Path, start: Start) -> None:
     with SessionStore(folder) as store, SessionStore(folder) as other:
         store.create("s")

@@ -345,6 +345,11 @@ def test_listing_again_unpacks_only_the_rows_that_changed(
     del unpacked[:]
     assert {one.title for one in store.list()} == {"", "T"}
     assert len(unpacked) <= 1
+    store.rename("s3", "T" * 5000)  # a long one is not remembered
+    assert len(store.list().items) == 10
+    del unpacked[:]
+    assert len(store.list().items) == 10
+    assert len(unpacked) == 1
 
 
 def test_the_index_is_used_for_every_order_and_filter(filled: SessionStore) -> None:

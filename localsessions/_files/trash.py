@@ -162,15 +162,17 @@ class Trash:
         if durable.status_of(target) is not None:
             raise FileExistsError(errno.EEXIST, "deleted twice in one microsecond", target)
 
-    def _move(self, source: str, target: str, session_id: str) -> DurabilityUnknownError | None:
+    def _move(
+        self, source: str, target: str, session_id: str, *, is_durable: bool = False
+    ) -> DurabilityUnknownError | None:
         """Rename from one folder into another and sync both; durable before whatever is next.
 
         The new name goes first: syncing one folder says nothing of the other, and a power cut
         between the two may then leave both names, where it could else leave none.
         """
         durable.rename(source, target)
-        there = self._publisher.sync(os.path.dirname(target), session_id)
-        gone = self._publisher.sync(os.path.dirname(source), session_id)
+        there = self._publisher.sync(os.path.dirname(target), session_id, is_durable=is_durable)
+        gone = self._publisher.sync(os.path.dirname(source), session_id, is_durable=is_durable)
         return there or gone
 
     # -- what is in it -----------------------------------------------------------------------
@@ -227,7 +229,9 @@ class Trash:
         doubt = None
         if durable.is_folder(source) and durable.status_of(target) is None:
             doubt = self._move(source, target, item.session_id)
-        if doubt := self._move(item.path, path, item.session_id) or doubt:
+        # Whatever was promised: what is added to it now may be written to this very file, to which
+        # a name that came back in the trash after a power cut would lead.
+        if doubt := self._move(item.path, path, item.session_id, is_durable=True) or doubt:
             raise doubt
 
     def restore_checkpoints(self, item: TrashedSession) -> None:

@@ -281,6 +281,8 @@ class Database:
         # older one, whole, and the next look at the folder brings it up to date.
         _keep_a_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
+        if self.path is None:  # because there was no room on the disk, perhaps
+            connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cell_size_check = ON")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version != self._version:

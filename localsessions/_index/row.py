@@ -164,17 +164,25 @@ def unsealed(found: Sealed) -> tuple[State, int]:
     return State(_fingerprint(fingerprint), bool(settled), digest, text, good), change
 
 
-@lru_cache(maxsize=512)  # who lists again finds most rows as they were; nothing in one can change
 def listed(found: Sealed) -> IndexRow:
     """Return a row as listings show it: without where the file's messages end."""
+    return _remembered(found) if len(found[5]) <= _LONG else _listed(found)
+
+
+def _listed(found: Sealed) -> IndexRow:
     state, change = unsealed(found)
     summary = _unpacked_summary(state.summary)
     return IndexRow(summary, state.fingerprint, state.settled, state.digest, "", change)
 
 
+# Who lists again finds most rows as they were; nothing in one can change.
+_remembered = lru_cache(maxsize=512)(_listed)
+_LONG = 4096
+
+
 def unpacked(found: Sealed) -> IndexRow:
     """Return a row with all that is read of it."""
-    return listed(found)._replace(tail=_unpacked_tail(found[7]))
+    return _listed(found)._replace(tail=_unpacked_tail(found[7]))
 
 
 def is_proven(found: Sealed, fingerprint: Fingerprint) -> bool:

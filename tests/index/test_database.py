@@ -345,3 +345,24 @@ def test_a_search_that_is_overtaken_at_every_look_misses_no_session(
         monkeypatch.setattr(store._reconciler, "look", overtaken)
         found = {hit.session.session_id for hit in store.search("parser", limit=99)}
         assert found == hits - {gone}
+
+
+@pytest.mark.parametrize("name", ["_index", "_texts"])
+def test_an_index_that_is_lost_in_memory_too_is_an_error_in_the_end(
+    name: str, filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(filled) as store:
+        asked = getattr(store, name)
+        verb = "page" if name == "_index" else "search"
+        real = getattr(asked, verb)
+
+        def lose_and_ask(*given: object) -> object:
+            asked._database.generation += 1  # as where memory has no room for what it sorts
+            return real(*given)
+
+        monkeypatch.setattr(asked, verb, lose_and_ask)
+        with pytest.raises(OSError, match="again and again, in memory too"):
+            store.search("parser") if name == "_texts" else store.list()
+        monkeypatch.undo()
+        assert len(store.list(limit=99).items) == 25
+        assert len(store.search("parser", limit=99)) == 24

@@ -65,8 +65,8 @@ BREAKAGES = (
     Mutation(
         "a deleted session's old name is made durable before the new one",
         "localsessions/_files/trash.py",
-        "        there = self._publisher.sync(os.path.dirname(target), session_id)\n        gone = self._publisher.sync(os.path.dirname(source), session_id)\n",
-        "        gone = self._publisher.sync(os.path.dirname(source), session_id)\n        there = self._publisher.sync(os.path.dirname(target), session_id)\n",
+        "        there = self._publisher.sync(os.path.dirname(target), session_id, is_durable=is_durable)\n        gone = self._publisher.sync(os.path.dirname(source), session_id, is_durable=is_durable)\n",
+        "        gone = self._publisher.sync(os.path.dirname(source), session_id, is_durable=is_durable)\n        there = self._publisher.sync(os.path.dirname(target), session_id, is_durable=is_durable)\n",
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[delete with checkpoints-full]",
     ),
     Mutation(

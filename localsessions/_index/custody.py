@@ -151,11 +151,14 @@ class Custody:
 
     def _open_own_mark(self) -> int | None:
         fd = os.open(self._mark, os.O_WRONLY | _FLAGS)
-        status = os.fstat(fd)
-        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
-            return fd
-        os.close(fd)
-        return None
+        is_own = False
+        try:
+            status = os.fstat(fd)
+            is_own = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+        finally:
+            if not is_own:
+                os.close(fd)
+        return fd if is_own else None
 
 
 def _is_large(seen: tuple[_Seen, ...] | None) -> bool:

@@ -447,11 +447,12 @@ class _Looker:
         for session_id in due:
             if self._stopping or self.watcher.has_hints:
                 return  # telling what happens goes first
-            del self._to_keep[session_id]
             try:
                 self._last_good.keep(session_id)
             except OSError as error:
                 log().warning("no copy of session %r is kept: %s", session_id, error)
+            finally:
+                del self._to_keep[session_id]
 
     def _gather(self) -> None:
         if self.watcher.has_hints:

@@ -417,6 +417,13 @@ class Reconciler:
         self._index.settle(places)
         return set(pending) - set(places)
 
+    def settle_held(self, session_ids: Sequence[str]) -> None:
+        """Log what waits of sessions whose locks are held: nobody else is about to log it.
+
+        Once their files are gone, so may be the rows that say what was changed before.
+        """
+        self._index.settle(self._index.waiting(session_ids))
+
     def _is_just_gone(self, session_id: str, change: int) -> bool:
         """Tell whether a new file may be about to take the place of the old one.
 

@@ -52,6 +52,7 @@ class Trash:
     def put(self, session_id: str) -> None:
         """Delete a session that is there."""
         self._growth.drop_spare(session_id)
+        self._reconciler.settle_held([session_id])
         with self._reconciler.changing():
             try:
                 self._folder.trash.put(session_id, self._folder.path(session_id), datetime.now(UTC))
@@ -63,6 +64,7 @@ class Trash:
         """Delete sessions that are there, together; return the errors of those that stay."""
         for session_id in session_ids:
             self._growth.drop_spare(session_id)
+        self._reconciler.settle_held(session_ids)
         with self._reconciler.changing():
             try:
                 return trash_many(self._folder, session_ids, datetime.now(UTC))

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -536,6 +536,36 @@ def test_an_edit_just_before_a_deletion_is_told_before_it(
     write(folder, "a", "edited")
     store.delete("a")
     assert told.all(folder) == [("a", "modified", "external"), ("a", "deleted", "this store")]
+
+
+@pytest.mark.parametrize(
+    "delete",
+    [
+        lambda store: store.delete("a"),
+        lambda store: store.delete_many(["a"]),
+        lambda store: store.cleanup(max_age=0),
+    ],
+    ids=["delete", "delete_many", "cleanup"],
+)
+def test_an_edit_before_a_deletion_is_told_though_others_see_the_file_gone_first(
+    told: Told,
+    store: SessionStore,
+    other: SessionStore,
+    folder: Path,
+    delete: Callable[[SessionStore], object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = store._index.record_removals
+
+    def record_late(*arguments: Any) -> None:
+        other.list(fresh=True)
+        record(*arguments)
+
+    monkeypatch.setattr(store._index, "record_removals", record_late)
+    os.utime(write(folder, "a", "edited"), (0, 0))
+    delete(store)
+    told_of = [said for said in told.all(folder) if said[0] == "a"]
+    assert told_of == [("a", "modified", "external"), ("a", "deleted", "this store")]
 
 
 def test_every_append_of_many_threads_is_told_once_and_never_as_external(

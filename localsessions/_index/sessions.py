@@ -337,6 +337,15 @@ class SessionIndex:
 
         return self._read(read)
 
+    def waiting(self, session_ids: Iterable[str]) -> dict[str, int]:
+        """Return which of some sessions wait to be logged, with the numbers of their rows."""
+
+        def read(db: sqlite3.Connection) -> dict[str, int]:
+            waiting = [one for one in session_ids if changelog.pending_before(db, one)[0]]
+            return {one: table.place(db, one)[0] for one in waiting}
+
+        return self._read(read)
+
     def settle(self, places: Mapping[str, int]) -> None:
         """Log what waits as external changes, where the session's row is still of that number."""
 

@@ -8,7 +8,7 @@ that it wrote itself: it need not read what it has just written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
@@ -156,11 +156,12 @@ class Growth:
         while len(self._places) > _MOST_REMEMBERED:
             self._places.pop(list(self._places)[0], None)  # noqa: RUF015
 
-    def drop_spare(self, session_id: str) -> None:
-        """Let go of the spares of a session, inside its lock: what comes now is no turn."""
-        self._folder.spares.drop_own(session_id)  # the row may name none: somebody else wrote it
-        if (row := self._index.get(session_id)) and row.tail and row.tail.spare:
-            self._folder.spares.drop(row.tail.spare)
+    def drop_spares(self, session_ids: Sequence[str]) -> None:
+        """Let go of the spares of sessions, inside their locks: what comes now is no turn."""
+        for session_id in session_ids:  # the row may name none: somebody else wrote it
+            self._folder.spares.drop_own(session_id)
+        for spare in self._index.spares(session_ids) if session_ids else ():
+            self._folder.spares.drop(spare)
 
     def learn(self, session: Session) -> None:
         """Remember where the runs of a session begin that was just written whole."""

@@ -51,7 +51,7 @@ class Trash:
 
     def put(self, session_id: str) -> None:
         """Delete a session that is there."""
-        self._growth.drop_spare(session_id)
+        self._growth.drop_spares([session_id])
         self._reconciler.settle_held([session_id])
         with self._reconciler.changing():
             try:
@@ -62,8 +62,7 @@ class Trash:
 
     def put_many(self, session_ids: Sequence[str]) -> Mapping[str, Refusal]:
         """Delete sessions that are there, together; return the errors of those that stay."""
-        for session_id in session_ids:
-            self._growth.drop_spare(session_id)
+        self._growth.drop_spares(session_ids)
         self._reconciler.settle_held(session_ids)
         with self._reconciler.changing():
             try:

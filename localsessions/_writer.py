@@ -53,10 +53,14 @@ _TRIES = 5
 
 
 class Draft(NamedTuple):
-    """A session that is to be written, encoded with ``stamps`` as ``data``."""
+    """A session that is to be written, encoded with ``stamps`` as ``data``.
+
+    ``document`` is the top level of what that says.
+    """
 
     session: Session
     data: bytes
+    document: Mapping[str, JsonValue]
     stamps: Mapping[str, JsonValue]
 
     @property
@@ -65,15 +69,21 @@ class Draft(NamedTuple):
         return not _codec.is_unchanged(self.session, self.data, self.stamps)
 
 
-def draft_of(session: Session, *, is_activity: bool) -> Draft:
-    """Encode a session for writing.
+def draft_of(
+    session: Session,
+    *,
+    is_activity: bool = False,
+    stamps: Mapping[str, JsonValue] | None = None,
+) -> Draft:
+    """Encode a session for writing, with stamps of now or, if given, with others.
 
     Raises:
         UnstorableValueError: A value would be lost or changed.
         FormatVersionError: It was read from a file of a newer format.
     """
-    stamps = _stamps(session, is_activity=is_activity)
-    return Draft(session, _codec.encode(session, stamps), stamps)
+    if stamps is None:
+        stamps = _stamps(session, is_activity=is_activity)
+    return Draft(session, *_codec.encode_document(session, stamps), stamps)
 
 
 def _stamps(session: Session, *, is_activity: bool) -> dict[str, JsonValue]:
@@ -174,7 +184,7 @@ class Writer:
             ConflictError: A program that knows no locks was faster.
             DurabilityUnknownError: Written and visible, but the disk did not confirm.
         """
-        session, data, stamps = draft
+        session, data, document, stamps = draft
         session_id, base = session.session_id, session._base
         if former is None:
             refuse_twin(session_id, self._folder, self._reconciler)
@@ -191,7 +201,7 @@ class Writer:
             except Overtaken:
                 raise self._conflict(session, self._found(session_id)) from None
             # From here on the content is visible: memory and index move on with it, come what may.
-            _codec.rebase(session, data, stamps, written.fingerprint)
+            _codec.rebase(session, data, stamps, written.fingerprint, document)
             self._reconciler.record(Written(session, data, written, base, digest()))
         self._wake()
         if written.doubt is not None:
@@ -217,19 +227,19 @@ class Writer:
         """
         from localsessions._files.batch import NewVersion, write_many
 
-        for draft, former in versions:
-            if former is not None:
-                self._growth.drop_spare(draft.session.session_id)
+        replaced = [draft.session.session_id for draft, former in versions if former is not None]
+        self._growth.drop_spares(replaced)
         new = [NewVersion(one.session.session_id, one.data, former) for one, former in versions]
         with self._reconciler.changing():
             outcomes = write_many(self._folder, new)
             records: list[Written] = []
-            for ((session, data, stamps), _), outcome in zip(versions, outcomes, strict=True):
+            for (draft, _), outcome in zip(versions, outcomes, strict=True):
+                session, data, document, stamps = draft
                 if isinstance(outcome, FileWritten):
                     # It is visible: memory and index move on with it, come what may.
                     digest = digest_of(data)
                     records.append(Written(session, data, outcome, session._base, digest))
-                    _codec.rebase(session, data, stamps, outcome.fingerprint)
+                    _codec.rebase(session, data, stamps, outcome.fingerprint, document)
             self._reconciler.record_many(records)
         self._wake()
         return outcomes
@@ -287,7 +297,7 @@ class Writer:
         if conflicts:
             raise self._conflict(session, theirs, conflicts)
         stamps = _stamps_of_merge(session, merged)
-        draft = Draft(merged, _codec.encode(merged, stamps), stamps)
+        draft = draft_of(merged, stamps=stamps)
         if not draft.is_changed:
             _take_over(session, merged)
             return

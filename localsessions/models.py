@@ -275,12 +275,29 @@ class Session(BaseModel):
     revision: int = Field(default=0, ge=0, strict=True)
 
     _extra: dict[str, JsonValue] = PrivateAttr(default_factory=dict)
-    _base: Base | None = PrivateAttr(default=None)
+    _stands_on: Base | None = PrivateAttr(default=None)
 
     @property
     def extra(self) -> dict[str, JsonValue]:
         """Top-level fields of the file that this version does not know."""
-        return self._extra
+        extra: dict[str, JsonValue] = self._private["_extra"]
+        return extra
+
+    @property
+    def _base(self) -> Base | None:
+        base: Base | None = self._private["_stands_on"]
+        return base
+
+    @_base.setter
+    def _base(self, base: Base | None) -> None:
+        self._private["_stands_on"] = base
+
+    @property
+    def _private(self) -> dict[str, Any]:
+        # As attributes each would take pydantic 1.5 microseconds, ten times in a write.
+        private = self.__pydantic_private__
+        assert private is not None  # noqa: S101  (for the type checker: there are two)
+        return private
 
     @property
     def current_agent(self) -> str | None:

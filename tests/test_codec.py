@@ -28,6 +28,7 @@ from localsessions._codec import (
     decode,
     decode_value,
     encode,
+    encode_document,
     encode_value,
     inner_id,
     is_unchanged,
@@ -651,8 +652,8 @@ def test_a_session_stands_on_what_was_written_of_it(data: bytes) -> None:
     session = read(data)
     session.title = "new"
     stamps = {**STAMPS, "revision": 5}
-    written = encode(session, stamps)
-    rebase(session, written, stamps, FOUND)
+    written, document = encode_document(session, stamps)
+    rebase(session, written, stamps, FOUND, document)
     assert (session.revision, format_instant(session.updated_at)) == (5, STAMPS["updated_at"])
     assert encode(session) == written
     assert is_unchanged(session, encode(session, STAMPS), STAMPS)

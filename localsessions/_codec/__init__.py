@@ -354,19 +354,17 @@ def rebase(
     data: bytes,
     stamps: Mapping[str, JsonValue],
     fingerprint: Fingerprint,
-    document: Mapping[str, JsonValue] | None = None,
+    document: Mapping[str, JsonValue],
 ) -> None:
-    """Let a session stand on what was just written of it: ``data``, encoded with ``stamps``.
+    """Let a session stand on what was just written of it, encoded with ``stamps``.
 
-    ``document`` is its top level, where it is known.
+    ``document`` is the top level of what ``data`` says.
     """
     # They are our own, and right: setting each as a field takes a tenth of a turn's time.
     session.__dict__.update(
         (name, parse_instant(str(value)) if name in INSTANTS else value)
         for name, value in stamps.items()
     )
-    if document is None:
-        document = document_of(session, stamps)
     times = {name: str(document[name]) for name in INSTANTS if name in document}
     session._base = Base(
         data,

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -41,11 +41,10 @@ __all__ = [
     "forget_pending",
     "is_complete",
     "last_number",
-    "log",
     "next_number",
     "pending",
-    "pending_before",
     "remember",
+    "remembered",
     "same",
     "seal_of",
 ]
@@ -215,6 +214,7 @@ class Log:
             _checked, ("complete", "change", "last", "cut"), meta
         )
         self.is_complete = bool(complete)
+        self._written = self._change, self._last
 
     def next_number(self) -> int:
         """Return a number greater than all before it."""
@@ -251,21 +251,8 @@ class Log:
 
     def close(self) -> None:
         """Write the numbers that were given."""
-        self._db.execute(self._WRITE, [self._change, self._last])
-
-
-def log(
-    db: sqlite3.Connection,
-    session_id: str,
-    before: State | None,
-    after: State | None,
-    origin: str | None,
-) -> None:
-    """Log one change, see ``Log.add``."""
-    if not same(before, after):
-        opened = Log(db)
-        opened.add(session_id, before, after, origin)
-        opened.close()
+        if self._written != (self._change, self._last):
+            self._db.execute(self._WRITE, [self._change, self._last])
 
 
 def _kind(before: State | None, after: State | None) -> ChangeKind:
@@ -305,17 +292,21 @@ def _cut(db: sqlite3.Connection, seq: int) -> None:
 # -- what waits ----------------------------------------------------------------------------------
 
 
-def remember(db: sqlite3.Connection, session_id: str, before: State | None) -> None:
-    """Keep what the log last said of a session, whose file was found to be different."""
-    text = None
-    if before is not None:
-        fingerprint, settled, digest, summary, good = before
-        text = json.dumps([list(fingerprint), settled, digest.hex(), summary, good])
-    added = db.execute(
+def remember(db: sqlite3.Connection, before: Mapping[str, State | None]) -> None:
+    """Keep what the log last said of sessions, whose files were found to be different."""
+    texts = {session_id: _packed(state) for session_id, state in before.items()}
+    added = db.executemany(
         "INSERT OR IGNORE INTO pending VALUES (?, ?, ?)",
-        [session_id, text, seal_of(session_id, text)],
+        ((session_id, text, seal_of(session_id, text)) for session_id, text in texts.items()),
     )
     _count_waiting(db, added.rowcount)
+
+
+def _packed(state: State | None) -> str | None:
+    if state is None:
+        return None
+    fingerprint, settled, digest, summary, good = state
+    return json.dumps([list(fingerprint), settled, digest.hex(), summary, good])
 
 
 def pending(db: sqlite3.Connection) -> list[str]:
@@ -333,24 +324,21 @@ def _refuse_garbled(session_id: str, text: str | None, seal: int) -> None:
         raise sqlite3.DatabaseError(f"what is pending of {session_id!r} is garbled")
 
 
-def pending_before(db: sqlite3.Connection, session_id: str) -> tuple[bool, State | None]:
-    """Return whether a session waits, and what the log last said of it."""
-    query = "SELECT before, seal FROM pending WHERE session_id = ?"
-    found = db.execute(query, [session_id]).fetchone()
-    if found is None:
-        return False, None
-    text, seal = found
+def remembered(session_id: str, text: str | None, seal: int) -> State | None:
+    """Return what the log last said of a session, from its row in ``pending``."""
     _refuse_garbled(session_id, text, seal)
     if text is None:
-        return True, None
+        return None
     fingerprint, settled, digest, summary, good = json.loads(text)
-    return True, State(Fingerprint(*fingerprint), settled, bytes.fromhex(digest), summary, good)
+    return State(Fingerprint(*fingerprint), settled, bytes.fromhex(digest), summary, good)
 
 
-def forget_pending(db: sqlite3.Connection, session_id: str) -> None:
-    """A session's difference is logged, or is none any more."""
-    removed = db.execute("DELETE FROM pending WHERE session_id = ?", [session_id])
-    _count_waiting(db, -removed.rowcount)
+def forget_pending(db: sqlite3.Connection, session_ids: Iterable[str]) -> None:
+    """The differences of sessions are logged, or are none any more."""
+    ids = [(session_id,) for session_id in session_ids]
+    if ids:
+        removed = db.executemany("DELETE FROM pending WHERE session_id = ?", ids)
+        _count_waiting(db, -removed.rowcount)
 
 
 def _count_waiting(db: sqlite3.Connection, more: int) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "packed",
     "sealed_among",
     "state_of",
+    "tail_of",
     "unpacked",
     "unsealed",
 ]
@@ -183,6 +184,12 @@ _LONG = 4096
 def unpacked(found: Sealed) -> IndexRow:
     """Return a row with all that is read of it."""
     return _listed(found)._replace(tail=_unpacked_tail(found[7]))
+
+
+def tail_of(found: Sealed) -> Tail | None:
+    """Return where a file's messages end, by its row."""
+    unsealed(found)
+    return _unpacked_tail(found[7])
 
 
 def is_proven(found: Sealed, fingerprint: Fingerprint) -> bool:

@@ -21,7 +21,7 @@ from localsessions._index.database import Database
 from localsessions._index.row import IndexRow, comparable, is_proven, listed, microseconds, unpacked
 from localsessions._index.table import MANY, WrittenRow
 from localsessions._index.words import fold
-from localsessions._version import Fingerprint
+from localsessions._version import Fingerprint, Spare
 from localsessions.models import Order, SessionChange, SessionSummary
 
 __all__ = ["UNSETTLED", "Filter", "SessionIndex", "listing_of"]
@@ -31,6 +31,7 @@ T = TypeVar("T")
 _SCHEMA_VERSION = 4
 _SCHEMA = f"{table.SCHEMA.rstrip()};{changelog.SCHEMA}"
 UNSETTLED = "?"
+_GARBLED_ID = "an id in the index is garbled"
 _FINGERPRINTS = (
     f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
     " FROM sessions NOT INDEXED"
@@ -170,6 +171,10 @@ class SessionIndex:
 
         return self._read(read)
 
+    def spares(self, session_ids: Sequence[str]) -> list[Spare]:
+        """Return the spares of some sessions, as far as their rows name one."""
+        return self._read(lambda db: table.spares(db, session_ids))
+
     def ids_folded_like(self, folded: Sequence[str]) -> list[str]:
         """Return the ids that macOS or Windows would give the file of one of these."""
         marks = ", ".join("?" * len(folded))
@@ -224,6 +229,8 @@ class SessionIndex:
             (count,) = db.execute("SELECT count(*) FROM sessions").fetchone()
             if len(found) != count:
                 raise sqlite3.DatabaseError("a session has two rows")
+            if not {*map(type, found)} <= {str}:
+                raise sqlite3.DatabaseError(_GARBLED_ID)
             return found
 
         return self._read(read)
@@ -244,7 +251,7 @@ class SessionIndex:
             known = current
             if not log.is_complete and len(current) >= MANY:
                 known = table.insert_new(db, log, current)
-            changed = len(current) - len(known) + sum(table.put(db, log, row) for row in known)
+            changed = len(current) - len(known) + table.put(db, log, known)
             log.close()
             return changed
 
@@ -280,26 +287,13 @@ class SessionIndex:
 
     def record_many(self, written: Sequence[WrittenRow], origin: str) -> None:
         """Record what a store wrote, inside the sessions' locks, in one transaction; see above."""
-
-        def write(db: sqlite3.Connection) -> None:
-            log = Log(db)
-            for one in written:
-                table.record(db, one, log, origin)
-            log.close()
-
-        self._database.write(write)
+        self._database.write(lambda db: table.record(db, written, origin))
 
     def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
         """Forget sessions whose files, asked inside the transaction, somebody removed."""
-
-        def write(db: sqlite3.Connection) -> None:
-            is_logged = changelog.is_complete(db)
-            for session_id in filter(is_gone, gone):
-                table.forget(db, session_id, is_logged=is_logged)
-
         gone = list(session_ids)
         if gone:
-            self._database.write(write)
+            self._database.write(lambda db: table.forget(db, [*filter(is_gone, gone)]))
 
     def record_removal(self, session_id: str, is_gone: Callable[[str], bool], origin: str) -> None:
         """Forget a session that a store removed, inside its lock, and log the change."""
@@ -309,13 +303,9 @@ class SessionIndex:
         self, session_ids: Sequence[str], is_gone: Callable[[str], bool], origin: str
     ) -> None:
         """Forget sessions that a store removed, in one transaction; see above."""
-
-        def write(db: sqlite3.Connection) -> None:
-            is_logged = changelog.is_complete(db)
-            for session_id in filter(is_gone, session_ids):
-                table.record_removal(db, session_id, origin if is_logged else None)
-
-        self._database.write(write)
+        self._database.write(
+            lambda db: table.record_removals(db, [*filter(is_gone, session_ids)], origin)
+        )
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -337,24 +327,14 @@ class SessionIndex:
 
         return self._read(read)
 
-    def waiting(self, session_ids: Iterable[str]) -> dict[str, int]:
+    def waiting(self, session_ids: Sequence[str]) -> dict[str, int]:
         """Return which of some sessions wait to be logged, with the numbers of their rows."""
-
-        def read(db: sqlite3.Connection) -> dict[str, int]:
-            waiting = [one for one in session_ids if changelog.pending_before(db, one)[0]]
-            return {one: table.place(db, one)[0] for one in waiting}
-
-        return self._read(read)
+        return self._read(lambda db: table.waiting(db, session_ids))
 
     def settle(self, places: Mapping[str, int]) -> None:
         """Log what waits as external changes, where the session's row is still of that number."""
-
-        def write(db: sqlite3.Connection) -> None:
-            for session_id, change in places.items():
-                table.settle(db, session_id, change)
-
         if places:
-            self._database.write(write)
+            self._database.write(lambda db: table.settle(db, places))
 
     def first_change(self) -> int:
         """Return the number at which the log begins; of what went before, nothing is known."""
@@ -414,5 +394,5 @@ def listing_of(which: Filter, order: Order) -> str:
 def _ids(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[str]:
     ids = [found for (found,) in db.execute(query, values)]
     if not all(isinstance(one, str) for one in ids):
-        raise sqlite3.DatabaseError("an id in the index is garbled")
+        raise sqlite3.DatabaseError(_GARBLED_ID)
     return ids

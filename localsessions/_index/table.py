@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from localsessions._index import changelog
-from localsessions._index.changelog import Log, State, pending_before
+from localsessions._index.changelog import Log, State
 from localsessions._index.row import (
     COLUMNS,
     SEALED,
@@ -24,9 +24,10 @@ from localsessions._index.row import (
     packed,
     sealed_among,
     state_of,
+    tail_of,
     unsealed,
 )
-from localsessions._version import Fingerprint
+from localsessions._version import Fingerprint, Spare
 
 __all__ = [
     "MANY",
@@ -43,8 +44,10 @@ __all__ = [
     "place",
     "put",
     "record",
-    "record_removal",
+    "record_removals",
     "settle",
+    "spares",
+    "waiting",
 ]
 
 _INDEXES = {
@@ -80,7 +83,12 @@ MANY = 200
 """From so many rows on they are put in all at once."""
 
 _ONE = f"{SELECT} WHERE session_id = ?"
-_WHOLE = f"SELECT {', '.join(COLUMNS)} FROM sessions WHERE session_id = ?"  # noqa: S608
+_ALL_KNOWN = (
+    "SELECT asked.value, pending.session_id IS NOT NULL, pending.before, pending.seal,"  # noqa: S608
+    f" {', '.join(f'sessions.{name}' for name in COLUMNS)} FROM json_each(?) AS asked"
+    " LEFT JOIN sessions ON sessions.session_id = asked.value"
+    " LEFT JOIN pending ON pending.session_id = asked.value"
+)
 _INSERT = (
     f"INSERT INTO sessions ({', '.join(COLUMNS)})"  # noqa: S608
     f" VALUES ({', '.join('?' * len(COLUMNS))})"
@@ -100,6 +108,11 @@ class WrittenRow(NamedTuple):
     row: IndexRow
     base: Fingerprint | None
     read_base: Callable[[], IndexRow | None]
+
+    @property
+    def session_id(self) -> str:
+        """Of which session."""
+        return self.row.summary.session_id
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -123,52 +136,98 @@ def place(db: sqlite3.Connection, session_id: str) -> tuple[int, bool]:
     return change, not unreadable
 
 
-def _state(db: sqlite3.Connection, session_id: str) -> State | None:
-    """Return what the row of a session says."""
-    row = found(db, session_id)
-    return None if row is None else unsealed(row)[0]
+class _Known(NamedTuple):
+    """What is known of a session.
+
+    Attributes:
+        columns: Its row as it stands.
+        waits: Whether a difference waits to be logged, see ``changelog``.
+        logged: What the log last said of it, where one waits.
+    """
+
+    columns: Columns | None
+    waits: bool
+    logged: State | None
+
+    @property
+    def indexed(self) -> tuple[State | None, int]:
+        """What the row says, and its number."""
+        return (None, 0) if self.columns is None else unsealed(sealed_among(self.columns))
+
+
+def _known(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, _Known]:
+    """Return what is known of each of some sessions, which one statement asks."""
+    found = {}
+    for session_id, waits, text, seal, *columns in db.execute(
+        _ALL_KNOWN, [json.dumps(session_ids)]
+    ):
+        logged = changelog.remembered(session_id, text, seal) if waits else None
+        row = None if columns[0] is None else tuple(columns)
+        found[session_id] = _Known(row, bool(waits), logged)
+    return found
+
+
+def spares(db: sqlite3.Connection, session_ids: Sequence[str]) -> list[Spare]:
+    """Return the spares of some sessions, as far as their rows name one."""
+    rows = [found.columns for found in _known(db, session_ids).values() if found.columns]
+    tails = [tail_of(sealed_among(columns)) for columns in rows]
+    return [tail.spare for tail in tails if tail is not None and tail.spare is not None]
+
+
+def waiting(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, int]:
+    """Return which of some sessions wait to be logged, with the numbers of their rows."""
+    found = _known(db, session_ids)
+    return {one: place(db, one)[0] for one, known in found.items() if known.waits}
 
 
 # -- what a store did ----------------------------------------------------------------------------
 
 
-def record(db: sqlite3.Connection, written: WrittenRow, log: Log, origin: str) -> None:
-    """Put a row in its place and log the change, if the log is complete."""
+def record(db: sqlite3.Connection, written: Sequence[WrittenRow], origin: str) -> None:
+    """Put rows in their places and log the changes, if the log is complete."""
+    log, known = Log(db), _known(db, [one.session_id for one in written])
+    for one in written:
+        _record(db, one, known[one.session_id], log, origin)
+    _forget_tombstones(db, known)
+    changelog.forget_pending(db, [one for one, found in known.items() if found.waits])
+    log.close()
+
+
+def _record(
+    db: sqlite3.Connection, written: WrittenRow, known: _Known, log: Log, origin: str
+) -> None:
     row, base, read_base = written
-    session_id = row.summary.session_id
-    columns, (waits, logged) = _columns_of(db, session_id), pending_before(db, session_id)
-    indexed, change = (None, 0) if columns is None else unsealed(sealed_among(columns))
-    before, after = logged if waits else indexed, state_of(row, indexed)
+    indexed, change = known.indexed
+    before, after = known.logged if known.waits else indexed, state_of(row, indexed)
     if indexed is None or not changelog.same(indexed, after):
         change = log.next_number()
-    _renew(db, columns, packed(row, after, change))
-    if waits:
-        changelog.forget_pending(db, session_id)
+    _renew(db, known.columns, packed(row, after, change))
     if not log.is_complete:
         return
-    if not _is_known(before, base):
+    if not _is_logged(before, base):
         read = read_base()
         former = None if read is None else state_of(read, before)
-        log.add(session_id, before, former, None)
+        log.add(written.session_id, before, former, None)
         before = former
-    log.add(session_id, before, after, origin)
+    log.add(written.session_id, before, after, origin)
 
 
-def record_removal(db: sqlite3.Connection, session_id: str, origin: str | None) -> None:
-    """Take a row away and log the change; origin None logs nothing."""
-    waits, logged = pending_before(db, session_id)
-    before = _state(db, session_id)
-    _remove(db, session_id)
-    changelog.forget_pending(db, session_id)
-    if origin is None:
-        return
-    if waits and before is not None:
-        changelog.log(db, session_id, logged, before, None)
-    # Without a row somebody was faster to notice this very removal.
-    changelog.log(db, session_id, before or logged, None, origin)
+def record_removals(db: sqlite3.Connection, session_ids: Sequence[str], origin: str) -> None:
+    """Take rows away and log the changes, if the log is complete."""
+    log, known = Log(db), _known(db, session_ids)
+    _remove(db, log, known)
+    for session_id, (columns, waits, logged) in known.items():
+        before = None if columns is None else unsealed(sealed_among(columns))[0]
+        if log.is_complete and waits and before is not None:
+            log.add(session_id, logged, before, None)
+        if log.is_complete:
+            # Without a row somebody was faster to notice this very removal.
+            log.add(session_id, before or logged, None, origin)
+    changelog.forget_pending(db, [one for one, found in known.items() if found.waits])
+    log.close()
 
 
-def _is_known(logged: State | None, base: Fingerprint | None) -> bool:
+def _is_logged(logged: State | None, base: Fingerprint | None) -> bool:
     """Tell whether what was replaced is sure to be what the log last said."""
     if logged is None or base is None:
         return logged is None and base is None
@@ -178,42 +237,56 @@ def _is_known(logged: State | None, base: Fingerprint | None) -> bool:
 # -- what was found in the folder ----------------------------------------------------------------
 
 
-def put(db: sqlite3.Connection, log: Log, row: IndexRow) -> bool:
-    """Record a file that somebody changed; tell whether it was more than touched.
+def put(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> int:
+    """Record files that somebody changed; return how many of them were more than touched.
 
-    The change waits to be settled, see ``changelog``.
+    The changes wait to be settled, see ``changelog``.
     """
-    session_id = row.summary.session_id
-    columns = _columns_of(db, session_id)
-    before, change = (None, 0) if columns is None else unsealed(sealed_among(columns))
-    if before and before.settled and _is_same_version(before, row):
-        return False  # it was known, and where it ends perhaps with it
-    after = state_of(row, before)
-    if is_changed := not changelog.same(before, after):
-        change = log.next_number()  # a file that was only touched keeps its number
-    _renew(db, columns, packed(row, after, change))
-    if is_changed and log.is_complete:
-        changelog.remember(db, session_id, before)
-    return is_changed
+    known = _known(db, [row.summary.session_id for row in rows])
+    changed: dict[str, State | None] = {}
+    for row in rows:
+        session_id = row.summary.session_id
+        before, change = known[session_id].indexed
+        if before and before.settled and _is_same_version(before, row):
+            continue  # it was known, and where it ends perhaps with it
+        after = state_of(row, before)
+        if not changelog.same(before, after):
+            change = log.next_number()  # a file that was only touched keeps its number
+            changed[session_id] = before
+        _renew(db, known[session_id].columns, packed(row, after, change))
+    _forget_tombstones(db, known)
+    if log.is_complete and changed:
+        changelog.remember(db, changed)
+    return len(changed)
 
 
 def _is_same_version(known: State, row: IndexRow) -> bool:
     return (known.fingerprint, known.digest) == (row.fingerprint, row.digest)
 
 
-def forget(db: sqlite3.Connection, session_id: str, *, is_logged: bool) -> None:
-    """Forget a session whose file somebody removed; where it is logged, that waits too."""
-    before = _state(db, session_id)
-    if _remove(db, session_id) and is_logged:
-        changelog.remember(db, session_id, before)
+def forget(db: sqlite3.Connection, session_ids: Sequence[str]) -> None:
+    """Forget sessions whose files somebody removed; where that is to be logged, it waits too."""
+    log, known = Log(db), _known(db, session_ids)
+    before = {one: found.indexed[0] for one, found in known.items() if found.columns}
+    _remove(db, log, known)
+    if log.is_complete and before:
+        changelog.remember(db, before)
+    log.close()
 
 
-def settle(db: sqlite3.Connection, session_id: str, change: int) -> None:
-    """Log what waits as an external change, where the session's row is still of that number."""
-    waits, before = pending_before(db, session_id)
-    if waits and place(db, session_id)[0] == change:
-        changelog.log(db, session_id, before, _state(db, session_id), None)
-        changelog.forget_pending(db, session_id)
+def settle(db: sqlite3.Connection, places: Mapping[str, int]) -> None:
+    """Log what waits as external changes, where a session's row is still of the number given."""
+    log, known = Log(db), _known(db, [*places])
+    settled = [
+        session_id
+        for session_id, change in places.items()
+        if known[session_id].waits and place(db, session_id)[0] == change
+    ]
+    for session_id in settled:
+        found = known[session_id]
+        log.add(session_id, found.logged, found.indexed[0], None)
+    changelog.forget_pending(db, settled)
+    log.close()
 
 
 # -- filling -------------------------------------------------------------------------------------
@@ -262,17 +335,10 @@ def forget_all(db: sqlite3.Connection) -> None:
     changelog.clear(db)
 
 
-def _columns_of(db: sqlite3.Connection, session_id: str) -> Columns | None:
-    """Return the row of a session as it stands."""
-    columns: Columns | None = db.execute(_WHOLE, [session_id]).fetchone()
-    return columns
-
-
 def _renew(db: sqlite3.Connection, former: Columns | None, now: Columns) -> None:
     """Put a row in the place of what was found; only indexes of what changed are touched."""
     if former is None:
         db.execute(_INSERT, now)
-        db.execute("DELETE FROM gone WHERE session_id = ?", now[:1])
         return
     changed = [at for at in range(len(now)) if former[at] != now[at]]
     setting = ", ".join(f"{COLUMNS[at]} = ?" for at in changed)
@@ -281,10 +347,17 @@ def _renew(db: sqlite3.Connection, former: Columns | None, now: Columns) -> None
         db.execute(query, [*(now[at] for at in changed), now[0]])
 
 
-def _remove(db: sqlite3.Connection, session_id: str) -> bool:
-    """Put a tombstone in the place of a row; tell whether there was one."""
-    if not db.execute("DELETE FROM sessions WHERE session_id = ?", [session_id]).rowcount:
-        return False
-    number = changelog.next_number(db)
-    db.execute("INSERT OR REPLACE INTO gone VALUES (?, ?)", [session_id, number])
-    return True
+def _forget_tombstones(db: sqlite3.Connection, known: Mapping[str, _Known]) -> None:
+    """Sessions that had no row have one now."""
+    new = [(session_id,) for session_id, found in known.items() if found.columns is None]
+    if new:
+        db.executemany("DELETE FROM gone WHERE session_id = ?", new)
+
+
+def _remove(db: sqlite3.Connection, log: Log, known: Mapping[str, _Known]) -> None:
+    """Put tombstones in the places of rows."""
+    there = [session_id for session_id, found in known.items() if found.columns is not None]
+    if there:
+        db.executemany("DELETE FROM sessions WHERE session_id = ?", [(one,) for one in there])
+        numbers = [(one, log.next_number()) for one in there]
+        db.executemany("INSERT OR REPLACE INTO gone VALUES (?, ?)", numbers)

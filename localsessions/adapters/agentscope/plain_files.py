@@ -17,9 +17,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from localsessions import ConflictError, Session, SessionNotFoundError, SessionStore
-from localsessions._codec import encode, parse_json
+from localsessions._codec import parse_json
 from localsessions._version import Base
-from localsessions._writer import Draft
+from localsessions._writer import draft_of
 from localsessions.adapters.agentscope.modules import State, states_in
 
 __all__ = ["plain_states", "plain_states_of", "read_plain_states", "take_over"]
@@ -103,5 +103,5 @@ def take_over(store: SessionStore, session_id: str, states: States) -> bool:
         # The log of changes is told of a session that said nothing: it reads what was replaced,
         # and these bytes may be none that the store can read.
         session._base = Base(b"{}", read.fingerprint, keys=(), times={})
-        store._writer.write(Draft(session, encode(session), {}), read.fingerprint)
+        store._writer.write(draft_of(session, stamps={}), read.fingerprint)
     return True

@@ -98,6 +98,10 @@ def _many(results: Results) -> Iterator[Aim]:
             alone, together = (workload, size, bulk.ALONE), (workload, size, bulk.TOGETHER)
             ratio = results.ratio(alone, together)
             measured = "not measured" if ratio is None else f"{ratio:.1f} times as fast"
+            floor = f"{bulk.FLOORS.get(verb)} many"
+            bare = results.ratio((floor, size, bulk.ALONE), (floor, size, bulk.TOGETHER))
+            if bare is not None:
+                measured += f"; bare calls {bare:.1f}"
             what = f"{verb}: {size:,} sessions together, against one by one"
             yield Aim(what, "3 times as fast", measured, None if ratio is None else ratio >= 3)
 

@@ -3,6 +3,10 @@
 Both do the same to sessions of two messages, taking turns round by round; the disk is let come to
 rest before each. Every round has stores of its own, and nothing is removed before the last: where
 a disk is told of blocks that are free (``discard``), it goes on working on that for a while.
+
+The floor does with bare calls what a store has to do to the files: written aside and synced,
+renamed, the folder synced; one by one, and together by several threads with one sync of the folder
+a batch. What it gains is what the disk has to give.
 """
 
 from __future__ import annotations
@@ -16,15 +20,20 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import orjson
 
 from localsessions import Session, SessionStore
 from localsessions.formats import import_paths
 
-__all__ = ["ALONE", "TOGETHER", "VERBS", "measure"]
+__all__ = ["ALONE", "FLOORS", "TOGETHER", "VERBS", "measure"]
 
 VERBS = ("create", "save", "delete", "import")
+FLOORS = {"create": "make", "save": "replace", "import": "make"}
 ALONE, TOGETHER = "one by one", "together"
+_BATCH, _THREADS = 128, 4
 _TEXT = "All work and no play makes a dull page. " * 25
 
 
@@ -37,7 +46,43 @@ def measure(folder: Path, count: int, rounds: int) -> dict[tuple[str, str], list
             with SessionStore(folder / f"{way} {at}") as store:
                 for verb, seconds in _round(store, way, count, paths):
                     found.setdefault((verb, way), []).append(seconds)
+            for verb, seconds in _bare_round(folder / f"bare {way} {at}", way, count):
+                found.setdefault((verb, way), []).append(seconds)
     return found
+
+
+def _bare_round(folder: Path, way: str, count: int) -> Iterator[tuple[str, float]]:
+    folder.mkdir()
+    data = orjson.dumps(_session(0).messages, option=orjson.OPT_INDENT_2)
+
+    def write(number: int) -> None:
+        fd = os.open(folder / f"{number}.tmp", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.write(fd, data)
+        os.fsync(fd)
+        os.close(fd)
+
+    def publish(numbers: Sequence[int]) -> None:
+        for number in numbers:
+            (folder / f"{number}.tmp").rename(folder / f"{number}.json")
+        fd = os.open(folder, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+
+    def one_by_one() -> None:
+        for number in range(count):
+            write(number)
+            publish([number])
+
+    def together() -> None:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for begin in range(0, count, _BATCH):
+                batch = range(begin, min(begin + _BATCH, count))
+                list(pool.map(write, batch))
+                publish(batch)
+
+    act = one_by_one if way == ALONE else together
+    yield "make", _timed(act)
+    yield "replace", _timed(act)
 
 
 def _transcripts(folder: Path, count: int) -> Iterator[str]:
@@ -88,7 +133,7 @@ def _timed(act: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Measure, and print a line for each verb."""
+    """Measure, and print a line for each verb, and for each floor."""
     parser = argparse.ArgumentParser(prog="benchmarks.bulk")
     parser.add_argument("--folder", type=Path, help="where to store; default: .bench")
     parser.add_argument("--count", type=int, default=1_000)
@@ -102,7 +147,7 @@ def main() -> None:
     finally:
         shutil.rmtree(made)
     print(f"milliseconds a session, {chosen.count:,} sessions, median of {chosen.rounds} rounds")
-    for verb in VERBS:
+    for verb in (*VERBS, "make", "replace"):
         alone, together = (
             statistics.median(found[verb, way]) / chosen.count * 1e3 for way in (ALONE, TOGETHER)
         )

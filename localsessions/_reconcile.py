@@ -7,7 +7,6 @@ in the middle.
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import secrets
@@ -30,7 +29,7 @@ from localsessions.errors import (
 )
 from localsessions.models import Session, SessionChange, SessionSummary
 
-__all__ = ["Progress", "Reconciler", "Written", "refuse_lost"]
+__all__ = ["Progress", "Reconciler", "Written"]
 
 
 # A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
@@ -100,17 +99,13 @@ class Reconciler:
         Raises:
             OSError: It is lost again and again, in memory too.
         """
-        self.refresh()
-        lost = 0
-        while True:
-            # Taken before: another thread may be filling an index that was lost just now.
-            generation = self._generation
-            answer = ask()
-            if generation == self._index.generation:
-                return answer
-            lost += 1
-            refuse_lost(lost, _TRIES, self._index.keep_in_memory)
+
+        def find() -> tuple[int, T]:
             self.refresh()
+            # Taken before: another thread may be filling an index that was lost just now.
+            return self._generation, ask()
+
+        return self._index.outlast(find)
 
     def is_current(self) -> bool:
         """Tell whether the index still holds what the last sweep put into it."""
@@ -455,17 +450,3 @@ class Reconciler:
             found.update(change.session_id for change in batch)
             since = batch[-1].number
         return found
-
-
-def refuse_lost(times: int, tries: int, keep_in_memory: Callable[[], object]) -> None:
-    """Keep a database in memory that was lost so many times, and give it up if it is lost there.
-
-    Raises:
-        OSError: It was lost as often in memory.
-    """
-    if times == tries:
-        keep_in_memory()
-    elif times >= 2 * tries:
-        raise OSError(
-            errno.EIO, "the index is lost again and again, in memory too; the log says why"
-        )

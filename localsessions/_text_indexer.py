@@ -12,7 +12,7 @@ from localsessions import _codec
 from localsessions._files import SessionFolder
 from localsessions._index import SessionIndex
 from localsessions._index.fulltext import SESSION_ITSELF, FullText, Text
-from localsessions._reconcile import Progress, Reconciler, refuse_lost
+from localsessions._reconcile import Progress, Reconciler
 from localsessions._version import Fingerprint, digest_of
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.models import Session, message_text
@@ -59,13 +59,7 @@ class TextIndexer:
             # Taken before the question: another thread may find the words lost in between.
             return self.catch_up(on_progress), ask()
 
-        lost = 0
-        while True:
-            generation, answer = self._reconciler.answer(find)
-            if generation == self._texts.generation:
-                return answer
-            lost += 1
-            refuse_lost(lost, _TRIES, self._texts.keep_in_memory)
+        return self._texts.outlast(lambda: self._reconciler.answer(find))
 
     def catch_up(self, on_progress: Progress | None = None) -> int | None:
         """Index the words of what changed since the last search; only those files are read.

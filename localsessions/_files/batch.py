@@ -235,7 +235,7 @@ def _trash_checkpoints(
 def _sync_both(
     folder: SessionFolder, session_ids: Sequence[str], errors: dict[str, Refusal]
 ) -> None:
-    """Sync the trash, then what the sessions came from; see ``Trash._move``."""
+    """Sync the trash, then what the sessions came from; see ``TrashFolder._move``."""
     fault = _sync(folder, folder.trash.folder, folder.save_dir)
     for session_id in session_ids:
         if doubt := _doubt(session_id, fault):

@@ -64,7 +64,7 @@ class SessionFolder:
         # Put off, but not until they are used: a fork in the middle of that would hang the child.
         from localsessions._files.checkpoints import Checkpoints
         from localsessions._files.kept import KeptVersions
-        from localsessions._files.trash import Trash
+        from localsessions._files.trash import TrashFolder
 
         self.save_dir = os.path.abspath(save_dir)
         self._prefix = os.path.join(self.save_dir, "")
@@ -77,7 +77,7 @@ class SessionFolder:
         )
         self.spares = Spares(self.publisher)
         self.checkpoints = Checkpoints(self.save_dir, self.publisher, max_file_bytes)
-        self.trash = Trash(
+        self.trash = TrashFolder(
             os.path.join(self.save_dir, ".trash"),
             self.checkpoints,
             self.publisher,

@@ -1,4 +1,4 @@
-"""Trash: deleted sessions with their checkpoints, until they are restored or purged.
+"""TrashFolder: deleted sessions with their checkpoints, until they are restored or purged.
 
 ``<time>-<session_id>.json`` and ``.checkpoints`` beside it; or ``.checkpoints`` alone, whose
 session was not there. Nothing is moved back or removed but what has such a name.
@@ -23,7 +23,7 @@ from localsessions._files.reading import FileRead, read_whole
 from localsessions.errors import DurabilityUnknownError, SessionExistsError, SessionNotFoundError
 from localsessions.models import TrashedSession
 
-__all__ = ["Going", "Trash"]
+__all__ = ["Going", "TrashFolder"]
 
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -44,7 +44,7 @@ class Going(NamedTuple):
         return _beside(self.target)
 
 
-class Trash:
+class TrashFolder:
     """The trash of one store.
 
     Args:

@@ -7,6 +7,7 @@ at all, its place is taken by memory.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sqlite3
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 _BUSY_MS = 3000
 _BUSY_PAUSE = 0.001
+_TRIES = 10
 # SQLite maps a file of 32 kB and more (-shm) that all processes share. Where a page of it turns out
 # to have no room when it is touched, as on ext4, the system kills the process (SIGBUS).
 _LEAST_ROOM_BYTES = 4 << 20
@@ -175,8 +177,34 @@ class Database:
             self._custody.go_on()
         return answer
 
-    def keep_in_memory(self) -> None:
-        """Let memory take the place of a file that is lost again and again, empty."""
+    def outlast(self, ask: Callable[[], tuple[int | None, T]]) -> T:
+        """Return the answer to a question that was asked while the database was whole.
+
+        Where it is lost in every attempt, by other processes that make it anew perhaps, memory
+        takes its place.
+
+        Args:
+            ask: Puts in what is lacking, and returns the generation in which that was done, and
+                the answer; None is the generation where it was lost again.
+
+        Raises:
+            OSError: It is lost again and again, in memory too.
+        """
+        lost = 0
+        while True:
+            generation, answer = ask()
+            if generation == self.generation:
+                return answer
+            lost += 1
+            if lost == _TRIES:
+                self._keep_in_memory()
+            elif lost == 2 * _TRIES:
+                raise OSError(
+                    errno.EIO, "the index is lost again and again, in memory too; the log says why"
+                )
+
+    def _keep_in_memory(self) -> None:
+        """Let memory take the place of a file, empty."""
         self._forget_parent()
         with self._lock:
             if self.path is not None or self._vanished:

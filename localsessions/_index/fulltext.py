@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 from localsessions._index.database import Database
 from localsessions._index.words import Query, fold
 
 __all__ = ["SESSION_ITSELF", "FullText", "Text", "TextHit"]
+
+T = TypeVar("T")
 
 _SCHEMA_VERSION = 2
 _SCHEMA = """
@@ -90,9 +92,9 @@ class FullText:
         db.execute("UPDATE sealed SET checksum = NULL WHERE checksum IS NOT NULL")
         self._is_changed = True
 
-    def keep_in_memory(self) -> None:
-        """Let memory take the place of a database that is lost again and again."""
-        self._database.keep_in_memory()
+    def outlast(self, ask: Callable[[], tuple[int | None, T]]) -> T:
+        """Return the answer to a question, asked again while it is lost, see ``Database``."""
+        return self._database.outlast(ask)
 
     def size_bytes(self) -> int:
         """Return what the texts take on the disk."""

@@ -89,9 +89,9 @@ class SessionIndex:
         """Close the database."""
         self._database.close()
 
-    def keep_in_memory(self) -> None:
-        """Let memory take the place of a database that is lost again and again."""
-        self._database.keep_in_memory()
+    def outlast(self, ask: Callable[[], tuple[int | None, T]]) -> T:
+        """Return the answer to a question, asked again while it is lost, see ``Database``."""
+        return self._database.outlast(ask)
 
     def size_bytes(self) -> int:
         """Return what the index takes on the disk."""

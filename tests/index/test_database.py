@@ -51,6 +51,15 @@ def test_a_folder_that_is_full_of_other_things_still_has_an_index_in_memory(
         assert answers(store) == fresh_answers(folder, tmp_path)
 
 
+def test_what_a_database_in_memory_needs_for_a_while_is_in_memory_too(filled: Path) -> None:
+    in_memory = 2  # https://www.sqlite.org/pragma.html#pragma_temp_store
+    for path, expected in [(None, in_memory), (str(filled / "another"), 0)]:
+        database = Database(path, "CREATE TABLE kept (one)", 1)
+        found = database.read(lambda db: db.execute("PRAGMA temp_store").fetchone()[0])
+        assert found == expected
+        database.close()
+
+
 def test_two_processes_that_make_the_index_anew_at_once_agree(filled: Path, tmp_path: Path) -> None:
     script = (
         "import sys; from localsessions import SessionStore\n"

@@ -393,7 +393,7 @@ for room in (sessions, fulltext):
     if sys.argv[3] == "other tables":
         room._SCHEMA = room._SCHEMA.replace("role BLOB,", "role BLOB, more TEXT DEFAULT 'x',")
         room._SCHEMA = room._SCHEMA.replace("good TEXT,", "fine TEXT,")
-        for name in ("SELECT", "_ONE", "_WHOLE", "_INSERT"):
+        for name in ("SELECT", "_ONE", "_ALL_KNOWN", "_INSERT"):
             setattr(table, name, getattr(table, name).replace("good", "fine"))
         table.COLUMNS = tuple(name.replace("good", "fine") for name in table.COLUMNS)
 if sys.argv[3] == "another meaning":

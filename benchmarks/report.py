@@ -125,7 +125,7 @@ WHY = """\
 Where the time goes that an aim does not allow for:
 
 A turn is two syncs where a line appended is one, because the name of the version is made durable
-too. Without the syncs, a quarter of a turn is the index with its log of changes (nine statements,
+too. Without the syncs, a quarter of a turn is the index with its log of changes (eight statements,
 some ten pages of a write-ahead log that is not synced), a quarter the other calls of the system
 (locks, lease, links, and what tells whether anybody else was at the file), and half is Python:
 checking, writing out, hashing the end.
@@ -135,8 +135,9 @@ Saving whole is that, with the whole file to check, to write out and to hash.
 Making the index anew is reading and parsing and, of each file, a summary, a hash, a seal, a row and
 ten entries in ordered indexes, in one Python process. It happens when the index is lost.
 
-Many sessions together save syncs. Where the disk answers at once little else is left of each but
-Python, and that is the same alone and together.
+Many sessions together save syncs. "Bare calls" is what the system's calls themselves gain by that:
+each file has to be brought to the disk in any case, and what a file replaces has to be freed. The
+rest of each session is Python, the same alone and together.
 
 Of the package's import, a quarter of what it adds is what pydantic loads for any program's first
 model."""

@@ -104,6 +104,13 @@ BREAKAGES = (
         "self._publisher.publish(session_id, temp, path, new)",
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[append, and again-fast]",
     ),
+    Mutation(
+        "with fast durability a restored session is added to while its name in the trash may come back",
+        "localsessions/_files/trash.py",
+        "self._move(item.path, path, item.session_id, is_durable=True)",
+        "self._move(item.path, path, item.session_id)",
+        "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[restore, append, and again-fast]",
+    ),
     # power cuts and disks
     Mutation(
         "the folder is not synced after the rename",

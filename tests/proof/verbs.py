@@ -133,6 +133,17 @@ def turns(store: SessionStore) -> None:
             store.append("s", message(number))
 
 
+def restore_and_turns(store: SessionStore) -> None:
+    if store.get("s") is None:
+        store.restore("s")
+    turns(store)
+
+
+def restored(folder: Path) -> None:
+    with SessionStore(folder) as store:
+        store.restore("s")
+
+
 def one_turn(folder: Path) -> None:
     with SessionStore(folder) as store:
         store.append("s", message(3))
@@ -290,6 +301,7 @@ VERBS: dict[str, Verb] = {
     "restore with checkpoints": Verb(
         lambda store: store.restore("s"), deleted_with_checkpoints, (checkpoints_back,)
     ),
+    "restore, append, and again": Verb(restore_and_turns, deleted, (restored, one_turn, two_turns)),
     "cleanup": Verb(
         lambda store: store.cleanup(max_age=timedelta(0)),
         three_sessions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import errno
+import itertools
 import fcntl
 import json
 import os
@@ -292,8 +293,11 @@ def test_the_changes_of_others_count_where_only_one_session_is_shown(cli: Cli) -
     cli("pin", "b")
     ended = f"--since {last_change(cli)} "
 
+    patience = itertools.count()
+
     def has_come_so_far() -> bool:
         with watching(cli, "a", "--since", str(begun)) as watch:
+            time.sleep(0.1 * next(patience))  # of what is not shown nothing can be waited for
             return ended in watch.end()[2]
 
     until(has_come_so_far)

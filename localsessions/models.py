@@ -280,24 +280,18 @@ class Session(BaseModel):
     @property
     def extra(self) -> dict[str, JsonValue]:
         """Top-level fields of the file that this version does not know."""
-        extra: dict[str, JsonValue] = self._private["_extra"]
+        # Not as an attribute: as such each would take pydantic 1.5 microseconds, here and below.
+        extra: dict[str, JsonValue] = (self.__pydantic_private__ or {})["_extra"]
         return extra
 
     @property
     def _base(self) -> Base | None:
-        base: Base | None = self._private["_stands_on"]
+        base: Base | None = (self.__pydantic_private__ or {})["_stands_on"]
         return base
 
     @_base.setter
     def _base(self, base: Base | None) -> None:
-        self._private["_stands_on"] = base
-
-    @property
-    def _private(self) -> dict[str, Any]:
-        # As attributes each would take pydantic 1.5 microseconds, ten times in a write.
-        private = self.__pydantic_private__
-        assert private is not None  # noqa: S101  (for the type checker: there are two)
-        return private
+        self._stands_on = base
 
     @property
     def current_agent(self) -> str | None:

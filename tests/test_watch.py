@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -566,6 +566,33 @@ def test_an_edit_before_a_deletion_is_told_though_others_see_the_file_gone_first
     delete(store)
     told_of = [said for said in told.all(folder) if said[0] == "a"]
     assert told_of == [("a", "modified", "external"), ("a", "deleted", "this store")]
+
+
+@pytest.mark.parametrize("verb", ["delete", "delete_many"])
+def test_a_deletion_in_the_middle_of_an_editors_save_is_the_stores(
+    verb: str,
+    told: Told,
+    store: SessionStore,
+    other: SessionStore,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The editor renames the file away, and another store looks, before it puts a new one there."""
+    drop, settle = store._growth.drop_spares, store._reconciler.settle_held
+
+    def rename_away(session_ids: Sequence[str]) -> None:
+        (folder / "a.json").rename(folder / "a.json~")
+        other.list(fresh=True)
+        drop(session_ids)
+
+    def put_back(session_ids: Sequence[str]) -> None:
+        settle(session_ids)
+        write(folder, "a", "edited")
+
+    monkeypatch.setattr(store._growth, "drop_spares", rename_away)
+    monkeypatch.setattr(store._reconciler, "settle_held", put_back)
+    assert getattr(store, verb)(*(["a"] if verb == "delete" else [["a"]]))
+    assert told.all(folder)[-1] == ("a", "deleted", "this store")
 
 
 def test_every_append_of_many_threads_is_told_once_and_never_as_external(

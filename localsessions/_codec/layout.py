@@ -153,10 +153,8 @@ def document_of(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, 
     document: dict[str, JsonValue] = {}
     places = _unknown_after(base.keys) if base and unknown else {}
     for name in (None, *_FIELDS) if places else _FIELDS:
-        if name is not None:
-            value = said[name]
-            if value or name == "messages" or not _is_empty(value):
-                document[name] = value
+        if name is not None and (name == "messages" or not _is_empty(said[name])):
+            document[name] = said[name]
         for key in places.get(name, ()):
             if key in unknown:
                 document[key] = unknown.pop(key)

@@ -229,7 +229,8 @@ class SessionIndex:
             (count,) = db.execute("SELECT count(*) FROM sessions").fetchone()
             if len(found) != count:
                 raise sqlite3.DatabaseError("a session has two rows")
-            if not {*map(type, found)} <= {str}:
+            # A NUL ends a text where SQLite takes it from JSON: it would be another session's id.
+            if not {*map(type, found)} <= {str} or "\0" in "".join(found):
                 raise sqlite3.DatabaseError(_GARBLED_ID)
             return found
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from localsessions._index import changelog
@@ -167,6 +168,13 @@ def _known(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, _Kno
     return found
 
 
+def _by_thousands(session_ids: Iterable[str]) -> Iterator[list[str]]:
+    """Of what is known of a session all of its row is in memory."""
+    left = iter(session_ids)
+    while some := [*islice(left, 1000)]:
+        yield some
+
+
 def spares(db: sqlite3.Connection, session_ids: Sequence[str]) -> list[Spare]:
     """Return the spares of some sessions, as far as their rows name one."""
     rows = [found.columns for found in _known(db, session_ids).values() if found.columns]
@@ -175,9 +183,13 @@ def spares(db: sqlite3.Connection, session_ids: Sequence[str]) -> list[Spare]:
 
 
 def waiting(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, int]:
-    """Return which of some sessions wait to be logged, with the numbers of their rows."""
+    """Return which of some sessions wait to be logged, with the numbers of their rows.
+
+    What has no row was found to be gone: whether that is a deletion, others may be about to say.
+    """
     found = _known(db, session_ids)
-    return {one: place(db, one)[0] for one, known in found.items() if known.waits}
+    waits = [one for one, known in found.items() if known.waits and known.columns is not None]
+    return {one: place(db, one)[0] for one in waits}
 
 
 # -- what a store did ----------------------------------------------------------------------------
@@ -266,26 +278,26 @@ def _is_same_version(known: State, row: IndexRow) -> bool:
 
 def forget(db: sqlite3.Connection, session_ids: Sequence[str]) -> None:
     """Forget sessions whose files somebody removed; where that is to be logged, it waits too."""
-    log, known = Log(db), _known(db, session_ids)
-    before = {one: found.indexed[0] for one, found in known.items() if found.columns}
-    _remove(db, log, known)
-    if log.is_complete and before:
-        changelog.remember(db, before)
+    log = Log(db)
+    for some in _by_thousands(session_ids):
+        known = _known(db, some)
+        before = {one: found.indexed[0] for one, found in known.items() if found.columns}
+        _remove(db, log, known)
+        if log.is_complete and before:
+            changelog.remember(db, before)
     log.close()
 
 
 def settle(db: sqlite3.Connection, places: Mapping[str, int]) -> None:
     """Log what waits as external changes, where a session's row is still of the number given."""
-    log, known = Log(db), _known(db, [*places])
-    settled = [
-        session_id
-        for session_id, change in places.items()
-        if known[session_id].waits and place(db, session_id)[0] == change
-    ]
-    for session_id in settled:
-        found = known[session_id]
-        log.add(session_id, found.logged, found.indexed[0], None)
-    changelog.forget_pending(db, settled)
+    log = Log(db)
+    # All of them first: the log may become so long that tombstones are forgotten.
+    as_they_were = [one for one, change in places.items() if place(db, one)[0] == change]
+    for some in _by_thousands(as_they_were):
+        settled = {one: found for one, found in _known(db, some).items() if found.waits}
+        for session_id, found in settled.items():
+            log.add(session_id, found.logged, found.indexed[0], None)
+        changelog.forget_pending(db, settled)
     log.close()
 
 

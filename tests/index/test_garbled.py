@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from proof.indexed import ROOM, answers, fill, told
 
-from localsessions import SessionStore
+from localsessions import ChangesExpiredError, SessionStore
 from localsessions._index.words import fold
 
 
@@ -114,6 +114,26 @@ def test_a_row_that_is_missing_from_an_index_is_found(filled: Path) -> None:
         db.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
     with SessionStore(filled, durability="fast") as store:
         assert store.list(user_id="user_1") == expected
+
+
+@pytest.mark.parametrize("garbled", ["'s1' || char(0) || 'x'", "x'7331'", "71"])
+def test_an_id_that_no_file_can_have_takes_no_other_sessions_row(
+    garbled: str, filled: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SessionStore(filled, durability="fast") as store:
+        since = store.last_change()
+        expected = answers(store)
+    execute(
+        filled,
+        "index.sqlite3",
+        f"UPDATE sessions SET session_id = {garbled} WHERE session_id = 's7'",
+    )
+    with SessionStore(filled, durability="fast") as store:
+        assert store.count() == 25
+        assert answers(store) == expected
+        with pytest.raises(ChangesExpiredError):
+            list(store.changes(since))
+    assert "garbled" in caplog.text
 
 
 def test_a_hit_that_was_invented_in_the_words_is_never_shown(filled: Path) -> None:

@@ -228,3 +228,19 @@ def test_a_secondary_index_of_wrong_keys_hides_nothing_after_the_next_sweep(tmp_
         db.commit()
     with SessionStore(tmp_path) as store:
         assert [one.session_id for one in store.list(user_id="u")] == ["mine"]
+
+
+def test_any_number_of_differences_is_settled(index: SessionIndex) -> None:
+    index.epoch()  # opens it
+    index.begin_log(index.generation)
+    known = index.last_change()
+    rows = [row(f"s{number}") for number in range(2500)]
+    put(index, *rows)
+    index.settle({one: change for one, (change, _) in index.pending().items()})
+    index.remove([one.summary.session_id for one in rows], lambda _: True)
+    index.settle({one: change for one, (change, _) in index.pending().items()})
+    assert index.pending() == {}
+    told = [(one.session_id, one.kind) for one in index.changes(known, 9999, "x") or []]
+    names = [f"s{number}" for number in range(2500)]
+    for kind, some in (("created", told[:2500]), ("deleted", told[2500:])):
+        assert sorted(some) == sorted((name, kind) for name in names)

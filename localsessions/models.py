@@ -242,7 +242,7 @@ class Session(BaseModel):
         json_schema_extra=_as_files_are,
     )
 
-    format: str = Field(FORMAT, pattern=r"^localsessions/[0-9]+$")
+    format: str = Field(FORMAT, pattern=r"^localsessions/(0|[1-9][0-9]*)$")
     session_id: str
     title: str | None = None
     user_id: str | None = None

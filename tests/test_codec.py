@@ -42,7 +42,7 @@ from localsessions.errors import (
     UnreadableSessionError,
     UnstorableValueError,
 )
-from localsessions.models import Session, Unreadable, format_instant
+from localsessions.models import FORMAT, Session, Unreadable, format_instant
 
 FOUND = Fingerprint(100, 1_735_634_700_000_000_000, 1_735_634_700_000_000_000, 7)
 MODIFIED_AT = datetime(2024, 12, 31, 8, 45, tzinfo=UTC)
@@ -947,7 +947,11 @@ def assert_read_or_unreadable(data: bytes) -> None:
     except UnreadableSessionError as error:
         fault = error
     else:
-        assert is_unchanged(session, encode(session, STAMPS), STAMPS)
+        if session.format == FORMAT:
+            assert is_unchanged(session, encode(session, STAMPS), STAMPS)
+        else:
+            with pytest.raises(FormatVersionError):
+                encode(session, STAMPS)
         return
     assert fault.reason
     assert fault.line in range(1, data.count(b"\n") + 2)
@@ -955,7 +959,14 @@ def assert_read_or_unreadable(data: bytes) -> None:
     assert fault.column >= 1
 
 
+@pytest.mark.parametrize("form", ["localsessions/01", "localsessions/", "localsessions/-1", "1"])
+def test_what_is_no_number_of_a_format_is_no_session(form: str) -> None:
+    with pytest.raises(UnreadableSessionError, match="format"):
+        read(f'{{"format": "{form}"}}')
+
+
 @given(st.binary() | st.text().map(str.encode))
+@example(b'{"format": "localsessions/11"}')
 @example(b'{"created_at": "0001-01-01T00:00:00+23:59"}')
 @example(b'{"created_at": "\\ud800"}')
 @example(b"[" * 5000)

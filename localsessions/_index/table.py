@@ -31,6 +31,7 @@ from localsessions._index.row import (
 from localsessions._version import Fingerprint, Spare
 
 __all__ = [
+    "GARBLED_ID",
     "MANY",
     "SCHEMA",
     "SELECT",
@@ -79,6 +80,8 @@ CREATE INDEX gone_by_change ON gone (change)
 """
 SELECT = f"SELECT session_id, {', '.join(SEALED)} FROM sessions"  # noqa: S608
 """Asks for rows to be read, see ``row``."""
+
+GARBLED_ID = "an id in the index is garbled"
 
 MANY = 200
 """From so many rows on they are put in all at once."""
@@ -278,6 +281,11 @@ def _is_same_version(known: State, row: IndexRow) -> bool:
 
 def forget(db: sqlite3.Connection, session_ids: Sequence[str]) -> None:
     """Forget sessions whose files somebody removed; where that is to be logged, it waits too."""
+    # Rows gave these ids. A NUL ends a text where SQLite takes it from JSON: it would be another's.
+    if not {*map(type, session_ids)} <= {str} or "\0" in "".join(session_ids):
+        if _is_empty(db):
+            return  # they were those of an index that is lost by now
+        raise sqlite3.DatabaseError(GARBLED_ID)
     log = Log(db)
     for some in _by_thousands(session_ids):
         known = _known(db, some)
@@ -326,9 +334,13 @@ def has_indexes(db: sqlite3.Connection) -> bool:
 
 def drop_indexes(db: sqlite3.Connection) -> None:
     """Drop the secondary indexes if there is no row yet."""
-    if db.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is None:
+    if _is_empty(db):
         for name in _INDEXES:
             db.execute(f"DROP INDEX IF EXISTS {name}")
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is None
 
 
 def make_indexes(db: sqlite3.Connection) -> None:

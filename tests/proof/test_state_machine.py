@@ -129,6 +129,10 @@ class AFollowerAndADict(StoresAndADict):
             assert time.monotonic() < deadline, (self.follower.seen(), expected)
             time.sleep(0.002)
         assert self.follower.failures == []
+        # An edit outside may leave title and texts as they were, and change user or status: what
+        # is asked next about these is asked of stores that have looked.
+        for store in self.stores:
+            store.list(fresh=True, limit=1)
 
     def is_quiet(self) -> bool:
         """Tell whether all was told; after a list also what is in it already."""

@@ -87,6 +87,9 @@ MANY = 200
 """From so many rows on they are put in all at once."""
 
 _ONE = f"{SELECT} WHERE session_id = ?"
+_GARBLED = (
+    "SELECT 1 FROM sessions WHERE typeof(session_id) <> 'text' OR instr(session_id, char(0)) > 0"
+)
 _ALL_KNOWN = (
     "SELECT asked.value, pending.session_id IS NOT NULL, pending.before, pending.seal,"  # noqa: S608
     f" {', '.join(f'sessions.{name}' for name in COLUMNS)} FROM json_each(?) AS asked"
@@ -282,12 +285,11 @@ def _is_same_version(known: State, row: IndexRow) -> bool:
 def forget(db: sqlite3.Connection, session_ids: Sequence[str]) -> None:
     """Forget sessions whose files somebody removed; where that is to be logged, it waits too."""
     # Rows gave these ids. A NUL ends a text where SQLite takes it from JSON: it would be another's.
-    if not {*map(type, session_ids)} <= {str} or "\0" in "".join(session_ids):
-        if _is_empty(db):
-            return  # they were those of an index that is lost by now
+    ids = [one for one in session_ids if type(one) is str and "\0" not in one]
+    if len(ids) < len(session_ids) and db.execute(_GARBLED).fetchone():
         raise sqlite3.DatabaseError(GARBLED_ID)
     log = Log(db)
-    for some in _by_thousands(session_ids):
+    for some in _by_thousands(ids):
         known = _known(db, some)
         before = {one: found.indexed[0] for one, found in known.items() if found.columns}
         _remove(db, log, known)
@@ -334,13 +336,9 @@ def has_indexes(db: sqlite3.Connection) -> bool:
 
 def drop_indexes(db: sqlite3.Connection) -> None:
     """Drop the secondary indexes if there is no row yet."""
-    if _is_empty(db):
+    if db.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is None:
         for name in _INDEXES:
             db.execute(f"DROP INDEX IF EXISTS {name}")
-
-
-def _is_empty(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is None
 
 
 def make_indexes(db: sqlite3.Connection) -> None:

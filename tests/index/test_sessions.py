@@ -244,3 +244,13 @@ def test_any_number_of_differences_is_settled(index: SessionIndex) -> None:
     names = [f"s{number}" for number in range(2500)]
     for kind, some in (("created", told[:2500]), ("deleted", told[2500:])):
         assert sorted(some) == sorted((name, kind) for name in names)
+
+
+def test_a_garbled_id_of_an_index_that_was_lost_meanwhile_is_no_damage_of_the_new_one(
+    index: SessionIndex,
+) -> None:
+    put(index, row("a"), row("b"))
+    generation = index.generation
+    index.remove(["a", "b\0x"], lambda _: True)
+    assert index.fingerprints().keys() == {"b"}
+    assert index.generation == generation

@@ -26,7 +26,7 @@ from pathlib import Path
 import orjson
 
 from localsessions import Session, SessionStore
-from localsessions.formats import import_paths
+from localsessions.transcripts import import_paths
 
 __all__ = ["ALONE", "FLOORS", "TOGETHER", "VERBS", "measure"]
 

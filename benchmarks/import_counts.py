@@ -16,7 +16,7 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from localsessions.formats import FORMATS, FileReport, read_transcript
+from localsessions.transcripts import FORMATS, FileReport, read_transcript
 
 
 @dataclass

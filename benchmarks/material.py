@@ -34,8 +34,8 @@ class Material:
 
 def write_material(path: Path, transcripts: Path) -> None:
     """Cut the texts of all transcripts into pieces, the same every time."""
-    from localsessions.formats import read_transcript
     from localsessions.models import message_text
+    from localsessions.transcripts import read_transcript
 
     texts = [
         message_text(message)

@@ -56,7 +56,7 @@ class Act(NamedTuple):
 def documents() -> list[dict[str, Any]]:
     """Return the sessions of all transcripts, as files hold them."""
     from localsessions import _codec
-    from localsessions.formats import read_transcript
+    from localsessions.transcripts import read_transcript
 
     return [
         orjson.loads(_codec.encode(session))

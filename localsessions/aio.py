@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from pydantic import JsonValue
 
-from localsessions._files import Durability
-from localsessions._reconcile import Progress
+from localsessions._local.files import Durability
+from localsessions._local.reconciling import Progress
 from localsessions.models import (
     Checkpoint,
     CleanupReport,

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from pydantic import JsonValue
 
-from localsessions import _codec, _edits
-from localsessions._feed import Feed, OnChange, OnError, Watch
-from localsessions._files import Durability, SessionFolder, is_session_id
-from localsessions._growth import Growth, last_messages
-from localsessions._index import (
+from localsessions import _codec
+from localsessions._local.feed import Feed, OnChange, OnError, Watch
+from localsessions._local.files import Durability, SessionFolder, is_session_id
+from localsessions._local.growing import Growth, last_messages
+from localsessions._local.index import (
     Cursor,
     Filter,
     IndexRow,
@@ -31,8 +31,9 @@ from localsessions._index import (
     SessionIndex,
     listing_of,
 )
-from localsessions._reconcile import Progress, Reconciler
-from localsessions._writer import Writer, draft_of, refuse_stranger
+from localsessions._local.reconciling import Progress, Reconciler
+from localsessions._local.writing import Writer, draft_of, refuse_stranger
+from localsessions._rules import edits as _edits
 from localsessions.errors import (
     ConflictError,
     NotOwnerError,
@@ -61,8 +62,8 @@ from localsessions.models import (
 )
 
 if TYPE_CHECKING:
-    from localsessions._bulk import Bulk
-    from localsessions._trash import Trash
+    from localsessions._local.batches import Bulk
+    from localsessions._local.deleting import Trash
 
 __all__ = ["SessionStore"]
 
@@ -118,9 +119,9 @@ class SessionStore:
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
         _set_up()
-        from localsessions._index.fulltext import FullText
-        from localsessions._last_good import LastGood
-        from localsessions._text_indexer import TextIndexer
+        from localsessions._local.index.fulltext import FullText
+        from localsessions._local.last_good import LastGood
+        from localsessions._local.text_indexer import TextIndexer
 
         self._folder = SessionFolder(
             os.fspath(save_dir),
@@ -683,7 +684,7 @@ class SessionStore:
         return tuple(one for one in chosen if one in gone)
 
     def _bulk(self) -> Bulk:
-        from localsessions._bulk import Bulk
+        from localsessions._local.batches import Bulk
 
         self._refuse_closed()
         return Bulk(self._folder, self._reconciler)
@@ -820,7 +821,7 @@ class SessionStore:
         Raises:
             ValueError: ``text`` holds no letter and no digit.
         """
-        from localsessions._search import Search
+        from localsessions._local.searching import Search
 
         _refuse_other("text", text, str, "a str")
         query = Query(text)
@@ -893,7 +894,7 @@ class SessionStore:
         return True
 
     def _trash(self) -> Trash:
-        from localsessions._trash import Trash
+        from localsessions._local.deleting import Trash
 
         return Trash(self._folder, self._growth, self._reconciler, self._feed.wake)
 
@@ -931,7 +932,7 @@ class SessionStore:
             max_age: Seconds, or a timedelta; counted back from the call.
             dry_run: Only say what would be done; the report is the one of a real run.
         """
-        from localsessions._retention import cutoff_of
+        from localsessions._rules.retention import cutoff_of
 
         self._refuse_closed()
         cutoff = cutoff_of(utc_now(), max_age)  # now: what becomes old during the look stays
@@ -943,7 +944,7 @@ class SessionStore:
 
     def _clean(self, cutoff: datetime | None, *, dry_run: bool) -> CleanupReport:
         """Decide by what the files say inside the locks, and do it; without a cutoff by expiry."""
-        from localsessions._cleanup import Cleanup
+        from localsessions._local.cleaning import Cleanup
 
         self._refresh(fresh=True)
         cleanup = Cleanup(self._index, self._reconciler, utc_now(), cutoff)
@@ -1053,7 +1054,7 @@ class SessionStore:
             UnstorableValueError: A value would be lost or changed, or it takes more than
                 ``max_file_bytes``; nothing was written.
         """
-        from localsessions import _checkpoints
+        from localsessions._codec import checkpoint as _checkpoints
 
         made = _checkpoints.made(session_id, data)
         encoded = _checkpoints.encode(made)
@@ -1077,7 +1078,7 @@ class SessionStore:
             SessionNotFoundError: There is no such checkpoint.
             UnreadableSessionError: Its file is no checkpoint.
         """
-        from localsessions import _checkpoints
+        from localsessions._codec import checkpoint as _checkpoints
 
         name = self._checkpoint_name(session_id, checkpoint_id)
         try:
@@ -1123,7 +1124,7 @@ class SessionStore:
         Returns:
             What was found, each with the repair that a person can choose; empty when all is well.
         """
-        from localsessions._verify import verify
+        from localsessions._local.checking import verify
 
         self._refuse_closed()
         findings = list(verify(self._folder, self._index, self._reconciler, on_progress))
@@ -1146,7 +1147,7 @@ class SessionStore:
             LockTimeoutError: Somebody is changing the session all the time.
             OSError: The folder cannot be written.
         """
-        from localsessions._repair import repair
+        from localsessions._local.repairing import repair
 
         self._refuse_closed()
         _refuse_other("finding", finding, Finding, "one of those that verify() returns")
@@ -1202,16 +1203,6 @@ class SessionStore:
 
 def _set_up() -> None:
     """Do what importing the package put off; a fork in the middle of that would hang the child."""
-    import localsessions._bulk
-    import localsessions._checkpoints
-    import localsessions._cleanup
-    import localsessions._codec.strict
-    import localsessions._merge
-    import localsessions._repair
-    import localsessions._search
-    import localsessions._verify
-    import localsessions._watcher  # noqa: F401
-
     # Each is built at its first use, and set up again as the first one is made and assigned to.
     Unreadable(reason="none")
     session = Session(session_id="first")

@@ -24,7 +24,7 @@ from localsessions import (
     SessionNotFoundError,
     SessionStore,
 )
-from localsessions._feed import Feed, Listener
+from localsessions._local.feed import Feed, Listener
 
 EXTRA = {"aclose"}
 # Callbacks are for threads: who awaits iterates over changes(), which has no end here.

@@ -72,11 +72,23 @@ def answer_of(program: str, *arguments: str) -> list[str]:
 WAITING = [
     *("click", "rich", "starlette", "uvicorn", "filelock", "watchdog"),
     *("asyncio", "logging", "tempfile", "email", "importlib.metadata"),
-    *("localsessions.aio", "localsessions.manager", "localsessions._shapes"),
-    *("localsessions._merge", "localsessions._repair", "localsessions._verify"),
-    *("localsessions._bulk", "localsessions._trash", "localsessions._cleanup"),
-    *("localsessions._search", "localsessions._checkpoints", "localsessions._retention"),
-    *("localsessions._codec.faults", "localsessions._codec.strict", "localsessions._watcher"),
+    *("localsessions.aio", "localsessions.manager", "localsessions.models.schema"),
+    *(
+        "localsessions._rules.merging",
+        "localsessions._local.repairing",
+        "localsessions._local.checking",
+    ),
+    *(
+        "localsessions._local.batches",
+        "localsessions._local.deleting",
+        "localsessions._local.cleaning",
+    ),
+    *(
+        "localsessions._local.searching",
+        "localsessions._codec.checkpoint",
+        "localsessions._rules.retention",
+    ),
+    *("localsessions._codec.faults", "localsessions._codec.strict", "localsessions._local.watcher"),
 ]
 
 

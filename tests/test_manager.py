@@ -34,7 +34,7 @@ from localsessions import (
     manager,
 )
 from localsessions import store as store_room
-from localsessions._files.locks import stripe_of
+from localsessions._local.files.locks import stripe_of
 from localsessions.manager import Checkpoint, Session, verbs
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -1105,7 +1105,7 @@ def test_checkpoints_are_in_the_order_of_saving_whatever_the_clock_says(
 ) -> None:
     """R18: by order of saving, the last first (D4); None and [] without any."""
     times = iter([NOW, NOW - timedelta(days=1), NOW - timedelta(days=2)])
-    monkeypatch.setattr("localsessions._checkpoints.utc_now", lambda: next(times))
+    monkeypatch.setattr("localsessions._codec.checkpoint.utc_now", lambda: next(times))
 
     async def use() -> None:
         made = await sessions.create_session("u", "a")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue, ValidationError
 
-from localsessions._version import Fingerprint
+from localsessions._local.version import Fingerprint
 from localsessions.models import (
     CleanupAction,
     CleanupReport,

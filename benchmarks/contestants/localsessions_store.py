@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from benchmarks.contestants.contract import Contestant, Said
 from benchmarks.contestants.rewrite_floor import documents, stock_folder
 from localsessions import Session, SessionStore
-from localsessions.formats import import_paths
+from localsessions.transcripts import import_paths
 
 
 class Store(Contestant):

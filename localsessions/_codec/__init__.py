@@ -2,54 +2,43 @@
 
 Pure: no disk, no clock, no lock::
 
-    layout   how a session lies in its file: what JSON can carry, the fields, the messages' places
-    faults   why something is no session, and where; imported at use
-    strict   the parser for what orjson did not write, or would lose; imported at use
-
-What goes in comes back equal, or is refused with its place. orjson loses some things in silence
-(NaN becomes null, integers beyond 64 bits become floats, the last duplicate key wins), so both
-directions prove what they did: writing looks at the type of every value, reading compares the
-file with the parsed document written out again. What does not compare equal, a hand edit say, is
-parsed once more by the standard library with every check on.
+    session_file  a session and the file that says it, both ways, with the proof of it
+    layout        how a session lies in its file: what JSON can carry, the fields, the places
+    summary       the line of a listing, of a session or straight from a file's document
+    checkpoint    a snapshot <-> bytes
+    salvage       a torn file cut back to what is whole
+    faults        why something is no session, and where; imported at use
+    strict        the parser for what orjson did not write, or would lose; imported at use
 """
 
-from __future__ import annotations
-
-import contextlib
-import json
-import re
-from collections.abc import Mapping
-from datetime import datetime
-from typing import NamedTuple
-
-import orjson
-from pydantic import JsonValue, ValidationError
-
 from localsessions._codec.layout import (
-    INSTANTS,
-    KNOWN,
     MAX_DEPTH,
     MAX_DIGITS,
     MAX_FILE_BYTES,
     added,
     common_end,
-    document_of,
     first_message,
     is_as_written,
-    is_storable,
-    joined_ends,
     known_fields,
     last_messages_begin,
-    lay_out,
-    may_be_laid_out,
     messages_begin,
     messages_end,
     places_of_messages,
     without_messages,
 )
-from localsessions._version import Base, Fingerprint
-from localsessions.errors import FormatVersionError, UnreadableSessionError, UnstorableValueError
-from localsessions.models import FORMAT, Session, parse_instant
+from localsessions._codec.session_file import (
+    decode,
+    decode_ends,
+    decode_value,
+    encode,
+    encode_document,
+    encode_value,
+    inner_id,
+    is_unchanged,
+    parse_json,
+    parse_proven,
+    rebase,
+)
 
 __all__ = [
     "MAX_DEPTH",
@@ -77,329 +66,3 @@ __all__ = [
     "rebase",
     "without_messages",
 ]
-
-_LAYOUT = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-# Subclasses and dataclasses would be written as what they extend and come back as that.
-_EXACT = (
-    orjson.OPT_PASSTHROUGH_DATACLASS
-    | orjson.OPT_PASSTHROUGH_DATETIME
-    | orjson.OPT_PASSTHROUGH_SUBCLASS
-)
-
-
-def encode(session: Session, stamps: Mapping[str, JsonValue] | None = None) -> bytes:
-    """Return the file of a session, whole.
-
-    Args:
-        session: What to write.
-        stamps: Top-level fields to write instead of the session's own, which stays as it is.
-
-    Raises:
-        UnstorableValueError: A value would be lost or changed, what was put into the session
-            would make its file unreadable, or the file would be too large.
-        FormatVersionError: The session was read from a file of a newer format.
-    """
-    return encode_document(session, stamps or {})[0]
-
-
-def encode_document(
-    session: Session, stamps: Mapping[str, JsonValue], *, is_checked: bool = False
-) -> tuple[bytes, dict[str, JsonValue]]:
-    """Return the file of a session, see ``encode``, and the top level of what it says.
-
-    Where it ``is_checked``, nothing was put into its lists and objects since they were assigned.
-    """
-    if session.format != FORMAT:
-        raise FormatVersionError(session.session_id, session.format, FORMAT)
-    document = document_of(session, stamps)
-    data = encode_value(document, session_id=session.session_id)
-    if not is_checked:
-        _refuse_unreadable(session)
-    return data, document
-
-
-class _Lossy(bytes):
-    """What orjson could not write, and would not read without loss; see ``Base.proven``."""
-
-
-def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
-    """Return any JSON value in the layout of the session file.
-
-    Raises:
-        UnstorableValueError: A part of it would be lost or changed, or it would be too large.
-    """
-    data: bytes | None
-    try:
-        data = orjson.dumps(value, option=_LAYOUT | _EXACT)
-    except TypeError:
-        data = None
-    if data is None or not is_storable(value):
-        from localsessions._codec.faults import refuse_unstorable
-
-        refuse_unstorable(value, session_id)
-    if data is None:  # integers beyond 64 bits and lone surrogates are JSON, all else was refused
-        data = _Lossy(lay_out(value) + b"\n")
-    if len(data) > MAX_FILE_BYTES:
-        raise UnstorableValueError(
-            "", f"it takes {len(data)} bytes, the limit is {MAX_FILE_BYTES}", session_id=session_id
-        )
-    return data
-
-
-def _refuse_unreadable(session: Session) -> None:
-    """Refuse what was put into the session's lists and objects, where assignment cannot look."""
-    if clashes := KNOWN & session.extra.keys():
-        clash = min(clashes)
-        raise UnstorableValueError(
-            f"extra.{clash}", f"set Session.{clash} instead", session_id=session.session_id
-        )
-    if name := _huge_number(session):
-        raise UnstorableValueError(name, _HUGE, session_id=session.session_id)
-    try:
-        Session.model_validate(session.__dict__)
-    except ValidationError as error:
-        from localsessions._codec.faults import wrong_types
-
-        wrong = wrong_types(error)[0]
-        raise UnstorableValueError(
-            wrong.where, wrong.reason, session_id=session.session_id
-        ) from None
-
-
-_HUGE = "the number is too large to be one of seconds or of revisions"
-
-
-def _huge_number(session: Session) -> str | None:
-    """Return the field whose number nobody could print: Python prints no more than 4,300 digits.
-
-    The session's own numbers stand in the index and in messages of errors; one file must not
-    make either fail for all.
-    """
-    for name in ("ttl", "revision"):
-        value = getattr(session, name)
-        if isinstance(value, int) and value.bit_length() > 1024:
-            return name
-    return None
-
-
-def decode(
-    data: bytes,
-    *,
-    session_id: str,
-    fingerprint: Fingerprint,
-    settled: bool = False,
-    path: str | None = None,
-    proven: bool = False,
-) -> Session:
-    """Return the session that a file holds; ``session_id`` is the one that its name tells.
-
-    Fields that are absent get the format's defaults; times that are absent are taken from the
-    messages or, at last, from the file. A newer format is read as far as it can be. Of a file that
-    is ``proven``, see ``Base``, nothing is proven again.
-
-    Raises:
-        UnreadableSessionError: The file is no session; nothing of it is guessed.
-    """
-    try:
-        document, in_layout, is_proven = _parse(data, proven=proven)
-        if not isinstance(document, dict):
-            from localsessions._codec.faults import fault_at
-
-            raise fault_at("the file holds JSON, but not an object", data, 0)
-        session = _session(document, data, session_id, fingerprint.modified_at)
-    except json.JSONDecodeError as fault:
-        raise _unreadable(fault, session_id, path) from None
-    times = {name: text for name in INSTANTS if isinstance(text := document.get(name), str)}
-    canonical = in_layout and is_as_written(document, session_id)
-    session._base = Base(
-        data,
-        fingerprint,
-        tuple(document),
-        times,
-        canonical=canonical,
-        settled=settled,
-        proven=canonical and is_proven,
-    )
-    return session
-
-
-def _session(
-    document: dict[str, JsonValue], data: bytes, session_id: str, modified_at: datetime
-) -> Session:
-    """Return the session of a document that was parsed of ``data``.
-
-    Raises:
-        json.JSONDecodeError: A field is of another type, or its number is too large.
-    """
-    known = known_fields(document, modified_at)
-    try:
-        session = Session.model_validate(known | {"session_id": session_id})
-    except ValidationError as error:
-        from localsessions._codec.faults import fault_in, wrong_types
-
-        # An absent time is made of a present one, and then as wrong: the file says the present one.
-        raise fault_in(
-            data, next(wrong for wrong in wrong_types(error) if wrong.path[0] in document)
-        ) from None
-    if name := _huge_number(session):
-        from localsessions._codec.faults import Wrong, fault_in
-
-        raise fault_in(data, Wrong((name,), _HUGE))
-    session._extra = {key: value for key, value in document.items() if key not in KNOWN}
-    return session
-
-
-def decode_value(data: bytes, *, session_id: str, path: str) -> JsonValue:
-    """Return the JSON value of a file that is no session, as a checkpoint.
-
-    Raises:
-        UnreadableSessionError: The file is not JSON, or ambiguous.
-    """
-    try:
-        return parse_json(data)
-    except json.JSONDecodeError as fault:
-        raise _unreadable(fault, session_id, path) from None
-
-
-def _unreadable(
-    fault: json.JSONDecodeError, session_id: str, path: str | None
-) -> UnreadableSessionError:
-    return UnreadableSessionError(
-        session_id, fault.msg, path=path, line=fault.lineno, column=fault.colno
-    )
-
-
-def decode_ends(
-    head: bytes, end: bytes, *, session_id: str, fingerprint: Fingerprint
-) -> tuple[Session, bytes] | None:
-    """Return the session of a file without its earlier messages, and the bytes before them all.
-
-    Args:
-        head: The beginning of the file.
-        end: The file from the beginning of a message on, or from the end of the last one on.
-        session_id: As its name tells.
-        fingerprint: Of the file.
-
-    Returns:
-        None where the ends are not in our layout, or the head does not reach to the messages.
-    """
-    if (joined := joined_ends(head, end)) is None:
-        return None
-    data, before = joined
-    try:
-        session = decode(data, session_id=session_id, fingerprint=fingerprint)
-    except UnreadableSessionError:
-        return None
-    return (session, before) if session._base and session._base.canonical else None
-
-
-def parse_json(data: bytes) -> JsonValue:
-    """Return what a JSON file holds, exactly: long integers, lone surrogates, key order.
-
-    Raises:
-        json.JSONDecodeError: It is not JSON (NaN is not), not UTF-8, says a key twice, holds a
-            number that no float can hold or an integer of more than ``MAX_DIGITS``, or is nested
-            deeper than ``MAX_DEPTH``.
-    """
-    return _parse(data).value
-
-
-class _Parsed(NamedTuple):
-    """What a file holds, whether it is laid out as orjson would, and whether that proved it."""
-
-    value: JsonValue
-    in_layout: bool
-    is_proven: bool
-
-
-def _parse(data: bytes, *, proven: bool = False) -> _Parsed:
-    if (found := parse_proven(data, is_proven=proven)) is not None:
-        return _Parsed(found, in_layout=True, is_proven=True)
-    from localsessions._codec.strict import parse_strictly
-
-    value = parse_strictly(data)
-    with contextlib.suppress(TypeError):
-        in_layout = may_be_laid_out(value, data) and lay_out(value) + b"\n" == data
-        return _Parsed(value, in_layout, is_proven=False)
-    return _Parsed(value, in_layout=False, is_proven=False)
-
-
-def parse_proven(data: bytes, *, is_proven: bool = False) -> JsonValue:
-    """Return what a file holds that orjson is proven to read without loss; None for any other.
-
-    The proof is that writing it out again gives the file; where it ``is_proven``, that is left out.
-    """
-    # A file that equals its own rewriting lost nothing in orjson: no duplicate key, no integer
-    # turned float. TypeError: nested deeper than orjson can write.
-    with contextlib.suppress(orjson.JSONDecodeError, TypeError):
-        value: JsonValue = orjson.loads(data)
-        if is_proven or (
-            may_be_laid_out(value, data) and orjson.dumps(value, option=_LAYOUT) == data
-        ):
-            return value
-    return None
-
-
-# -- what a session stands on --------------------------------------------------------------------
-
-
-def inner_id(session: Session) -> JsonValue:
-    """Return the ``session_id`` that a session's file says; the file's name is what counts."""
-    document = parse_json(session._base.data) if session._base else None
-    return document.get("session_id") if isinstance(document, dict) else None
-
-
-def rebase(
-    session: Session,
-    data: bytes,
-    stamps: Mapping[str, JsonValue],
-    fingerprint: Fingerprint,
-    document: Mapping[str, JsonValue],
-) -> None:
-    """Let a session stand on what was just written of it, encoded with ``stamps``.
-
-    ``document`` is the top level of what ``data`` says.
-    """
-    # They are our own, and right: setting each as a field takes a tenth of a turn's time.
-    session.__dict__.update(
-        (name, parse_instant(str(value)) if name in INSTANTS else value)
-        for name, value in stamps.items()
-    )
-    times = {name: str(document[name]) for name in INSTANTS if name in document}
-    session._base = Base(
-        data,
-        fingerprint,
-        tuple(document),
-        times,
-        canonical=True,
-        settled=True,
-        proven=not isinstance(data, _Lossy),
-    )
-
-
-def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue]) -> bool:
-    """Tell whether ``data``, encoded with ``stamps``, says what the session was loaded from.
-
-    The stamps themselves do not count; a file in another layout counts by what it says.
-    """
-    base = session._base
-    if base is None:
-        return False
-    former = base.data
-    if not base.canonical:
-        former = encode(decode(former, session_id=session.session_id, fingerprint=base.fingerprint))
-    cut = data.rfind(_TAIL)
-    return (
-        former.rfind(_TAIL) == cut
-        and former.startswith(memoryview(data)[:cut])
-        and _without(stamps, former[cut:]) == _without(stamps, data[cut:])
-    )
-
-
-# The last of the fields that are always there: whatever a stamp replaces stands from here on.
-_TAIL = b'\n  "last_activity": '
-
-
-def _without(stamps: Mapping[str, JsonValue], tail: bytes) -> bytes:
-    names = b"|".join(name.encode() for name in stamps)
-    return re.sub(rb'\n  "(?:' + names + rb')": [^\n]*', b"", tail)

@@ -17,7 +17,7 @@ from math import isfinite
 import orjson
 from pydantic import JsonValue
 
-from localsessions._version import Base
+from localsessions._local.version import Base
 from localsessions.models import Session, format_instant, parse_instant
 
 __all__ = [

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localsessions._codec import decode, inner_id
-from localsessions._version import Base
+from localsessions._local.version import Base
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
 from localsessions.cli.options import examples

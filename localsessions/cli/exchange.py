@@ -18,7 +18,7 @@ from localsessions.cli.progress import progress
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from localsessions.formats import ExportKind, FileReport, ImportReport
+    from localsessions.transcripts import ExportKind, FileReport, ImportReport
 
 __all__ = ["export_session", "import_files"]
 
@@ -36,7 +36,7 @@ def import_files(ctx: click.Context, *, paths: tuple[str, ...], as_json: bool) -
     Ends with 1 when nothing could be taken from a file that was named, or the store would not
     take a session; what could be imported is imported all the same.
     """
-    from localsessions.formats import import_paths
+    from localsessions.transcripts import import_paths
 
     if missing := [path for path in paths if not os.path.lexists(path)]:
         stop(f"there is no such file or folder: {', '.join(missing)}", ExitCode.NOT_FOUND)
@@ -114,7 +114,7 @@ def export_session(
     *, reference: str, kind: ExportKind | None, output: str | None, force: bool
 ) -> None:
     """Write a session for people or for other programs."""
-    from localsessions.formats import EXPORT_SUFFIXES, export
+    from localsessions.transcripts import EXPORT_SUFFIXES, export
 
     if kind is None:
         fitting = [one for one in _KINDS if str(output).endswith(EXPORT_SUFFIXES[one])]

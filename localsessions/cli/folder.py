@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from localsessions._summary import summarize
+from localsessions._codec.summary import summarize
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.output import one_line
 from localsessions.errors import SessionError

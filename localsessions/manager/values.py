@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
 
 from localsessions._codec import MAX_DEPTH
-from localsessions._edits import expiry_of
+from localsessions._rules.edits import expiry_of
 from localsessions.errors import UnstorableValueError
 from localsessions.models import format_instant, parse_instant, utc_now
 

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from localsessions import models
-from localsessions._edits import expiry_of
-from localsessions._files import is_session_id
+from localsessions._local.files import is_session_id
+from localsessions._rules.edits import expiry_of
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.manager.values import Session, refuse_no_text
 from localsessions.models import SessionSummary, utc_now

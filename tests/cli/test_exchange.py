@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localsessions.formats import FileReport, FormatTotals
+from localsessions.transcripts import FileReport, FormatTotals
 
 if TYPE_CHECKING:
     from .conftest import Cli

@@ -330,7 +330,7 @@ def test_a_lost_index_is_said_and_the_watching_goes_on(cli: Cli) -> None:
 def test_where_there_are_no_events_it_polls_and_says_why(cli: Cli) -> None:
     cli.add("s")
     fail = (
-        "import localsessions._watcher as watcher\n"
+        "import localsessions._local.watcher as watcher\n"
         f"def fail(*_): raise OSError({errno.EMFILE}, 'Too many open files')\n"
         "watcher._open = fail\n"
     )

@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 
-from localsessions import Session, SessionStore, _reconcile
+from localsessions import Session, SessionStore
+from localsessions._local import reconciling
 
 # On a busy machine a look at the folder becomes due in between, now and then.
-_reconcile._SWEEP_SHARE = 1_000_000
+reconciling._SWEEP_SHARE = 1_000_000
 MANY = 100
 TURN = ({"role": "user", "content": "why? " * 100}, {"role": "assistant", "content": "so. " * 100})
 

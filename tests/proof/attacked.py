@@ -29,7 +29,7 @@ from localsessions import (
     SessionStore,
     SessionSummary,
 )
-from localsessions._files import reading
+from localsessions._local.files import reading
 from proof.perform import BEGIN, END
 from proof.verbs import VERBS, prepared, sound
 

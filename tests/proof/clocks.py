@@ -20,7 +20,7 @@ __all__ = ["YEAR", "clock", "work_at_another_time"]
 YEAR = 365 * 86400
 WHERE_INSTANTS_ARE_MADE = (
     "localsessions.models.datetime",
-    "localsessions._trash.datetime",
+    "localsessions._local.deleting.datetime",
 )
 
 

@@ -35,22 +35,22 @@ from localsessions import (
     Session,
     SessionStore,
     UnreadableSessionError,
-    _checkpoints,
     _codec,
 )
-from localsessions._files import file_stem, session_id_of
-from localsessions._index import Cursor, Query
-from localsessions._merge import merge
-from localsessions._salvage import salvage
-from localsessions._summary import summarize
-from localsessions._version import Fingerprint
+from localsessions._codec import checkpoint as checkpoints
+from localsessions._codec.salvage import salvage
+from localsessions._codec.summary import summarize
+from localsessions._local.files import file_stem, session_id_of
+from localsessions._local.index import Cursor, Query
+from localsessions._local.version import Fingerprint
+from localsessions._rules.merging import merge
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.program import run as run_command
-from localsessions.formats.exporting import export
-from localsessions.formats.registry import FORMATS, recognise
-from localsessions.formats.source import parse_source
-from localsessions.formats.transcript import sessions_of
 from localsessions.server import PREFIX, create_app
+from localsessions.transcripts.exporting import export
+from localsessions.transcripts.registry import FORMATS, recognise
+from localsessions.transcripts.source import parse_source
+from localsessions.transcripts.transcript import sessions_of
 
 __all__ = ["TARGETS", "Target", "seeds_of"]
 
@@ -159,10 +159,10 @@ def salvaging(data: bytes) -> None:
 def checkpoint(data: bytes) -> None:
     """Any bytes are refused, or a checkpoint that comes back equal when written."""
     try:
-        found = _checkpoints.decode(data, "s", "/s")
+        found = checkpoints.decode(data, "s", "/s")
     except UnreadableSessionError:
         return
-    again = _checkpoints.decode(_checkpoints.encode(found), "s", "/s")
+    again = checkpoints.decode(checkpoints.encode(found), "s", "/s")
     assert exact(again.data) == exact(found.data)
     assert again.checkpoint_id == found.checkpoint_id
 
@@ -486,7 +486,7 @@ def _transcripts() -> list[bytes]:
 
 
 def _checkpoint_seeds() -> list[bytes]:
-    return [_checkpoints.encode(_checkpoints.made("s", {"step": [1, 2.5, None, "é"]}))]
+    return [checkpoints.encode(checkpoints.made("s", {"step": [1, 2.5, None, "é"]}))]
 
 
 def _requests() -> list[bytes]:

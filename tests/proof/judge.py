@@ -24,8 +24,8 @@ import pytest
 from pydantic import JsonValue
 
 from localsessions import SessionStore
-from localsessions._files import durable
-from localsessions._version import Fingerprint
+from localsessions._local.files import durable
+from localsessions._local.version import Fingerprint
 from proof.disk import Cut, Disk
 from proof.tracing import Stamp
 from proof.verbs import State, plain, sound

@@ -19,8 +19,8 @@ from zlib import crc32
 from pydantic import JsonValue
 
 from localsessions import SessionError, SessionNotFoundError, SessionStore
-from localsessions._files import durable
-from localsessions._files.folder import Durability
+from localsessions._local.files import durable
+from localsessions._local.files.folder import Durability
 
 __all__ = ["EMPTY", "SHARED", "Entry", "Known", "filling", "text_of", "write", "write_unsynced"]
 

@@ -12,9 +12,9 @@ from typing import Any
 from unittest import mock
 
 from localsessions import Session, SessionStore
-from localsessions._files import durable
-from localsessions._files.locks import StripedLocks
-from localsessions._reconcile import Reconciler
+from localsessions._local.files import durable
+from localsessions._local.files.locks import StripedLocks
+from localsessions._local.reconciling import Reconciler
 from proof.verbs import save
 
 __all__ = ["SEAMS", "VERBS", "stop_at", "time_a_sync"]

@@ -24,8 +24,8 @@ import pytest
 
 from localsessions import SessionStore, UnreadableSessionError, UnstorableValueError
 from localsessions._codec import MAX_DEPTH, MAX_DIGITS, decode, encode_value, parse_json
-from localsessions._salvage import salvage
-from localsessions._version import Fingerprint
+from localsessions._codec.salvage import salvage
+from localsessions._local.version import Fingerprint
 from proof.counting import sized, tried
 
 MULTIPLE = 64

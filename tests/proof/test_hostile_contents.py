@@ -28,9 +28,9 @@ from localsessions import (
     UnstorableValueError,
 )
 from localsessions._codec import decode, encode, parse_json
-from localsessions._merge import merge
-from localsessions._salvage import salvage
-from localsessions._version import Fingerprint
+from localsessions._codec.salvage import salvage
+from localsessions._local.version import Fingerprint
+from localsessions._rules.merging import merge
 from proof.counting import sized, tried
 from proof.fuzzing import SESSIONS, exact
 

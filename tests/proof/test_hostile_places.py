@@ -23,7 +23,7 @@ from typing import TypeAlias
 import pytest
 
 from localsessions import SessionError, SessionStore
-from localsessions._files.locks import stripe_of
+from localsessions._local.files.locks import stripe_of
 from proof.counting import IS_FULL, tried
 from proof.verbs import VERBS, message
 

@@ -29,7 +29,7 @@ from typing import TypeAlias, TypeVar
 import pytest
 
 from localsessions import SessionExistsError, SessionStore
-from localsessions._index import database
+from localsessions._local.index import database
 from proof.counting import sized, tried
 from proof.indexed import (
     DATABASES,

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from localsessions import SessionStore
-from localsessions._files.locks import StripedLocks
+from localsessions._local.files.locks import StripedLocks
 from proof.care import PASSING, REFUSALS, care
 from proof.counting import IS_FULL, sized, tried
 from proof.history import Recorder, assert_linearizable, read, rows_of

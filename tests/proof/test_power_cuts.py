@@ -25,7 +25,7 @@ from typing import Literal
 import pytest
 
 from localsessions import SessionStore, UnreadableSessionError
-from localsessions._files import durable
+from localsessions._local.files import durable
 from proof import load
 from proof.counting import IS_FULL, sized, tried
 from proof.ledger import Ledger, Verdict, found_in, torn_in

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from localsessions import LockTimeoutError, SessionStore
-from localsessions._files.locks import stripe_of
+from localsessions._local.files.locks import stripe_of
 from proof.counting import sized, tried
 from proof.history import assert_linearizable
 from proof.nursery import Nursery

@@ -27,7 +27,7 @@ from localsessions import (
     SessionStore,
     UnreadableSessionError,
 )
-from localsessions._index import fulltext, sessions
+from localsessions._local.index import fulltext, sessions
 from proof.counting import sized, tried
 from proof.indexed import DATABASES, Indexed, answers, fill
 from proof.verbs import VERBS
@@ -387,7 +387,7 @@ def test_a_database_of_this_version_with_other_tables_changes_no_answer(
 
 _OTHER_VERSION = """
 import sys
-from localsessions._index import fulltext, row, sessions, table
+from localsessions._local.index import fulltext, row, sessions, table
 for room in (sessions, fulltext):
     room._SCHEMA_VERSION += int(sys.argv[2])
     if sys.argv[3] == "other tables":

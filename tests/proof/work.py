@@ -12,8 +12,8 @@ from pathlib import Path
 from unittest import mock
 
 from localsessions import Session, SessionError, SessionStore
-from localsessions._files.locks import StripedLocks
-from localsessions._writer import Writer
+from localsessions._local.files.locks import StripedLocks
+from localsessions._local.writing import Writer
 from proof.history import Recorder, rows_of, version_of
 from proof.register import OK
 

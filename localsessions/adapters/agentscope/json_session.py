@@ -17,7 +17,7 @@ from localsessions import (
     SessionStore,
     UnreadableSessionError,
 )
-from localsessions._files import file_stem
+from localsessions._local.files import file_stem
 from localsessions.adapters.agentscope.modules import (
     Snapshot,
     Snapshots,

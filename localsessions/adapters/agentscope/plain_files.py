@@ -18,8 +18,8 @@ from typing import TypeAlias
 
 from localsessions import ConflictError, Session, SessionNotFoundError, SessionStore
 from localsessions._codec import parse_json
-from localsessions._version import Base
-from localsessions._writer import draft_of
+from localsessions._local.version import Base
+from localsessions._local.writing import draft_of
 from localsessions.adapters.agentscope.modules import State, states_in
 
 __all__ = ["plain_states", "plain_states_of", "read_plain_states", "take_over"]

@@ -1,0 +1,257 @@
+"""One verb on many sessions, in batches that share their syncs and one transaction of the index.
+
+Each session for itself goes the way of the verb for one, with the same promise. A batch holds the
+locks of its sessions together, and so it waits for none: a session that somebody else is changing
+is set aside and done alone at the end, when nothing else is held. So nobody waits for a bulk verb
+longer than one batch takes, and two of them never wait for each other. Sessions go in the order of
+their stripes, so that each lock is taken about once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
+
+from localsessions._local.deleting import Trash
+from localsessions._local.files import FileWritten, SessionFolder, folded, stripe_of
+from localsessions._local.reconciling import Reconciler
+from localsessions._local.version import Fingerprint
+from localsessions._local.writing import Draft, Writer, draft_of
+from localsessions.errors import (
+    DurabilityUnknownError,
+    LockTimeoutError,
+    SessionError,
+    SessionExistsError,
+)
+from localsessions.models import Session
+
+__all__ = ["Bulk"]
+
+# Each may be a descriptor of a lock; macOS allows 256 of all kinds by default.
+_BATCH_SESSIONS = 128
+_BATCH_BYTES = 8 * 1024 * 1024
+# RuntimeError: the caller is inside ``edit`` of that very session.
+_REFUSALS = (SessionError, OSError, RuntimeError)
+
+T = TypeVar("T")
+
+
+class _Version(NamedTuple):
+    draft: Draft
+    former: Fingerprint | None
+
+    @property
+    def session_id(self) -> str:
+        return self.draft.session.session_id
+
+
+class Bulk:
+    """One call of a bulk verb: whom it sets aside, and what befell whom.
+
+    Args:
+        folder: Of the store.
+        reconciler: Of the store.
+    """
+
+    def __init__(self, folder: SessionFolder, reconciler: Reconciler) -> None:
+        self._folder = folder
+        self._reconciler = reconciler
+        self._errors: dict[str, Exception] = {}
+        self._aside: list[str] = []
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def write(
+        self,
+        sessions: Collection[Session],
+        writer: Writer,
+        former: Callable[[Session], Fingerprint | None],
+        alone: Callable[[Session], object],
+        again: tuple[type[SessionError], ...] = (),
+    ) -> None:
+        """Write sessions in which something was changed.
+
+        Args:
+            sessions: No two of one id.
+            writer: Of the store.
+            former: Asked inside the lock: what is there now and may be replaced. It raises where
+                the session is to be refused.
+            alone: Does one that was set aside.
+            again: Errors of ``former`` for which a session is set aside instead.
+        """
+        self._refuse_read_only(sessions)
+        in_order = sorted(sessions, key=lambda session: stripe_of(session.session_id))
+        for batch in _batches(self._drafts(in_order), lambda one: len(one.data)):
+            with self._locked([one.session.session_id for one in batch]) as held:
+                mine = [one for one in batch if one.session.session_id in held]
+                checked = list(self._checked(mine, former, again))
+                self._write_batch(list(self._without_twins(checked)), writer)
+        by_id = {session.session_id: session for session in sessions}
+        self._each_alone(lambda session_id: alone(by_id[session_id]))
+
+    def _drafts(self, sessions: Iterable[Session]) -> Iterator[Draft]:
+        for session in sessions:
+            changed: list[Draft] = []
+            with self._noting(session.session_id):
+                draft = draft_of(session, is_activity=True)
+                changed += [draft] if draft.is_changed else []
+            yield from changed
+
+    def _checked(
+        self,
+        drafts: Iterable[Draft],
+        former: Callable[[Session], Fingerprint | None],
+        again: tuple[type[SessionError], ...],
+    ) -> Iterator[_Version]:
+        for draft in drafts:
+            session_id = draft.session.session_id
+            with self._noting(session_id):
+                try:
+                    found = former(draft.session)
+                except again:
+                    self._aside.append(session_id)
+                    continue
+                yield _Version(draft, found)
+
+    def _without_twins(self, batch: Sequence[_Version]) -> Iterator[_Version]:
+        """Leave out new sessions that would share a file with another one on some systems."""
+        new: dict[str, str] = {}
+        for version in batch:
+            if version.former is None:
+                new.setdefault(folded(version.session_id), version.session_id)
+        try:
+            twins = self._reconciler.twins([*new.values()]) if new else {}
+        except OSError:  # a sweep that was due failed: it is told of each, and the others go on
+            self._aside += [version.session_id for version in batch]
+            return
+        for version in batch:
+            session_id = version.session_id
+            if version.former is None and new[folded(session_id)] != session_id:
+                self._aside.append(session_id)  # a new one of this batch, which has no row yet
+            elif twin := twins.get(session_id):
+                path = self._folder.path(session_id)
+                self._note(session_id, SessionExistsError(session_id, path=path, existing=twin))
+            else:
+                yield version
+
+    def _write_batch(self, batch: Sequence[_Version], writer: Writer) -> None:
+        outcomes = writer.write_many(batch) if batch else []
+        for version, outcome in zip(batch, outcomes, strict=True):
+            session_id = version.session_id
+            if outcome is None:
+                self._aside.append(session_id)
+            elif not isinstance(outcome, FileWritten):
+                self._note(session_id, outcome)
+            elif outcome.doubt is not None:
+                self._note(session_id, outcome.doubt)
+
+    # -- removing ----------------------------------------------------------------------------
+
+    def remove(
+        self, session_ids: Collection[str], trash: Trash, is_due: Callable[[str], bool]
+    ) -> None:
+        """Move sessions to the trash.
+
+        Args:
+            session_ids: Each once.
+            trash: Of the store.
+            is_due: Asked inside the lock: whether it is to go. It raises where it is refused.
+        """
+        self._refuse_read_only(session_ids)
+        for batch in _batches(sorted(session_ids, key=stripe_of), lambda _: 0):
+            with self._locked(batch) as held:
+                due = []
+                for session_id in filter(held.__contains__, batch):
+                    with self._noting(session_id):
+                        due += [session_id] if is_due(session_id) else []
+                for session_id, error in (trash.put_many(due) if due else {}).items():
+                    self._note(session_id, error)
+
+        def remove(session_id: str) -> None:
+            with self._folder.lock(session_id):
+                if is_due(session_id):
+                    trash.put(session_id)
+
+        self._each_alone(remove)
+
+    # -- what could not be done together -----------------------------------------------------
+
+    @contextmanager
+    def _locked(self, session_ids: Sequence[str]) -> Iterator[frozenset[str]]:
+        with self._folder.lock_free(session_ids) as held:
+            self._aside += [one for one in session_ids if one not in held]
+            yield held
+
+    def _refuse_read_only(self, concerned: Collection[object]) -> None:
+        """Refuse a folder that cannot be written: that is one error, and not one a session."""
+        if concerned:
+            with self._folder.lock():
+                pass
+
+    def _each_alone(self, act: Callable[[str], object]) -> None:
+        """Do those that were set aside one by one.
+
+        Once somebody was waited for in vain, the others of his stripe are not waited for again.
+        """
+        stuck: dict[int, LockTimeoutError] = {}
+        for session_id in self._aside:
+            with self._noting(session_id):
+                if error := stuck.get(stripe_of(session_id)):
+                    raise LockTimeoutError(error.timeout, session_id=session_id, path=error.path)
+                try:
+                    act(session_id)
+                except LockTimeoutError as error:
+                    stuck[stripe_of(session_id)] = error
+                    raise
+
+    @contextmanager
+    def _noting(self, session_id: str) -> Iterator[None]:
+        try:
+            yield
+        except _REFUSALS as error:
+            self._note(session_id, error)
+
+    def _note(self, session_id: str, error: Exception) -> None:
+        if not isinstance(error, SessionError):
+            error.add_note(f"session {session_id!r}")
+        self._errors[session_id] = error
+
+    def raise_first(self, session_ids: Iterable[str]) -> None:
+        """Raise what befell the first of the sessions that anything did; it tells of the others."""
+        errors = self._errors_of(session_ids)
+        if len(errors) > 1:
+            errors[0].add_note(f"{len(errors) - 1} more sessions failed")
+        if errors:
+            raise errors[0]
+
+    def _errors_of(self, session_ids: Iterable[str]) -> list[Exception]:
+        return [self._errors[one] for one in session_ids if one in self._errors]
+
+    def raise_errors(self, session_ids: Sequence[str], done: str) -> None:
+        """Raise what befell some of the sessions, if anything did.
+
+        Raises:
+            ExceptionGroup: With the error of each; ``done`` is what the others are.
+        """
+        errors = self._errors_of(session_ids)
+        doubtful = sum(isinstance(error, DurabilityUnknownError) for error in errors)
+        refused, count = len(errors) - doubtful, len(session_ids)
+        told = [f"{refused} of {count} sessions were not {done}"] if refused else []
+        if doubtful:
+            told.append(f"{doubtful} of {count} sessions were {done}, perhaps not durably")
+        if errors:
+            raise ExceptionGroup("; ".join(told), errors)
+
+
+def _batches(items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    batch: list[T] = []
+    size = 0
+    for item in items:
+        if batch and (len(batch) == _BATCH_SESSIONS or size + size_of(item) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += size_of(item)
+    if batch:
+        yield batch

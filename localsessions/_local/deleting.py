@@ -1,0 +1,136 @@
+"""Deleting sessions and bringing them back: each goes with its checkpoints, and the index knows.
+
+A session is deleted and restored inside its lock, which whoever calls holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from localsessions import _codec
+from localsessions._local.files import SessionFolder
+from localsessions._local.files.batch import Refusal, trash_many
+from localsessions._local.growing import Growth
+from localsessions._local.reconciling import Reconciler
+from localsessions._local.writing import refuse_twin
+from localsessions._rules.retention import cutoff_of
+from localsessions.errors import (
+    SessionExistsError,
+    SessionNotFoundError,
+    UnreadableSessionError,
+)
+from localsessions.models import Session, TrashedSession
+
+__all__ = ["Trash"]
+
+
+class Trash:
+    """The trash of one store.
+
+    Args:
+        folder: Of the store, and so are the next two.
+        growth: See there.
+        reconciler: See there.
+        wake: Called when something was changed.
+    """
+
+    def __init__(
+        self,
+        folder: SessionFolder,
+        growth: Growth,
+        reconciler: Reconciler,
+        wake: Callable[[], object],
+    ) -> None:
+        self._folder = folder
+        self._growth = growth
+        self._reconciler = reconciler
+        self._wake = wake
+
+    # -- into it -----------------------------------------------------------------------------
+
+    def put(self, session_id: str) -> None:
+        """Delete a session that is there."""
+        self._growth.drop_spares([session_id])
+        self._reconciler.settle_held([session_id])
+        with self._reconciler.changing():
+            try:
+                self._folder.trash.put(session_id, self._folder.path(session_id), datetime.now(UTC))
+            finally:
+                self._reconciler.record_removal(session_id)
+                self._wake()
+
+    def put_many(self, session_ids: Sequence[str]) -> Mapping[str, Refusal]:
+        """Delete sessions that are there, together; return the errors of those that stay."""
+        self._growth.drop_spares(session_ids)
+        self._reconciler.settle_held(session_ids)
+        with self._reconciler.changing():
+            try:
+                return trash_many(self._folder, session_ids, datetime.now(UTC))
+            finally:
+                self._reconciler.record_removals(session_ids)
+                self._wake()
+
+    # -- out of it ---------------------------------------------------------------------------
+
+    def restore(self, session_id: str) -> Session:
+        """Bring back the last deleted session of an id; see ``SessionStore.restore``."""
+        is_there = self._folder.fingerprint(session_id) is not None
+        items = [item for item in self._folder.trash.items() if item.session_id == session_id]
+        # Checkpoints are restored to a session only, and a session where there is none.
+        for item in sorted(items, key=lambda item: item.checkpoints_only != is_there):
+            if is_there or not item.checkpoints_only:
+                refuse_twin(session_id, self._folder, self._reconciler)
+                return self._restore(item)
+        path = self._folder.save_dir
+        raise SessionNotFoundError(session_id, path=path, what="a deleted session")
+
+    def _restore(self, item: TrashedSession) -> Session:
+        """Bring back what was read before, so that no error of reading comes when it is back."""
+        session_id = item.session_id
+        if item.checkpoints_only:
+            session = self._reconciler.load(session_id)
+            self._folder.trash.restore_checkpoints(item)
+            return session
+        try:
+            read = self._folder.trash.read(item)
+        except UnreadableSessionError:
+            read = None  # a person asked: it comes back as it is
+        self._return(item)
+        if read is None:
+            return self._reconciler.load(session_id)
+        return _codec.decode(
+            read.data,
+            session_id=session_id,
+            fingerprint=read.fingerprint,
+            settled=False,  # it has another name, and with it other times
+            path=self._folder.path(session_id),
+        )
+
+    def _return(self, item: TrashedSession) -> None:
+        with self._reconciler.changing():
+            try:
+                self._folder.trash.restore(item, self._folder.path(item.session_id))
+            except SessionExistsError:
+                raise  # what is there now is not what was to come back
+            except BaseException:  # it may be back all the same; the error goes on its way
+                self._record_return(item.session_id)
+                raise
+            self._record_return(item.session_id)
+
+    def _record_return(self, session_id: str) -> None:
+        self._reconciler.record_return(session_id)
+        self._wake()
+
+    # -- for good ----------------------------------------------------------------------------
+
+    def empty(self, max_age: float | timedelta) -> Sequence[TrashedSession]:
+        """Remove for good what was deleted longer ago than an age; takes the locks itself."""
+        cutoff = cutoff_of(datetime.now(UTC), max_age)  # as finely as deleting tells the time
+        purged = [item for item in self._folder.trash.items() if item.deleted_at <= cutoff]
+        for item in purged:
+            with self._folder.lock(item.session_id):
+                self._folder.trash.purge(item)
+        if purged:
+            self._folder.trash.sync(purged[-1].session_id)
+        return purged

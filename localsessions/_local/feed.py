@@ -1,0 +1,488 @@
+"""The feed: one thread that turns hints into logged changes and hands them to those who watch.
+
+Nobody's thread runs before the first watch and none after the last. Hints only say where to
+look: what is told comes from the log in the index, so hints may come late, twice or never, and
+each change is still told once and in order.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
+
+from localsessions._local.files import SessionFolder
+from localsessions._local.reconciling import Reconciler
+from localsessions._log import log
+from localsessions.errors import ChangesExpiredError
+from localsessions.models import SessionChange
+
+if TYPE_CHECKING:
+    from localsessions._local.last_good import LastGood
+
+__all__ = ["Feed", "Listener", "OnChange", "OnError", "Watch"]
+
+
+OnChange: TypeAlias = Callable[[SessionChange], object]
+OnError: TypeAlias = Callable[[Exception, SessionChange | None], object]
+
+# One save of an editor makes several events; a look after the first would meet it half done.
+_DEBOUNCE = 0.01
+_TICK = 1.0
+# How often the whole folder is looked at although events come, and how often where none can.
+_RESCAN = 60.0
+_POLL = 0.5
+# A look at the whole folder costs as much as this many single ones, or less.
+_MANY = 256
+# Another process holds the lock of a session that was changed: look again after this.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
+# A folder that is renamed away and replaced is absent for a moment; its sessions are not deleted.
+_GRACE = 1.0
+# A copy of a good version is made when its file was left alone for so long, or kept busy.
+_QUIET, _BUSY = 1.0, 10.0
+_NEWEST = 64
+_BATCH = 256
+
+
+class Listener(Protocol):
+    """Whoever wants to know that something was logged; called in the feed's thread.
+
+    Attributes:
+        closed: Set by the feed, once and for all, when the listener leaves or the feed ends.
+    """
+
+    closed: bool
+
+    def wake(self) -> None:
+        """Something was logged, or ``closed`` was set."""
+
+    def fail(self, error: Exception) -> None:
+        """The folder cannot be looked at; it is tried again."""
+
+
+class Watch:
+    """A callback that is told of each change, until ``close``. Made by ``SessionStore.watch``.
+
+    A context manager; closing is idempotent and waits for a call of the callback that goes on,
+    unless it is the callback that closes.
+    """
+
+    def __init__(self, feed: Feed, on_change: OnChange, on_error: OnError | None) -> None:
+        self.closed = False
+        self._feed = feed
+        self._number = 0
+        self._on_change = on_change
+        self._on_error = on_error
+        # Held while the caller's code runs; a callback that closes its own watch holds it already.
+        self._calling = threading.RLock()
+
+    @property
+    def number(self) -> int:
+        """The number of the last change that the callback was told of; go on from here."""
+        return self._number
+
+    def close(self) -> None:
+        """Tell of no further change. The thread ends with the last watch."""
+        self._feed.leave(self)
+        with self._calling:
+            pass  # whatever call went on has returned
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def begin(self, since: int | None) -> None:
+        """Join the feed."""
+        self._number = self._feed.position(since)
+        self._feed.join(self)
+
+    def wake(self) -> None:
+        """Tell of what is logged and was not told yet."""
+        while not self.closed:
+            try:
+                changes = self._feed.changes(self._number, _BATCH)
+            except ChangesExpiredError as error:
+                if self._feed.is_away():
+                    return  # perhaps for a moment only; then the log is there again
+                # Looks at the folder: the log begins anew only when that was done.
+                self._number = self._feed.position(None)
+                self.fail(error)
+                continue
+            if not changes:
+                return
+            for change in changes:
+                self._tell(change)
+
+    def _tell(self, change: SessionChange) -> None:
+        with self._calling:
+            if self.closed:
+                return
+            self._number = change.number
+            try:
+                self._on_change(change)
+            # Any error of a callback is its author's: told to on_error, and the next change is due.
+            except Exception as error:  # noqa: BLE001
+                self._report(error, change)
+            # No Ctrl-C comes to this thread: this is sys.exit() or the like in the callback, which
+            # Python drops in a thread without a word, and all other watches would end with it.
+            except BaseException:  # noqa: BLE001
+                log().exception("watching %s: the callback failed", self._feed.save_dir)
+
+    def fail(self, error: Exception) -> None:
+        """Hand an error of the feed to the caller."""
+        with self._calling:
+            if not self.closed:
+                self._report(error, None)
+
+    def _report(self, error: Exception, change: SessionChange | None) -> None:
+        if self._on_error is None:
+            log().warning("watching %s: %s", self._feed.save_dir, error, exc_info=error)
+            return
+        try:
+            self._on_error(error, change)
+        # As in _tell; nobody is left to hand it to but the log.
+        except BaseException:  # noqa: BLE001
+            log().exception("watching %s: on_error failed", self._feed.save_dir)
+
+
+class Feed:
+    """Who watches a store, and the thread that looks for them.
+
+    Args:
+        folder: The folder to look at.
+        reconciler: What looks, and logs.
+        last_good: What keeps a copy of each good version.
+    """
+
+    def __init__(self, folder: SessionFolder, reconciler: Reconciler, last_good: LastGood) -> None:
+        self._folder = folder
+        self._reconciler = reconciler
+        self._last_good = last_good
+        self._lock = threading.Lock()
+        self._listeners: list[Listener] = []
+        self._looker: _Looker | None = None
+        self._pid = os.getpid()
+        self._closed = False
+        reconciler.is_watched = self._is_live
+
+    @property
+    def save_dir(self) -> str:
+        """The folder that is watched."""
+        return self._folder.save_dir
+
+    @property
+    def state(self) -> tuple[Literal["off", "events", "polling"], str]:
+        """How external edits are noticed and, where by polling, why."""
+        looker = self._running()
+        return ("off", "") if looker is None else (looker.watcher.mode, looker.watcher.reason)
+
+    def watch(self, on_change: OnChange, on_error: OnError | None, since: int | None) -> Watch:
+        """Tell of each change after one of that number; None: of those from now on.
+
+        Raises:
+            ChangesExpiredError: The log does not know the number.
+        """
+        watch = Watch(self, on_change, on_error)
+        watch.begin(since)
+        return watch
+
+    def position(self, since: int | None) -> int:
+        """Return the number to go on from: the last one, or ``since`` if the log knows it.
+
+        Raises:
+            ChangesExpiredError: The log does not know the number.
+            ValueError: The feed is closed.
+        """
+        self._refuse_closed()
+        self._reconciler.sweep()
+        self._reconciler.settle()
+        if since is None:
+            return self.last_change()
+        self.changes(since, 1)
+        return since
+
+    def join(self, listener: Listener) -> None:
+        """Wake a listener whenever something was logged, beginning now.
+
+        The first thing that the thread does is a look at the whole folder, so nothing is missed
+        that happened since ``position``.
+
+        Raises:
+            ValueError: The feed is closed.
+            RuntimeError: There is no thread to be had.
+        """
+        self._forget_parent()
+        with self._lock:
+            self._refuse_closed()
+            if listener.closed:
+                return
+            looker = self._running()
+            if looker is None:
+                looker = _Looker(self._folder, self._reconciler, self._last_good, self._listening)
+                looker.start()
+                self._looker = looker
+            self._listeners.append(listener)
+        looker.wake_all()
+
+    def leave(self, listener: Listener) -> None:
+        """Wake a listener no more; end the thread when nobody is left. Idempotent."""
+        self._forget_parent()
+        with self._lock:
+            listener.closed = True
+            self._listeners = [one for one in self._listeners if one is not listener]
+        self._stop_if_alone()
+
+    def close(self) -> None:
+        """Leave everybody alone and end the thread. Idempotent."""
+        self._forget_parent()
+        with self._lock:
+            self._closed = True
+            leaving, self._listeners = self._listeners, []
+            for listener in leaving:
+                listener.closed = True
+        self._stop_if_alone()
+        for listener in leaving:
+            listener.wake()
+
+    def wake(self) -> None:
+        """Say that something was logged; costs nothing where nobody watches."""
+        if (looker := self._running()) is not None:
+            looker.awake.set()
+
+    def is_away(self) -> bool:
+        """Tell whether the folder is not there, but may come back; asked by the feed's thread."""
+        looker = self._running()
+        return looker is not None and looker.is_absent()
+
+    def changes(self, since: int, limit: int) -> list[SessionChange]:
+        """Return the next changes that are logged.
+
+        Raises:
+            ChangesExpiredError: The log does not know the number.
+        """
+        return self._reconciler.changes(since, limit)
+
+    def last_change(self) -> int:
+        """Return the number of the last change."""
+        return self._reconciler.last_change()
+
+    def _running(self) -> _Looker | None:
+        looker = self._looker
+        # A forked child has the object and not the thread.
+        return looker if looker is not None and looker.pid == os.getpid() else None
+
+    def _forget_parent(self) -> None:
+        # A lock may have been held at the fork, and who listened is listening there.
+        if self._pid != os.getpid():
+            self._lock, self._pid = threading.Lock(), os.getpid()
+            for listener in self._listeners:
+                listener.closed = True
+            self._listeners = []
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise ValueError(f"the store of {self.save_dir!r} is closed; open the folder again")
+
+    def _is_live(self) -> bool:
+        looker = self._running()
+        return looker is not None and looker.is_live
+
+    def _listening(self) -> list[Listener]:
+        with self._lock:
+            return list(self._listeners)
+
+    def _stop_if_alone(self) -> None:
+        with self._lock:
+            looker, alone = self._running(), not self._listeners
+            if alone:
+                self._looker = None
+        if alone and looker is not None:
+            looker.stop()
+
+
+class _Looker:
+    """The thread: waits for hints, looks, settles, and says that something was logged."""
+
+    def __init__(
+        self,
+        folder: SessionFolder,
+        reconciler: Reconciler,
+        last_good: LastGood,
+        listening: Callable[[], list[Listener]],
+    ) -> None:
+        from localsessions._local.watcher import Watcher  # few programs watch
+
+        self.pid = os.getpid()
+        self.awake = threading.Event()
+        canary = None if folder.read_only else folder.private
+        self.watcher = Watcher(folder.save_dir, self.awake.set, canary=canary)
+        self._folder = folder
+        self._reconciler = reconciler
+        self._last_good = last_good
+        self._listening = listening
+        self._thread = threading.Thread(target=self._run, name="localsessions-feed", daemon=True)
+        self._stopping = False
+        self._dirty: set[str] = set()
+        self._everything = True
+        self._waits = False
+        self._pause = _SHORTEST_PAUSE
+        self._told = -1
+        self._wakes_all = True
+        self._scan_at = 0.0
+        self._check_at = 0.0
+        self._absent_since: float | None = None
+        self._failure = ""
+        # When each session that changed is to be kept: at the first time, at the second at last.
+        self._to_keep: dict[str, tuple[float, float]] = {}
+
+    def start(self) -> None:
+        self.watcher.start()
+        try:
+            self._thread.start()
+        except BaseException:  # Ctrl-C too: no thread of the watcher stays; the error goes on
+            self.watcher.close()
+            raise
+
+    def wake_all(self) -> None:
+        """Wake every listener, one that has just joined among them, though nothing is new."""
+        self._wakes_all = True
+        self.awake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.awake.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether whatever happened in the folder has been looked at."""
+        unseen = self._dirty or self._everything or self.watcher.has_hints
+        return self.watcher.mode == "events" and not unseen
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._step()
+                self.awake.wait(self._patience())
+        finally:
+            self.watcher.close()
+
+    def _patience(self) -> float:
+        if self._failure:
+            return _TICK
+        if self._dirty or self._waits:
+            self._pause = min(1.5 * self._pause, _LONGEST_PAUSE)
+            return self._pause
+        self._pause = _SHORTEST_PAUSE
+        return _POLL if self.watcher.mode == "polling" else _TICK
+
+    def _step(self) -> None:
+        try:
+            self._look()
+        # The folder, the disk or the database may fail in any way, and be well again: a feed that
+        # ends would be a silence that passes for "nothing happened". Said, and tried again.
+        except Exception as error:  # noqa: BLE001
+            self._wakes_all = True  # some may not have been
+            # Of one trouble the path may differ from look to look.
+            what = error.errno if isinstance(error, OSError) else error
+            failure = f"{type(error).__name__} {what}"
+            if failure != self._failure:  # said once, until it is over
+                log().warning("looking at %s: %s", self._folder.save_dir, error, exc_info=error)
+                for listener in self._listening():
+                    listener.fail(error)
+            self._failure = failure
+        else:
+            self._failure = ""
+
+    def _look(self) -> None:
+        self.awake.clear()
+        if self.is_absent():
+            self._everything = True
+            return
+        self._gather()
+        if self._everything or len(self._dirty) > _MANY:
+            self._reconciler.sweep()
+            self._dirty.clear()
+            self._everything = False
+            self._scan_at = time.monotonic() + self._scan_pause()
+        elif self._dirty:
+            self._dirty = self._reconciler.catch_up(self._dirty)
+        if not self._reconciler.is_current():
+            self._reconciler.sweep()  # the index was lost
+        self._waits = bool(self._reconciler.settle())
+        if (last := self._reconciler.last_change()) != self._told:
+            self._keep_later(self._told)
+            self._told = last
+            self._wakes_all = True
+        if self._wakes_all:
+            self._wakes_all = False  # before: whoever joins now sets it again
+            for listener in self._listening():
+                listener.wake()
+            self._wakes_all |= self.is_absent()
+        self._keep()
+
+    def _keep_later(self, told: int) -> None:
+        now = time.monotonic()
+        if told < 0:  # the first time: what is likely to be edited
+            self._to_keep = dict.fromkeys(self._last_good.newest(_NEWEST), (now, now))
+        for session_id in self._reconciler.sessions_changed_since(told):
+            _, at_last = self._to_keep.get(session_id, (0, now + _BUSY))
+            self._to_keep[session_id] = min(now + _QUIET, at_last), at_last
+
+    def _keep(self) -> None:
+        """Copy the good versions that are due; where that fails, there is only no copy."""
+        now = time.monotonic()
+        due = [session_id for session_id, (at, _) in self._to_keep.items() if at <= now]
+        for session_id in due:
+            if self._stopping or self.watcher.has_hints:
+                return  # telling what happens goes first
+            try:
+                self._last_good.keep(session_id)
+            except OSError as error:
+                log().warning("no copy of session %r is kept: %s", session_id, error)
+            finally:
+                del self._to_keep[session_id]
+
+    def _gather(self) -> None:
+        if self.watcher.has_hints:
+            time.sleep(_DEBOUNCE)
+            self._pause = _SHORTEST_PAUSE
+        now = time.monotonic()
+        if now >= self._check_at:
+            self._check_at = now + _TICK
+            self.watcher.check()
+        # Marked before it is taken: is_live must not say yes between the two.
+        everything = self._everything or now >= self._scan_at
+        self._everything = True
+        hints = self.watcher.take()
+        self._dirty |= {one for name in hints.names if (one := self._folder.session_id(name))}
+        self._everything = everything or hints.everything
+
+    def _scan_pause(self) -> float:
+        took = self._reconciler.last_sweep_seconds
+        if self.watcher.mode == "polling":
+            return max(_POLL, 20 * took)
+        return max(_RESCAN, 100 * took)
+
+    def is_absent(self) -> bool:
+        """Tell whether the folder has gone, but not for long."""
+        if os.path.isdir(self._folder.save_dir):
+            self._absent_since = None
+            return False
+        now = time.monotonic()
+        self._absent_since = self._absent_since or now
+        if self._check_at <= now:
+            self._check_at = now + _TICK
+            self.watcher.check()
+        return now - self._absent_since < _GRACE

@@ -1,0 +1,287 @@
+"""SessionFolder: the files of one store, where they are, locked, read and replaced.
+
+::
+
+    <save_dir>/                       0700
+      <session_id>.json               0600, one session, the only truth
+      <session_id>.checkpoints/       immutable snapshots: <seq 8 digits>-<checkpoint_id>.json
+      .trash/                         deleted sessions: <time>-<session_id>.json, .checkpoints;
+                                      or .checkpoints alone, whose session was not there
+      .localsessions/                 derived and transient
+        index.sqlite3 ...  locks/00 .. locks/ff, whole  tmp/<stripe>-<random>.tmp, .spare
+        kept/<session_id>.json        the last good version, where somebody watched
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, MutableMapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, TypeAlias
+
+from localsessions._local.files import durable
+from localsessions._local.files.locks import StripedLocks, stripe_of
+from localsessions._local.files.names import SUFFIX, file_stem, is_session_id, session_id_of
+from localsessions._local.files.publishing import FileWritten, Publisher
+from localsessions._local.files.reading import FileRead, glance, read_whole
+from localsessions._local.files.scan import Scan, scan
+from localsessions._local.files.spares import SPARE_SUFFIX, Spares
+from localsessions._local.version import Fingerprint, Tail
+from localsessions.errors import SessionNotFoundError
+
+__all__ = ["Durability", "SessionFolder"]
+
+Durability: TypeAlias = Literal["full", "fast"]
+
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class SessionFolder:
+    """The files of one store.
+
+    Args:
+        save_dir: The folder; made, with those above it, where it is not there.
+        durability: "full" syncs what is written and the folder that names it; "fast" the first
+            only.
+        lock_timeout: Seconds to wait for a session's lock.
+        max_file_bytes: Larger files are unreadable.
+
+    Attributes:
+        publisher: Gives files their names.
+        spares: The versions before, and how only the end of a file is written.
+        checkpoints: The checkpoints of all sessions.
+        trash: What was deleted.
+        kept: Copies of the last good versions.
+        read_only: The error that writing gets, where the folder cannot be written.
+        files_read: Session files read since this object was made.
+        written_whole: Session files of which more than the end was written since then.
+    """
+
+    def __init__(
+        self, save_dir: str, *, durability: Durability, lock_timeout: float, max_file_bytes: int
+    ) -> None:
+        # Put off, but not until they are used: a fork in the middle of that would hang the child.
+        from localsessions._local.files.checkpoints import Checkpoints
+        from localsessions._local.files.kept import KeptVersions
+        from localsessions._local.files.trash import TrashFolder
+
+        self.save_dir = os.path.abspath(save_dir)
+        self._prefix = os.path.join(self.save_dir, "")
+        self.private = os.path.join(self.save_dir, ".localsessions")
+        self._tmp = os.path.join(self.private, "tmp")
+        self._max_file_bytes = max_file_bytes
+        self._locks = StripedLocks(os.path.join(self.private, "locks"), lock_timeout)
+        self.publisher = Publisher(
+            self._tmp, self._locks, is_durable=durability == "full", max_file_bytes=max_file_bytes
+        )
+        self.spares = Spares(self.publisher)
+        self.checkpoints = Checkpoints(self.save_dir, self.publisher, max_file_bytes)
+        self.trash = TrashFolder(
+            os.path.join(self.save_dir, ".trash"),
+            self.checkpoints,
+            self.publisher,
+            self._locks,
+            max_file_bytes,
+        )
+        self.kept = KeptVersions(os.path.join(self.private, "kept"))
+        self.read_only: OSError | None = None
+        self.files_read = 0
+        self.written_whole = 0
+        self._prepare()
+
+    def path(self, session_id: str) -> str:
+        """Return where the session's file is or would be.
+
+        A file that somebody else gave a name that not every system can hold stays where it is.
+
+        Raises:
+            ValueError: No file can have that id's name.
+        """
+        stem = file_stem(session_id)
+        path = f"{self._prefix}{stem}{SUFFIX}"
+        if stem != session_id and not session_id.startswith(".") and not os.path.lexists(path):
+            as_it_is = os.path.join(self.save_dir, session_id + SUFFIX)
+            return as_it_is if os.path.lexists(as_it_is) else path
+        return path
+
+    @property
+    def files_written(self) -> int:
+        """Session files written since this object was made."""
+        return self.written_whole + self.spares.ends_written
+
+    # -- opening -----------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        durable.make_folder(self.save_dir, durable=self.publisher.is_durable)
+        try:
+            self._make_private()
+            for name in os.listdir(self._tmp):
+                if self.is_temp_name(name):
+                    self.sweep_temp(name)
+        except OSError as error:
+            if error.errno not in (*_READ_ONLY, *durable.NO_ROOM):
+                raise
+            self.read_only = error
+
+    def _make_private(self) -> None:
+        for folder in (self.private, self._locks.folder, self._tmp):
+            durable.refuse_link(folder)
+            durable.make_folder(folder, durable=False)
+        self.publisher.write_ignore(self.private)
+
+    def is_temp_name(self, name: str) -> bool:
+        """Tell whether a temp file has a name of ours: it begins with the stripe of its session."""
+        stripe = name.partition("-")[0]
+        return len(stripe) == 2 and all(char in "0123456789abcdef" for char in stripe)
+
+    def sweep_temp(self, name: str) -> bool:
+        """Remove a temp file of ours that a killed process left.
+
+        Returns:
+            False when it stays: it is in use, which is when its stripe is locked.
+        """
+        with self._locks.try_stripe(int(name.partition("-")[0], 16)) as is_ours:
+            if is_ours:
+                durable.unlink(self.publisher.in_tmp(name))
+        return is_ours
+
+    def temp_files(self) -> list[str]:
+        """Return the paths of temp files: of writes going on, or left by killed processes.
+
+        Spares are none: they are kept, and go when their process ends or another opens the folder.
+        """
+        try:
+            names = [name for name in os.listdir(self._tmp) if not name.endswith(SPARE_SUFFIX)]
+            return sorted(self.publisher.in_tmp(name) for name in names)
+        except FileNotFoundError:
+            return []
+
+    # -- locking -----------------------------------------------------------------------------
+
+    def lock(self, *session_ids: str) -> AbstractContextManager[None]:
+        """Hold the sessions' locks, against other threads and other processes.
+
+        Raises:
+            LockTimeoutError: Somebody else held one for the whole timeout.
+            PermissionError: The folder cannot be written.
+            OSError: There is no room for the locks.
+        """
+        self._prepare_locks(session_ids)
+        return self._locks.hold(session_ids)
+
+    def lock_free(self, session_ids: Sequence[str]) -> AbstractContextManager[frozenset[str]]:
+        """Hold the locks of those of the sessions that nobody else holds; the block gets these.
+
+        Nobody is waited for, so that whoever holds many locks never waits for another one.
+
+        Raises:
+            PermissionError: The folder cannot be written.
+            OSError: There is no room for the locks.
+        """
+        self._prepare_locks(session_ids)
+        return self._locks.hold_free(session_ids)
+
+    def _prepare_locks(self, session_ids: Iterable[str]) -> None:
+        for session_id in session_ids:
+            file_stem(session_id)
+        if self.read_only is not None:
+            if self.read_only.errno in _READ_ONLY:
+                raise PermissionError(
+                    self.read_only.errno, "the session folder is read-only", self.read_only.filename
+                )
+            self._make_private()  # there was no room for it; there may be by now
+            self.read_only = None
+        if not os.path.isdir(self._locks.folder) or not os.path.isdir(self._tmp):
+            self._make_private()  # .localsessions/ was deleted while the store was open
+
+    def lock_whole(self, session_id: str) -> AbstractContextManager[None]:
+        """Hold the one lock of the whole folder too; the session's own must be held.
+
+        Raises:
+            LockTimeoutError: Somebody else held it for the whole timeout.
+        """
+        return self._locks.hold_whole(session_id)
+
+    def is_locked(self, session_id: str) -> bool:
+        """Tell whether somebody holds the session's lock now, this thread not counted."""
+        if self.read_only is not None or not os.path.isdir(self._locks.folder):
+            return False
+        with self._locks.try_stripe(stripe_of(session_id)) as is_ours:
+            return not is_ours
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def session_id(self, name: str) -> str | None:
+        """Return the id whose session a file of this name holds; None when no id has it."""
+        stem = name.removesuffix(SUFFIX)
+        if stem == name or name.startswith("."):
+            return None
+        return session_id_of(stem) or (stem if is_session_id(stem) else None)
+
+    def fingerprint(self, session_id: str) -> Fingerprint | None:
+        """Return what stat says of the session's file; None when it is not there."""
+        return self.fingerprint_at(self.path(session_id))
+
+    fingerprint_at = staticmethod(durable.fingerprint_at)
+
+    def scan(self, known: MutableMapping[str, str] | None = None) -> Scan:
+        """Look at the whole folder, one ``stat`` a file, for what is not as ``known``."""
+        return scan(self.save_dir, {} if known is None else known)
+
+    def read(self, session_id: str) -> FileRead:
+        """Return one whole version of the session's file.
+
+        Raises:
+            SessionNotFoundError: There is none.
+            UnreadableSessionError: It is no regular file, may not be read, is too large, or was
+                being written in place all the time.
+        """
+        path = self.path(session_id)
+        try:
+            read = read_whole(path, session_id, self._max_file_bytes)
+        except FileNotFoundError:
+            raise SessionNotFoundError(session_id, path=path) from None
+        self.files_read += 1
+        return read
+
+    def glance(self, path: str) -> FileRead | None:
+        """Return what the file at a session's path holds, in haste; None where ``read`` has to.
+
+        It is one whole version only if the fingerprint is the same afterwards: whoever asks looks.
+        """
+        read = glance(path, self._max_file_bytes)
+        if read is not None:
+            self.files_read += 1
+        return read
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def write(
+        self, session_id: str, data: bytes, former: Fingerprint | None, tail: Tail | None = None
+    ) -> FileWritten:
+        """Replace or make the session's file in one step; the lock must be held.
+
+        Args:
+            session_id: Whose file.
+            data: The whole new content.
+            former: What is there now; the new modification time is later than its.
+            tail: Where ``data`` begins to differ from what is there, if it only adds to it.
+
+        Raises:
+            Overtaken: ``former`` is not there any more; nothing was changed.
+            OSError: Nothing was changed.
+            UnstorableValueError: It would be too large to be read again.
+        """
+        self.publisher.refuse_large(session_id, len(data))
+        path = self.path(session_id)
+        if former and tail:
+            written = self.spares.write_end_of(session_id, path, data, former, tail)
+            if written is not None:
+                return written
+            written = self.spares.write_whole(session_id, path, data, former, tail.at)
+        else:
+            self.spares.drop_own(session_id)
+            written = self.publisher.replace(session_id, path, data, former)
+        self.written_whole += 1
+        return written

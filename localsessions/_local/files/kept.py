@@ -1,0 +1,93 @@
+"""KeptVersions: copies of session files as they last were good, for the day one is broken.
+
+An editor that writes in place destroys what the file held, so a copy has to be there before.
+Copies are made where somebody watches the store, never by a write; they are no part of any
+promise of durability, and whoever loses them loses no session.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from localsessions._local.files import durable
+from localsessions._local.files.names import file_stem
+
+__all__ = ["KeptVersions"]
+
+_MOST = 1_000
+_MOST_BYTES = 256 * 1024 * 1024
+_LARGEST = _MOST_BYTES // 8
+_PRUNE_EVERY = 32
+_PART = ".part"
+_PART_SECONDS = 60.0
+
+
+class KeptVersions:
+    """The copies of one store: the newest 1,000, together at most 256 MiB, one a session.
+
+    Args:
+        folder: Where they are; made when first needed.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._written = 0
+
+    def keep(self, session_id: str, data: bytes) -> None:
+        """Put ``data`` in the place of what was kept; nothing over 32 MiB is kept."""
+        if os.path.islink(self.folder):
+            return  # it leads to where we put nothing and remove nothing
+        if len(data) > _LARGEST:
+            self.drop(session_id)
+            return
+        path = self._path(session_id)
+        durable.make_folder(self.folder, durable=False)
+        try:
+            durable.write_new(path + _PART, data, mtime_ns=None, durable=False)
+        except FileExistsError:
+            return  # another process is keeping it, or was killed there: see prune
+        durable.rename(path + _PART, path)
+        if self._written % _PRUNE_EVERY == 0:
+            self.prune()
+        self._written += 1
+
+    def read(self, session_id: str) -> bytes | None:
+        """Return what is kept of a session."""
+        try:
+            fd = durable.open_regular(self._path(session_id))
+        except OSError:
+            return None  # whatever the reason, there is no copy to be had
+        with durable.closing(fd, self._path(session_id), was_read=True):
+            return durable.read_open(fd, os.fstat(fd).st_size)
+
+    def kept_ns(self, session_id: str) -> int:
+        """Return when the copy was made, in nanoseconds; 0 where there is none."""
+        try:
+            return os.lstat(self._path(session_id)).st_mtime_ns
+        except OSError:
+            return 0
+
+    def drop(self, session_id: str) -> None:
+        """Remove what is kept of a session."""
+        if not os.path.islink(self.folder):
+            durable.unlink(self._path(session_id))
+
+    def prune(self) -> None:
+        """Remove the oldest copies beyond what is kept, and what a killed process left."""
+        found = []
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if not entry.name.endswith(_PART):
+                    found.append((status.st_mtime_ns, status.st_size, entry.path))
+                elif time.time() - status.st_mtime > _PART_SECONDS:
+                    durable.unlink(entry.path)
+        room = _MOST_BYTES
+        for place, (_, size, path) in enumerate(sorted(found, reverse=True)):
+            room -= size
+            if place >= _MOST or room < 0:
+                durable.unlink(path)
+
+    def _path(self, session_id: str) -> str:
+        return os.path.join(self.folder, f"{file_stem(session_id)}.json")

@@ -1,0 +1,145 @@
+"""Reading a session's file: one whole version of it, or of its ends, or word that there is none.
+
+Whoever writes here replaces files, so that what is open never changes; but an editor may write in
+place, and does so at any time. So a file is looked at before and after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import time
+from typing import NamedTuple
+
+from localsessions._local.files import durable
+from localsessions._local.version import Fingerprint
+from localsessions.errors import UnreadableSessionError
+
+__all__ = ["FileRead", "glance", "read_ends", "read_whole"]
+
+_TRIES = 5
+_PAUSE = 0.004
+# Faults of one file, not of the process: the session is unreadable and all others are well.
+_FILE_FAULTS = {
+    errno.EACCES: "no permission to read it",
+    errno.EPERM: "no permission to read it",
+    errno.ELOOP: "it is a symbolic link, which is not followed",
+    errno.EINVAL: "it is not a regular file",
+    errno.EISDIR: "it is a folder",
+    errno.ENXIO: "it is not a regular file",
+    errno.ENODEV: "it is not a regular file",
+    errno.EIO: "the disk failed to read it",
+}
+
+
+class FileRead(NamedTuple):
+    """One whole version of a file.
+
+    ``settled`` says that a later change cannot leave the fingerprint as it is; a file younger
+    than the grain of the file system's clock is not (git calls such an entry racy).
+    """
+
+    data: bytes
+    fingerprint: Fingerprint
+    settled: bool
+
+
+def read_whole(path: str, session_id: str, most_bytes: int) -> FileRead:
+    """Return one whole version of a file.
+
+    Raises:
+        FileNotFoundError: There is none.
+        UnreadableSessionError: It is no regular file, may not be read, is too large, or was
+            being written in place all the time.
+    """
+    for _ in range(_TRIES):
+        try:
+            read = _read_once(path, session_id, most_bytes)
+        except FileNotFoundError:
+            raise
+        except BlockingIOError:
+            read = None  # it was replaced just now, and is being made a newer version: ``spares``
+        except OSError as error:
+            if error.errno not in _FILE_FAULTS:
+                raise
+            reason = "it is a folder" if os.path.isdir(path) else _FILE_FAULTS[error.errno]
+            raise UnreadableSessionError(session_id, reason, path=path) from error
+        if read is not None:
+            return read
+        time.sleep(_PAUSE)
+    raise UnreadableSessionError(session_id, "it is being written all the time", path=path)
+
+
+def _read_once(path: str, session_id: str, most_bytes: int) -> FileRead | None:
+    """Return what the file holds; None when it changed under the reading."""
+    fd = durable.open_regular(path)
+    with durable.closing(fd, path, was_read=True):
+        before = durable.fingerprint_of(os.fstat(fd))
+        if before.size_bytes > most_bytes:
+            raise UnreadableSessionError(
+                session_id,
+                f"it has {before.size_bytes} bytes, more than the limit of "
+                f"{most_bytes}; open the store with a larger max_file_bytes",
+                path=path,
+            )
+        data = durable.read_open(fd, before.size_bytes)
+        after = durable.fingerprint_of(os.fstat(fd))
+    if not durable.is_same_file(before, after) or len(data) != after.size_bytes:
+        return None
+    # It may have lost its name to a newer version meanwhile, or somebody who wrote in place
+    # put the time back: what was read counts, and is looked at again.
+    return FileRead(data, after, before == after and _is_settled(after))
+
+
+def glance(path: str, most_bytes: int) -> FileRead | None:
+    """Return what a plain file holds, in haste; None where ``read_whole`` has to find out why not.
+
+    For many files in a row: as little as each needs, where nothing is out of the ordinary. It is
+    one whole version only if the fingerprint is the same afterwards: whoever asks looks.
+    """
+    try:
+        fd = os.open(path, durable.READING)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(fd)
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode) or size > most_bytes:
+            return None
+        data = os.read(fd, size + 1)
+    except OSError:
+        return None
+    finally:
+        with contextlib.suppress(OSError):  # of a file that was only read it says nothing
+            os.close(fd)
+    if len(data) != size:
+        return None
+    fingerprint = durable.fingerprint_of(status)
+    return FileRead(data, fingerprint, _is_settled(fingerprint))
+
+
+def read_ends(
+    path: str, former: Fingerprint, head_bytes: int, offset: int
+) -> tuple[bytes, bytes] | None:
+    """Return the first bytes of a file and those from an offset on.
+
+    None where the file is not what its fingerprint says, or is where nobody may read it.
+    """
+    try:
+        fd = durable.open_regular(path)
+        with durable.closing(fd, path, was_read=True):
+            head = durable.read_at(fd, 0, min(head_bytes, former.size_bytes))
+            end = durable.read_at(fd, offset, former.size_bytes - offset)
+            after = durable.fingerprint_of(os.fstat(fd))
+    except OSError:
+        return None  # whoever reads the whole file will say what is wrong with it
+    return (head, end) if after == former else None
+
+
+def _is_settled(fingerprint: Fingerprint) -> bool:
+    # FAT keeps two seconds, some network file systems one; others at worst a clock tick of 10 ms.
+    coarse = fingerprint.mtime_ns % 1_000_000_000 == 0
+    grain = 2_000_000_000 if coarse else 50_000_000
+    return time.time_ns() - max(fingerprint.mtime_ns, fingerprint.ctime_ns) > grain

@@ -1,0 +1,306 @@
+"""TrashFolder: deleted sessions with their checkpoints, until they are restored or purged.
+
+``<time>-<session_id>.json`` and ``.checkpoints`` beside it; or ``.checkpoints`` alone, whose
+session was not there. Nothing is moved back or removed but what has such a name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from localsessions._local.files import durable
+from localsessions._local.files.checkpoints import FOLDER_SUFFIX, Checkpoints
+from localsessions._local.files.locks import StripedLocks
+from localsessions._local.files.names import SUFFIX, file_stem, session_id_of
+from localsessions._local.files.publishing import Publisher
+from localsessions._local.files.reading import FileRead, read_whole
+from localsessions.errors import DurabilityUnknownError, SessionExistsError, SessionNotFoundError
+from localsessions.models import TrashedSession
+
+__all__ = ["Going", "TrashFolder"]
+
+
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+_STAMPED = r"[0-9]{8}T[0-9]{12}Z"
+
+
+class Going(NamedTuple):
+    """A session on its way to the trash."""
+
+    source: str
+    target: str
+    size_bytes: int
+    checkpoints: str | None
+
+    @property
+    def beside(self) -> str:
+        """Where the checkpoints go."""
+        return _beside(self.target)
+
+
+class TrashFolder:
+    """The trash of one store.
+
+    Args:
+        folder: Where it is; made when first needed.
+        checkpoints: Of the store, and so are the next two.
+        publisher: See there.
+        locks: See there. That of the session must be held, in all that moves one.
+        max_file_bytes: Larger files are unreadable.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        checkpoints: Checkpoints,
+        publisher: Publisher,
+        locks: StripedLocks,
+        max_file_bytes: int,
+    ) -> None:
+        self.folder = folder
+        self._checkpoints = checkpoints
+        self._publisher = publisher
+        self._locks = locks
+        self._max_file_bytes = max_file_bytes
+
+    # -- into the trash ----------------------------------------------------------------------
+
+    def put(self, session_id: str, path: str, deleted_at: datetime) -> TrashedSession:
+        """Move a session, whose file is at ``path``, with its checkpoints to the trash.
+
+        The file goes first: whatever happens between, nothing is half a session.
+
+        Raises:
+            SessionNotFoundError: There is no such file.
+            DurabilityUnknownError: It was moved, but the disk did not confirm.
+        """
+        self.make()
+        going = self.going(session_id, path, deleted_at)
+        doubt = self._move(going.source, going.target, session_id)
+        if going.checkpoints is not None:
+            doubt = self._move(going.checkpoints, going.beside, session_id) or doubt
+        if doubt:
+            raise doubt
+        return TrashedSession(session_id, deleted_at, going.size_bytes, going.target)
+
+    def make(self) -> None:
+        """Make the folder, where it is not there.
+
+        Raises:
+            OSError: It cannot be made, or a link has its name.
+        """
+        durable.refuse_link(self.folder)
+        # With "fast" too, once for all: what is moved into a folder that is lost is lost with it.
+        durable.make_folder(self.folder, durable=True)
+        self._publisher.write_ignore(self.folder)
+
+    def going(self, session_id: str, path: str, deleted_at: datetime) -> Going:
+        """Return what of a session is to be moved to the trash, and where it goes.
+
+        Raises:
+            SessionNotFoundError: There is no such file.
+            OSError: That cannot be known, or the lock was lost.
+        """
+        target = self._target(session_id, deleted_at, SUFFIX)
+        self._refuse_second(target)
+        self._locks.check(session_id)
+        fingerprint = durable.fingerprint_at(path)
+        if fingerprint is None:
+            raise SessionNotFoundError(session_id, path=path)
+        source = self._checkpoints.folder(session_id)
+        has_checkpoints = durable.is_folder(source)
+        return Going(path, target, fingerprint.size_bytes, source if has_checkpoints else None)
+
+    def put_checkpoints(self, session_id: str, deleted_at: datetime) -> str:
+        """Move the checkpoints of a session that is not there to the trash.
+
+        They join the session's own file there, if a crash in ``put`` or ``restore`` parted them,
+        so that both come back together. Else they go on their own.
+
+        Returns:
+            Where they are now.
+
+        Raises:
+            DurabilityUnknownError: They were moved, but the disk did not confirm.
+        """
+        self.make()
+        target = self._parted_from(session_id) or self._target(
+            session_id, deleted_at, FOLDER_SUFFIX
+        )
+        self._refuse_second(target)
+        self._locks.check(session_id)
+        if doubt := self._move(self._checkpoints.folder(session_id), target, session_id):
+            raise doubt
+        return target
+
+    def _parted_from(self, session_id: str) -> str | None:
+        """Return the place beside the last deleted session of that id, if it is theirs.
+
+        It is not where that one has checkpoints, or was deleted before the last of these was
+        saved: then they belong to a later session of the id, of which no file is left.
+        """
+        source = self._checkpoints.folder(session_id)
+        times = [os.lstat(os.path.join(source, name)).st_mtime for name in os.listdir(source)]
+        for item in self.items():
+            if item.session_id == session_id and not item.checkpoints_only:
+                beside = _beside(item.path)
+                is_theirs = max(times, default=0) <= item.deleted_at.timestamp()
+                return beside if is_theirs and durable.status_of(beside) is None else None
+        return None
+
+    def _target(self, session_id: str, deleted_at: datetime, suffix: str) -> str:
+        name = f"{deleted_at.strftime(_STAMP)}-{file_stem(session_id)}{suffix}"
+        return os.path.join(self.folder, name)
+
+    def _refuse_second(self, target: str) -> None:
+        if durable.status_of(target) is not None:
+            raise FileExistsError(errno.EEXIST, "deleted twice in one microsecond", target)
+
+    def _move(
+        self, source: str, target: str, session_id: str, *, is_durable: bool = False
+    ) -> DurabilityUnknownError | None:
+        """Rename from one folder into another and sync both; durable before whatever is next.
+
+        The new name goes first: syncing one folder says nothing of the other, and a power cut
+        between the two may then leave both names, where it could else leave none.
+        """
+        durable.rename(source, target)
+        there = self._publisher.sync(os.path.dirname(target), session_id, is_durable=is_durable)
+        gone = self._publisher.sync(os.path.dirname(source), session_id, is_durable=is_durable)
+        return there or gone
+
+    # -- what is in it -----------------------------------------------------------------------
+
+    def items(self) -> list[TrashedSession]:
+        """Return what is in the trash, the last deleted first."""
+        if os.path.islink(self.folder):
+            return []  # whatever it leads to, we put nothing there and remove nothing from it
+        try:
+            names = os.listdir(self.folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(self._items(names), key=lambda item: item.deleted_at, reverse=True)
+
+    def _items(self, names: list[str]) -> Iterator[TrashedSession]:
+        present = frozenset(names)
+        for name in names:
+            root, suffix = os.path.splitext(name)
+            stamp, _, stem = root.partition("-")
+            is_alone = suffix == FOLDER_SUFFIX and root + SUFFIX not in present
+            is_ours = suffix == SUFFIX or is_alone
+            if not is_ours or (session_id := session_id_of(stem)) is None:
+                continue
+            path = os.path.join(self.folder, name)
+            try:
+                deleted_at = _instant_of(stamp)
+                size_bytes = _size_of_all(path) if is_alone else os.lstat(path).st_size
+            except (ValueError, FileNotFoundError, NotADirectoryError):
+                continue  # not ours, or purged just now
+            yield TrashedSession(session_id, deleted_at, size_bytes, path, is_alone)
+
+    def read(self, item: TrashedSession) -> FileRead:
+        """Return what a deleted session's file holds.
+
+        Raises:
+            FileNotFoundError: It was purged just now.
+            UnreadableSessionError: As ``read_whole``.
+        """
+        return read_whole(item.path, item.session_id, self._max_file_bytes)
+
+    # -- out of it ---------------------------------------------------------------------------
+
+    def restore(self, item: TrashedSession, path: str) -> None:
+        """Move a session with its checkpoints back, its file to ``path``.
+
+        Raises:
+            SessionExistsError: A session of that id is there.
+            DurabilityUnknownError: It was moved, but the disk did not confirm.
+        """
+        if durable.status_of(path) is not None:
+            raise SessionExistsError(item.session_id, path=path)
+        self._locks.check(item.session_id)
+        source, target = _beside(item.path), self._checkpoints.folder(item.session_id)
+        doubt = None
+        if durable.is_folder(source) and durable.status_of(target) is None:
+            doubt = self._move(source, target, item.session_id)
+        # Whatever was promised: what is added to it now may be written to this very file, to which
+        # a name that came back in the trash after a power cut would lead.
+        if doubt := self._move(item.path, path, item.session_id, is_durable=True) or doubt:
+            raise doubt
+
+    def restore_checkpoints(self, item: TrashedSession) -> None:
+        """Move checkpoints that are in the trash alone back to their session.
+
+        Raises:
+            FileExistsError: It has others by now.
+            DurabilityUnknownError: They were moved, but the disk did not confirm.
+        """
+        target = self._checkpoints.folder(item.session_id)
+        if durable.status_of(target) is not None:
+            raise FileExistsError(errno.EEXIST, "the session has checkpoints again", target)
+        self._locks.check(item.session_id)
+        if doubt := self._move(item.path, target, item.session_id):
+            raise doubt
+
+    def purge(self, item: TrashedSession) -> None:
+        """Remove a deleted session and its checkpoints, or checkpoints alone, for good.
+
+        The file goes first, so that none is restored with half its checkpoints. A power cut may
+        bring them back until ``sync``.
+
+        Raises:
+            DurabilityUnknownError: They were removed, but the disk did not confirm.
+        """
+        doubt = None
+        beside = item.path if item.checkpoints_only else _beside(item.path)
+        status = durable.status_of(beside)
+        if not item.checkpoints_only:
+            durable.unlink(item.path)
+        if status is not None and stat.S_ISLNK(status.st_mode):
+            durable.unlink(beside)
+        elif status is not None and stat.S_ISDIR(status.st_mode):
+            if not item.checkpoints_only:
+                doubt = self._publisher.sync(self.folder, item.session_id)
+            for name in os.listdir(beside):
+                durable.unlink(os.path.join(beside, name))
+            os.rmdir(beside)
+        if doubt:
+            raise doubt
+
+    def sync(self, session_id: str) -> None:
+        """Make durable that sessions were removed for good, that of the id the last of them.
+
+        Raises:
+            DurabilityUnknownError: They were removed, but the disk did not confirm.
+        """
+        if doubt := self._publisher.sync(self.folder, session_id):
+            raise doubt
+
+
+def _beside(trashed: str) -> str:
+    """Return where the checkpoints of a deleted session are."""
+    return trashed.removesuffix(SUFFIX) + FOLDER_SUFFIX
+
+
+def _instant_of(stamp: str) -> datetime:
+    """Return the instant that was written with ``_STAMP``.
+
+    Not by ``strptime``, which imports a module at its first use and has a lock of its own: a fork
+    in the middle of either hangs the child.
+
+    Raises:
+        ValueError: It is no such text.
+    """
+    if not re.fullmatch(_STAMPED, stamp):
+        raise ValueError(f"{stamp!r} is no time of deletion")
+    return datetime.fromisoformat(f"{stamp[:15]}.{stamp[15:21]}+00:00")
+
+
+def _size_of_all(folder: str) -> int:
+    return sum(os.lstat(os.path.join(folder, name)).st_size for name in os.listdir(folder))

@@ -1,0 +1,326 @@
+"""Adding to a session, and reading its end, without what stands before.
+
+All that is needed of the file is its two ends: the fields before the messages and those behind
+them. The index says where the messages end; it is believed only for the very file that a store
+wrote, by a fingerprint that no other write can have. So is what a store remembers of the file
+that it wrote itself: it need not read what it has just written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from pydantic import JsonValue
+
+from localsessions import _codec
+from localsessions._local.files import FileWritten, SessionFolder, folded, read_ends
+from localsessions._local.index import IndexRow, SessionIndex
+from localsessions._local.version import (
+    Fingerprint,
+    Tail,
+    block_start,
+    blocks_of,
+    digest_with,
+    from_block,
+)
+from localsessions.models import Message, Session
+
+__all__ = ["Growing", "Growth", "last_messages"]
+
+_HEAD_BYTES = 16 * 1024
+_END_BYTES = 16 * 1024
+# Of so many sessions the ends are remembered, as many as there are spares; none of a large one.
+_MOST_REMEMBERED = 32
+_MOST_BYTES = 1 << 20
+
+Places: TypeAlias = dict[str, int]
+"""Where the first message of each run begins in a file, by ``run_id``."""
+
+
+class Growing(NamedTuple):
+    """A session to be added to, inside its lock.
+
+    Attributes:
+        session: The session without its earlier messages; those that are put there are added.
+        row: What the index says, or has to say, of its file.
+        before: The bytes of the file before its messages.
+        end: The bytes of the file from ``start`` on.
+        start: Where a block of the hash begins, at the end of the last message or before.
+        blocks: The hashes of the blocks from there on.
+        at: Where the messages that ``session`` has begin, or the last one of the file ends.
+        places: Of the runs of the file; None where they are not known.
+        taken: The messages of the file that ``session`` had at first.
+    """
+
+    session: Session
+    row: IndexRow
+    before: bytes
+    end: bytes
+    start: int
+    blocks: list[int]
+    at: int
+    places: Places | None = None
+    taken: tuple[Message, ...] = ()
+
+
+class Growth:
+    """The sessions of one store that are added to.
+
+    Args:
+        folder: Where they are.
+        index: What is known of them.
+    """
+
+    def __init__(self, folder: SessionFolder, index: SessionIndex) -> None:
+        self._folder = folder
+        self._index = index
+        self._remembered: dict[str, Growing] = {}
+        self._places: dict[str, tuple[Fingerprint, Places]] = {}
+
+    def begin(self, session_id: str, run_id: str | None = None) -> Growing | None:
+        """Return the ends of a session; None where it has to be loaded whole.
+
+        Args:
+            session_id: Which session.
+            run_id: A run whose messages are to be among those of the session, from the first one
+                on; None where none are needed.
+        """
+        found = self._folder.fingerprint(session_id)  # first: it refuses what no file can be called
+        growing = self._remembered.pop(session_id, None)
+        if growing is None or growing.row.fingerprint != found:
+            growing = self._read(session_id, found)
+        known, places = self._places.pop(session_id, (None, None))
+        if growing is not None and growing.places is None and known == found:
+            growing = growing._replace(places=places)
+        if growing is None or run_id is None:
+            return growing
+        return self._with_run(growing, run_id)
+
+    def _read(self, session_id: str, found: Fingerprint | None) -> Growing | None:
+        """Return the ends of a session as the index says where to find them."""
+        row = self._index.get(session_id)
+        if not _is_known(row, found) or row is None or row.tail is None or row.tail.spare is None:
+            return None
+        start = block_start(min(row.tail.at, row.tail.spare.common))
+        return self._read_from(row, row.tail.at, start)
+
+    def _read_from(self, row: IndexRow, at: int, start: int) -> Growing | None:
+        """Return the ends of a session, with the messages behind ``at``, where one ends."""
+        session_id = row.summary.session_id
+        ends = read_ends(self._folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
+        if ends is None:
+            return None
+        head, end = ends
+        found = _codec.decode_ends(
+            head,
+            end[at - start :].removeprefix(b","),
+            session_id=session_id,
+            fingerprint=row.fingerprint,
+        )
+        if found is None:
+            return None
+        session, before = found
+        blocks, taken = blocks_of(end, start), tuple(session.messages)
+        return Growing(session, row, before, end, start, blocks, at, None, taken)
+
+    def _with_run(self, growing: Growing, run_id: str) -> Growing | None:
+        """Return the same with all messages of a run; None where it is not known which they are."""
+        row, places = growing.row, growing.places
+        if places is None:
+            self.keep(growing)
+            return None
+        place = places.get(run_id)
+        if place is None or row.tail is None or row.tail.spare is None:
+            return growing
+        if place == _codec.first_message(growing.before):
+            return None  # there is no message before it to be left as it is
+        start = block_start(min(place, row.tail.spare.common))
+        reached = self._read_from(row, place, start)
+        return None if reached is None else reached._replace(places=places)
+
+    def keep(self, growing: Growing) -> None:
+        """Remember what a file ends with, inside its lock; nothing was added to it."""
+        if growing.taken or len(growing.end) > _MOST_BYTES:
+            if growing.places is not None:
+                row = growing.row
+                self._keep_places(row.summary.session_id, row.fingerprint, growing.places)
+            return
+        self._remembered[growing.row.summary.session_id] = growing
+        while len(self._remembered) > _MOST_REMEMBERED:
+            # Other threads put theirs in and take them out meanwhile.
+            self._remembered.pop(list(self._remembered)[0], None)  # noqa: RUF015
+
+    def _keep_places(self, session_id: str, fingerprint: Fingerprint, places: Places) -> None:
+        self._places[session_id] = fingerprint, places
+        while len(self._places) > _MOST_REMEMBERED:
+            self._places.pop(list(self._places)[0], None)  # noqa: RUF015
+
+    def drop_spares(self, session_ids: Sequence[str]) -> None:
+        """Let go of the spares of sessions, inside their locks: what comes now is no turn."""
+        for session_id in session_ids:  # the row may name none: somebody else wrote it
+            self._folder.spares.drop_own(session_id)
+        for spare in self._index.spares(session_ids) if session_ids else ():
+            self._folder.spares.drop(spare)
+
+    def learn(self, session: Session) -> None:
+        """Remember where the runs of a session begin that was just written whole."""
+        base = session._base
+        if base is None or not base.canonical:
+            return
+        places: Places = {}
+        end = _codec.messages_end(base.data, base.keys)
+        start = _codec.messages_begin(base.data)
+        found = _codec.places_of_messages(base.data[:end], start) if end else []
+        for message, place in zip(session.messages, found, strict=True):
+            _note(places, message, place)
+        self._keep_places(session.session_id, base.fingerprint, places)
+
+    def publish(
+        self,
+        growing: Growing,
+        data: bytes,
+        document: Mapping[str, JsonValue],
+        stamps: Mapping[str, JsonValue],
+    ) -> tuple[FileWritten, IndexRow] | None:
+        """Write what was added, encoded with ``stamps`` as ``data``, and return its row.
+
+        None where the file has to be written whole; nothing was changed.
+
+        Raises:
+            OSError: Nothing was changed.
+        """
+        row, at, start = growing.row, growing.at, growing.start
+        rest, spoken = _codec.added(data, growing.before), _spoken(growing)
+        if row.tail is None or row.tail.spare is None or rest is None or spoken is None:
+            return None
+        end = growing.end[: at - start] + rest
+        if start + len(end) > _codec.MAX_FILE_BYTES:
+            return None
+        spare = row.tail.spare._replace(common=min(row.tail.spare.common, at))
+        session_id, lacking = row.summary.session_id, end[spare.common - start :]
+        written = self._folder.spares.write_end(
+            session_id, self._folder.path(session_id), lacking, row.fingerprint, Tail(at, spare)
+        )
+        if written is None:
+            return None
+        _codec.rebase(growing.session, data, stamps, written.fingerprint, document)
+        blocks = blocks_of(end, start)
+        now = _row_of(growing, rest, blocks, spoken, written)
+        self._remember(growing, now, rest, end, blocks)
+        return written, now
+
+    def _remember(
+        self, growing: Growing, row: IndexRow, rest: bytes, end: bytes, blocks: list[int]
+    ) -> None:
+        """Remember what was just written as what the next turn is added to."""
+        session, base, tail = growing.session, growing.session._base, row.tail
+        if base is None or tail is None or tail.spare is None:
+            return
+        if (places := growing.places) is not None:
+            _renew(places, growing, rest[: tail.at - growing.at])
+        start = block_start(tail.spare.common)
+        left = end[start - growing.start :]
+        kept = from_block(blocks, growing.start, start)
+        bare = _codec.without_messages(growing.before, end[tail.at - growing.start :])
+        session.messages, session._base = [], base._replace(data=bare)
+        self.keep(Growing(session, row, growing.before, left, start, kept, tail.at, places))
+
+
+def last_messages(
+    session_id: str, count: int, folder: SessionFolder, index: SessionIndex
+) -> list[Message] | None:
+    """Return the last messages of a session; None where it has to be loaded whole."""
+    found = folder.fingerprint(session_id)  # first: it refuses what no file can be called
+    row = index.get(session_id)
+    if row is None or row.tail is None or not _is_known(row, found):
+        return None
+    reach = _END_BYTES
+    while reach < row.tail.at:
+        start = row.tail.at - reach
+        ends = read_ends(folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
+        if ends is None:
+            return None
+        cut = _codec.last_messages_begin(ends[1][:reach], count)
+        if cut is not None:
+            decoded = _codec.decode_ends(
+                ends[0], ends[1][cut:], session_id=session_id, fingerprint=row.fingerprint
+            )
+            return None if decoded is None else decoded[0].messages
+        reach *= 4
+    return None
+
+
+def _is_known(row: IndexRow | None, found: Fingerprint | None) -> bool:
+    """Tell whether the file that was found is sure to be what a row was made of."""
+    return row is not None and row.settled and row.fingerprint == found
+
+
+def _note(places: Places, message: Message, place: int) -> None:
+    if isinstance(run_id := message.get("run_id"), str):
+        places.setdefault(run_id, place)
+
+
+def _renew(places: Places, growing: Growing, written: bytes) -> None:
+    """Note where the runs of messages begin that were written instead of those taken."""
+    for message in growing.taken:
+        run_id = message.get("run_id")
+        if isinstance(run_id, str) and places.get(run_id, -1) >= growing.at:
+            del places[run_id]
+    found = _codec.places_of_messages(written)
+    for message, place in zip(growing.session.messages, found, strict=True):
+        _note(places, message, growing.at + place)
+
+
+def _spoken(growing: Growing) -> tuple[str, str] | None:
+    """Return title and preview of a session that was added to; None where they are not known.
+
+    What was made of a message that is replaced now may as well have been made of one before it.
+    """
+    session, former = growing.session, growing.row.summary
+    title, preview = session.title or former.title or session.made_title, session.preview
+    if growing.taken:
+        was = session.model_copy(update={"messages": list(growing.taken)})
+        is_made = former.title and not session.title and was.made_title == former.title
+        if is_made and session.made_title != former.title:
+            return None
+        if was.preview and not preview:
+            return None
+    return title, preview or former.preview
+
+
+def _row_of(
+    growing: Growing, rest: bytes, blocks: list[int], spoken: tuple[str, str], written: FileWritten
+) -> IndexRow:
+    """Return the row of a session of which the end was written."""
+    session, row = growing.session, growing.row
+    base = session._base
+    assert base is not None  # noqa: S101  (for the type checker)
+    count = row.summary.message_count - len(growing.taken) + len(session.messages)
+    summary = row.summary.model_copy(
+        update={
+            "title": spoken[0],
+            "preview": spoken[1],
+            "message_count": count,
+            "size_bytes": growing.at + len(rest),
+            "tags": tuple(session.tags),
+            **{name: getattr(session, name) for name in _IN_THE_END},
+        }
+    )
+    added = _codec.messages_end(rest, base.keys)
+    proven = row.tail is not None and row.tail.proven and base.proven
+    return IndexRow(
+        summary,
+        written.fingerprint,
+        True,
+        digest_with(row.digest, growing.blocks, blocks),
+        folded(row.summary.session_id),
+        tail=None if added is None else Tail(growing.at + added, written.spare, proven),
+    )
+
+
+# Of a summary what stands behind the messages; what stands before them does not change here.
+_IN_THE_END = (
+    *("current_agent", "status", "pinned", "expires_at"),
+    *("last_activity", "updated_at", "revision"),
+)

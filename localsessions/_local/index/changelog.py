@@ -1,0 +1,426 @@
+"""The log of changes: what happened to each session, in order, each with a growing number.
+
+Lives in the database of the rows and is written in their transactions. The functions take the
+connection of a transaction that is under way.
+
+What goes through a store is logged by it at once. A difference that somebody meets in the folder
+waits in ``pending`` together with what the log last said of that session: perhaps a writer of
+another process is only about to log it. It is settled as an external change once nobody holds
+the session's lock.
+
+A number is the microsecond of its making, or one more than the last where the clock stands or
+went back. So numbers grow over restarts and over the loss of the whole index, and one that a
+power cut took back is not given twice.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+from zlib import crc32
+
+import orjson
+
+from localsessions._local.version import Fingerprint
+from localsessions.models import ChangeKind, ChangeOrigin, SessionChange, Unreadable
+
+__all__ = [
+    "KEPT_CHANGES",
+    "SCHEMA",
+    "Log",
+    "State",
+    "begin",
+    "changes_after",
+    "clear",
+    "first_number",
+    "forget_pending",
+    "is_complete",
+    "last_number",
+    "next_number",
+    "pending",
+    "remember",
+    "remembered",
+    "same",
+    "seal_of",
+]
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO meta VALUES ('change', 0);
+INSERT INTO meta VALUES ('cut', 0);
+INSERT INTO meta VALUES ('last', 0);
+INSERT INTO meta VALUES ('waiting', 0);
+INSERT INTO meta VALUES ('complete', 0);
+CREATE TABLE changes (
+  seq INTEGER PRIMARY KEY, number INTEGER NOT NULL UNIQUE, session_id TEXT NOT NULL,
+  kind TEXT NOT NULL, origin TEXT, seen_at INTEGER NOT NULL, details TEXT NOT NULL,
+  seal INTEGER NOT NULL
+);
+CREATE TABLE pending (session_id TEXT PRIMARY KEY, before TEXT, seal INTEGER NOT NULL) WITHOUT ROWID
+"""
+
+KEPT_CHANGES = 50_000
+"""How many changes are kept at least; a client that was away for longer lists again."""
+
+_CUT_EVERY = 1024
+_LARGEST = (1 << 63) - 1  # that SQLite has room for
+# What moves with every write, or is said in another way.
+_UNTOLD = frozenset(
+    {"session_id", "created_at", "last_activity", "updated_at"}
+    | {"size_bytes", "revision", "preview", "unreadable"}
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class State(NamedTuple):
+    """What is known of one version of a file.
+
+    Attributes:
+        fingerprint: Of the file when it was read.
+        settled: Whether the fingerprint can be believed.
+        digest: Hash of the content; empty where it could not be read at all.
+        summary: The summary as JSON.
+        good: Where the file is unreadable: the summary when it last was not, as JSON.
+    """
+
+    fingerprint: Fingerprint
+    settled: bool
+    digest: bytes
+    summary: str
+    good: str | None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the file was a session."""
+        return _loads(self.summary).get("unreadable") is None
+
+    @property
+    def last_readable(self) -> str | None:
+        """The summary when the file last was a session, as JSON."""
+        return self.summary if self.is_readable else self.good
+
+
+def same(one: State | None, other: State | None) -> bool:
+    """Tell whether two states are of the same content; a file that was touched is the same."""
+    if one is None or other is None:
+        return one is other
+    if one.digest or other.digest:
+        return one.digest == other.digest
+    here, there = _loads(one.summary), _loads(other.summary)
+    return all(here.get(name) == there.get(name) for name in ("unreadable", "size_bytes"))
+
+
+# -- numbers -------------------------------------------------------------------------------------
+
+
+def next_number(db: sqlite3.Connection) -> int:
+    """Return a number greater than all before it."""
+    number = _after(_meta(db, "change"))
+    _set_meta(db, "change", number)
+    return number
+
+
+def _after(number: int) -> int:
+    return max(number + 1, time.time_ns() // 1000)
+
+
+def _meta(db: sqlite3.Connection, key: str) -> int:
+    found = db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+    return _checked(key, None if found is None else found[0])
+
+
+def _checked(key: str, value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value < _LARGEST // 2:
+        raise sqlite3.DatabaseError(f"the index has lost its {key!r}")
+    return value
+
+
+def _set_meta(db: sqlite3.Connection, key: str, value: int) -> None:
+    db.execute("UPDATE meta SET value = ? WHERE key = ?", [value, key])
+
+
+def is_complete(db: sqlite3.Connection) -> bool:
+    """Tell whether the rows have been what the folder held, so that differences are changes."""
+    return bool(_meta(db, "complete"))
+
+
+def begin(db: sqlite3.Connection) -> None:
+    """Begin to log, anew: the rows now are what the folder holds."""
+    if not is_complete(db):
+        clear(db)  # where only the mark was garbled, nothing was logged since
+        _set_meta(db, "complete", 1)
+
+
+def clear(db: sqlite3.Connection) -> None:
+    """Forget the log; no number that was given before is known any more."""
+    db.execute("DELETE FROM changes")
+    db.execute("DELETE FROM pending")
+    number = next_number(db)
+    for key, value in (("complete", 0), ("waiting", 0), ("cut", number), ("last", number)):
+        _set_meta(db, key, value)
+
+
+def first_number(db: sqlite3.Connection) -> int:
+    """Return the number at which the log begins; tombstones before it are forgotten."""
+    return _meta(db, "cut")
+
+
+def last_number(db: sqlite3.Connection) -> int:
+    """Return the number of the last change, or the one at which the log begins."""
+    found = db.execute("SELECT number FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
+    number = first_number(db) if found is None else found[0]
+    _refuse_other_end(db, number)
+    return int(number)
+
+
+def _refuse_other_end(db: sqlite3.Connection, number: object) -> None:
+    if number != _meta(db, "last"):
+        raise sqlite3.DatabaseError(_OTHER_END)
+
+
+_OTHER_END = "the log of changes has lost its end"
+
+
+# -- writing -------------------------------------------------------------------------------------
+
+
+class Log:
+    """The log inside a transaction: read by one statement, and its numbers written by one.
+
+    Whoever asks for a number closes it before the transaction ends.
+    """
+
+    _READ = (
+        "SELECT (SELECT value FROM meta WHERE key = 'complete'),"
+        " (SELECT value FROM meta WHERE key = 'change'),"
+        " (SELECT value FROM meta WHERE key = 'last'),"
+        " (SELECT value FROM meta WHERE key = 'cut'),"
+        " (SELECT number FROM changes ORDER BY seq DESC LIMIT 1)"
+    )
+    _WRITE = (
+        "UPDATE meta SET value = CASE key WHEN 'change' THEN ? ELSE ? END"
+        " WHERE key IN ('change', 'last')"
+    )
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        *meta, self._end = db.execute(self._READ).fetchone()
+        complete, self._change, self._last, self._cut = map(
+            _checked, ("complete", "change", "last", "cut"), meta
+        )
+        self.is_complete = bool(complete)
+        self._written = self._change, self._last
+
+    def next_number(self) -> int:
+        """Return a number greater than all before it."""
+        self._change = _after(self._change)
+        return self._change
+
+    def add(
+        self, session_id: str, before: State | None, after: State | None, origin: str | None
+    ) -> None:
+        """Log that a session went from one state to another, if it did.
+
+        Origin None is an external change.
+        """
+        if same(before, after):
+            return
+        previous = self._cut if self._end is None else self._end
+        # A page of an older database is well sealed: without this its readers would be told that
+        # nothing happened since.
+        if previous != self._last:
+            raise sqlite3.DatabaseError(_OTHER_END)
+        number, seen_at = self.next_number(), time.time_ns() // 1000
+        kind = _kind(before, after)
+        details = _dumps(_details(before, after))
+        # Sealed together with the number before, so that none can go missing between two.
+        seal = seal_of(previous, number, session_id, kind, origin, seen_at, details)
+        seq = self._db.execute(
+            "INSERT INTO changes (number, session_id, kind, origin, seen_at, details, seal)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [number, session_id, kind, origin, seen_at, details, seal],
+        ).lastrowid
+        self._end = self._last = number
+        if seq is not None and seq % _CUT_EVERY == 0:
+            _cut(self._db, seq - KEPT_CHANGES)
+
+    def close(self) -> None:
+        """Write the numbers that were given."""
+        if self._written != (self._change, self._last):
+            self._db.execute(self._WRITE, [self._change, self._last])
+
+
+def _kind(before: State | None, after: State | None) -> ChangeKind:
+    if after is None:
+        return "deleted"
+    if not after.is_readable:
+        return "unreadable"
+    if before is None:
+        return "created"
+    return "modified" if before.is_readable else "readable"
+
+
+def _details(before: State | None, after: State | None) -> dict[str, object]:
+    if after is None:
+        return {}
+    now = _loads(after.summary)
+    if now.get("unreadable") is not None:
+        return {"unreadable": now["unreadable"]}
+    was = _loads((before and before.last_readable) or "{}")
+    changed = {
+        name: [was.get(name), value]
+        for name, value in now.items()
+        if name not in _UNTOLD and was.get(name) != value and (was or value)
+    }
+    return {"changed": changed}
+
+
+def _cut(db: sqlite3.Connection, seq: int) -> None:
+    """Forget the changes up to one of them, and the tombstones of that time."""
+    found = db.execute("SELECT max(number) FROM changes WHERE seq <= ?", [seq]).fetchone()
+    if found[0] is not None:
+        db.execute("DELETE FROM changes WHERE seq <= ?", [seq])
+        db.execute("DELETE FROM gone WHERE change <= ?", [found[0]])
+        _set_meta(db, "cut", found[0])
+
+
+# -- what waits ----------------------------------------------------------------------------------
+
+
+def remember(db: sqlite3.Connection, before: Mapping[str, State | None]) -> None:
+    """Keep what the log last said of sessions, whose files were found to be different."""
+    texts = {session_id: _packed(state) for session_id, state in before.items()}
+    added = db.executemany(
+        "INSERT OR IGNORE INTO pending VALUES (?, ?, ?)",
+        ((session_id, text, seal_of(session_id, text)) for session_id, text in texts.items()),
+    )
+    _count_waiting(db, added.rowcount)
+
+
+def _packed(state: State | None) -> str | None:
+    if state is None:
+        return None
+    fingerprint, settled, digest, summary, good = state
+    return json.dumps([list(fingerprint), settled, digest.hex(), summary, good])
+
+
+def pending(db: sqlite3.Connection) -> list[str]:
+    """Return the sessions whose difference is not logged yet."""
+    rows = db.execute("SELECT session_id, before, seal FROM pending").fetchall()
+    for session_id, text, seal in rows:
+        _refuse_garbled(session_id, text, seal)
+    if len(rows) != _meta(db, "waiting"):
+        raise sqlite3.DatabaseError("the index has lost what waits to be logged")
+    return [session_id for session_id, _, _ in rows]
+
+
+def _refuse_garbled(session_id: str, text: str | None, seal: int) -> None:
+    if seal != seal_of(session_id, text):
+        raise sqlite3.DatabaseError(f"what is pending of {session_id!r} is garbled")
+
+
+def remembered(session_id: str, text: str | None, seal: int) -> State | None:
+    """Return what the log last said of a session, from its row in ``pending``."""
+    _refuse_garbled(session_id, text, seal)
+    if text is None:
+        return None
+    fingerprint, settled, digest, summary, good = json.loads(text)
+    return State(Fingerprint(*fingerprint), settled, bytes.fromhex(digest), summary, good)
+
+
+def forget_pending(db: sqlite3.Connection, session_ids: Iterable[str]) -> None:
+    """The differences of sessions are logged, or are none any more."""
+    ids = [(session_id,) for session_id in session_ids]
+    if ids:
+        removed = db.executemany("DELETE FROM pending WHERE session_id = ?", ids)
+        _count_waiting(db, -removed.rowcount)
+
+
+def _count_waiting(db: sqlite3.Connection, more: int) -> None:
+    if more:
+        _set_meta(db, "waiting", max(0, _meta(db, "waiting") + more))
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def changes_after(
+    db: sqlite3.Connection, number: int, limit: int, own: str
+) -> list[SessionChange] | None:
+    """Return at most ``limit`` changes after one, in order; None: the log does not know it.
+
+    Only a number that this log gave is known. What was given by an index that is lost, or that a
+    power cut took back, never passes for another change.
+    """
+    if not 0 <= number <= _LARGEST:
+        return None
+    cut = _meta(db, "cut")
+    query = "SELECT seq FROM changes WHERE number = ?"
+    after = db.execute(query, [number]).fetchone()
+    if (after is None and number != cut) or not is_complete(db):
+        return None
+    # By the table itself, not by its index of numbers, where a flipped key would hide a change.
+    rows = db.execute(
+        "SELECT number, session_id, kind, origin, seen_at, details, seal FROM changes"
+        " WHERE seq > ? ORDER BY seq LIMIT ?",
+        [after[0] if after else -1, limit],
+    ).fetchall()
+    before = [number, *(row[0] for row in rows)]
+    if len(rows) < limit:
+        _refuse_other_end(db, before[-1])
+    return [_change(previous, row, own) for previous, row in zip(before, rows, strict=False)]
+
+
+_Columns: TypeAlias = tuple[int, str, ChangeKind, str | None, int, str, int]
+
+
+def _change(previous: int, found: _Columns, own: str) -> SessionChange:
+    *parts, seal = found
+    if seal != seal_of(previous, *parts):
+        raise sqlite3.DatabaseError(f"the change {found[0]} is garbled, or those before it")
+    number, session_id, kind, made_by, seen_at, details, _ = found
+    told = _loads.__wrapped__(details)  # handed out: none that others share
+    unreadable = told.get("unreadable")
+    return SessionChange(
+        number=number,
+        session_id=session_id,
+        kind=kind,
+        origin=_origin(made_by, own),
+        seen_at=_EPOCH + timedelta(microseconds=seen_at),
+        changed={name: (was, now) for name, (was, now) in told.get("changed", {}).items()},
+        unreadable=None if unreadable is None else Unreadable.model_validate(unreadable),
+    )
+
+
+def _origin(made_by: str | None, own: str) -> ChangeOrigin:
+    if made_by is None:
+        return "external"
+    return "this store" if made_by == own else "another store"
+
+
+def _dumps(value: dict[str, object]) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates, which are escaped
+        return json.dumps(value, separators=(",", ":"))
+
+
+@lru_cache(maxsize=64)  # what a session goes to is what it comes from the next time
+def _loads(text: str) -> Mapping[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:  # lone surrogates and long numbers, which only this one reads
+        found = json.loads(text)
+    if not isinstance(found, dict):
+        raise sqlite3.DatabaseError("a summary is garbled")
+    return found
+
+
+def seal_of(*parts: object) -> int:
+    """Return the checksum of a row, by which a garbled page is told; no part is a bool."""
+    return crc32("\0".join(map(str, parts)).encode())

@@ -1,0 +1,304 @@
+"""FullText: the words of messages, titles and metadata.
+
+A row of ``texts`` for each message that has words, sealed like those of the sessions, and one
+with position -1 for the session itself; ``words`` is an FTS5 table of trigrams without content of
+its own, ``indexed`` says which version of each session's file the rows were made from.
+
+A flipped bit in the trigrams would hide a hit, and nothing in SQLite tells: so whoever put texts
+in seals the whole of them when it is done, and whoever opens the database looks at the seal.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
+from zlib import crc32
+
+from localsessions._local.index.database import Database
+from localsessions._local.index.words import Query, fold
+
+__all__ = ["SESSION_ITSELF", "FullText", "Text", "TextHit"]
+
+T = TypeVar("T")
+
+_SCHEMA_VERSION = 2
+_SCHEMA = """
+CREATE TABLE indexed (session_id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE texts (
+  id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, position INTEGER NOT NULL,
+  role BLOB, body BLOB NOT NULL, seal INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX by_place ON texts (session_id, position);
+CREATE TABLE sealed (checksum INTEGER);
+INSERT INTO sealed VALUES (NULL);
+CREATE VIRTUAL TABLE words USING fts5 (body, content = '', tokenize = 'trigram')
+"""
+SESSION_ITSELF = -1
+# A hit in the title or the metadata says more about a session than one in a message.
+_OWN_WEIGHT = 2.0
+CHECKED_BYTES = 1 << 26
+"""Up to this size the words are looked at whenever they are opened: 0.1 s at most."""
+
+# What FTS5 keeps of ``words``, https://www.sqlite.org/fts5.html, section 9.
+_BLOCKS = (
+    "SELECT id, block FROM words_data",
+    "SELECT segid, term, pgno FROM words_idx",
+    "SELECT id, sz FROM words_docsize",
+    "SELECT k, v FROM words_config",
+)
+
+
+class Text(NamedTuple):
+    """What one message says; ``role`` is None for title and metadata."""
+
+    role: str | None
+    body: str
+
+
+class TextHit(NamedTuple):
+    """The best place of one session; ``position`` is None for title and metadata."""
+
+    session_id: str
+    position: int | None
+    text: Text
+    score: float
+
+
+class FullText:
+    """The searchable texts of one store.
+
+    Args:
+        path: The database; None keeps it in memory.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._database = Database(path, _SCHEMA, _SCHEMA_VERSION)
+        self._is_changed = False
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever texts were lost."""
+        return self._database.generation
+
+    def close(self) -> None:
+        """Seal what was put in and close the database."""
+        if self._is_changed and self.size_bytes() <= CHECKED_BYTES:
+            self._is_changed = False
+            self._database.write_last(_seal_whole)
+        self._database.close()
+
+    def _unseal(self, db: sqlite3.Connection) -> None:
+        db.execute("UPDATE sealed SET checksum = NULL WHERE checksum IS NOT NULL")
+        self._is_changed = True
+
+    def outlast(self, ask: Callable[[], tuple[int | None, T]]) -> T:
+        """Return the answer to a question, asked again while it is lost, see ``Database``."""
+        return self._database.outlast(ask)
+
+    def size_bytes(self) -> int:
+        """Return what the texts take on the disk."""
+        return self._database.size_bytes()
+
+    def digests(self) -> dict[str, bytes]:
+        """Return, by session id, the hash of the file that its texts were made from.
+
+        Up to ``CHECKED_BYTES`` the words are checked on the way: 1.5 ms a megabyte.
+        """
+        is_small = self.size_bytes() <= CHECKED_BYTES
+
+        def read(db: sqlite3.Connection) -> dict[str, bytes]:
+            if is_small:
+                _refuse_garbled(db)
+            return dict(db.execute("SELECT session_id, digest FROM indexed").fetchall())
+
+        return self._database.read(read)
+
+    def digest(self, session_id: str) -> bytes | None:
+        """Return the hash of the file that a session's texts were made from."""
+        query = "SELECT digest FROM indexed WHERE session_id = ?"
+
+        def read(db: sqlite3.Connection) -> bytes | None:
+            found = db.execute(query, [session_id]).fetchone()
+            return None if found is None else _blob(found[0])
+
+        return self._database.read(read)
+
+    def put(
+        self,
+        session_id: str,
+        digest: bytes,
+        texts: Mapping[int, Text],
+        is_current: Callable[[], bool],
+    ) -> bool:
+        """Replace a session's texts; those that stayed the same are not indexed again.
+
+        Args:
+            session_id: Whose texts they are.
+            digest: Hash of the file that they were read from.
+            texts: What its messages say, by position.
+            is_current: Asked inside the transaction: whether the file still is what was read.
+
+        Returns:
+            False when it was not; then nothing was replaced.
+        """
+
+        def write(db: sqlite3.Connection) -> bool:
+            if not is_current():
+                return False
+            self._unseal(db)
+            former = {position: (text, row) for row, position, text in _stored(db, session_id)}
+            stale = {p for p, (text, _) in former.items() if texts.get(p) != text}
+            _remove(db, ((former[p][1], former[p][0].body) for p in stale))
+            for position in sorted(texts.keys() - (former.keys() - stale)):
+                _add(db, session_id, position, texts[position])
+            db.execute("INSERT OR REPLACE INTO indexed VALUES (?, ?)", [session_id, digest])
+            return True
+
+        return self._database.write(write)
+
+    def remove(self, session_id: str, is_gone: Callable[[], bool]) -> bool:
+        """Forget a session's texts if its file, asked inside the transaction, is gone."""
+
+        def write(db: sqlite3.Connection) -> bool:
+            if not is_gone():
+                return False
+            self._unseal(db)
+            found = _stored(db, session_id)
+            _remove(db, ((row, text.body) for row, _, text in found))
+            db.execute("DELETE FROM indexed WHERE session_id = ?", [session_id])
+            return True
+
+        return self._database.write(write)
+
+    def search(self, query: Query) -> Iterator[TextHit | None]:
+        """Yield the best hit of each session, the best session first.
+
+        None stands for one whose texts another process replaced meanwhile: ask again.
+        """
+        ranked = (
+            "WITH hits AS MATERIALIZED ("
+            " SELECT rowid AS id, bm25(words) AS score FROM words WHERE words MATCH ?) "
+            "SELECT texts.session_id, texts.id, "
+            " min(hits.score * CASE WHEN texts.position < 0 THEN ? ELSE 1.0 END) AS best "
+            "FROM hits LEFT JOIN texts ON texts.id = hits.id "
+            "GROUP BY texts.session_id ORDER BY best, texts.session_id"
+        )
+        values = [query.match, _OWN_WEIGHT]
+
+        def read(db: sqlite3.Connection) -> list[tuple[str, int, float]]:
+            found = db.execute(ranked, values).fetchall()
+            if any(session_id is None for session_id, _, _ in found):
+                raise sqlite3.DatabaseError("there are words of a text that is not there")
+            return found
+
+        for session_id, row, score in self._database.read(read):
+            found = self._body(session_id, row)
+            if found is None:
+                yield None
+            # Looked at again, so that a garbled index cannot invent a hit.
+            elif query.occurs_in(found[1].body):
+                position = None if found[0] == SESSION_ITSELF else found[0]
+                yield TextHit(session_id, position, found[1], -score)
+
+    def clear(self) -> None:
+        """Forget everything, so that it is read anew from the files."""
+
+        def write(db: sqlite3.Connection) -> None:
+            self._unseal(db)
+            for table in ("indexed", "texts"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608
+            db.execute("INSERT INTO words (words) VALUES ('delete-all')")
+            self._database.renew(db)
+
+        self._database.write(write)
+
+    def _body(self, session_id: str, row: int) -> tuple[int, Text] | None:
+        query = "SELECT position, role, body, seal FROM texts WHERE id = ? AND session_id = ?"
+
+        def read(db: sqlite3.Connection) -> tuple[int, Text] | None:
+            found = db.execute(query, [row, session_id]).fetchone()
+            if found is None:
+                return None
+            position, role, body, seal = found
+            return position, _sealed(session_id, position, role, body, seal)
+
+        return self._database.read(read)
+
+
+def _stored(db: sqlite3.Connection, session_id: str) -> list[tuple[int, int, Text]]:
+    """Return (row, position, text) of all texts of a session."""
+    query = "SELECT id, position, role, body, seal FROM texts WHERE session_id = ?"
+    return [
+        (row, position, _sealed(session_id, position, role, body, seal))
+        for row, position, role, body, seal in db.execute(query, [session_id]).fetchall()
+    ]
+
+
+def _refuse_garbled(db: sqlite3.Connection) -> None:
+    (verdict,) = db.execute("PRAGMA integrity_check (1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+    sealed = db.execute("SELECT checksum FROM sealed").fetchall()
+    if len(sealed) != 1 or (sealed[0][0] is not None and sealed[0][0] != _checksum(db)):
+        raise sqlite3.DatabaseError("the words are not those that were put in")
+
+
+def _seal_whole(db: sqlite3.Connection) -> None:
+    db.execute("UPDATE sealed SET checksum = ?", [_checksum(db)])
+
+
+def _checksum(db: sqlite3.Connection) -> int:
+    found = 0
+    for query in _BLOCKS:
+        for row in db.execute(query):
+            for value in row:
+                found = crc32(value if isinstance(value, bytes) else repr(value).encode(), found)
+    return found
+
+
+def _add(db: sqlite3.Connection, session_id: str, position: int, text: Text) -> None:
+    role = None if text.role is None else _bytes(text.role)
+    place = session_id, position, role, _bytes(text.body)
+    row = db.execute(
+        "INSERT INTO texts (session_id, position, role, body, seal) VALUES (?, ?, ?, ?, ?)",
+        [*place, _seal(*place)],
+    )
+    db.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", [row.lastrowid, _folded(text.body)])
+
+
+def _remove(db: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> None:
+    for row, body in rows:
+        # A table without content must be told what it once was given.
+        values = [row, _folded(body)]
+        db.execute("INSERT INTO words (words, rowid, body) VALUES ('delete', ?, ?)", values)
+        db.execute("DELETE FROM texts WHERE id = ?", [row])
+
+
+def _folded(text: str) -> str:
+    return fold(text).encode("utf-8", "replace").decode()
+
+
+# Blobs, because SQLite's texts cannot hold the lone surrogates that a message may.
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _sealed(session_id: str, position: int, role: object, body: object, seal: int) -> Text:
+    """Return a text that was not garbled."""
+    read = None if role is None else _blob(role), _blob(body)
+    if seal != _seal(session_id, position, *read):
+        raise sqlite3.DatabaseError(f"the text {position} of {session_id!r} is garbled")
+    role_text, body_text = (part and part.decode("utf-8", "surrogatepass") for part in read)
+    return Text(role_text or None, body_text or "")
+
+
+def _blob(value: object) -> bytes:
+    # A flipped bit makes a text of a blob, or a number.
+    if not isinstance(value, bytes):
+        raise sqlite3.DatabaseError("a blob of the index is garbled")
+    return value
+
+
+def _seal(session_id: str, position: int, role: bytes | None, body: bytes) -> int:
+    return crc32(repr((session_id, position, role)).encode(), crc32(body))

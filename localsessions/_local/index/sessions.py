@@ -1,0 +1,402 @@
+"""SessionIndex: a row for each session, with filters, orders, pages and the log of changes.
+
+What is asked of the index and put into it; how a row is packed is the matter of ``row``, how the
+rows change together with the log that of ``table``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from operator import attrgetter, gt, lt
+from typing import NamedTuple, TypeVar
+from zlib import crc32
+
+from localsessions._local.index import changelog, table
+from localsessions._local.index.changelog import Log
+from localsessions._local.index.cursor import Cursor
+from localsessions._local.index.database import Database
+from localsessions._local.index.row import (
+    IndexRow,
+    comparable,
+    is_proven,
+    listed,
+    microseconds,
+    unpacked,
+)
+from localsessions._local.index.table import MANY, WrittenRow
+from localsessions._local.index.words import fold
+from localsessions._local.version import Fingerprint, Spare
+from localsessions.models import Order, SessionChange, SessionSummary
+
+__all__ = ["UNSETTLED", "Filter", "SessionIndex", "listing_of"]
+
+T = TypeVar("T")
+
+_SCHEMA_VERSION = 4
+_SCHEMA = f"{table.SCHEMA.rstrip()};{changelog.SCHEMA}"
+UNSETTLED = "?"
+_FINGERPRINTS = (
+    f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
+    " FROM sessions NOT INDEXED"
+)
+
+
+class Filter(NamedTuple):
+    """Which sessions a listing is about; None does not restrict. Times are of last activity."""
+
+    user_id: str | None = None
+    agent_id: str | None = None
+    status: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def sql(self) -> tuple[list[str], list[object]]:
+        """Return the conditions and their values."""
+        pairs: list[tuple[str, object]] = [
+            ("user_id = ?", comparable(self.user_id)),
+            ("agent_id = ?", comparable(self.agent_id)),
+            ("status = ?", comparable(self.status)),
+            ("last_activity >= ?", microseconds(self.since)),
+            ("last_activity < ?", microseconds(self.until)),
+        ]
+        used = [(condition, value) for condition, value in pairs if value is not None]
+        return [condition for condition, _ in used], [value for _, value in used]
+
+    def matches(self, summary: SessionSummary) -> bool:
+        """Tell whether a session is one of these."""
+        return (
+            self.user_id in (None, summary.user_id)
+            and self.agent_id in (None, summary.agent_id)
+            and self.status in (None, summary.status)
+            and (self.since is None or summary.last_activity >= self.since)
+            and (self.until is None or summary.last_activity < self.until)
+        )
+
+
+class SessionIndex:
+    """The rows of one store.
+
+    Args:
+        path: The database; None keeps it in memory.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._database = Database(path, _SCHEMA, _SCHEMA_VERSION)
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever rows were lost; whoever put them in must look at the files again."""
+        return self._database.generation
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def outlast(self, ask: Callable[[], tuple[int | None, T]]) -> T:
+        """Return the answer to a question, asked again while it is lost, see ``Database``."""
+        return self._database.outlast(ask)
+
+    def size_bytes(self) -> int:
+        """Return what the index takes on the disk."""
+        return self._database.size_bytes()
+
+    def page(self, which: Filter, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
+        """Return at most ``limit`` rows in order, those behind ``after`` if given; no tails."""
+        column, direction, sign = (
+            order.lstrip("-"),
+            "DESC" if order[0] == "-" else "ASC",
+            "<" if order[0] == "-" else ">",
+        )
+        conditions, values = which.sql()
+        if after is not None:
+            conditions.append(f"({column}, session_id) {sign} (?, ?)")
+            values += [after.value, after.session_id]
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        query = (
+            f"{table.SELECT} {where} "  # no name comes from outside
+            f"ORDER BY {column} {direction}, session_id {direction} LIMIT ?"
+        )
+        key_of, follows = attrgetter(column), lt if direction == "DESC" else gt
+
+        def read(db: sqlite3.Connection) -> list[IndexRow]:
+            rows = [listed(found) for found in db.execute(query, [*values, limit])]
+            keys = [(key_of(row.summary), row.summary.session_id) for row in rows]
+            is_whole = not conditions or all(which.matches(row.summary) for row in rows)
+            if not is_whole or not all(map(follows, keys[1:], keys)):
+                raise sqlite3.DatabaseError(f"the index of {column} does not agree with its table")
+            return rows
+
+        return self._read(read)
+
+    def cursor(self, row: SessionSummary, which: Filter, order: Order) -> str:
+        """Return the cursor that asks for what follows a row."""
+        value = getattr(row, order.lstrip("-"))
+        number = microseconds(value) if isinstance(value, datetime) else int(value)
+        return Cursor(listing_of(which, order), number or 0, row.session_id).encode()
+
+    def count(self, which: Filter) -> int:
+        """Return how many sessions there are."""
+        conditions, values = which.sql()
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        query = f"SELECT count(*) FROM sessions {where}"  # noqa: S608
+        return self._read(lambda db: int(db.execute(query, values).fetchone()[0]))
+
+    def count_live(self, which: Filter, now: datetime) -> int:
+        """Return how many of them are neither expired nor archived nor unreadable.
+
+        Few sessions are dead: counting all and those is done in the indexes, and opens few rows.
+        """
+        conditions, values = which.sql()
+        dead = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"
+        all_of_them = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        query = (
+            f"SELECT (SELECT count(*) FROM sessions {all_of_them}) - "  # noqa: S608
+            f"(SELECT count(*) FROM sessions WHERE {' AND '.join([dead, *conditions])})"
+        )
+        bound = [*values, microseconds(now), *values]
+        return self._read(lambda db: int(db.execute(query, bound).fetchone()[0]))
+
+    def get(self, session_id: str) -> IndexRow | None:
+        """Return one row."""
+
+        def read(db: sqlite3.Connection) -> IndexRow | None:
+            found = table.found(db, session_id)
+            return None if found is None else unpacked(found)
+
+        return self._read(read)
+
+    def is_proven(self, session_id: str, fingerprint: Fingerprint) -> bool:
+        """Tell whether the file of a fingerprint is known to need no proof, see ``Tail``."""
+
+        def read(db: sqlite3.Connection) -> bool:
+            found = table.found(db, session_id)
+            return found is not None and is_proven(found, fingerprint)
+
+        return self._read(read)
+
+    def spares(self, session_ids: Sequence[str]) -> list[Spare]:
+        """Return the spares of some sessions, as far as their rows name one."""
+        return self._read(lambda db: table.spares(db, session_ids))
+
+    def ids_folded_like(self, folded: Sequence[str]) -> list[str]:
+        """Return the ids that macOS or Windows would give the file of one of these."""
+        marks = ", ".join("?" * len(folded))
+        query = f"SELECT session_id FROM sessions WHERE folded IN ({marks})"  # noqa: S608
+        return self._read(lambda db: _ids(db, query, folded))
+
+    def ids_like(self, prefix: str, limit: int) -> list[str]:
+        """Return ids that begin with a text."""
+        query = "SELECT session_id FROM sessions WHERE session_id >= ? AND session_id < ? LIMIT ?"
+        values = [prefix, prefix + "\U0010ffff", limit]
+        return self._read(lambda db: _ids(db, query, values))
+
+    def ids_titled(self, title: str, limit: int) -> list[str]:
+        """Return the ids of sessions with a title of the same words; case does not matter."""
+        query = "SELECT session_id FROM sessions WHERE title = ? ORDER BY session_id LIMIT ?"
+        values = [fold(title), limit]
+        if not fold(title).strip():
+            return []  # it would be the title of all that have none
+        return self._read(lambda db: _ids(db, query, values))
+
+    def expired(self, now: datetime) -> list[str]:
+        """Return the sessions whose time to live has passed."""
+        query = "SELECT session_id FROM sessions WHERE expires_at <= ? ORDER BY expires_at"
+        return self._read(lambda db: _ids(db, query, [microseconds(now)]))
+
+    def totals(self) -> tuple[int, int, int, int]:
+        """Return the numbers of sessions, unreadable files, messages and bytes."""
+        query = (
+            "SELECT count(*), coalesce(sum(unreadable), 0), coalesce(sum(message_count), 0),"
+            " coalesce(sum(size_bytes), 0) FROM sessions"
+        )
+
+        def read(db: sqlite3.Connection) -> tuple[int, int, int, int]:
+            found: tuple[int, int, int, int] = db.execute(query).fetchone()
+            if not all(isinstance(one, int) for one in found):
+                raise sqlite3.DatabaseError("a number in the index is garbled")
+            return found
+
+        return self._read(read)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return the fingerprint of each row as text, by session id.
+
+        One that is not settled begins with ``UNSETTLED``: it is equal to no file's. The whole
+        database is checked on the way, unless nobody wrote to it since that was done last.
+        """
+
+        def read(db: sqlite3.Connection) -> dict[str, str]:
+            # Row by row against each secondary index: a flipped key would hide its row for ever.
+            self._database.refuse_damage(db)
+            found: dict[str, str] = dict(db.execute(_FINGERPRINTS))
+            (count,) = db.execute("SELECT count(*) FROM sessions").fetchone()
+            if len(found) != count:
+                raise sqlite3.DatabaseError("a session has two rows")
+            return found
+
+        return self._read(read)
+
+    def put(self, rows: Iterable[IndexRow], is_current: Callable[[IndexRow], bool]) -> int:
+        """Record rows of files that somebody changed, in one transaction; return how many were.
+
+        Each change waits to be settled, see ``changelog``.
+
+        Args:
+            rows: What was read of the files, at some time before.
+            is_current: Asked inside the transaction, for each row: whether the file still is
+                what was read. A row that was overtaken is left out; whoever overtook it records.
+        """
+
+        def write(db: sqlite3.Connection) -> int:
+            log, current = Log(db), [row for row in rows if is_current(row)]
+            known = current
+            if not log.is_complete and len(current) >= MANY:
+                known = table.insert_new(db, log, current)
+            changed = len(current) - len(known) + table.put(db, log, known)
+            log.close()
+            return changed
+
+        rows = list(rows)
+        return self._database.write(write) if rows else 0
+
+    @contextmanager
+    def filling(self, count: int) -> Iterator[None]:
+        """Put ``count`` rows in: where there are none yet, indexes are made when all are in."""
+        if count >= MANY:
+            self._database.write(table.drop_indexes)
+        yield
+        if not self._read(table.has_indexes):
+            self._database.write(table.make_indexes)
+
+    def record(
+        self,
+        row: IndexRow,
+        base: Fingerprint | None,
+        read_base: Callable[[], IndexRow | None],
+        origin: str,
+    ) -> None:
+        """Record what a store wrote, inside the session's lock, and log the change.
+
+        Args:
+            row: What was written.
+            base: The fingerprint of what it replaced; None where there was nothing.
+            read_base: Returns the row of what it replaced; asked only where nobody has logged
+                that version, which then is an external change.
+            origin: Of which store the change is.
+        """
+        self.record_many([WrittenRow(row, base, read_base)], origin)
+
+    def record_many(self, written: Sequence[WrittenRow], origin: str) -> None:
+        """Record what a store wrote, inside the sessions' locks, in one transaction; see above."""
+        self._database.write(lambda db: table.record(db, written, origin))
+
+    def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
+        """Forget sessions whose files, asked inside the transaction, somebody removed."""
+        gone = list(session_ids)
+        if gone:
+            self._database.write(lambda db: table.forget(db, [*filter(is_gone, gone)]))
+
+    def record_removal(self, session_id: str, is_gone: Callable[[str], bool], origin: str) -> None:
+        """Forget a session that a store removed, inside its lock, and log the change."""
+        self.record_removals([session_id], is_gone, origin)
+
+    def record_removals(
+        self, session_ids: Sequence[str], is_gone: Callable[[str], bool], origin: str
+    ) -> None:
+        """Forget sessions that a store removed, in one transaction; see above."""
+        self._database.write(
+            lambda db: table.record_removals(db, [*filter(is_gone, session_ids)], origin)
+        )
+
+    # -- changes -----------------------------------------------------------------------------
+
+    def begin_log(self, generation: int) -> None:
+        """Log from now on, if the rows that this generation holds are what the folder holds."""
+
+        def write(db: sqlite3.Connection) -> None:
+            if self._database.generation == generation:
+                changelog.begin(db)
+
+        if not self._read(changelog.is_complete):
+            self._database.write(write)
+
+    def pending(self) -> dict[str, tuple[int, bool]]:
+        """Return what waits to be logged: the number of its row, and whether it is readable."""
+
+        def read(db: sqlite3.Connection) -> dict[str, tuple[int, bool]]:
+            return {one: table.place(db, one) for one in changelog.pending(db)}
+
+        return self._read(read)
+
+    def waiting(self, session_ids: Sequence[str]) -> dict[str, int]:
+        """Return which of some sessions wait to be logged, with the numbers of their rows."""
+        return self._read(lambda db: table.waiting(db, session_ids))
+
+    def settle(self, places: Mapping[str, int]) -> None:
+        """Log what waits as external changes, where the session's row is still of that number."""
+        if places:
+            self._database.write(lambda db: table.settle(db, places))
+
+    def first_change(self) -> int:
+        """Return the number at which the log begins; of what went before, nothing is known."""
+        return self._read(changelog.first_number)
+
+    def last_change(self) -> int:
+        """Return the number of the last change, or the one at which the log begins."""
+        return self._read(changelog.last_number)
+
+    def changes(self, since: int, limit: int, own: str) -> list[SessionChange] | None:
+        """Return at most ``limit`` changes after one, in order; None: the log does not know it.
+
+        Args:
+            since: The number of that change.
+            limit: How many at most.
+            own: The origin that is called "this store".
+        """
+        return self._read(lambda db: changelog.changes_after(db, since, limit, own))
+
+    def changed_since(self, change: int) -> list[tuple[int, str, bytes | None]]:
+        """Return (change, session id, digest) of what changed later; digest None: it is gone."""
+        query = (
+            "SELECT change, session_id, digest FROM sessions WHERE change > ?1 UNION ALL "
+            "SELECT change, session_id, NULL FROM gone WHERE change > ?1 ORDER BY change"
+        )
+
+        def read(db: sqlite3.Connection) -> list[tuple[int, str, bytes | None]]:
+            found = db.execute(query, [change]).fetchall()
+            if not all(isinstance(one[0], int) and isinstance(one[1], str) for one in found):
+                raise sqlite3.DatabaseError("a number in the index is garbled")
+            return found
+
+        return self._read(read)
+
+    def epoch(self) -> str:
+        """Return the name of this making of the index; change numbers belong to it."""
+        return self._read(lambda _: str(self._database.identity))
+
+    def clear(self) -> None:
+        """Forget everything, so that it is read anew from the files."""
+
+        def write(db: sqlite3.Connection) -> None:
+            table.forget_all(db)
+            self._database.renew(db)
+
+        self._database.write(write)
+
+    def _read(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        return self._database.read(act)
+
+
+def listing_of(which: Filter, order: Order) -> str:
+    """Return a short name of an order and filters, which a cursor must agree with."""
+    return f"{crc32(repr((order, *which.sql())).encode('utf-8', 'surrogatepass')):08x}"
+
+
+def _ids(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[str]:
+    ids = [found for (found,) in db.execute(query, values)]
+    if not all(isinstance(one, str) for one in ids):
+        raise sqlite3.DatabaseError(table.GARBLED_ID)
+    return ids

@@ -1,0 +1,100 @@
+"""The session that can be made of a broken file, and the id that it gets. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from localsessions import _codec
+from localsessions._codec.salvage import salvage
+from localsessions._local.files import SessionFolder, is_session_id
+from localsessions._local.version import Fingerprint
+from localsessions.errors import SessionNotFoundError, UnreadableSessionError
+from localsessions.models import FORMAT, Session
+
+__all__ = ["Recovery", "recovery_of"]
+
+# What a new session has of its own.
+_OWN = frozenset({"session_id", "updated_at", "revision"})
+
+
+class Recovery(NamedTuple):
+    """What is left of a torn session, under its new id; ``is_done``: it is stored so already."""
+
+    session: Session
+    is_done: bool
+
+
+def recovery_of(folder: SessionFolder, session_id: str) -> Recovery | None:
+    """Return what can be recovered of an unreadable file; None when nothing can.
+
+    That is what is whole in it or, where that is less, the last good version that is kept. It is
+    done where a session that was recovered earlier begins with the same messages: whoever
+    went on with that one does not get another.
+    """
+    # What has no times of its own gets those of the file.
+    fingerprint = folder.fingerprint(session_id)
+    if fingerprint is None:
+        return None
+    versions = (_whole_part(folder, session_id), folder.kept.read(session_id))
+    found = [one for data in versions if (one := _decoded(data, session_id, fingerprint))]
+    if not found:
+        return None
+    session, data = max(found, key=lambda one: len(one[0].messages))
+    document = _object(data)
+    for new_id in _new_ids(session_id):
+        if folder.fingerprint(new_id) is None or _holds(_document(folder, new_id), document):
+            session.session_id = new_id
+            return Recovery(session, folder.fingerprint(new_id) is not None)
+    return None
+
+
+def _whole_part(folder: SessionFolder, session_id: str) -> bytes | None:
+    try:
+        return salvage(folder.read(session_id).data)
+    except (SessionNotFoundError, UnreadableSessionError):
+        return None
+
+
+def _decoded(
+    data: bytes | None, session_id: str, fingerprint: Fingerprint
+) -> tuple[Session, bytes] | None:
+    if data is None:
+        return None
+    try:
+        session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint)
+    except UnreadableSessionError:
+        return None
+    return (session, data) if session.format == FORMAT else None
+
+
+def _new_ids(session_id: str) -> Iterator[str]:
+    """Yield ids for what is recovered, until one is longer than an id can be."""
+    for number in count(1):
+        new_id = f"{session_id}-recovered" + (f"-{number}" if number > 1 else "")
+        if not is_session_id(new_id):
+            return
+        yield new_id
+
+
+def _document(folder: SessionFolder, session_id: str) -> Mapping[str, JsonValue]:
+    try:
+        return _object(folder.read(session_id).data)
+    except (SessionNotFoundError, UnreadableSessionError, json.JSONDecodeError):
+        return {}  # whatever has that name, it holds nothing of the session
+
+
+def _object(data: bytes) -> Mapping[str, JsonValue]:
+    document = _codec.parse_json(data)
+    return document if isinstance(document, dict) else {}
+
+
+def _holds(document: Mapping[str, JsonValue], recovered: Mapping[str, JsonValue]) -> bool:
+    messages, wanted = document.get("messages"), recovered.get("messages")
+    if isinstance(messages, list) and isinstance(wanted, list) and wanted:
+        return messages[: len(wanted)] == wanted
+    return all(document.get(name) == recovered[name] for name in recovered.keys() - _OWN)

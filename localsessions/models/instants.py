@@ -1,0 +1,59 @@
+"""Instants: aware datetimes in UTC, as ISO 8601 texts in files and in memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, TypeAlias
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+from localsessions.models.wrong_type import wrong_type
+
+__all__ = ["Instant", "format_instant", "parse_instant", "utc_now"]
+
+
+def utc_now() -> datetime:
+    """Return the present instant, aware, in UTC, cut to the milliseconds that files carry."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def format_instant(instant: datetime) -> str:
+    """Return ISO 8601 in UTC with ``Z``: milliseconds, or microseconds where they would be lost."""
+    precision = "microseconds" if instant.microsecond % 1000 else "milliseconds"
+    return instant.astimezone(UTC).isoformat(timespec=precision).removesuffix("+00:00") + "Z"
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the instant, in UTC, that an ISO 8601 text names; without offset it means UTC.
+
+    Raises:
+        ValueError: The text is no ISO 8601 date and time, or in UTC its year is not 1 to 9999.
+    """
+    instant = datetime.fromisoformat(text)
+    return _in_utc(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"in UTC, {instant.isoformat()} is not of the years 1 to 9999") from None
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, str):
+        return parse_instant(value)
+    if not isinstance(value, datetime):
+        raise wrong_type("must be an ISO 8601 text or an aware datetime")
+    if value.tzinfo is None:
+        raise wrong_type("must be an aware datetime, as in datetime.now(UTC)")
+    return _in_utc(value)
+
+
+Instant: TypeAlias = Annotated[
+    datetime,
+    PlainValidator(_instant),
+    PlainSerializer(format_instant, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]

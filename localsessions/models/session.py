@@ -1,0 +1,269 @@
+"""Session: one session in memory, and what may stand in its fields.
+
+Messages and runs stay plain JSON objects, so that what others put there stays as and where they
+put it, and loading costs no more than parsing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Collection
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, PrivateAttr
+
+from localsessions._local.version import Base
+from localsessions.models import history as histories
+from localsessions.models.history import Message, Turn
+from localsessions.models.instants import Instant, utc_now
+from localsessions.models.text import made_title_of, preview_of
+from localsessions.models.wrong_type import wrong_type
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
+
+__all__ = ["FORMAT", "Session", "made_id"]
+
+FORMAT = "localsessions/1"
+
+
+def made_id(prefix: str) -> str:
+    """Return a new id that sorts by the millisecond of its making."""
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+
+
+class _Shape:
+    """What the JSON Schema says of a field's values, which are checked without making models.
+
+    The shapes are imported when somebody asks for the schema: most programs never do.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        from pydantic import TypeAdapter
+
+        from localsessions.models import schema
+
+        return handler(TypeAdapter(getattr(schema, self._name)).core_schema)
+
+
+def _objects_with(key: str) -> PlainValidator:
+    """Check a list of JSON objects that each carry a text under ``key``, without copying it."""
+    read = itemgetter(key)
+
+    def check(value: object) -> list[dict[str, JsonValue]]:
+        if not isinstance(value, list):
+            raise wrong_type("must be a list of objects")
+        with contextlib.suppress(KeyError):  # all of them at once, in C; then one by one
+            if set(map(type, value)) == {dict} and set(map(type, map(read, value))) == {str}:
+                return value
+        for position, item in enumerate(value):
+            if not isinstance(item, dict):
+                raise wrong_type("must be an object", position)
+            if not isinstance(item.get(key), str):
+                raise wrong_type("must be a text", position, key)
+        return value
+
+    return PlainValidator(check)
+
+
+def _agent_context(value: object) -> dict[str, JsonValue]:
+    context = _object(value)
+    if not isinstance(context.get("current_agent"), str | None):
+        raise wrong_type("must be a text", "current_agent")
+    switches = context.get("switches", [])
+    if not isinstance(switches, list) or not all(isinstance(item, dict) for item in switches):
+        raise wrong_type("must be a list of objects", "switches")
+    return context
+
+
+def _object(value: object) -> dict[str, JsonValue]:
+    if not isinstance(value, dict):
+        raise wrong_type("must be an object")
+    return value
+
+
+def _seconds(value: object) -> int | float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise wrong_type("must be a number of seconds")
+    return value
+
+
+JSONObject: TypeAlias = Annotated[
+    dict[str, JsonValue], PlainValidator(_object, json_schema_input_type=dict[str, Any])
+]
+
+
+def _as_files_are(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema say what is read: any object; its name says the id, others' fields stay.
+
+    The model itself is stricter, against misspelt names in calls.
+    """
+    schema["additionalProperties"] = True
+    del schema["required"]
+
+
+class Session(BaseModel):
+    """One session: a copy of its file, to be read, changed and handed back to ``save``.
+
+    Nothing is stored until a verb of the store says so. Fields that this version does not know
+    are kept in ``extra``, and in their place in the file.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=True,
+        title="Session",
+        defer_build=True,
+        json_schema_extra=_as_files_are,
+    )
+
+    format: str = Field(FORMAT, pattern=r"^localsessions/(0|[1-9][0-9]*)$")
+    session_id: str
+    title: str | None = None
+    user_id: str | None = None
+    agent_id: str | None = None
+    forked_from: JSONObject = Field(default_factory=dict)
+    created_at: Instant = Field(default_factory=utc_now)
+    messages: Annotated[list[Message], _objects_with("role"), _Shape("Messages")] = Field(
+        default_factory=list
+    )
+    runs: Annotated[list[dict[str, JsonValue]], _objects_with("run_id"), _Shape("Runs")] = Field(
+        default_factory=list
+    )
+    agent_context: Annotated[
+        dict[str, JsonValue],
+        PlainValidator(_agent_context),
+        _Shape("AgentContextFields"),
+    ] = Field(default_factory=dict)
+    modules: JSONObject = Field(default_factory=dict)
+    state: JSONObject = Field(default_factory=dict)
+    metadata: JSONObject = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list)
+    pinned: bool = Field(default=False, strict=True)
+    status: str = "active"
+    ttl: Annotated[
+        int | float | None, PlainValidator(_seconds, json_schema_input_type=int | float | None)
+    ] = None
+    expires_at: Instant | None = None
+    last_activity: Instant = Field(default_factory=utc_now)
+    updated_at: Instant = Field(default_factory=utc_now)
+    revision: int = Field(default=0, ge=0, strict=True)
+
+    _extra: dict[str, JsonValue] = PrivateAttr(default_factory=dict)
+    _stands_on: Base | None = PrivateAttr(default=None)
+
+    @property
+    def extra(self) -> dict[str, JsonValue]:
+        """Top-level fields of the file that this version does not know."""
+        # Not as an attribute: as such each would take pydantic 1.5 microseconds, here and below.
+        extra: dict[str, JsonValue] = (self.__pydantic_private__ or {})["_extra"]
+        return extra
+
+    @property
+    def _base(self) -> Base | None:
+        base: Base | None = (self.__pydantic_private__ or {})["_stands_on"]
+        return base
+
+    @_base.setter
+    def _base(self, base: Base | None) -> None:
+        self._stands_on = base
+
+    @property
+    def current_agent(self) -> str | None:
+        """The agent that is active now; None before the first switch."""
+        agent = self.agent_context.get("current_agent")
+        return agent if isinstance(agent, str) else None
+
+    @property
+    def made_title(self) -> str:
+        """A title made of the first words that a user said; empty when nobody said any."""
+        return made_title_of(self.messages)
+
+    @property
+    def preview(self) -> str:
+        """The beginning of the last message that has a text."""
+        return preview_of(self.messages)
+
+    def turns(self) -> list[Turn]:
+        """Return the session as turns, in the order of their first messages; nothing is copied.
+
+        Messages with one ``run_id`` are one turn. Messages without, written by hand or by a
+        program that knows no runs, are turns too: each user message begins one.
+        """
+        return histories.turns(self.messages, self.runs)
+
+    def history(
+        self,
+        last_runs: int | None = histories.DEFAULT_RUNS,
+        last_messages: int | None = None,
+        *,
+        skip_roles: Collection[str] = (),
+        skip_statuses: Collection[str] = histories.SKIPPED_STATUSES,
+    ) -> list[Message]:
+        """Return what was said lately, as a model is to be reminded of it; the session stays.
+
+        Left out are system messages, messages that are tagged ``from_history`` already, runs
+        with a ``parent_run_id`` (those of a team's members) and runs of the skipped statuses. A
+        tool result at the beginning, whose call is outside the window, is left out too: the
+        result may be shorter than the window, and no model is sent a result without its call.
+
+        Args:
+            last_runs: How many turns, counted from the last; see ``turns``. A turn that says
+                nothing uses up no place. None takes all. Left out it is 3 or, where
+                ``last_messages`` is given, all.
+            last_messages: How many messages at most, counted from the last, inside those turns.
+            skip_roles: Roles to leave out besides "system" and "developer".
+            skip_statuses: Statuses of runs to leave out, in any case. With
+                ``history(None, skip_roles={"tool"}, skip_statuses=())`` it is the chat as the
+                people in it saw it.
+
+        Returns:
+            Copies of the messages, with all their fields, each marked ``from_history``.
+
+        Raises:
+            ValueError: A number is negative.
+        """
+        return histories.history(
+            self.messages,
+            self.runs,
+            last_runs=last_runs,
+            last_messages=last_messages,
+            skip_roles=skip_roles,
+            skip_statuses=skip_statuses,
+        )
+
+    def context(
+        self,
+        user_input: JsonValue,
+        system_message: str | None = None,
+        *,
+        add_history_to_context: bool = False,
+        last_runs: int | None = histories.DEFAULT_RUNS,
+        last_messages: int | None = None,
+    ) -> list[Message]:
+        """Return the messages to send to a model; the session stays as it is.
+
+        The system message comes first and once, whatever is stored; then the history; then the
+        user's input, last.
+
+        Args:
+            user_input: A text, a list of content parts, or a whole message with its ``role``.
+            system_message: None and an empty text give no system message.
+            add_history_to_context: Put ``history`` between the two.
+            last_runs: As in ``history``.
+            last_messages: See there.
+
+        Raises:
+            ValueError: A number is negative, or an input that is an object has no ``role``.
+        """
+        past = self.history(last_runs, last_messages) if add_history_to_context else []
+        return histories.context(user_input, system_message, past)

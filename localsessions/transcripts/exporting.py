@@ -1,0 +1,54 @@
+"""A session as a file for somebody else: which kinds there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from localsessions._codec import encode
+from localsessions.transcripts.chat_completions import chat_completions_line
+from localsessions.transcripts.markdown import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from localsessions.models import Session
+
+__all__ = ["EXPORT_SUFFIXES", "ExportKind", "export"]
+
+ExportKind: TypeAlias = Literal["json", "jsonl", "markdown"]
+
+EXPORT_SUFFIXES: Mapping[ExportKind, str] = {
+    "json": ".json",
+    "jsonl": ".jsonl",
+    "markdown": ".md",
+}
+"""What the name of a file of each kind ends with."""
+
+
+def export(session: Session, kind: ExportKind) -> bytes:
+    """Return a session as the content of a file, in UTF-8.
+
+    Args:
+        session: What to export; it stays as it is.
+        kind: ``json``, the session file itself, which loses nothing and can be imported again;
+            ``jsonl``, one line of chat completions; ``markdown``, for reading.
+
+    Raises:
+        ValueError: There is no such kind.
+        FormatVersionError: As JSON, when the session was read from a file of a newer format.
+        UnstorableValueError: As JSON, when the session holds what JSON cannot carry.
+    """
+    writers: Mapping[ExportKind, Callable[[Session], bytes]] = {
+        "json": encode,
+        "jsonl": chat_completions_line,
+        "markdown": _markdown_file,
+    }
+    if kind not in writers:
+        raise ValueError(
+            f"no export kind {kind!r}; choose one of {', '.join(get_args(ExportKind))}"
+        )
+    return writers[kind](session)
+
+
+def _markdown_file(session: Session) -> bytes:
+    return markdown(session).encode("utf-8", errors="replace")

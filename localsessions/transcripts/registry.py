@@ -1,0 +1,39 @@
+"""Every format that can be read, the one line that a new format adds, and how one is chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_JSON
+from localsessions.transcripts.programs.codex import CODEX_ROLLOUT
+from localsessions.transcripts.programs.gemini import GEMINI_CHAT, GEMINI_JSONL
+from localsessions.transcripts.programs.mini_swe_agent import MINI_SWE_AGENT_TRAJ
+from localsessions.transcripts.programs.openai import OPENAI_MESSAGES
+from localsessions.transcripts.programs.own import LOCALSESSIONS
+from localsessions.transcripts.programs.sharegpt import SHAREGPT
+from localsessions.transcripts.programs.swe_agent import SWE_AGENT_TRAJ
+
+if TYPE_CHECKING:
+    from localsessions.transcripts.source import Source
+    from localsessions.transcripts.transcript import Format
+
+__all__ = ["FORMATS", "recognise"]
+
+# The first that recognises a source reads it: what is more special stands before what is less.
+FORMATS: tuple[Format, ...] = (
+    LOCALSESSIONS,
+    CLAUDE_JSONL,
+    CLAUDE_WEB_JSON,
+    CODEX_ROLLOUT,
+    GEMINI_CHAT,
+    GEMINI_JSONL,
+    SWE_AGENT_TRAJ,
+    MINI_SWE_AGENT_TRAJ,
+    SHAREGPT,
+    OPENAI_MESSAGES,
+)
+
+
+def recognise(source: Source) -> Format | None:
+    """Return the format of a source, told from its content alone; None when nobody knows it."""
+    return next((form for form in FORMATS if form.recognises(source)), None)

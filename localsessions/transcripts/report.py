@@ -1,0 +1,121 @@
+"""What an import says it did, file by file. Values only; nothing here reads or writes.
+
+Every file, session, line and record that was met is counted in exactly one place, so that what
+was left out can be seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localsessions.transcripts.source import BadLine
+
+__all__ = ["FileReport", "FormatTotals", "ImportReport", "RefusedSession"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedSession:
+    """A session of a source that the store would not take, and why."""
+
+    session_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What became of one file, or of one folder entry that is none.
+
+    Attributes:
+        path: As it was given, or as it was found in a folder that was given.
+        format: Name of the format; None when nobody knew it.
+        skipped: Why nothing was taken from the file; None when something was.
+        imported: Sessions that are new in the store; ``beside`` of them stand beside another
+            session of the same id, under an id of their own.
+        grown: Sessions whose new messages were appended.
+        unchanged: Sessions that the store has already, perhaps with more messages.
+        refused: Sessions that the store would not take.
+        empty: Sessions of the source without a message; they are not stored.
+        messages: Messages read from the file, whatever the store had of them.
+        added: Messages written to the store.
+        bad_lines: Lines that were left out, each with the reason.
+        bookkeeping: How many records of which type are no messages.
+        session_ids: Under which ids the sessions stand in the store, in the order of the file.
+    """
+
+    path: str
+    format: str | None = None
+    skipped: str | None = None
+    imported: int = 0
+    beside: int = 0
+    grown: int = 0
+    unchanged: int = 0
+    refused: tuple[RefusedSession, ...] = ()
+    empty: int = 0
+    messages: int = 0
+    added: int = 0
+    bad_lines: tuple[BadLine, ...] = ()
+    bookkeeping: Mapping[str, int] = field(default_factory=dict)
+    session_ids: tuple[str, ...] = ()
+
+    @property
+    def sessions(self) -> int:
+        """Sessions that the store has now, whether they are new to it or not."""
+        return self.imported + self.grown + self.unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class FormatTotals:
+    """Sums over the files of one format."""
+
+    files: int = 0
+    sessions: int = 0
+    imported: int = 0
+    grown: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    empty: int = 0
+    messages: int = 0
+    added: int = 0
+    bad_lines: int = 0
+
+    def plus(self, file: FileReport) -> FormatTotals:
+        """Return the sums with one more file."""
+        counts: dict[str, int] = {"files": self.files + 1}
+        for name in (item.name for item in fields(self)[1:]):
+            value = getattr(file, name)
+            counts[name] = getattr(self, name) + (value if isinstance(value, int) else len(value))
+        return FormatTotals(**counts)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, in the order in which files were met."""
+
+    files: tuple[FileReport, ...] = ()
+
+    @property
+    def skipped(self) -> tuple[FileReport, ...]:
+        """The files that nothing was taken from, each with the reason."""
+        return tuple(file for file in self.files if file.skipped is not None)
+
+    @property
+    def totals(self) -> Mapping[str, FormatTotals]:
+        """The sums for each format that was met, in the order of their names."""
+        sums: dict[str, FormatTotals] = {}
+        for file in self.files:
+            if file.format is not None:
+                sums[file.format] = sums.get(file.format, FormatTotals()).plus(file)
+        return dict(sorted(sums.items()))
+
+    @property
+    def total(self) -> FormatTotals:
+        """The sums over all files that are transcripts."""
+        sums = FormatTotals()
+        for file in self.files:
+            if file.format is not None:
+                sums = sums.plus(file)
+        return sums

@@ -1,0 +1,135 @@
+"""A transcript file as JSON, before anybody knows its format.
+
+Nothing here knows a format or a session. A file is one JSON document, or JSON Lines: one value a
+line, of which some may be torn. The shape of the data::
+
+    Source
+      document   what the file holds when it is one JSON value, None otherwise
+      records    the objects of JSON Lines, each with its line; a document that is an object is
+                 a record, too, because JSON Lines of one line cannot be told from it
+      bad_lines  the lines that are no JSON object, each with the reason
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from localsessions._codec import MAX_FILE_BYTES, parse_json
+from localsessions.transcripts.foreign import Object, as_object
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+__all__ = ["BadLine", "Record", "Source", "parse_source", "read_source"]
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_CONFLICT = re.compile(rb"^<{7} ", re.MULTILINE)
+_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj"})
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line of JSON Lines that was left out; ``line`` counts from 1."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object of JSON Lines; ``line`` counts from 1."""
+
+    line: int
+    value: Object
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one file holds, and what its name and time say where its content says nothing."""
+
+    name: str
+    modified_at: datetime
+    document: JsonValue
+    records: tuple[Record, ...]
+    bad_lines: tuple[BadLine, ...] = ()
+
+    @cached_property
+    def root(self) -> Object:
+        """The document when it is an object, an empty one otherwise."""
+        return as_object(self.document)
+
+    @property
+    def stem(self) -> str:
+        """The file's name without the suffixes that say JSON."""
+        stem = self.name
+        while (parts := os.path.splitext(stem))[1].lower() in _SUFFIXES:
+            stem = parts[0]
+        return stem
+
+
+def read_source(path: str) -> Source:
+    """Return what a file holds, whole.
+
+    Raises:
+        OSError: The file cannot be read, or is no file.
+        json.JSONDecodeError: It holds neither JSON nor JSON Lines.
+    """
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(None, "not a regular file", path)
+        if status.st_size > MAX_FILE_BYTES:
+            raise OSError(None, f"larger than {MAX_FILE_BYTES} bytes", path)
+        data = file.read()
+    modified_at = datetime.fromtimestamp(status.st_mtime_ns // 1_000_000 / 1000, UTC)
+    return parse_source(data, name=os.path.basename(path), modified_at=modified_at)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # Nobody writes at the other end of a FIFO: a plain open would wait for ever.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def parse_source(data: bytes, *, name: str, modified_at: datetime) -> Source:
+    """Return what the bytes of a file hold.
+
+    Raises:
+        json.JSONDecodeError: They are neither JSON nor JSON Lines. Lines that lost their end, or
+            were never JSON, are no reason as long as they are not more than the good ones.
+    """
+    data = data.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        document = parse_json(data)
+    except json.JSONDecodeError:
+        # Both sides of a conflict would come in as one session.
+        if _CONFLICT.search(data):
+            raise
+        records, bad_lines = _lines(data)
+        if len(records) < max(len(bad_lines), 1):
+            raise
+        return Source(name, modified_at, None, tuple(records), tuple(bad_lines))
+    records = [Record(1, document)] if isinstance(document, dict) else []
+    return Source(name, modified_at, document, tuple(records))
+
+
+def _lines(data: bytes) -> tuple[list[Record], list[BadLine]]:
+    records: list[Record] = []
+    bad_lines: list[BadLine] = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not (line := line.strip()):
+            continue
+        if not line.startswith(b"{"):
+            bad_lines.append(BadLine(number, "not a JSON object"))
+            continue
+        try:
+            records.append(Record(number, as_object(parse_json(line))))
+        except json.JSONDecodeError as fault:
+            bad_lines.append(BadLine(number, f"{fault.msg} (column {fault.colno})"))
+    return records, bad_lines

@@ -1,0 +1,272 @@
+"""What a format file gives back, and the one way from there to a stored ``Session``.
+
+Nothing here knows a format, a disk or a store. The shape of the data::
+
+    Format        name, agent_id, how to recognise it, how to read it
+    Reading       what reading one source gave
+      sessions    Transcript: messages, and the source's own id, title and facts
+      bookkeeping how many records of which type are no messages
+      bad_lines   lines that are JSON but no record of the format
+      refused     why the source as a whole was not read, where it was not
+
+A message is made by ``message`` (from parts) or ``chat_message`` (from one that is in the
+chat-completions shape already); both keep what has no field of its own under its source name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from localsessions.models import Message, Session
+from localsessions.transcripts.foreign import (
+    Object,
+    as_instant,
+    as_instant_text,
+    as_object,
+    as_objects,
+    as_text,
+    json_text,
+    without,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from pydantic import JsonValue
+
+    from localsessions.transcripts.source import BadLine, Source
+
+__all__ = [
+    "Format",
+    "Reading",
+    "Transcript",
+    "chat_message",
+    "cleaned_id",
+    "message",
+    "sessions_of",
+    "tool_call",
+]
+
+MAX_ID_BYTES = 200
+_FIELDS = ("id", "role", "content", "created_at", "name", "tool_calls", "tool_call_id")
+_ENCODED = re.compile(r'[<>:"|?*%]')
+_NO_ID_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f/\\\\\ud800-\udfff]")
+
+
+@dataclass(slots=True)
+class Transcript:
+    """One session of a source, before it is a ``Session``.
+
+    Attributes:
+        messages: Made by ``message`` or ``chat_message``, in the order of the source.
+        session_id: The source's own id; without one it is made from the file's name.
+        position: Which session of the file this is, from 1, for formats that hold several.
+        title: The source's own title.
+        facts: Small facts about the session, kept in ``metadata["source"]``.
+    """
+
+    messages: list[Message]
+    session_id: str | None = None
+    position: int | None = None
+    title: str | None = None
+    facts: Object = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading one source gave; nothing of the source is left unsaid."""
+
+    sessions: Sequence[Transcript | Session]
+    bookkeeping: Counter[str] = field(default_factory=Counter)
+    bad_lines: Sequence[BadLine] = ()
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A transcript format: one line of the registry.
+
+    Attributes:
+        name: Names the format in reports and in ``metadata["source"]``.
+        agent_id: The agent that writes it; None when many do.
+        recognises: Tell from the content, never from the name, whether a source is in it.
+        read: Return what a source that was recognised holds.
+    """
+
+    name: str
+    agent_id: str | None
+    recognises: Callable[[Source], bool]
+    read: Callable[[Source], Reading]
+
+
+def message(
+    role: str,
+    rest: Mapping[str, JsonValue],
+    *,
+    id: JsonValue = None,  # noqa: A002  (the field's own name)
+    content: JsonValue = None,
+    time_key: str = "timestamp",
+    name: JsonValue = None,
+    tool_calls: Sequence[Object] = (),
+    tool_call_id: JsonValue = None,
+) -> Message:
+    """Return a message of its fields and of the rest that the source says about it.
+
+    ``rest`` holds what the other arguments did not take. Its time becomes ``created_at`` and
+    stays where it is when it names no instant. A key of it that is also a field of a message
+    is kept as ``source_<key>``.
+    """
+    created_at = as_instant_text(rest.get(time_key))
+    made: dict[str, JsonValue] = {
+        "id": as_text(id),
+        "role": role,
+        "content": content,
+        "created_at": created_at,
+        "name": as_text(name),
+        "tool_calls": list(tool_calls) or None,
+        "tool_call_id": as_text(tool_call_id),
+    }
+    kept = without(rest, time_key) if created_at else rest
+    return {key: value for key, value in made.items() if value is not None} | {
+        f"source_{key}" if key in _FIELDS else key: value for key, value in kept.items()
+    }
+
+
+def chat_message(
+    source: Object, *, time: JsonValue = None, time_key: str = "created_at"
+) -> Message:
+    """Return a message that is in the chat-completions shape already, with the right types.
+
+    Args:
+        source: The message; it has a ``role``.
+        time: When it was said, where ``source`` has no ``time_key``.
+        time_key: The key of ``source`` that says when it was said.
+    """
+    calls = as_objects(source.get("tool_calls"))
+    made = message(
+        as_text(source.get("role")) or "unknown",
+        without(source, "id", "role", "content", "name", "tool_calls", "tool_call_id"),
+        id=source.get("id"),
+        content=source.get("content"),
+        time_key=time_key,
+        name=source.get("name"),
+        tool_calls=[_normal_call(call) for call in calls],
+        tool_call_id=source.get("tool_call_id"),
+    )
+    if "created_at" not in made and (said := as_instant_text(time)):
+        made["created_at"] = said
+    for key in ("id", "name", "tool_call_id", "tool_calls"):
+        if key not in made and source.get(key):
+            made[f"source_{key}"] = source[key]
+    return made
+
+
+def tool_call(call_id: JsonValue, name: JsonValue, arguments: JsonValue) -> Object:
+    """Return a call in the chat-completions shape; without an id it gets one in the session."""
+    text = arguments if isinstance(arguments, str) else json_text(arguments or {})
+    function: Object = {"name": as_text(name) or "", "arguments": text}
+    call: Object = {"type": "function", "function": function}
+    return {"id": call_id, **call} if as_text(call_id) else call
+
+
+def _normal_call(call: Object) -> Object:
+    function = as_object(call.get("function"))
+    if not function:
+        return call
+    normal = tool_call(call.get("id"), function.get("name"), function.get("arguments", ""))
+    normal["function"] = function | as_object(normal["function"])
+    return call | normal
+
+
+def sessions_of(form: Format, source: Source, reading: Reading) -> list[Session]:
+    """Return the sessions of a source that have messages; the same ones each time."""
+    return [
+        found if isinstance(found, Session) else _session(form, source, found)
+        for found in reading.sessions
+        if found.messages or isinstance(found, Session)
+    ]
+
+
+def _session(form: Format, source: Source, found: Transcript) -> Session:
+    messages = _with_ids(found.messages)
+    said = sorted(
+        instant
+        for spoken in messages
+        if (instant := as_instant(spoken.get("created_at"))) is not None
+    ) or [source.modified_at]
+    made_id = source.stem if found.position is None else f"{source.stem}-{found.position:06d}"
+    origin: Object = {"format": form.name, "file": source.name}
+    if found.session_id:
+        origin["session_id"] = found.session_id
+    return Session(
+        session_id=cleaned_id(found.session_id or made_id),
+        title=found.title,
+        agent_id=form.agent_id,
+        created_at=said[0],
+        last_activity=said[-1],
+        updated_at=said[-1],
+        messages=messages,
+        metadata={"source": origin | found.facts},
+    )
+
+
+def _with_ids(messages: Iterable[Message]) -> list[Message]:
+    """Give each message an id that is its own in the session, and each call one.
+
+    What is made depends on what stands before only, so that it stays when the source grows.
+    """
+    seen: Counter[str] = Counter()
+    numbered: list[Message] = []
+    for number, spoken in enumerate(messages, start=1):
+        wanted = as_text(spoken.get("id")) or f"msg_{number:06d}"
+        own = wanted
+        while seen[own]:
+            seen[wanted] += 1
+            own = f"{wanted}~{seen[wanted]}"
+        seen[own] += 1
+        numbered.append({"id": own, **without(spoken, "id"), **_calls_with_ids(spoken, number)})
+    return numbered
+
+
+def _calls_with_ids(spoken: Message, number: int) -> Object:
+    calls = as_objects(spoken.get("tool_calls"))
+    if all("id" in call for call in calls):
+        return {}
+    made: list[JsonValue] = [
+        {"id": f"call_{number:06d}_{position}", **call}
+        for position, call in enumerate(calls, start=1)
+    ]
+    return {"tool_calls": made}
+
+
+def cleaned_id(text: str, *, room_bytes: int = 0) -> str:
+    """Return a session id that says what ``text`` says, as far as an id may.
+
+    Args:
+        text: An id of another program, or a file's name.
+        room_bytes: How many bytes to leave free for an ending.
+    """
+    clean = _NO_ID_CHARACTER.sub("_", text)
+    if clean in ("", ".", ".."):
+        clean = f"_{clean}"
+    limit = MAX_ID_BYTES - room_bytes
+    if _name_bytes(clean) <= limit:
+        return clean
+    ending = hashlib.sha256(clean.encode()).hexdigest()[:8]
+    short = clean.encode()[: limit - 9].decode(errors="ignore")
+    while _name_bytes(short) > limit - 9:
+        short = short[:-1]
+    return f"{short}-{ending}"
+
+
+def _name_bytes(session_id: str) -> int:
+    """Return how long an id is as the name of a file, where some characters take three bytes."""
+    size = len(session_id.encode())
+    if not unicodedata.is_normalized("NFC", session_id):
+        return 3 * size
+    return size + 2 * len(_ENCODED.findall(session_id))

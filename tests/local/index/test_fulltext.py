@@ -1,0 +1,144 @@
+"""FullText on its own: what is stored of a text, and what damage does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localsessions._local.index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
+from localsessions._local.index.words import Query
+
+
+def put(texts: FullText, session_id: str, *bodies: str, digest: bytes = b"d") -> bool:
+    said = {position: Text("user", body) for position, body in enumerate(bodies)}
+    return texts.put(session_id, digest, said, lambda: True)
+
+
+def found(texts: FullText, words: str) -> list[tuple[str, int | None]]:
+    hits = list(texts.search(Query(words)))
+    return [(hit.session_id, hit.position) for hit in hits if hit]
+
+
+def rows(texts: FullText) -> set[int]:
+    return texts._database.read(lambda db: {one for (one,) in db.execute("SELECT id FROM texts")})
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Iterator[FullText]:
+    made = FullText(str(tmp_path / "search.sqlite3"))
+    yield made
+    made.close()
+
+
+def test_texts_are_found_where_they_stand(texts: FullText) -> None:
+    put(texts, "a", "nothing", "a parser")
+    put(texts, "b", "parser here", "parser parser")
+    assert set(found(texts, "parser")) == {("a", 1), ("b", 1)}
+    assert texts.digest("a") == b"d"
+    assert texts.digest("none") is None
+    assert texts.digests() == {"a": b"d", "b": b"d"}
+
+
+def test_the_session_itself_counts_double_and_has_no_position(texts: FullText) -> None:
+    put(texts, "a", "parser one two")
+    own = {SESSION_ITSELF: Text(None, "parser one two")}
+    texts.put("b", b"d", own, lambda: True)
+    best, second = texts.search(Query("parser"))
+    assert isinstance(best, TextHit)
+    assert isinstance(second, TextHit)
+    assert (best.session_id, best.position, best.text) == ("b", None, Text(None, "parser one two"))
+    assert best.score == pytest.approx(2 * second.score)
+
+
+def test_only_what_changed_is_indexed_again(texts: FullText) -> None:
+    put(texts, "a", "zero", "one", "two")
+    before = rows(texts)
+    put(texts, "a", "zero", "changed", "two", "three", digest=b"e")
+    assert len(before & rows(texts)) == 2
+    assert len(rows(texts)) == 4
+    assert (found(texts, "one"), found(texts, "changed")) == ([], [("a", 1)])
+    put(texts, "a", "zero", digest=b"f")
+    assert rows(texts) < before
+    assert found(texts, "two") == []
+    assert texts.digest("a") == b"f"
+
+
+def test_what_was_overtaken_is_not_stored(texts: FullText) -> None:
+    put(texts, "a", "kept")
+    assert texts.put("a", b"e", {0: Text("user", "older")}, lambda: False) is False
+    assert texts.remove("a", lambda: False) is False
+    assert found(texts, "kept") == [("a", 0)]
+    assert texts.digest("a") == b"d"
+
+
+def test_a_removed_session_leaves_nothing(texts: FullText) -> None:
+    put(texts, "a", "parser", "parser")
+    put(texts, "b", "parser")
+    assert texts.remove("a", lambda: True) is True
+    assert found(texts, "parser") == [("b", 0)]
+    assert texts.digests() == {"b": b"d"}
+    assert len(rows(texts)) == 1
+
+
+def test_clearing_forgets_everything_and_is_noticed(texts: FullText, tmp_path: Path) -> None:
+    put(texts, "a", "parser")
+    other = FullText(str(tmp_path / "search.sqlite3"))
+    assert found(other, "parser") == [("a", 0)]
+    generation = other.generation
+    texts.clear()
+    assert found(other, "parser") == []
+    assert other.generation > generation
+    assert other.digests() == {}
+    put(texts, "a", "lexer")
+    assert found(other, "lexer") == [("a", 0)]
+    other.close()
+
+
+def test_lone_surrogates_come_back(texts: FullText) -> None:
+    texts.put("a", b"d", {0: Text("r\ud800", "half \udfff parser")}, lambda: True)
+    (hit,) = texts.search(Query("parser"))
+    assert hit is not None
+    assert hit.text == Text("r\ud800", "half \udfff parser")
+
+
+@pytest.mark.parametrize(
+    "garbling",
+    [
+        "UPDATE texts SET body = x'70617273657220ff'",
+        "UPDATE texts SET body = CAST('another parser' AS BLOB)",
+        "UPDATE texts SET position = 5",
+        "UPDATE texts SET role = CAST('tool' AS BLOB)",
+        "UPDATE texts SET session_id = 'z'",
+        "DELETE FROM texts",
+    ],
+)
+def test_a_garbled_text_is_damage_and_no_hit(garbling: str, texts: FullText) -> None:
+    put(texts, "a", "a parser")
+    generation = texts.generation
+    texts._database.write(lambda db: db.execute(garbling))
+    assert found(texts, "parser") == []
+    assert texts.generation > generation
+
+
+def test_a_text_replaced_between_finding_and_reading_asks_again(
+    texts: FullText, tmp_path: Path
+) -> None:
+    put(texts, "a", "a parser")
+    put(texts, "b", "another parser")
+    other = FullText(str(tmp_path / "search.sqlite3"))
+    hits = texts.search(Query("parser"))
+    next(hits)
+    for session_id in "ab":
+        put(other, session_id, "a new parser", digest=b"e")
+    assert next(hits) is None
+    other.close()
+
+
+def test_in_memory_it_works_the_same() -> None:
+    texts = FullText(None)
+    put(texts, "a", "parser")
+    assert found(texts, "parser") == [("a", 0)]
+    assert texts.size_bytes() == 0
+    texts.close()

@@ -1,0 +1,1265 @@
+"""Who watches is told of exactly what happened, in order and once, whatever the hints did."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import logging
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from localsessions import ChangesExpiredError, SessionChange, SessionStore
+from localsessions._local import watcher as watcher_room
+from localsessions._local.watcher import Hints, Watcher
+
+TORN = '{"title": "to'
+
+Said = tuple[str, str, str]
+Start = Callable[..., "subprocess.Popen[str]"]
+AsOtherUser = Callable[[Path, Callable[[], object]], object]
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def write(folder: Path, session_id: str, title: str, messages: int = 0) -> Path:
+    """Write a file as an editor does that replaces it."""
+    path = folder / f"{session_id}.json"
+    new = folder.parent / f"{session_id}.new"
+    new.write_text(json.dumps({"title": title, "messages": [user("x")] * messages}))
+    new.replace(path)
+    return path
+
+
+def threads() -> list[str]:
+    """The names of the threads that a watch has; those of other kinds are not ours."""
+    return [
+        one.name
+        for one in threading.enumerate()
+        if one.name == "localsessions-feed" or type(one).__module__.startswith("watchdog")
+    ]
+
+
+def descriptors() -> int:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+class Told:
+    """A watch that writes down what it is told."""
+
+    def __init__(
+        self, store: SessionStore, since: int | None = None, *, hearing_errors: bool = True
+    ) -> None:
+        self.changes: list[SessionChange] = []
+        self.errors: list[tuple[Exception, SessionChange | None]] = []
+        self._ends = 0
+        on_error = self.on_error if hearing_errors else None
+        self.watch = store.watch(self.on_change, since=since, on_error=on_error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.watch.close()
+
+    def on_change(self, change: SessionChange) -> None:
+        self.changes.append(change)
+
+    def on_error(self, error: Exception, change: SessionChange | None) -> None:
+        self.errors.append((error, change))
+
+    def said(self) -> list[Said]:
+        return [(one.session_id, one.kind, one.origin) for one in list(self.changes)]
+
+    def until(self, *said: Said) -> None:
+        """Wait until this was told."""
+        wait_until(lambda: set(said) <= set(self.said()))
+
+    def all(self, folder: Path) -> list[Said]:
+        """Return all that was told until an edit that is made now, the last of all, is told."""
+        assert self._end(folder), self.errors
+        assert [one.number for one in self.changes] == sorted({one.number for one in self.changes})
+        return [one for one in self.said() if not one[0].startswith("end")]
+
+    def settled(self, folder: Path) -> None:
+        """Wait until an edit is told: with the index lost again meanwhile, it is in the list."""
+        while not self._end(folder):
+            pass
+        self.changes.clear()
+
+    def _end(self, folder: Path) -> bool:
+        self._ends += 1
+        errors, end = len(self.errors), (f"end{self._ends}", "created", "external")
+        write(folder, end[0], "the end")
+        wait_until(lambda: end in self.said() or len(self.errors) > errors)
+        return end in self.said()
+
+
+@pytest.fixture
+def told(store: SessionStore, folder: Path) -> Iterator[Told]:
+    """Somebody who watches a store with the sessions a and b."""
+    store.create("a", title="A")
+    store.create("b", title="B")
+    with Told(store) as made:
+        yield made
+
+
+@pytest.fixture
+def other(folder: Path) -> Iterator[SessionStore]:
+    with SessionStore(folder) as opened:
+        yield opened
+
+
+# -- the thread --------------------------------------------------------------------------------
+
+
+def test_there_is_a_thread_from_the_first_watch_to_the_last_close(store: SessionStore) -> None:
+    store.create("a")
+    list(store.changes(store.last_change()))
+    assert threads() == []
+    assert store.stats().watcher == "off"
+    before = descriptors()
+    for _ in range(3):
+        one = store.watch(lambda change: None)
+        two = store.watch(lambda change: None)
+        assert threads().count("localsessions-feed") == 1
+        assert store.stats().watcher == "events"
+        one.close()
+        assert threads().count("localsessions-feed") == 1
+        two.close()
+        assert threads() == []
+        assert store.stats().watcher == "off"
+    assert descriptors() == before
+
+
+def test_closing_twice_is_nothing(store: SessionStore) -> None:
+    with store.watch(lambda change: None) as watch:
+        watch.close()
+        watch.close()
+    assert watch.closed
+    assert threads() == []
+
+
+def test_closing_the_store_ends_every_watch(folder: Path) -> None:
+    before = descriptors()
+    store = SessionStore(folder)
+    one, two = Told(store), Told(store)
+    store.close()
+    assert (threads(), one.watch.closed, two.watch.closed) == ([], True, True)
+    one.watch.close()
+    with pytest.raises(ValueError, match="is closed"):
+        store.watch(lambda change: None)
+    assert descriptors() == before
+    with SessionStore(folder) as again:
+        again.create("a")
+    assert one.changes == two.changes == []
+
+
+def test_a_watch_that_closes_itself_is_told_no_more(store: SessionStore) -> None:
+    told: list[str] = []
+
+    def once(change: SessionChange) -> None:
+        told.append(change.session_id)
+        watch.close()
+        watch.close()
+
+    watch = store.watch(once)
+    for number in range(3):
+        store.create(f"s{number}")
+    wait_until(lambda: watch.closed and not threads())
+    store.create("later")
+    assert told == ["s0"]
+
+
+def test_a_callback_may_close_the_store(folder: Path) -> None:
+    store = SessionStore(folder)
+    errors: list[Exception] = []
+    store.watch(lambda change: store.close(), on_error=lambda error, _: errors.append(error))
+    with SessionStore(folder) as other:
+        other.create("a")
+        wait_until(lambda: not threads())
+    assert errors == []
+
+
+def test_close_waits_for_the_call_that_goes_on_and_no_other_follows(store: SessionStore) -> None:
+    """Also where another watch goes on, so that the thread does not end."""
+    inside, leave = threading.Event(), threading.Event()
+    calls: list[str] = []
+
+    def slowly(change: SessionChange) -> None:
+        inside.set()
+        leave.wait(30)
+        calls.append(change.session_id)
+
+    with Told(store) as goes_on, store.watch(slowly) as watch:
+        store.create("a")
+        store.create("b")
+        assert inside.wait(30)
+        closing = threading.Thread(target=watch.close)
+        closing.start()
+        wait_until(lambda: watch.closed)
+        closing.join(0.05)
+        assert closing.is_alive()
+        leave.set()
+        closing.join(30)
+        assert calls == ["a"]
+        goes_on.until(("b", "created", "this store"))
+        assert calls == ["a"]
+
+
+def test_a_callback_may_open_and_close_watches(store: SessionStore, folder: Path) -> None:
+    inner: list[Told] = []
+
+    def open_one(change: SessionChange) -> None:
+        if change.session_id == "a" and not inner:
+            inner.append(Told(store))
+        if change.session_id == "b":
+            inner[0].watch.close()
+
+    with store.watch(open_one), Told(store) as outer:
+        store.create("a")
+        wait_until(lambda: inner)
+        store.append("a", user("x"))
+        inner[0].until(("a", "modified", "this store"))
+        store.create("b")
+        wait_until(lambda: inner[0].watch.closed)
+        store.create("c")
+        outer.until(("c", "created", "this store"))
+        assert ("c", "created", "this store") not in inner[0].said()
+    assert threads() == []
+
+
+def test_the_last_watch_may_be_followed_by_another_in_its_callback(
+    store: SessionStore, other: SessionStore
+) -> None:
+    followers: list[Told] = []
+
+    def hand_over(change: SessionChange) -> None:
+        watch.close()
+        followers.append(Told(store, since=change.number))
+
+    watch = store.watch(hand_over)
+    other.create("a")
+    other.create("b")
+    wait_until(lambda: followers)
+    followers[0].until(("b", "created", "another store"))
+    assert followers[0].said() == [("b", "created", "another store")]
+    followers[0].watch.close()
+    wait_until(lambda: not threads())
+
+
+def test_a_store_that_is_forgotten_ends_its_thread(folder: Path) -> None:
+    store = SessionStore(folder)
+    store.watch(lambda change: None)
+    with pytest.warns(ResourceWarning, match="was not closed"):  # noqa: PT031
+        del store
+        gc.collect()
+    assert threads() == []
+
+
+def test_without_a_thread_to_be_had_watching_fails_and_works_later(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "localsessions-feed":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="start new thread"):
+        store.watch(lambda change: None)
+    monkeypatch.undo()
+    assert threads() == []
+    with Told(store) as told:
+        store.create("a")
+        told.until(("a", "created", "this store"))
+
+
+# -- positions ---------------------------------------------------------------------------------
+
+
+def test_since_tells_what_happened_since_and_goes_on(
+    store: SessionStore, other: SessionStore, folder: Path
+) -> None:
+    store.create("a")
+    number = store.last_change()
+    store.append("a", user("one"))
+    other.append("a", user("two"))
+    write(folder, "b", "B")
+    with Told(store, since=number) as told:
+        store.delete("b")
+        assert told.all(folder) == [
+            ("a", "modified", "this store"),
+            ("a", "modified", "another store"),
+            ("b", "created", "external"),
+            ("b", "deleted", "this store"),
+        ]
+        assert told.watch.number == told.changes[-1].number
+
+
+def test_a_second_watch_is_told_since_its_own_position_though_nothing_happens(
+    told: Told, store: SessionStore, folder: Path
+) -> None:
+    number = store.last_change()
+    store.rename("a", "renamed")
+    told.until(("a", "modified", "this store"))
+    with Told(store, since=number) as second, Told(store) as third:
+        second.until(("a", "modified", "this store"))
+        store.rename("b", "too")
+        expected = [("a", "modified", "this store"), ("b", "modified", "this store")]
+        assert second.all(folder) == expected
+        assert told.all(folder) == expected
+        third.until(("end1", "created", "external"))
+        assert third.said()[0] == expected[1]
+
+
+def test_a_number_that_is_not_known_is_refused(store: SessionStore) -> None:
+    number = store.last_change()
+    for unknown in (number + 1, number - 1, 0, -1):
+        with pytest.raises(ChangesExpiredError):
+            store.watch(lambda change: None, since=unknown)
+    assert threads() == []
+
+
+# -- callbacks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [KeyError, SystemExit, KeyboardInterrupt])
+def test_an_exception_in_a_callback_is_handed_over_and_the_next_change_is_told(
+    kind: type[BaseException], store: SessionStore, other: SessionStore
+) -> None:
+    seen: list[str] = []
+    errors: list[tuple[Exception, SessionChange | None]] = []
+
+    def fail(change: SessionChange) -> None:
+        seen.append(change.session_id)
+        if change.session_id == "a":
+            raise kind("a")
+
+    with store.watch(fail, on_error=lambda error, change: errors.append((error, change))):
+        other.create("a")
+        other.create("b")
+        wait_until(lambda: seen == ["a", "b"])
+    if issubclass(kind, Exception):
+        ((error, change),) = errors
+        assert isinstance(error, kind)
+        assert change is not None
+        assert change.session_id == "a"
+
+
+def test_on_error_may_fail_too(
+    store: SessionStore, other: SessionStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str] = []
+
+    def fail(change: SessionChange) -> None:
+        seen.append(change.session_id)
+        raise KeyError(change.session_id)
+
+    def fail_again(error: Exception, change: SessionChange | None) -> None:
+        raise OSError("on_error is no better")
+
+    with store.watch(fail, on_error=fail_again):
+        other.create("a")
+        other.create("b")
+        wait_until(lambda: seen == ["a", "b"])
+    assert "on_error is no better" in caplog.text
+
+
+def test_without_on_error_the_log_says_it(
+    store: SessionStore, other: SessionStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(change: SessionChange) -> None:
+        raise KeyError("the callback's own")
+
+    with caplog.at_level(logging.WARNING, "localsessions"), store.watch(fail), Told(store) as told:
+        other.create("a")
+        told.until(("a", "created", "another store"))
+    assert "the callback's own" in caplog.text
+
+
+def test_a_slow_callback_loses_nothing(store: SessionStore, folder: Path) -> None:
+    store.create("a")
+    first, go_on = threading.Event(), threading.Event()
+    counts: list[tuple[int, int] | None] = []
+
+    def slowly(change: SessionChange) -> None:
+        first.set()
+        go_on.wait(30)
+        counts.append(change.new_messages)
+
+    with store.watch(slowly):
+        store.append("a", user("0"))
+        assert first.wait(30)
+        for number in range(1, 300):
+            store.append("a", user(str(number)))
+        write(folder, "b", "B", messages=2)
+        assert {one.session_id for one in store.list(fresh=False)} == {"a", "b"}
+        go_on.set()
+        wait_until(lambda: len(counts) > 300)
+    assert counts == [*((number, number + 1) for number in range(300)), (0, 2)]
+
+
+def test_a_callback_may_call_every_verb(store: SessionStore, folder: Path) -> None:
+    """What it does itself is told as well, after what it was told of."""
+    store.create("log")
+    sizes: list[int] = []
+
+    def answer(change: SessionChange) -> None:
+        if change.session_id != "log":
+            store.append("log", user(change.session_id))
+            sizes.append(len(store.list(fresh=True)))
+
+    with store.watch(answer), Told(store) as told:
+        write(folder, "a", "A")
+        told.until(("log", "modified", "this store"))
+        assert told.said() == [("a", "created", "external"), ("log", "modified", "this store")]
+    assert sizes == [2]
+
+
+# -- origins -----------------------------------------------------------------------------------
+
+
+def test_each_verb_is_told_once_as_of_this_store(
+    told: Told, store: SessionStore, folder: Path
+) -> None:
+    store.append("a", user("x"))
+    store.fork("a", new_id="f")
+    store.rename("a", "renamed")
+    store.rename("a", "renamed")
+    store.delete("a")
+    store.restore("a")
+    store.delete("b")
+    assert told.all(folder) == [
+        (session_id, kind, "this store")
+        for session_id, kind in [
+            ("a", "modified"),
+            ("f", "created"),
+            ("a", "modified"),
+            ("a", "deleted"),
+            ("a", "created"),
+            ("b", "deleted"),
+        ]
+    ]
+    assert told.changes[0].new_messages == (0, 1)
+    assert told.changes[2].changed["title"] == ("A", "renamed")
+
+
+def test_another_object_and_another_process_are_another_store(
+    told: Told, other: SessionStore, folder: Path, start: Start
+) -> None:
+    other.rename("a", "by another object")
+    child = start("write_messages.py", folder, "b", "w", 3)
+    child.communicate("\n")
+    expected = [("a", "modified", "another store"), *[("b", "modified", "another store")] * 3]
+    assert told.all(folder) == expected
+
+
+def test_an_editor_is_external(told: Told, folder: Path) -> None:
+    write(folder, "a", "edited", messages=2)
+    told.until(("a", "modified", "external"))
+    (folder / "b.json").unlink()
+    told.until(("b", "deleted", "external"))
+    (folder / "a.json").rename(folder / "c.json")
+    assert sorted(told.all(folder)) == [
+        ("a", "deleted", "external"),
+        ("a", "modified", "external"),
+        ("b", "deleted", "external"),
+        ("c", "created", "external"),
+    ]
+    assert told.changes[0].changed == {"title": ("A", "edited"), "message_count": (0, 2)}
+    assert told.changes[0].new_messages == (0, 2)
+
+
+def test_what_only_touches_a_file_is_not_told(told: Told, folder: Path) -> None:
+    path = folder / "a.json"
+    os.utime(path)
+    path.chmod(0o640)
+    shutil.copy2(path, folder.parent / "copy")
+    (folder.parent / "copy").replace(path)
+    (folder / "notes.txt").write_text("no session")
+    assert told.all(folder) == []
+
+
+def test_an_edit_just_before_a_verb_is_told_before_it(
+    told: Told, store: SessionStore, folder: Path
+) -> None:
+    for number in range(20):
+        write(folder, "a", f"edited {number}", messages=number)
+        store.append("a", user("mine"))
+    both = [("a", "modified", "external"), ("a", "modified", "this store")]
+    assert told.all(folder) == both * 20
+    ranges = [one.new_messages for one in told.changes if one.origin == "this store"]
+    assert ranges == [(number, number + 1) for number in range(20)]
+
+
+def test_an_edit_just_before_a_deletion_is_told_before_it(
+    told: Told, store: SessionStore, folder: Path
+) -> None:
+    for _ in range(10):
+        write(folder, "a", "edited")
+        store.delete("a")
+        write(folder, "a", "A")
+        told.until(("a", "created", "external"))
+        told.changes.clear()
+    write(folder, "a", "edited")
+    store.delete("a")
+    assert told.all(folder) == [("a", "modified", "external"), ("a", "deleted", "this store")]
+
+
+@pytest.mark.parametrize(
+    "delete",
+    [
+        lambda store: store.delete("a"),
+        lambda store: store.delete_many(["a"]),
+        lambda store: store.cleanup(max_age=0),
+    ],
+    ids=["delete", "delete_many", "cleanup"],
+)
+def test_an_edit_before_a_deletion_is_told_though_others_see_the_file_gone_first(
+    told: Told,
+    store: SessionStore,
+    other: SessionStore,
+    folder: Path,
+    delete: Callable[[SessionStore], object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = store._index.record_removals
+
+    def record_late(*arguments: Any) -> None:
+        other.list(fresh=True)
+        record(*arguments)
+
+    monkeypatch.setattr(store._index, "record_removals", record_late)
+    os.utime(write(folder, "a", "edited"), (0, 0))
+    delete(store)
+    told_of = [said for said in told.all(folder) if said[0] == "a"]
+    assert told_of == [("a", "modified", "external"), ("a", "deleted", "this store")]
+
+
+@pytest.mark.parametrize("verb", ["delete", "delete_many"])
+def test_a_deletion_in_the_middle_of_an_editors_save_is_the_stores(
+    verb: str,
+    told: Told,
+    store: SessionStore,
+    other: SessionStore,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The editor renames the file away, and another store looks, before it puts a new one there."""
+    drop, settle = store._growth.drop_spares, store._reconciler.settle_held
+
+    def rename_away(session_ids: Sequence[str]) -> None:
+        (folder / "a.json").rename(folder / "a.json~")
+        other.list(fresh=True)
+        drop(session_ids)
+
+    def put_back(session_ids: Sequence[str]) -> None:
+        settle(session_ids)
+        write(folder, "a", "edited")
+
+    monkeypatch.setattr(store._growth, "drop_spares", rename_away)
+    monkeypatch.setattr(store._reconciler, "settle_held", put_back)
+    assert getattr(store, verb)(*(["a"] if verb == "delete" else [["a"]]))
+    assert told.all(folder)[-1] == ("a", "deleted", "this store")
+
+
+def test_every_append_of_many_threads_is_told_once_and_never_as_external(
+    folder: Path, store: SessionStore, other: SessionStore
+) -> None:
+    for number in range(4):
+        store.create(f"s{number}")
+    count = 40
+
+    def append(writer: SessionStore, shift: int) -> None:
+        for turn in range(count):
+            writer.append(f"s{(turn + shift) % 4}", user("x"))
+
+    with Told(store) as told, Told(other) as there:
+        writers = [
+            threading.Thread(target=append, args=[one, shift])
+            for one in (store, other)
+            for shift in range(4)
+        ]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert set(told.all(folder)) == {
+            (f"s{number}", "modified", origin)
+            for number in range(4)
+            for origin in ("this store", "another store")
+        }
+        there.until(("end1", "created", "external"))
+    ranges = defaultdict(list)
+    for change in told.changes[:-1]:
+        ranges[change.session_id].append(change.new_messages)
+    assert ranges == {
+        f"s{number}": [(at, at + 1) for at in range(2 * count)] for number in range(4)
+    }
+    own = sum(one.origin == "this store" for one in told.changes)
+    assert own == 4 * count
+    assert [(one.number, one.session_id) for one in told.changes] == [
+        (one.number, one.session_id) for one in there.changes
+    ]
+
+
+def test_deleting_and_restoring_under_a_busy_watch_is_never_external(
+    folder: Path, store: SessionStore, other: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The feed looks in the middle of each verb: after the rename, before its record."""
+    store.create("a")
+    write(folder, "x", "X")
+
+    def late(room: SessionStore, looking: SessionStore, name: str) -> None:
+        verb = getattr(room._reconciler, name)
+
+        def after_a_look(session_id: str) -> None:
+            looking._reconciler.sweep()
+            assert looking._reconciler.settle() == {"a"}
+            verb(session_id)
+
+        monkeypatch.setattr(room._reconciler, name, after_a_look)
+
+    for name in ("record_removal", "record_return"):
+        late(store, other, name)
+        late(other, store, name)
+    with Told(store) as told:
+        for room in (store, other):
+            room.delete("a")
+            room.restore("a")
+        assert told.all(folder) == [
+            ("a", kind, origin)
+            for origin in ("this store", "another store")
+            for kind in ("deleted", "created")
+        ]
+
+
+def test_a_verb_whose_time_is_looked_into_is_told_once(
+    folder: Path, store: SessionStore, other: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the rename and the record another store sees the new file, and waits."""
+    store.create("a")
+    record = store._reconciler.record
+
+    def late(*arguments: object) -> None:
+        other._reconciler.sweep()
+        assert "a" in other._reconciler.settle()
+        record(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store._reconciler, "record", late)
+    with Told(other) as told:
+        store.append("a", user("x"))
+        write(folder, "a", "edited", messages=1)
+        store.append("a", user("y"))
+        assert told.all(folder) == [
+            ("a", "modified", "another store"),
+            ("a", "modified", "external"),
+            ("a", "modified", "another store"),
+        ]
+
+
+# -- unreadable --------------------------------------------------------------------------------
+
+
+def test_a_file_becomes_unreadable_and_readable_again(told: Told, folder: Path) -> None:
+    path = folder / "a.json"
+    path.write_text(TORN)
+    told.until(("a", "unreadable", "external"))
+    (change,) = told.changes
+    assert change.unreadable is not None
+    assert (change.unreadable.line, dict(change.changed)) == (1, {})
+    write(folder, "a", "A", messages=1)
+    assert told.all(folder) == [("a", "unreadable", "external"), ("a", "readable", "external")]
+    assert told.changes[1].changed == {"message_count": (0, 1)}
+
+
+def test_a_save_half_done_is_no_news(
+    told: Told, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localsessions._local.reconciling._YOUNG_NS", 20_000_000_000)
+    path = folder / "a.json"
+    text = json.dumps({"title": "saved slowly", "messages": [user("x")] * 50})
+    with path.open("w") as file:
+        for at in range(0, len(text), 50):
+            file.write(text[at : at + 50])
+            file.flush()
+            time.sleep(0.002)
+    assert told.all(folder) == [("a", "modified", "external")]
+
+
+def test_an_editor_that_takes_the_old_file_away_first_is_told_as_one_change(
+    told: Told, store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localsessions._local.reconciling._YOUNG_NS", 20_000_000_000)
+    (folder / "a.json").rename(folder / "a.json~")
+    wait_until(lambda: store._index.get("a") is None)
+    write(folder, "a", "saved")
+    told.until(("a", "modified", "external"))
+    monkeypatch.undo()
+    assert told.all(folder) == [("a", "modified", "external")]
+    assert told.changes[0].changed == {"title": ("A", "saved")}
+
+
+# -- the folder itself -------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_made_again_is_watched_again(
+    told: Told, store: SessionStore, folder: Path
+) -> None:
+    while folder.exists():  # what is open there may be made, or go, while it is removed
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    write(folder, "c", "C")
+    wait_until(lambda: told.errors)
+    wait_until(lambda: {one.session_id for one in store.list()} == {"c"})
+    store.rename("c", "C, of ours")  # makes .localsessions again, and with it the index once more
+    told.settled(folder)
+    assert store.stats().watcher == "events"
+    write(folder, "d", "D")
+    assert told.all(folder)[-1] == ("d", "created", "external")
+    assert [type(error) for error, _ in told.errors] == [ChangesExpiredError] * len(told.errors)
+
+
+def test_a_folder_that_is_away_for_a_moment_is_no_news(
+    told: Told, store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localsessions._local.feed._GRACE", 20.0)
+    away, looker = folder.parent / "away", store._feed._looker
+    assert looker is not None
+    for _ in range(5):
+        folder.rename(away)
+        away.rename(folder)
+    folder.rename(away)
+    for _ in range(3):  # it looks, and looks again
+        store._feed.wake()
+        wait_until(lambda: not looker.awake.is_set())
+    wait_until(lambda: store._feed.state[0] == "polling")
+    away.rename(folder)
+    wait_until(lambda: store.stats().watcher == "events")
+    assert told.all(folder) == []
+    assert told.errors == []
+
+
+def test_a_folder_that_goes_for_a_moment_while_changes_are_told_is_no_news(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its log is asked for just then, it is not there."""
+    monkeypatch.setattr("localsessions._local.feed._GRACE", 20.0)
+    away = folder.parent / "away"
+    seen: list[str] = []
+    errors: list[Exception] = []
+
+    def on_change(change: SessionChange) -> None:
+        seen.append(change.session_id)
+        if change.session_id == "a":
+            folder.rename(away)
+
+    with store.watch(on_change, on_error=lambda error, _: errors.append(error)):
+        store.create("a")
+        wait_until(lambda: store._feed.state[0] == "polling")
+        away.rename(folder)
+        wait_until(lambda: store._feed.state[0] == "events")
+        store.create("b")
+        wait_until(lambda: seen == ["a", "b"])
+    assert errors == []
+
+
+def other_folder(path: Path) -> None:
+    with SessionStore(path) as made:
+        made.create("b", title="other B")
+        made.create("c", title="other C")
+
+
+def test_a_folder_swapped_for_another_is_listed_again(
+    told: Told, store: SessionStore, folder: Path
+) -> None:
+    other_folder(folder.parent / "other")
+    folder.rename(folder.parent / "away")
+    (folder.parent / "other").rename(folder)
+    wait_until(lambda: told.errors)
+    assert {one.session_id: one.title for one in store.list()} == {"b": "other B", "c": "other C"}
+    assert told.all(folder) == []
+    assert [type(error) for error, _ in told.errors] == [ChangesExpiredError]
+
+
+def test_a_symlink_that_leads_elsewhere_is_listed_again(folder: Path) -> None:
+    for name in ("one", "two"):
+        other_folder(folder.parent / name)
+    (folder.parent / "two" / "c.json").unlink()
+    folder.symlink_to("one")
+    with SessionStore(folder) as store, Told(store) as told:
+        write(folder, "b", "edited")
+        told.until(("b", "modified", "external"))
+        link = folder.parent / "link"
+        link.symlink_to("two")
+        link.replace(folder)
+        wait_until(lambda: told.errors)
+        assert [one.session_id for one in store.list()] == ["b"]
+        assert told.all(folder)[1:] == []
+        assert [type(error) for error, _ in told.errors] == [ChangesExpiredError]
+
+
+def test_a_folder_that_may_not_be_read_is_told_once_and_recovers(
+    folder: Path, as_other_user: AsOtherUser
+) -> None:
+    folder.parent.chmod(0o777)
+
+    def act() -> object:
+        with SessionStore(folder) as store, Told(store) as told:
+            write(folder, "a", "A")
+            told.until(("a", "created", "external"))
+            folder.chmod(0o000)
+            wait_until(lambda: told.errors)
+            wait_until(lambda: store._feed.state[0] == "polling")
+            reason = store._feed.state[1]
+            looks = store._feed._looker
+            assert looks is not None
+            for _ in range(2):  # it looks again and again, and says it once
+                checked = looks._check_at
+                wait_until(lambda at=checked: looks._check_at > at)  # type: ignore[misc]
+            errors = [type(error).__name__ for error, _ in told.errors]
+            folder.chmod(0o700)
+            wait_until(lambda: store._feed.state[0] == "events")
+            write(folder, "b", "B")
+            return errors, "Permission denied" in reason, told.all(folder), len(told.errors)
+
+    assert as_other_user(folder, act) == (
+        ["PermissionError"],
+        True,
+        [("a", "created", "external"), ("b", "created", "external")],
+        1,
+    )
+
+
+# -- hints -------------------------------------------------------------------------------------
+
+
+def test_hints_that_never_come_are_made_up_for(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watcher, "take", lambda self: Hints(frozenset(), everything=False))
+    monkeypatch.setattr("localsessions._local.feed._RESCAN", 0.05)
+    monkeypatch.setattr("localsessions._local.feed._TICK", 0.02)
+    store.create("a")
+    with Told(store) as told:
+        store.append("a", user("x"))
+        told.until(("a", "modified", "this store"))
+        write(folder, "b", "B")
+        told.until(("b", "created", "external"))
+        (folder / "b.json").unlink()
+        assert told.all(folder) == [
+            ("a", "modified", "this store"),
+            ("b", "created", "external"),
+            ("b", "deleted", "external"),
+        ]
+
+
+def test_hints_that_come_twice_or_for_nothing_change_nothing(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Watcher.take
+    store.create("a")
+    names = frozenset({"a.json", "none.json", "x\x00y.json", ".json", "b.json", "CON.json"})
+    monkeypatch.setattr(
+        Watcher, "take", lambda self: Hints(names | take(self).names, everything=False)
+    )
+    with Told(store) as told:
+        store.append("a", user("x"))
+        write(folder, "b", "B")
+        store.append("a", user("x"))
+        told.until(("b", "created", "external"))
+        write(folder, "b", "C")
+        assert sorted(told.all(folder)) == [
+            ("a", "modified", "this store"),
+            ("a", "modified", "this store"),
+            ("b", "created", "external"),
+            ("b", "modified", "external"),
+        ]
+        assert told.errors == []
+
+
+def test_where_no_events_are_to_be_had_the_folder_is_polled(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "inotify instance limit reached")
+
+    monkeypatch.setattr(watcher_room, "_open", refuse)
+    store.create("a")
+    with Told(store) as told:
+        stats = store.stats()
+        assert stats.watcher == "polling"
+        assert "max_user_instances" in stats.watcher_reason
+        write(folder, "b", "B")
+        told.until(("b", "created", "external"))
+        store.delete("a")
+        (folder / "b.json").unlink()
+        assert told.all(folder)[1:] == [
+            ("a", "deleted", "this store"),
+            ("b", "deleted", "external"),
+        ]
+        monkeypatch.undo()
+        monkeypatch.setattr(watcher_room, "_RETRY_EVERY", 0)
+        assert store._feed._looker is not None
+        store._feed._looker.watcher._retry_at = 0.0
+        wait_until(lambda: store.stats().watcher == "events")
+        write(folder, "c", "C")
+        assert told.all(folder)[-1] == ("c", "created", "external")
+    assert store.stats().watcher_reason == ""
+
+
+def test_a_look_that_fails_is_told_once_and_tried_again(
+    told: Told, store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localsessions._local.feed._TICK", 0.01)
+    failures: list[str] = []
+
+    def fail(session_ids: object) -> set[str]:
+        failures.append("")
+        raise OSError
+
+    monkeypatch.setattr(store._reconciler, "catch_up", fail)
+    write(folder, "c", "C")
+    wait_until(lambda: len(failures) > 10)
+    monkeypatch.undo()
+    assert told.all(folder) == [("c", "created", "external")]
+    assert [(type(error), change) for error, change in told.errors] == [(OSError, None)]
+
+
+REPLACE_MANY = """
+import os, sys
+folder, sessions, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+for turn in range(times):
+    # One file under many names: a new one each time would be brought to the disk by ext4.
+    with open(f"{folder}.{turn}", "w") as file:
+        file.write('{"title": "%d", "messages": []}' % turn)
+    for number in range(sessions):
+        os.link(f"{folder}.{turn}", f"{folder}.new")
+        os.replace(f"{folder}.new", f"{folder}/s{number}.json")
+"""
+
+
+def hold_the_interpreter_until_it_ends(child: subprocess.Popen[bytes]) -> None:
+    """No thread runs meanwhile, so that nobody takes events from the kernel's queue."""
+    libc = ctypes.PyDLL(None)  # keeps the interpreter's lock
+    nobody_cares = ctypes.create_string_buffer(256)
+    flags = os.WEXITED | os.WNOWAIT
+    assert libc.waitid(os.P_PID, child.pid, nobody_cares, flags) == 0
+
+
+@pytest.mark.skipif(not watcher_room._has_inotify(), reason="overflow is inotify's")
+def test_when_the_queue_of_events_runs_over_nothing_is_lost(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, times = 500, 40
+    events: list[str] = []
+    for name in ("on_event", "on_queue_overflow"):
+        heard = getattr(watcher_room._Inotify, name)
+
+        def count(*arguments: object, name: str = name, heard: Callable[..., None] = heard) -> None:
+            events.append(name)
+            heard(*arguments)
+
+        monkeypatch.setattr(watcher_room._Inotify, name, count)
+    for number in range(sessions):
+        write(folder, f"s{number}", "before")
+    with Told(store) as told:
+        command = [sys.executable, "-c", REPLACE_MANY, str(folder), str(sessions), str(times)]
+        child = subprocess.Popen(command)
+        hold_the_interpreter_until_it_ends(child)
+        assert child.wait() == 0
+        told.until(*((f"s{number}", "modified", "external") for number in range(sessions)))
+        assert set(told.all(folder)) == {
+            (f"s{number}", "modified", "external") for number in range(sessions)
+        }
+        assert events.count("on_queue_overflow") >= 1
+        assert events.count("on_event") < sessions * times
+    titles = dict.fromkeys((f"s{number}" for number in range(sessions)), "before")
+    for change in told.changes[:-1]:
+        was, now = change.changed["title"]
+        assert was == titles[change.session_id]  # none twice, none left out between
+        titles[change.session_id] = str(now)
+    assert set(titles.values()) == {str(times - 1)}
+    with SessionStore(shutil.copytree(folder, folder.parent / "copy", ignore=rooms)) as rebuilt:
+        listed, anew = (
+            {one.session_id: (one.title, one.size_bytes) for one in each.list(limit=9999)}
+            for each in (store, rebuilt)
+        )
+    assert listed == anew
+
+
+def rooms(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith(".")]
+
+
+# -- the index ---------------------------------------------------------------------------------
+
+
+def lose(folder: Path) -> None:
+    for path in (folder / ".localsessions").glob("index.sqlite3*"):
+        path.unlink()
+
+
+def garble(folder: Path) -> None:
+    for path in (folder / ".localsessions").glob("index.sqlite3*"):
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            file.write(b"\xa5" * size)
+
+
+def reindex(folder: Path) -> None:
+    with SessionStore(folder) as another:
+        another.reindex()
+
+
+@pytest.mark.parametrize("harm", [lose, garble, reindex])
+def test_an_index_that_is_lost_is_told_and_the_watch_goes_on(
+    harm: Callable[[Path], None], told: Told, store: SessionStore, folder: Path
+) -> None:
+    store.rename("a", "before")
+    told.until(("a", "modified", "this store"))
+    harm(folder)
+    wait_until(lambda: told.errors)
+    told.changes.clear()
+    write(folder, "a", "after")
+    store.append("b", user("x"))
+    assert set(told.all(folder)) == {
+        ("a", "modified", "external"),
+        ("b", "modified", "this store"),
+    }
+    assert [(type(error), change) for error, change in told.errors] == [(ChangesExpiredError, None)]
+    change = next(one for one in told.changes if one.session_id == "a")
+    assert change.changed["title"] == ("before", "after")
+
+
+@pytest.mark.parametrize("harm", [lose, garble, reindex])
+def test_an_index_that_is_lost_while_changes_are_told_is_told_once(
+    harm: Callable[[Path], None], store: SessionStore, folder: Path
+) -> None:
+    """The next batch is asked for before anybody has looked at the folder again."""
+    store.create("a")
+    first = store.last_change()
+    store.rename("a", "renamed")
+    told: list[str | None] = []
+
+    def on_change(change: SessionChange) -> None:
+        told.append(change.session_id)
+        if len(told) == 1:
+            harm(folder)
+
+    def on_error(error: Exception, change: SessionChange | None) -> None:
+        assert isinstance(error, ChangesExpiredError)
+        told.append(None)
+        # List again, and nothing falls between that and what is told from now on.
+        titles.append(store.list().items[0].title)
+
+    titles: list[str] = []
+    with store.watch(on_change, since=first, on_error=on_error):
+        wait_until(lambda: None in told)
+        store.rename("a", "again")
+        write(folder, "end", "the end")
+        wait_until(lambda: told[-1] == "end")
+    assert told == ["a", None, "a", "end"]
+    assert titles == ["renamed"]
+
+
+# -- fork --------------------------------------------------------------------------------------
+
+FORKING = """
+import os, sys, threading, time
+from localsessions import SessionStore
+
+folder, times = sys.argv[1], int(sys.argv[2])
+store = SessionStore(folder, durability="fast")
+store.create("a"), store.create("parents")
+heard = []
+store.watch(lambda change: heard.append(os.getpid()))
+over = threading.Event()
+
+
+def write():
+    while not over.is_set():
+        store.append("parents", {"role": "user", "content": "x"})
+        store.delete("parents"), store.restore("parents")
+
+
+writer = threading.Thread(target=write)
+writer.start()
+for number in range(times):
+    if child := os.fork():
+        deadline = time.monotonic() + 30
+        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+            if time.monotonic() > deadline:
+                os.kill(child, 9)
+            time.sleep(0.001)
+        print("ended", ended[1], flush=True)
+        continue
+    heard.clear()
+    told = []
+    assert store.stats().watcher == "off"
+    store.append("a", {"role": "user", "content": "x"})
+    with store.watch(told.append):
+        assert store.stats().watcher == "events"
+        made = store.create(f"child{number}").session_id
+        while made not in [one.session_id for one in told]:
+            time.sleep(0.002)
+    assert {one.session_id for one in store.list()} >= {"a", made}
+    assert [one.origin for one in told if one.session_id == made] == ["this store"]
+    assert heard == [], "the parent's callback in the child"
+    assert store.stats().watcher == "off"
+    if number % 2:
+        store.close()
+        os._exit(0)
+    sys.exit()
+over.set()
+writer.join()
+assert set(heard) == {os.getpid()}
+store.close()
+"""
+
+
+def test_a_forked_child_uses_the_store_and_watches_by_itself(folder: Path) -> None:
+    times = 12
+    command = [sys.executable, "-W", "ignore", "-c", FORKING, str(folder), str(times)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stderr == ""
+    assert done.stdout.split("\n") == ["ended 0"] * times + [""]
+    assert done.returncode == 0
+
+
+def test_a_process_that_forgets_its_watch_ends(folder: Path) -> None:
+    script = (
+        "import sys; from localsessions import SessionStore\n"
+        "store = SessionStore(sys.argv[1]); store.watch(print); store.create('a')\n"
+    )
+    command = [sys.executable, "-c", script, str(folder)]
+    assert subprocess.run(command, timeout=30, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_a_process_ends_whose_thread_stopped_with_a_mutex_in_hand(folder: Path) -> None:
+    script = """
+import collections, operator, sys, threading
+from localsessions import SessionStore
+store = SessionStore(sys.argv[1])
+store.create("a")
+taken = threading.Event()
+# Nothing of this script: what a function of it holds alive is not finalized.
+acts = [store._index._database._lock.acquire, taken.set, threading.Event().wait]
+acting = map(operator.call, acts)
+threading.Thread(target=collections.deque, args=[acting], daemon=True).start()
+taken.wait()
+"""
+    command = [sys.executable, "-c", script, str(folder)]
+    assert subprocess.run(command, timeout=30, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_a_writer_killed_before_it_recorded_is_told_once_as_external(
+    told: Told, folder: Path
+) -> None:
+    script = (
+        "import os, signal, sys; from localsessions import SessionStore\n"
+        "store = SessionStore(sys.argv[1])\n"
+        "end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "store._index.record = store._index.record_many = end\n"
+        "store.rename('a', 'written')\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert told.all(folder) == [("a", "modified", "external")]
+    assert told.changes[0].changed == {"title": ("A", "written")}
+
+
+# -- the price ---------------------------------------------------------------------------------
+
+
+def test_while_nothing_happens_nothing_is_done(store: SessionStore, folder: Path) -> None:
+    for number in range(20):
+        write(folder, f"s{number}", "T")
+    with Told(store) as told:
+        assert told.all(folder) == []
+        looker = store._feed._looker
+        assert looker is not None
+        wait_until(lambda: looker.is_live and not looker._to_keep)
+
+        def state() -> tuple[object, ...]:
+            counters = store.stats().counters
+            work = counters["sweeps"], counters["files_read"]
+            return descriptors(), threading.active_count(), work, sizes(folder)
+
+        before, used = state(), resource.getrusage(resource.RUSAGE_SELF)
+        started = time.monotonic()
+        time.sleep(2.2)  # what is measured
+        elapsed = time.monotonic() - started
+        now = resource.getrusage(resource.RUSAGE_SELF)
+        assert state() == before
+        busy = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+        assert busy < 0.05 * elapsed
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    found = {}
+    for path in (folder / ".localsessions").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found[path.name] = path.stat().st_size
+    return found
+
+
+def test_a_listing_of_a_watched_store_sweeps_no_more(
+    told: Told, store: SessionStore, folder: Path
+) -> None:
+    assert told.all(folder) == []
+    looker = store._feed._looker
+    assert looker is not None
+    wait_until(lambda: looker.is_live)
+    before = store._reconciler.sweeps
+    for _ in range(50):
+        store.list()
+    assert store._reconciler.sweeps == before
+
+
+async def awaited(change: SessionChange) -> None:
+    raise AssertionError(change)
+
+
+@pytest.mark.parametrize("callback", [None, "print", awaited])
+def test_what_cannot_be_called_back_is_refused_at_once(
+    store: SessionStore, callback: Callable[[SessionChange], object]
+) -> None:
+    with pytest.raises(TypeError, match="callback must"):
+        store.watch(callback)
+    if callback is not None:
+        with pytest.raises(TypeError, match="on_error must"):
+            store.watch(print, on_error=callback)  # type: ignore[arg-type]
+    assert store.stats().watcher == "off"

@@ -1,0 +1,507 @@
+"""Transcripts into a store: once, twice, grown, gone on, gone apart."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localsessions.store import SessionStore
+from localsessions.transcripts import FileReport, FormatTotals, export, import_paths, importing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pydantic import JsonValue
+
+    from localsessions.models import Message, Session
+
+TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
+SMALL = [
+    "claude/agentsessions-small.jsonl",
+    "claude/cclog-edge_cases.jsonl",
+    "claude/simonw-sample_session.json",
+    "codex/agentsessions-rollout-2.jsonl",
+    "gemini/entire-ab2b9748b105.json",
+    "gemini/gemini-jsonl_v040.jsonl",
+    "mini-swe-agent/local.traj.json",
+    "swe-agent/function_calling_simple.traj",
+    "webvoyager/ESPN-11.json",
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SessionStore]:
+    with SessionStore(tmp_path / "store", durability="fast") as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "transcripts"
+    made.mkdir()
+    return made
+
+
+def said(*texts: str) -> list[JsonValue]:
+    return [{"role": "user", "content": text} for text in texts]
+
+
+def write(path: Path, value: JsonValue) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def claude(number: int, text: str = "hi", **more: JsonValue) -> str:
+    record: dict[str, JsonValue] = {
+        "type": "user",
+        "uuid": f"u{number}",
+        "sessionId": "s1",
+        "timestamp": f"2026-01-02T03:04:{number:02d}.000Z",
+        "message": {"role": "user", "content": text},
+    }
+    return json.dumps(record | more) + "\n"
+
+
+def one(store: SessionStore, path: Path) -> FileReport:
+    (report,) = import_paths(store, [path]).files
+    return report
+
+
+def texts(store: SessionStore, session_id: str) -> list[JsonValue]:
+    return [message["content"] for message in load(store, session_id)]
+
+
+def load(store: SessionStore, session_id: str) -> list[Message]:
+    session = store.get(session_id)
+    assert session is not None
+    return session.messages
+
+
+def session_files(store_dir: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in store_dir.glob("*.json")
+    }
+
+
+# Once and twice
+
+
+def test_real_transcripts_are_in_the_store(store: SessionStore) -> None:
+    report = import_paths(store, [TRANSCRIPTS / name for name in SMALL])
+    assert (report.total.sessions, report.total.messages) == (11, 126)
+    assert report.total.added == 126
+    assert report.skipped == ()
+    for file in report.files:
+        assert sum(len(load(store, found)) for found in file.session_ids) == file.messages
+
+
+def test_importing_twice_changes_no_file(store: SessionStore, tmp_path: Path) -> None:
+    paths = [TRANSCRIPTS / name for name in SMALL]
+    import_paths(store, paths)
+    before = session_files(tmp_path / "store")
+    again = import_paths(store, paths)
+    assert (again.total.unchanged, again.total.added) == (11, 0)
+    assert session_files(tmp_path / "store") == before
+
+
+def test_stored_messages_equal_those_that_were_read(store: SessionStore, folder: Path) -> None:
+    one(store, write(folder / "a.json", said("x")))
+    assert load(store, "a") == [{"id": "msg_000001", "role": "user", "content": "x"}]
+
+
+def test_session_keeps_the_times_of_its_source(store: SessionStore, folder: Path) -> None:
+    path = folder / "c.jsonl"
+    path.write_text(claude(5) + claude(9))
+    one(store, path)
+    session = store.get("s1")
+    assert session is not None
+    assert session.created_at.isoformat() == "2026-01-02T03:04:05+00:00"
+    assert session.last_activity.isoformat() == "2026-01-02T03:04:09+00:00"
+
+
+def test_touched_source_without_times_is_unchanged(store: SessionStore, folder: Path) -> None:
+    path = write(folder / "a.json", said("x"))
+    one(store, path)
+    os.utime(path, (1, 1))
+    assert one(store, path).unchanged == 1
+
+
+# Grown, gone on, gone apart
+
+
+def test_source_that_grew_appends_what_is_new(store: SessionStore, folder: Path) -> None:
+    path = write(folder / "a.json", said("x"))
+    one(store, path)
+    write(path, said("x", "y", "z"))
+    report = one(store, path)
+    assert (report.grown, report.added, report.session_ids) == (1, 2, ("a",))
+    assert load(store, "a")[1:] == [
+        {"id": "msg_000002", "role": "user", "content": "y"},
+        {"id": "msg_000003", "role": "user", "content": "z"},
+    ]
+    assert one(store, path).unchanged == 1
+
+
+def test_grown_session_is_as_young_as_its_last_message(store: SessionStore, folder: Path) -> None:
+    path = folder / "c.jsonl"
+    path.write_text(claude(5))
+    one(store, path)
+    path.write_text(claude(5) + claude(9))
+    one(store, path)
+    session = store.get("s1")
+    assert session is not None
+    assert session.last_activity.isoformat() == "2026-01-02T03:04:09+00:00"
+
+
+def test_torn_last_line_comes_in_when_it_is_whole(store: SessionStore, folder: Path) -> None:
+    path = folder / "c.jsonl"
+    path.write_text(claude(1) + claude(2, "later")[:-20])
+    assert [bad.line for bad in one(store, path).bad_lines] == [2]
+    path.write_text(claude(1) + claude(2, "later"))
+    assert one(store, path).grown == 1
+    assert texts(store, "s1") == ["hi", "later"]
+
+
+def test_session_that_went_on_in_the_store_stays(store: SessionStore, folder: Path) -> None:
+    path = write(folder / "a.json", said("x"))
+    one(store, path)
+    store.append("a", {"role": "assistant", "content": "here"})
+    assert one(store, path).unchanged == 1
+    assert texts(store, "a") == ["x", "here"]
+
+
+def test_sessions_that_went_apart_are_both_kept(store: SessionStore, folder: Path) -> None:
+    path = write(folder / "a.json", said("x"))
+    one(store, path)
+    store.append("a", {"role": "user", "content": "here"})
+    write(path, said("x", "there"))
+    report = one(store, path)
+    (beside,) = report.session_ids
+    assert (report.imported, report.beside) == (1, 1)
+    assert re.fullmatch("a-[0-9a-f]{8}", beside)
+    assert (texts(store, "a"), texts(store, beside)) == (["x", "here"], ["x", "there"])
+    assert one(store, path).unchanged == 1
+
+
+def test_id_beside_another_stays_within_the_limit(store: SessionStore, folder: Path) -> None:
+    long_id = "x" * 200
+    path = folder / "c.jsonl"
+    path.write_text(claude(1, sessionId=long_id))
+    one(store, path)
+    path.write_text(claude(1, "other", sessionId=long_id))
+    (beside,) = one(store, path).session_ids
+    assert len(beside) == 200
+    assert one(store, path).unchanged == 1
+
+
+def test_id_that_differs_by_letter_case_only_stands_beside(
+    store: SessionStore, folder: Path
+) -> None:
+    one(store, write(folder / "chat.json", said("x")))
+    report = one(store, write(folder / "CHAT.jsonl", said("y")))
+    assert report.beside == 1
+    assert re.fullmatch("CHAT-[0-9a-f]{8}", report.session_ids[0])
+
+
+def test_session_that_grew_elsewhere_at_the_same_time_is_not_mixed(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(folder / "a.json", said("x"))
+    one(store, path)
+    stale, get = store.get("a"), store.get
+    store.append("a", {"role": "user", "content": "here"})
+    answers = [stale]
+    monkeypatch.setattr(store, "get", lambda wanted: answers.pop() if answers else get(wanted))
+    write(path, said("x", "there"))
+    (beside,) = one(store, path).session_ids
+    monkeypatch.undo()
+    assert (texts(store, "a"), texts(store, beside)) == (["x", "here"], ["x", "there"])
+
+
+def test_copy_beside_that_was_changed_is_named_and_left(store: SessionStore, folder: Path) -> None:
+    one(store, write(folder / "a.json", said("x")))
+    path = write(folder / "a.jsonl", said("y"))
+    (beside,) = one(store, path).session_ids
+    with store.edit(beside) as session:
+        session.messages[0]["content"] = "changed"
+    (refused,) = one(store, path).refused
+    assert f"session {beside!r} exists already" in refused.reason
+    assert texts(store, beside) == ["changed"]
+
+
+def test_title_of_the_store_is_kept(store: SessionStore, folder: Path) -> None:
+    path = folder / "c.jsonl"
+    path.write_text(claude(1))
+    one(store, path)
+    with store.edit("s1") as session:
+        session.title = "mine"
+    title = json.dumps({"type": "custom-title", "sessionId": "s1", "customTitle": "theirs"})
+    path.write_text(claude(1) + claude(2) + title)
+    assert one(store, path).grown == 1
+    stored = store.get("s1")
+    assert stored is not None
+    assert stored.title == "mine"
+
+
+def test_unreadable_session_in_the_store_is_named_and_left(
+    store: SessionStore, folder: Path, tmp_path: Path
+) -> None:
+    torn = tmp_path / "store" / "a.json"
+    torn.write_bytes(b'{"messages": [')
+    report = one(store, write(folder / "a.json", said("x")))
+    (refused,) = report.refused
+    assert refused.session_id == "a"
+    assert "cannot be read" in refused.reason
+    assert torn.read_bytes() == b'{"messages": ['
+
+
+def test_message_that_the_store_cannot_hold_is_named(store: SessionStore, folder: Path) -> None:
+    deep: JsonValue = 1
+    for _ in range(198):
+        deep = [deep]
+    path = folder / "c.jsonl"
+    path.write_text(claude(1, deep=deep) + claude(2, sessionId="s2"))
+    report = one(store, path)
+    assert [refused.session_id for refused in report.refused] == ["s1"]
+    assert "nested deeper" in report.refused[0].reason
+    assert report.session_ids == ("s2",)
+
+
+def test_exported_session_can_be_imported_elsewhere(
+    store: SessionStore, folder: Path, tmp_path: Path
+) -> None:
+    one(store, TRANSCRIPTS / "claude/simonw-sample_session.json")
+    session = store.get("simonw-sample_session")
+    assert session is not None
+    path = folder / "copy.json"
+    path.write_bytes(export(session, "json"))
+    assert one(store, path).unchanged == 1
+    with SessionStore(tmp_path / "other", durability="fast") as other:
+        assert one(other, path).imported == 1
+        assert load(other, "simonw-sample_session") == session.messages
+
+
+# Folders
+
+
+def test_folder_is_walked_in_order_and_every_entry_is_reported(
+    store: SessionStore, folder: Path
+) -> None:
+    (folder / "b").mkdir()
+    (folder / ".git").mkdir()
+    write(folder / "b" / "2.json", said("x"))
+    write(folder / "a.json", said("x"))
+    write(folder / "c.json", said("x"))
+    (folder / "d.md").write_text("# notes")
+    (folder / "e.json").symlink_to(folder / "a.json")
+    (folder / "f").symlink_to(folder, target_is_directory=True)
+    os.mkfifo(folder / "g")
+    report = import_paths(store, [folder])
+    assert [(os.path.relpath(file.path, folder), file.skipped) for file in report.files] == [
+        (".git", "hidden"),
+        ("a.json", None),
+        ("b/2.json", None),
+        ("c.json", None),
+        ("d.md", "neither JSON nor JSON Lines: Expecting value (line 1, column 1)"),
+        ("e.json", "a symbolic link"),
+        ("f", "a symbolic link"),
+        ("g", "cannot be read: not a regular file"),
+    ]
+    assert len(report.skipped) == 5
+
+
+def test_unreadable_entries_are_named(
+    store: SessionStore, folder: Path, as_other_user: Callable[[Path, Callable[[], object]], object]
+) -> None:
+    closed = folder / "closed"
+    closed.mkdir()
+    locked = write(folder / "locked.json", said("x"))
+    folder.chmod(0o755)
+    closed.chmod(0)
+    locked.chmod(0)
+
+    def skipped() -> list[str | None]:
+        return [file.skipped for file in import_paths(store, [folder]).files]
+
+    reasons = as_other_user(folder, skipped)
+    closed.chmod(0o700)
+    assert reasons == ["cannot be read: Permission denied"] * 2
+
+
+def test_folder_that_cannot_be_listed_is_named(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr("localsessions.transcripts.importing.os.scandir", refuse)
+    report = import_paths(store, [folder])
+    monkeypatch.undo()
+    assert [file.skipped for file in report.files] == ["cannot be read: Permission denied"]
+
+
+def test_hidden_file_or_link_that_was_named_is_taken(store: SessionStore, folder: Path) -> None:
+    hidden = write(folder / ".hidden.json", said("x"))
+    link = folder / "link.json"
+    link.symlink_to(hidden)
+    report = import_paths(store, [hidden, link])
+    assert [file.session_ids for file in report.files] == [(".hidden",), ("link",)]
+
+
+def test_path_that_is_not_there_is_named(store: SessionStore, folder: Path) -> None:
+    report = one(store, folder / "gone")
+    assert report.skipped == "cannot be read: No such file or directory"
+
+
+def test_progress_is_told_after_each_file(store: SessionStore, folder: Path) -> None:
+    write(folder / "a.json", said("x"))
+    (folder / "b.txt").write_text("notes")
+    told: list[FileReport] = []
+    report = import_paths(store, [str(folder)], on_progress=told.append)
+    assert tuple(told) == report.files
+
+
+# Together
+
+
+def tangled(folder: Path) -> None:
+    """Files that meet: the same ids again, grown, gone apart, in another spelling, not storable."""
+    write(folder / "a.json", said("x"))
+    (folder / "a").mkdir()
+    for name, *told in (
+        ("1.json", "x"), ("a.json", "x", "more"), ("a.jsonl", "other"), ("A.json", "third"),
+        ("b.json", "x"), ("B.json", "x"),
+    ):  # fmt: skip
+        write(folder / "a" / name, said(*told))
+    (folder / "b").mkdir()
+    write(folder / "b" / "a.json", said("x", "more", "and more"))
+    deep: JsonValue = 1
+    for _ in range(198):
+        deep = [deep]
+    (folder / "c.jsonl").write_text(
+        claude(1, deep=deep) + claude(2, sessionId="s2") + claude(3, sessionId="stored")
+    )
+    (folder / "d.jsonl").write_text(claude(1, sessionId="s2") + claude(2, sessionId="S2"))
+    (folder / "e.txt").write_text("notes")
+    (folder / "f.jsonl").write_text("".join(claude(1, sessionId=f"s{n}") for n in range(40)))
+
+
+@pytest.mark.parametrize("together", [2, 3, 256])
+def test_outcomes_are_those_of_one_by_one(
+    together: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tangled(folder)
+    reports, stored = [], []
+    for count in (1, together):
+        monkeypatch.setattr(importing, "_TOGETHER", count)
+        with SessionStore(tmp_path / f"by {count}", durability="fast") as store:
+            store.create("stored", title="was here")
+            for _ in range(2):
+                told: list[FileReport] = []
+                reports.append(import_paths(store, [folder], on_progress=told.append))
+                assert tuple(told) == reports[-1].files
+            stored.append(
+                {one.session_id: texts(store, one.session_id) for one in store.list(limit=99)}
+            )
+    one_by_one, again, *others = reports
+    assert others == [one_by_one, again]
+    assert stored[0] == stored[1]
+    assert (one_by_one.total.grown, one_by_one.total.unchanged) > (0, 0)
+    assert one_by_one.total.refused == 1
+    assert sum(file.beside for file in one_by_one.files) > 0
+
+
+def test_new_sessions_of_a_file_are_stored_together(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = "".join(claude(1, sessionId=f"n{number}") for number in range(800))
+    (folder / "many.jsonl").write_text(many)
+    calls: list[int] = []
+    save_many = store.save_many
+
+    def noted(sessions: Sequence[Session]) -> Sequence[Session]:
+        calls.append(len(sessions))
+        return save_many(sessions)
+
+    monkeypatch.setattr(store, "save_many", noted)
+    assert one(store, folder / "many.jsonl").imported == 800
+    assert [count for count in calls if count] == [256, 256, 256, 32]
+
+
+def test_files_wait_for_each_other_up_to_a_size(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        write(folder / f"{number}.json", said("x" * 1000))
+    monkeypatch.setattr(importing, "_TOGETHER_BYTES", 2500)
+    stored: list[int] = []
+    import_paths(store, [folder], on_progress=lambda _: stored.append(store.count()))
+    assert stored == [3, 3, 3, 6, 6, 6]
+
+
+def test_a_session_that_is_made_meanwhile_is_compared_with(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder / "a.json", said("x"))
+    write(folder / "b.json", said("x"))
+    save_many = store.save_many
+
+    def overtaken(sessions: Sequence[Session]) -> Sequence[Session]:
+        other: list[Message] = [{"role": "user", "content": "other"}]
+        for session, messages in zip(sessions, (sessions[0].messages, other), strict=True):
+            store.save(session.model_copy(update={"messages": messages}))
+        return save_many(sessions)
+
+    monkeypatch.setattr(store, "save_many", overtaken)
+    first, second = import_paths(store, [folder]).files
+    assert (first.unchanged, second.beside) == (1, 1)
+    assert [texts(store, name) for name in ("a", "b", *second.session_ids)] == [
+        ["x"], ["other"], ["x"],
+    ]  # fmt: skip
+
+
+def test_a_disk_that_is_full_ends_the_import_and_keeps_what_was_stored(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        write(folder / f"{number}.json", said("x"))
+    real, count = os.replace, iter(range(1000))
+
+    def full(source: str, target: str) -> None:
+        if next(count) >= 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source)
+        real(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            import_paths(store, [folder])
+    assert store.count() == 4
+    assert import_paths(store, [folder]).total.imported == 2
+
+
+def test_totals_are_told_for_each_format(store: SessionStore, folder: Path) -> None:
+    write(folder / "a.json", said("x"))
+    write(folder / "b.json", said("x", "y"))
+    (folder / "c.jsonl").write_text(claude(1) + "torn\n" + json.dumps({"type": "mode"}))
+    (folder / "d.txt").write_text("notes")
+    report = import_paths(store, [folder])
+    assert report.totals == {
+        "claude-jsonl": FormatTotals(
+            files=1, sessions=1, imported=1, messages=1, added=1, bad_lines=1
+        ),
+        "openai-messages": FormatTotals(files=2, sessions=2, imported=2, messages=3, added=3),
+    }
+    assert report.files[2].bookkeeping == {"mode": 1}
+    assert report.total.files == 3
+
+
+def test_nothing_of_a_folder_is_an_empty_report(store: SessionStore, folder: Path) -> None:
+    report = import_paths(store, [folder])
+    assert (report.files, report.totals) == ((), {})

@@ -1,0 +1,219 @@
+"""What is no transcript, and what of a transcript is torn."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localsessions.transcripts import FORMATS, BadLine, read_transcript
+from localsessions.transcripts.registry import recognise
+from localsessions.transcripts.source import Record, Source
+from localsessions.transcripts.transcript import sessions_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+SAID: dict[str, JsonValue] = {"role": "user", "content": "hi"}
+CLAUDE = json.dumps(
+    {"type": "user", "uuid": "u1", "sessionId": "s1", "message": {"role": "user", "content": "hi"}}
+)
+
+NO_TRANSCRIPTS = [
+    ("empty", b"", "the file is empty"),
+    ("blank", b" \n\n", "the file is empty"),
+    ("binary", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "NUL bytes"),
+    ("not UTF-8", b"caf\xe9 au lait", "not UTF-8"),
+    ("UTF-16", '{"messages": []}'.encode("utf-16"), "UTF-16"),
+    ("Markdown", b"# Session\n\n{}\n\nhello\n", "neither JSON nor JSON Lines"),
+    ("torn JSON", b'[\n{"role": "user", "content": "hi"},\n{"role": "us', "as after a torn write"),
+    ("conflict", f"{CLAUDE}\n<<<<<<< HEAD\n{CLAUDE}\n".encode(), "merge conflict"),
+    ("duplicate key", b'{"messages": 1, "messages": 2}', "duplicate key"),
+    ("a number", b"1", "no transcript format"),
+    ("other JSON", b'{"name": "package", "version": "1.0"}', "no transcript format"),
+    ("no messages", b'{"messages": []}', "no transcript format"),
+    ("no roles", b'[{"content": "hi"}]', "no transcript format"),
+    ("another program's messages", b'[{"role": "user", "content": "x", "ts": 1}]', "no transcript"),
+    (
+        "Anthropic parts",
+        b'[{"role": "user", "content": [{"type": "tool_result"}]}]',
+        "no transcript",
+    ),
+    ("Qwen Code", CLAUDE.replace("content", "parts").encode(), "no transcript format"),
+    ("newer format", b'{"format": "localsessions/2", "messages": []}', "'localsessions/2'"),
+    ("wrong type", b'{"format": "localsessions/1", "messages": {}}', "must be a list"),
+    ("only bookkeeping", b'{"type": "file-history-snapshot"}', "holds no messages"),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [case[1:] for case in NO_TRANSCRIPTS],
+    ids=[case[0] for case in NO_TRANSCRIPTS],
+)
+def test_what_is_no_transcript_is_named_with_the_reason(
+    tmp_path: Path, data: bytes, reason: str
+) -> None:
+    path = tmp_path / "chat.jsonl"
+    path.write_bytes(data)
+    found = read_transcript(path)
+    assert found.sessions == ()
+    assert reason in str(found.report.skipped)
+
+
+def test_format_is_told_from_the_content_not_from_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "holiday.png"
+    path.write_text(CLAUDE, encoding="utf-8")
+    assert read_transcript(path).report.format == "claude-jsonl"
+
+
+def test_byte_order_mark_and_windows_lines_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + f"{CLAUDE}\r\n{CLAUDE}\r\n".encode())
+    assert read_transcript(path).report.messages == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (CLAUDE[:-20], "torn write"),
+        ('"a text"', "not a JSON object"),
+        ("[1]", "not a JSON object"),
+        ('{"type": "user", "type": "user"}', "duplicate key"),
+        ('{"type": NaN}', "NaN"),
+        ('{"a": "\0"}', "NUL"),
+    ],
+)
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_bad_line_is_named_and_the_rest_comes_in(
+    tmp_path: Path, line: str, reason: str, place: int
+) -> None:
+    lines = [CLAUDE, CLAUDE]
+    lines.insert(place - 1, line)
+    path = tmp_path / "chat.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    report = read_transcript(path).report
+    assert (report.messages, report.skipped) == (2, None)
+    (bad,) = report.bad_lines
+    assert isinstance(bad, BadLine)
+    assert bad.line == place
+    assert reason in bad.reason
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    report = read_transcript(tmp_path / "gone.jsonl").report
+    assert (report.format, report.skipped) == (None, "cannot be read: No such file or directory")
+
+
+def test_folder_is_no_file(tmp_path: Path) -> None:
+    assert read_transcript(tmp_path).report.skipped == "cannot be read: Is a directory"
+
+
+def test_file_that_no_memory_holds_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "huge.json"
+    path.touch()
+    os.truncate(path, (1 << 30) + 1)
+    assert "larger than 1073741824 bytes" in str(read_transcript(path).report.skipped)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = [
+    *("type", "role", "content", "message", "messages", "payload", "history", "trajectory", "info"),
+    *("conversations", "from", "value", "loglines", "sessionId", "uuid", "leafUuid", "summary"),
+    *("id", "timestamp", "projectHash", "toolCalls", "tool_calls", "function", "call_id", "output"),
+    *("format", "extra", "response", "choices", "tool_use_id", "toolUseResult", "agent", "git"),
+    *("tool_call_ids", "thought", "title", "action", "parts", "metadata", "created_at", "name"),
+]
+TEXTS = [
+    *("user", "assistant", "gemini", "tool", "response_item", "session_meta", "function_call"),
+    *("message", "tool_use", "tool_result", "text", "human", "localsessions/1", "custom-title"),
+    *("summary", "reasoning", "custom_tool_call", "turn_context", "mini-swe-agent-1.1", "s1"),
+]
+lookalikes = st.recursive(
+    json_values | st.sampled_from(TEXTS),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=8)
+    ),
+    max_leaves=40,
+)
+
+
+def source_of(value: JsonValue) -> Source:
+    listed = value if isinstance(value, list) else [value]
+    records = tuple(
+        Record(line, item) for line, item in enumerate(listed, 1) if isinstance(item, dict)
+    )
+    return Source("x.json", datetime(2026, 1, 1, tzinfo=UTC), value, records)
+
+
+@given(json_values)
+def test_any_json_is_recognised_or_not_without_an_error(value: JsonValue) -> None:
+    recognise(source_of(value))
+
+
+@given(lookalikes)
+def test_any_json_is_read_by_every_format_without_an_error(value: JsonValue) -> None:
+    source = source_of(value)
+    for form in FORMATS:
+        for session in sessions_of(form, source, form.read(source)):
+            assert all(isinstance(message["role"], str) for message in session.messages)
+
+
+REAL_SHAPES: list[JsonValue] = [
+    [json.loads(CLAUDE)],
+    [{"type": "response_item", "payload": {"type": "message", "role": "user", "content": "hi"}}],
+    {
+        "sessionId": "g",
+        "projectHash": "p",
+        "messages": [{"id": "1", "type": "user", "content": ""}],
+    },
+    {"loglines": [json.loads(CLAUDE)]},
+    {"history": [{"role": "user", "agent": "main", "content": "hi", "tool_call_ids": ["c"]}]},
+    {"trajectory_format": "mini-swe-agent-1.1", "messages": [SAID | {"extra": {"response": {}}}]},
+    [{"conversations": [{"from": "function_call", "value": "{}"}]}],
+    {"messages": [SAID | {"tool_calls": [{"function": {"name": "x", "arguments": "{}"}}]}]},
+    {"format": "localsessions/1", "session_id": "s", "messages": [SAID]},
+]
+
+
+def places(value: JsonValue) -> list[tuple[str | int, ...]]:
+    """Return the path of every value inside a value."""
+    inside: list[tuple[str | int, JsonValue]] = []
+    if isinstance(value, dict):
+        inside = list(value.items())
+    elif isinstance(value, list):
+        inside = list(enumerate(value))
+    return [(), *((step, *rest) for step, item in inside for rest in places(item))]
+
+
+def replaced(value: JsonValue, place: tuple[str | int, ...], by: JsonValue) -> JsonValue:
+    if not place:
+        return by
+    step, *rest = place
+    if isinstance(value, dict):
+        return value | {str(step): replaced(value[str(step)], tuple(rest), by)}
+    assert isinstance(value, list)
+    listed = list(value)
+    listed[int(step)] = replaced(listed[int(step)], tuple(rest), by)
+    return listed
+
+
+@pytest.mark.parametrize("wrong", [None, True, 7, -1.5, "x", "\ud800", [], [None], {}, {"a": [1]}])
+@pytest.mark.parametrize("value", REAL_SHAPES)
+def test_wrong_type_anywhere_is_no_error(value: JsonValue, wrong: JsonValue) -> None:
+    for place in places(value):
+        source = source_of(replaced(value, place, wrong))
+        form = recognise(source)
+        if form is not None:
+            sessions_of(form, source, form.read(source))

@@ -7,75 +7,68 @@ asyncio is imported at use: it takes a third of the time that importing the pack
 from __future__ import annotations
 
 import functools
+import inspect
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
-from pydantic import JsonValue
-
-from localsessions._local.files import Durability
-from localsessions._local.reconciling import Progress
-from localsessions.models import (
-    Checkpoint,
-    CleanupReport,
-    Finding,
-    Message,
-    Order,
-    Page,
-    SearchHit,
-    Session,
-    SessionChange,
-    SessionSummary,
-    StoreStats,
-    TrashedSession,
-)
-from localsessions.store import SessionStore
+from localsessions._log import log
+from localsessions.engine import Engine
+from localsessions.errors import ChangesExpiredError
+from localsessions.models import Session, SessionChange
+from localsessions.store import Durability, SessionStore
+from localsessions.watching import Following, refuse_uncallable
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["AsyncSessionStore"]
-
-T = TypeVar("T")
+__all__ = ["AsyncOnChange", "AsyncOnError", "AsyncSessionStore", "AsyncWatch"]
 
 _BATCH = 256
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-class _Waiter:
-    """A listener of the feed that wakes a coroutine."""
+AsyncOnChange: TypeAlias = Callable[[SessionChange], Awaitable[object] | object]
+"""Called with each change, in the event loop; awaited where it returns an awaitable."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, something: asyncio.Event) -> None:
-        self.closed = False
-        self.something = something
-        self._loop = loop
+AsyncOnError: TypeAlias = Callable[[Exception, SessionChange | None], Awaitable[object] | object]
+"""Called with an error, and the change for which the callback raised it, if it did."""
 
-    def wake(self) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.something.set)
 
-    def fail(self, error: Exception) -> None:
-        """Nothing: the feed has logged it, and tries again."""
+def awaited(
+    verb: Callable[Concatenate[SessionStore, P], R],
+) -> Callable[Concatenate[AsyncSessionStore, P], Coroutine[Any, Any, R]]:
+    """Return the verb of SessionStore as one that is awaited: same arguments, promise, errors."""
+
+    @functools.wraps(verb)
+    async def in_a_thread(self: AsyncSessionStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        import asyncio
+
+        return await asyncio.to_thread(verb, self.store, *args, **kwargs)
+
+    return in_a_thread
 
 
 class AsyncSessionStore:
     """The sessions of one folder, for code that awaits.
 
-    Every verb of ``SessionStore``, with its arguments, its promise and its errors; see there.
-    The event loop never waits for the disk or for a lock.
+    Every verb of ``SessionStore``, with its arguments, its promise and its errors. The event loop
+    never waits for the disk or for a lock.
 
     Args:
         save_dir: As for ``SessionStore``, and so are the others.
-        durability: See there.
-        lock_timeout: See there.
-        max_file_bytes: See there.
+        durability: "full" or "fast".
+        lock_timeout: Seconds to wait for a session that another thread or process is changing.
+        max_file_bytes: A larger file is unreadable.
     """
 
     def __init__(
         self,
-        save_dir: str | os.PathLike[str],
+        save_dir: str | os.PathLike[str] | Engine,
         *,
         durability: Durability = "full",
         lock_timeout: float = 10.0,
@@ -89,17 +82,24 @@ class AsyncSessionStore:
         )
 
     @property
+    def store(self) -> SessionStore:
+        """The same store, for code that does not await."""
+        return self._store
+
+    @property
     def save_dir(self) -> str:
         """The folder, as an absolute path."""
         return self._store.save_dir
 
     def path(self, session_id: str) -> str:
-        """Return where the session's file is or would be."""
+        """Return where the session's file is or would be.
+
+        Raises:
+            ValueError: No file can have that id's name.
+        """
         return self._store.path(session_id)
 
-    async def close(self) -> None:
-        """Let go of the index. Idempotent."""
-        await self._offload(self._store.close)
+    close = awaited(SessionStore.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,10 +115,12 @@ class AsyncSessionStore:
     def __repr__(self) -> str:
         return f"Async{self._store!r}"
 
-    async def _offload(self, verb: Callable[[], T]) -> T:
-        import asyncio
+    # -- one session -------------------------------------------------------------------------
 
-        return await asyncio.to_thread(verb)
+    create = awaited(SessionStore.create)
+    get = awaited(SessionStore.get)
+    load = awaited(SessionStore.load)
+    save = awaited(SessionStore.save)
 
     @asynccontextmanager
     async def edit(
@@ -128,6 +130,17 @@ class AsyncSessionStore:
 
         The lock is held by a thread of its own while the block awaits; another verb on the same
         session inside the block waits for it in vain and raises ``LockTimeoutError``.
+
+        Args:
+            session_id: An existing session.
+            is_activity: Whether a change moves ``last_activity``, and puts cleanup off.
+            user_id: On whose behalf; None does not restrict.
+
+        Raises:
+            SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Before the block runs.
+            NotOwnerError: Before the block runs: it is another user's.
+            ConflictError: After the block: a program that knows no locks wrote the file meanwhile;
+                what the block changed was not stored.
         """
         import asyncio
         from concurrent.futures import ThreadPoolExecutor
@@ -155,289 +168,236 @@ class AsyncSessionStore:
         finally:
             thread.shutdown(wait=False)
 
-    async def create(
-        self,
-        session_id: str | None = None,
-        *,
-        user_id: str | None = None,
-        agent_id: str | None = None,
-        title: str | None = None,
-        metadata: Mapping[str, JsonValue] | None = None,
-        ttl: float | None = None,
-        max_live: int | None = None,
-    ) -> Session:
-        """Make a new session with its file and return it."""
-        return await self._offload(
-            lambda: self._store.create(
-                session_id,
-                user_id=user_id,
-                agent_id=agent_id,
-                title=title,
-                metadata=metadata,
-                ttl=ttl,
-                max_live=max_live,
-            )
-        )
+    append = awaited(SessionStore.append)
+    upsert_run = awaited(SessionStore.upsert_run)
+    switch_agent = awaited(SessionStore.switch_agent)
+    rename = awaited(SessionStore.rename)
+    pin = awaited(SessionStore.pin)
+    archive = awaited(SessionStore.archive)
+    tag = awaited(SessionStore.tag)
+    fork = awaited(SessionStore.fork)
+    tail = awaited(SessionStore.tail)
+    raw = awaited(SessionStore.raw)
+    adopt = awaited(SessionStore.adopt)
 
-    async def get(self, session_id: str, *, user_id: str | None = None) -> Session | None:
-        """Return a copy of the session as its file says now; None when there is none."""
-        return await self._offload(lambda: self._store.get(session_id, user_id=user_id))
+    # -- many sessions -----------------------------------------------------------------------
 
-    async def load(
-        self, session_id: str, *, last_good: bool = False, user_id: str | None = None
-    ) -> Session:
-        """Return a copy of the session as its file says now, or its last good version."""
-        return await self._offload(
-            lambda: self._store.load(session_id, last_good=last_good, user_id=user_id)
-        )
+    create_many = awaited(SessionStore.create_many)
+    save_many = awaited(SessionStore.save_many)
+    delete_many = awaited(SessionStore.delete_many)
+    list = awaited(SessionStore.list)
+    count = awaited(SessionStore.count)
+    search = awaited(SessionStore.search)
+    resolve = awaited(SessionStore.resolve)
 
-    async def save(
-        self, session: Session, *, on_conflict: Literal["raise", "merge"] = "raise"
-    ) -> Session:
-        """Store a session if its file still is what the session was loaded from."""
-        return await self._offload(lambda: self._store.save(session, on_conflict=on_conflict))
+    # -- deleting ----------------------------------------------------------------------------
 
-    async def append(
-        self, session_id: str, *messages: Mapping[str, JsonValue], user_id: str | None = None
-    ) -> tuple[Message, ...]:
-        """Add messages at the end, durably; other writers' messages stay."""
-        return await self._offload(
-            lambda: self._store.append(session_id, *messages, user_id=user_id)
-        )
+    delete = awaited(SessionStore.delete)
+    restore = awaited(SessionStore.restore)
+    trash = awaited(SessionStore.trash)
+    empty_trash = awaited(SessionStore.empty_trash)
+    cleanup = awaited(SessionStore.cleanup)
+    purge_expired = awaited(SessionStore.purge_expired)
 
-    async def upsert_run(
-        self,
-        session_id: str,
-        run: Mapping[str, JsonValue],
-        *messages: Mapping[str, JsonValue],
-        user_id: str | None = None,
-    ) -> None:
-        """Put a run in the place of the one with its ``run_id``, or at the end."""
-        return await self._offload(
-            lambda: self._store.upsert_run(session_id, run, *messages, user_id=user_id)
-        )
+    # -- changes -----------------------------------------------------------------------------
 
-    async def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
-        """Make another agent the current one and record the switch."""
-        return await self._offload(lambda: self._store.switch_agent(session_id, agent, reason))
+    last_change = awaited(SessionStore.last_change)
 
-    async def rename(
-        self, session_id: str, title: str | None, *, made: bool = False
-    ) -> SessionSummary:
-        """Set the title; None removes it, and listings make one of the first user message."""
-        return await self._offload(lambda: self._store.rename(session_id, title, made=made))
+    async def changes(
+        self, since: int | None = None, *, fresh: bool = False, follow: bool = False
+    ) -> AsyncGenerator[SessionChange, None]:
+        """Yield what happened after a change, in order and once; deletions included.
 
-    async def pin(self, session_id: str, *, pinned: bool = True) -> SessionSummary:
-        """Keep the session from every cleanup, or no longer."""
-        return await self._offload(lambda: self._store.pin(session_id, pinned=pinned))
-
-    async def archive(self, session_id: str, *, archived: bool = True) -> SessionSummary:
-        """Set the status to "archived", or back to "active"."""
-        return await self._offload(lambda: self._store.archive(session_id, archived=archived))
-
-    async def tag(self, session_id: str, *tags: str, remove: Sequence[str] = ()) -> SessionSummary:
-        """Add tags and remove some; each stands once, in the order of adding."""
-        return await self._offload(lambda: self._store.tag(session_id, *tags, remove=remove))
-
-    async def fork(
-        self, session_id: str, *, at: str | int | None = None, new_id: str | None = None
-    ) -> Session:
-        """Make a new session of the messages up to one of them, that one included."""
-        return await self._offload(lambda: self._store.fork(session_id, at=at, new_id=new_id))
-
-    async def tail(self, session_id: str, n: int) -> tuple[Message, ...]:
-        """Return the last ``n`` messages, in order; fewer when there are not so many."""
-        return await self._offload(lambda: self._store.tail(session_id, n))
-
-    async def list(
-        self,
-        *,
-        user_id: str | None = None,
-        agent_id: str | None = None,
-        status: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        order: Order = "-last_activity",
-        limit: int = 50,
-        cursor: str | None = None,
-        fresh: bool = False,
-    ) -> Page[SessionSummary]:
-        """Return a page of summaries, from the index; no unchanged session file is opened."""
-        return await self._offload(
-            lambda: self._store.list(
-                user_id=user_id,
-                agent_id=agent_id,
-                status=status,
-                since=since,
-                until=until,
-                order=order,
-                limit=limit,
-                cursor=cursor,
-                fresh=fresh,
-            )
-        )
-
-    async def count(
-        self,
-        *,
-        user_id: str | None = None,
-        agent_id: str | None = None,
-        status: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        live: bool = False,
-    ) -> int:
-        """Return how many sessions there are, unreadable ones included; as fresh as ``list``."""
-        return await self._offload(
-            lambda: self._store.count(
-                user_id=user_id,
-                agent_id=agent_id,
-                status=status,
-                since=since,
-                until=until,
-                live=live,
-            )
-        )
-
-    async def search(
-        self,
-        text: str,
-        *,
-        user_id: str | None = None,
-        agent_id: str | None = None,
-        status: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 20,
-        on_progress: Progress | None = None,
-    ) -> Sequence[SearchHit]:
-        """Find sessions by the words of messages, titles, tags and metadata, the best first."""
-        return await self._offload(
-            lambda: self._store.search(
-                text,
-                user_id=user_id,
-                agent_id=agent_id,
-                status=status,
-                since=since,
-                until=until,
-                limit=limit,
-                on_progress=on_progress,
-            )
-        )
-
-    async def resolve(self, reference: str) -> str:
-        """Return the id that a person means: an id, the beginning of one, a title, or "latest"."""
-        return await self._offload(lambda: self._store.resolve(reference))
-
-    async def create_many(self, sessions: Iterable[Session]) -> Sequence[Session]:
-        """Store new sessions, several times faster than one by one."""
-        return await self._offload(lambda: self._store.create_many(sessions))
-
-    async def save_many(
-        self, sessions: Iterable[Session], *, on_conflict: Literal["raise", "merge"] = "raise"
-    ) -> Sequence[Session]:
-        """Store sessions as ``save`` does each of them, several times faster than one by one."""
-        return await self._offload(lambda: self._store.save_many(sessions, on_conflict=on_conflict))
-
-    async def delete_many(
-        self, session_ids: Iterable[str], *, user_id: str | None = None
-    ) -> Sequence[str]:
-        """Move sessions to the trash as ``delete`` does each, several times faster."""
-        return await self._offload(lambda: self._store.delete_many(session_ids, user_id=user_id))
-
-    async def delete(self, session_id: str, *, user_id: str | None = None) -> bool:
-        """Move the session with its checkpoints to the trash, from where it can be restored."""
-        return await self._offload(lambda: self._store.delete(session_id, user_id=user_id))
-
-    async def restore(self, session_id: str) -> Session:
-        """Bring the last deleted session of that id back from the trash."""
-        return await self._offload(lambda: self._store.restore(session_id))
-
-    async def trash(self) -> Sequence[TrashedSession]:
-        """Return the deleted sessions that can be restored, the last deleted first."""
-        return await self._offload(self._store.trash)
-
-    async def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
-        """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
-        return await self._offload(lambda: self._store.empty_trash(max_age=max_age))
-
-    async def cleanup(self, *, max_age: float | timedelta, dry_run: bool = False) -> CleanupReport:
-        """Move sessions to the trash whose last activity is longer ago than ``max_age``."""
-        return await self._offload(lambda: self._store.cleanup(max_age=max_age, dry_run=dry_run))
-
-    async def purge_expired(self, *, dry_run: bool = False) -> CleanupReport:
-        """Move sessions to the trash whose ``expires_at`` has passed, but for pinned ones."""
-        return await self._offload(lambda: self._store.purge_expired(dry_run=dry_run))
-
-    async def last_change(self) -> int:
-        """Return the number of the last change: what ``changes`` goes on from."""
-        return await self._offload(self._store.last_change)
-
-    async def changes(self, since: int | None = None) -> AsyncIterator[SessionChange]:
-        """Yield each change, in order and once, as it happens, until the store is closed.
-
-        Watches as ``SessionStore.watch`` does, from the first ``anext`` until the iterator is
-        closed or collected; leaving an ``async for`` early, close it with
-        ``contextlib.aclosing``. A slow reader holds up nobody.
+        As ``SessionStore.changes``: ends when there is no more, and with ``follow`` goes on until
+        the store is closed. Leaving an ``async for`` early, close the iterator with
+        ``contextlib.aclosing``.
 
         Args:
-            since: Begin after this change; None begins with what happens from now on.
+            since: The number of a change; None is the present, and needs ``follow``.
+            fresh: Look at the whole folder first; ``follow`` does so in any case.
+            follow: Whether to wait for what happens next.
 
         Raises:
             ChangesExpiredError: What happened since is not known: list again and begin anew.
+            ValueError: There is neither ``since`` nor ``follow``.
         """
         import asyncio
 
-        waiter = _Waiter(asyncio.get_running_loop(), asyncio.Event())
-        feed = self._store._feed
-        try:
-            number = await self._offload(lambda: feed.position(since))
-            await self._offload(lambda: feed.join(waiter))
-            while not waiter.closed:
-                waiter.something.clear()
-                batch = await self._offload(functools.partial(feed.changes, number, _BATCH))
+        if not follow:
+            found = await asyncio.to_thread(self._store.changes, since, fresh=fresh)
+            while batch := await asyncio.to_thread(lambda: [*islice(found, _BATCH)]):
                 for change in batch:
-                    number = change.number
                     yield change
-                if not batch:
-                    await waiter.something.wait()
+            return
+        something = asyncio.Event()
+        wake = _waking(asyncio.get_running_loop(), something)
+        following = await asyncio.to_thread(Following, self._store.engine, since, wake)
+        try:
+            await asyncio.to_thread(following.begin)
+            while not following.closed:
+                something.clear()
+                happened = await asyncio.to_thread(following.next_ones)
+                for change in happened:
+                    yield change
+                if not happened:
+                    await something.wait()
         finally:
-            await self._offload(lambda: feed.leave(waiter))
+            await asyncio.to_thread(following.end)
 
-    async def save_checkpoint(self, session_id: str, data: JsonValue) -> Checkpoint:
-        """Store an immutable snapshot beside the session, after all earlier ones."""
-        return await self._offload(lambda: self._store.save_checkpoint(session_id, data))
+    async def watch(
+        self,
+        callback: AsyncOnChange,
+        *,
+        since: int | None = None,
+        on_error: AsyncOnError | None = None,
+    ) -> AsyncWatch:
+        """Call back in the event loop with each change, until the watch or the store is closed.
 
-    async def checkpoints(self, session_id: str) -> Sequence[str]:
-        """Return the ids of the session's checkpoints, the last saved first."""
-        return await self._offload(lambda: self._store.checkpoints(session_id))
+        As ``SessionStore.watch``, but for where the callbacks run: in a task of the running event
+        loop, one after the other; a coroutine function is awaited before the next change is told.
 
-    async def load_checkpoint(
-        self, session_id: str, checkpoint_id: str | None = None
-    ) -> Checkpoint:
-        """Return a checkpoint; None asks for the last saved."""
-        return await self._offload(lambda: self._store.load_checkpoint(session_id, checkpoint_id))
+        Args:
+            callback: Called with a ``SessionChange``.
+            since: As in ``changes``; None tells of what happens from now on.
+            on_error: Called with (exception, change) when ``callback`` raised, and with
+                (exception, None) when what happened meanwhile is not known
+                (``ChangesExpiredError``: list again; the watch goes on from now). None logs it.
 
-    async def delete_checkpoint(self, session_id: str, checkpoint_id: str) -> bool:
-        """Remove one checkpoint for good; return whether it was there."""
-        return await self._offload(lambda: self._store.delete_checkpoint(session_id, checkpoint_id))
+        Raises:
+            ChangesExpiredError: ``since`` is not known.
+            TypeError: ``callback`` or ``on_error`` cannot be called.
+        """
+        import asyncio
 
-    async def clear_checkpoints(self, session_id: str) -> int:
-        """Remove all checkpoints of a session for good; return how many there were."""
-        return await self._offload(lambda: self._store.clear_checkpoints(session_id))
+        refuse_uncallable(callback, on_error, may_await=True)
+        something = asyncio.Event()
+        wake = _waking(asyncio.get_running_loop(), something)
+        following = await asyncio.to_thread(Following, self._store.engine, since, wake)
+        return AsyncWatch(following, something, callback, on_error)
 
-    async def verify(self, *, on_progress: Progress | None = None) -> Sequence[Finding]:
-        """Read every file and compare the index with it; change nothing but the index."""
-        return await self._offload(lambda: self._store.verify(on_progress=on_progress))
+    # -- checkpoints -------------------------------------------------------------------------
 
-    async def repair(self, finding: Finding) -> str:
-        """Do the repair that a finding names, if it is automatic; return what was done."""
-        return await self._offload(lambda: self._store.repair(finding))
+    save_checkpoint = awaited(SessionStore.save_checkpoint)
+    checkpoints = awaited(SessionStore.checkpoints)
+    load_checkpoint = awaited(SessionStore.load_checkpoint)
+    delete_checkpoint = awaited(SessionStore.delete_checkpoint)
+    clear_checkpoints = awaited(SessionStore.clear_checkpoints)
 
-    async def reindex(self, *, on_progress: Progress | None = None) -> int:
-        """Throw the index away and make it anew from the files; return how many there are."""
-        return await self._offload(lambda: self._store.reindex(on_progress=on_progress))
+    # -- care --------------------------------------------------------------------------------
 
-    async def stats(self) -> StoreStats:
-        """Return sizes and counts of the store, and what this object has done so far."""
-        return await self._offload(self._store.stats)
+    verify = awaited(SessionStore.verify)
+    repair = awaited(SessionStore.repair)
+    reindex = awaited(SessionStore.reindex)
+    stats = awaited(SessionStore.stats)
+
+
+def _waking(loop: asyncio.AbstractEventLoop, something: asyncio.Event) -> Callable[[], object]:
+    def wake() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(something.set)
+
+    return wake
+
+
+class AsyncWatch:
+    """A callback that is told of each change, until ``close``. Made by ``AsyncSessionStore.watch``.
+
+    An async context manager; closing is idempotent and waits for a call of the callback that goes
+    on, unless it is the callback that closes.
+    """
+
+    def __init__(
+        self,
+        following: Following,
+        something: asyncio.Event,
+        on_change: AsyncOnChange,
+        on_error: AsyncOnError | None,
+    ) -> None:
+        import asyncio
+
+        self._following = following
+        self._something = something
+        self._on_change = on_change
+        self._on_error = on_error
+        self._number = following.number
+        self._closing = False
+        self._task = asyncio.create_task(self._run(), name="localsessions-watch")
+
+    @property
+    def number(self) -> int:
+        """The number of the last change that the callback was told of; go on from here."""
+        return self._number
+
+    @property
+    def closed(self) -> bool:
+        """Whether no further change is told."""
+        return self._closing or self._task.done()
+
+    async def close(self) -> None:
+        """Tell of no further change."""
+        import asyncio
+
+        self._closing = True
+        self._something.set()
+        if self._task is not asyncio.current_task():
+            await asyncio.wait([self._task])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _run(self) -> None:
+        import asyncio
+
+        try:
+            await asyncio.to_thread(self._following.begin)
+            while not (self._closing or self._following.closed):
+                self._something.clear()
+                if not await self._tell_some():
+                    await self._something.wait()
+        finally:
+            await asyncio.to_thread(self._following.end)
+
+    async def _tell_some(self) -> bool:
+        """Tell of what happened; return whether anything did."""
+        import asyncio
+
+        try:
+            changes = await asyncio.to_thread(self._following.next_ones)
+        except ChangesExpiredError as error:
+            self._number = self._following.number
+            await self._report(error, None)
+            return True
+        for change in changes:
+            if self._closing:
+                break
+            self._number = change.number
+            try:
+                await _called(self._on_change, change)
+            # Any error of a callback is its author's: told to on_error, and the next change is due.
+            except Exception as error:  # noqa: BLE001
+                await self._report(error, change)
+        return bool(changes)
+
+    async def _report(self, error: Exception, change: SessionChange | None) -> None:
+        if self._on_error is None:
+            log().warning("watching: %s", error, exc_info=error)
+            return
+        try:
+            await _called(self._on_error, error, change)
+        except Exception:  # noqa: BLE001  (nobody is left to hand it to but the log)
+            log().exception("watching: on_error failed")
+
+
+async def _called(function: Callable[..., object], *arguments: object) -> None:
+    """Call a function, and await what it returns if that can be awaited."""
+    returned = function(*arguments)
+    if inspect.isawaitable(returned):
+        await returned

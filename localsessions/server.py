@@ -26,8 +26,8 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from localsessions._codec import encode_value
 from localsessions.errors import UnreadableSessionError
+from localsessions.format import encode_value
 from localsessions.models import format_instant, message_text
 
 if TYPE_CHECKING:

@@ -1,49 +1,39 @@
-"""SessionStore: the verbs. Wires the rooms below; what a verb promises is said here.
+"""SessionStore: the verbs. What a verb promises is said here; how it is kept, an engine knows.
 
-Every verb that changes a session goes the same way: encode (what cannot be stored never reaches
-the disk), lock, compare with what was read, write, index row, unlock. Readers take no lock.
+A verb looks at its arguments, decides what is to happen, and asks the engine for one act.
 """
 
 from __future__ import annotations
 
 import copy
-import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta
-from types import TracebackType, UnionType
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias, get_args
 
 from pydantic import JsonValue
 
-from localsessions import _codec
-from localsessions._local.feed import Feed, OnChange, OnError, Watch
-from localsessions._local.files import Durability, SessionFolder, is_session_id
-from localsessions._local.growing import Growth, last_messages
-from localsessions._local.index import (
-    Cursor,
-    Filter,
-    IndexRow,
-    Query,
-    SessionIndex,
-    listing_of,
+from localsessions._rules import edits
+from localsessions._rules.arguments import (
+    refuse_conflict_rule,
+    refuse_naive,
+    refuse_negative,
+    refuse_other,
+    refuse_other_texts,
+    sessions_in,
+    texts_in,
 )
-from localsessions._local.reconciling import Progress, Reconciler
-from localsessions._local.writing import Writer, draft_of, refuse_stranger
-from localsessions._rules import edits as _edits
-from localsessions.errors import (
-    ConflictError,
-    NotOwnerError,
-    SessionExistsError,
-    SessionLimitError,
-    SessionNotFoundError,
-    UnreadableSessionError,
-)
+from localsessions._rules.refusals import raise_first, raise_refusals
+from localsessions._rules.retention import cutoff_of, verdict
+from localsessions.engine import Change, Engine, Progress, Query
+from localsessions.errors import NotOwnerError, SessionNotFoundError
 from localsessions.models import (
     Checkpoint,
+    CleanupAction,
     CleanupReport,
     Finding,
     Message,
@@ -55,22 +45,31 @@ from localsessions.models import (
     SessionSummary,
     StoreStats,
     TrashedSession,
-    Unreadable,
+    expiry_of,
     format_instant,
     made_id,
     utc_now,
 )
+from localsessions.models.standing import original_of
+from localsessions.watching import (
+    OnChange,
+    OnError,
+    Watch,
+    changes_after,
+    changes_as_they_happen,
+    refuse_uncallable,
+)
 
 if TYPE_CHECKING:
-    from localsessions._local.batches import Bulk
-    from localsessions._local.deleting import Trash
+    from collections.abc import Callable
 
-__all__ = ["SessionStore"]
+__all__ = ["Durability", "SessionStore"]
+
+Durability: TypeAlias = Literal["full", "fast"]
+"""Whether a verb returns when what it did survives a power cut, see ``SessionStore``."""
 
 _ORDERS = frozenset(get_args(Order))
-_CHANGES = 256
-# A listing looks at each row that it returns; where rows keep moving, this often at most.
-_LOOKS = 10
+_MOST_BYTES = 256 * 1024 * 1024
 
 
 class SessionStore:
@@ -104,43 +103,32 @@ class SessionStore:
 
     def __init__(
         self,
-        save_dir: str | os.PathLike[str],
+        save_dir: str | os.PathLike[str] | Engine,
         *,
         durability: Durability = "full",
         lock_timeout: float = 10.0,
-        max_file_bytes: int = 256 * 1024 * 1024,
+        max_file_bytes: int = _MOST_BYTES,
     ) -> None:
-        self._closed = True  # until the folder is open: __del__ runs after a failure too
+        self._closed = True  # until the engine is open: __del__ runs after a failure too
         if durability not in ("full", "fast"):
             raise ValueError(f'durability must be "full" or "fast", not {durability!r}')
-        _refuse_other("save_dir", save_dir, str | os.PathLike, "a path: a str or a Path")
-        _refuse_other("lock_timeout", lock_timeout, int | float, "a number of seconds")
-        _refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
+        refuse_other("lock_timeout", lock_timeout, int | float, "a number of seconds")
+        refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
-        _set_up()
-        from localsessions._local.index.fulltext import FullText
-        from localsessions._local.last_good import LastGood
-        from localsessions._local.text_indexer import TextIndexer
+        if isinstance(save_dir, str | os.PathLike):
+            from localsessions._local.engine import LocalEngine
 
-        self._folder = SessionFolder(
-            os.fspath(save_dir),
-            durability=durability,
-            lock_timeout=lock_timeout,
-            max_file_bytes=min(max_file_bytes, _codec.MAX_FILE_BYTES),
-        )
-        writable = self._folder.read_only is None
-        private = self._folder.private
-        self._index = SessionIndex(os.path.join(private, "index.sqlite3") if writable else None)
-        self._texts = FullText(os.path.join(private, "search.sqlite3") if writable else None)
-        self._reconciler = Reconciler(self._folder, self._index)
-        self._indexer = TextIndexer(self._folder, self._index, self._texts, self._reconciler)
-        self._growth = Growth(self._folder, self._index)
-        self._last_good = LastGood(self._folder, self._index)
-        self._feed = Feed(self._folder, self._reconciler, self._last_good)
-        self._writer = Writer(
-            self._folder, self._index, self._growth, self._reconciler, self._feed.wake
-        )
+            self._engine: Engine = LocalEngine(
+                os.fspath(save_dir),
+                durability=durability,
+                lock_timeout=lock_timeout,
+                max_file_bytes=max_file_bytes,
+            )
+        elif hasattr(save_dir, "address"):
+            self._engine = save_dir
+        else:
+            refuse_other("save_dir", save_dir, str | os.PathLike, "a path: a str or a Path")
         self._closed = False
 
     # -- the store itself --------------------------------------------------------------------
@@ -148,7 +136,7 @@ class SessionStore:
     @property
     def save_dir(self) -> str:
         """The folder, as an absolute path."""
-        return self._folder.save_dir
+        return self._engine.address
 
     def path(self, session_id: str) -> str:
         """Return where the session's file is or would be.
@@ -156,7 +144,7 @@ class SessionStore:
         Raises:
             ValueError: No file can have that id's name.
         """
-        return self._folder.path(session_id)
+        return self._engine.location(session_id)
 
     def close(self) -> None:
         """End every watch and let go of the index. Idempotent.
@@ -165,10 +153,7 @@ class SessionStore:
         """
         if not self._closed:
             self._closed = True
-            self._feed.close()
-            self._folder.spares.drop_all()
-            self._index.close()
-            self._texts.close()
+            self._engine.close()
 
     def __enter__(self) -> Self:
         return self
@@ -189,12 +174,31 @@ class SessionStore:
                 self.close()
 
     def __repr__(self) -> str:
-        folder = getattr(self, "_folder", None)
-        return f"SessionStore({folder.save_dir if folder else '?'!r})"
+        engine = getattr(self, "_engine", None)
+        return f"SessionStore({engine.address if engine else '?'!r})"
 
-    def _refuse_closed(self) -> None:
+    @property
+    def engine(self) -> Engine:
+        """What keeps the sessions; see ``localsessions.engine``.
+
+        Raises:
+            ValueError: The store is closed.
+        """
         if self._closed:
             raise ValueError(f"{self!r} is closed; open the folder again")
+        return self._engine
+
+    def _refuse_stranger(self, owned: Session | SessionSummary, user_id: str | None) -> None:
+        """Refuse another user's session; None does not restrict."""
+        if user_id is not None and owned.user_id not in (None, user_id):
+            raise NotOwnerError(owned.session_id, user_id, path=self.path(owned.session_id))
+
+    def _refuse_strange(self, summary: SessionSummary, user_id: str | None) -> None:
+        """Refuse another user's session; and what is none, since nobody can tell whose it is."""
+        owned: SessionSummary | Session = summary
+        if user_id is not None and summary.unreadable is not None:
+            owned = self.engine.read(summary.session_id)  # raises, but of one that is whole by now
+        self._refuse_stranger(owned, user_id)
 
     # -- one session -------------------------------------------------------------------------
 
@@ -230,12 +234,12 @@ class SessionStore:
             ValueError: No file can have that id's name.
             UnstorableValueError: ``metadata`` cannot be stored without loss.
         """
-        _refuse_other_texts(session_id=session_id, user_id=user_id, agent_id=agent_id, title=title)
-        _refuse_other("metadata", metadata, Mapping | None, "an object or None")
-        _refuse_other("ttl", ttl, int | float | None, "a number of seconds or None")
-        _refuse_other("max_live", max_live, int | None, "an int or None")
-        if max_live is not None and max_live < 0:
-            raise ValueError(f"max_live must be 0 or more, not {max_live}")
+        refuse_other_texts(session_id=session_id, user_id=user_id, agent_id=agent_id, title=title)
+        refuse_other("metadata", metadata, Mapping | None, "an object or None")
+        refuse_other("ttl", ttl, int | float | None, "a number of seconds or None")
+        refuse_other("max_live", max_live, int | None, "an int or None")
+        if max_live is not None:
+            refuse_negative("max_live", max_live)
         now = utc_now()
         session = Session(
             session_id=made_id("sess") if session_id is None else session_id,
@@ -246,36 +250,10 @@ class SessionStore:
             ttl=ttl,
             created_at=now,
             last_activity=now,
-            expires_at=_edits.expiry_of(now, ttl),
+            expires_at=expiry_of(now, ttl),
         )
-        return self._create(session, max_live)
-
-    def _create(self, session: Session, max_live: int | None = None) -> Session:
-        draft = draft_of(session, is_activity=False)
-        with self._lock(session.session_id):
-            self._writer.refuse_existing(session)
-            with self._room(session.session_id, max_live):
-                try:
-                    self._writer.write(draft, None)
-                except ConflictError:  # a program without locks was faster
-                    path = self.path(session.session_id)
-                    raise SessionExistsError(session.session_id, path=path) from None
+        self.engine.create(session, max_live=max_live)
         return session
-
-    @contextmanager
-    def _room(self, session_id: str, max_live: int | None) -> Iterator[None]:
-        """Hold a place for one more live session, inside its lock, until it is in the index."""
-        if max_live is None:
-            yield
-            return
-        with self._folder.lock_whole(session_id):
-            if self._count_live(Filter()) >= max_live:
-                raise SessionLimitError(max_live, path=self.save_dir)
-            yield
-
-    def _count_live(self, which: Filter) -> int:
-        now = utc_now()
-        return self._reconciler.answer(lambda: self._index.count_live(which, now))
 
     def get(self, session_id: str, *, user_id: str | None = None) -> Session | None:
         """Return a copy of the session as its file says now; None when there is none.
@@ -317,15 +295,8 @@ class SessionStore:
                 it is kept, or none was asked for.
             ValueError: No file can have that id's name.
         """
-        self._refuse_closed()
-        try:
-            session = self._reconciler.load(session_id)
-        except UnreadableSessionError:
-            kept = self._last_good.load(session_id) if last_good else None
-            if kept is None:
-                raise
-            session = kept
-        refuse_stranger(session, user_id, self._folder)
+        session = self.engine.read(session_id, last_good=last_good)
+        self._refuse_stranger(session, user_id)
         return session
 
     def save(
@@ -359,17 +330,9 @@ class SessionStore:
             FormatVersionError: The file is of a newer format; nothing was written.
             DurabilityUnknownError: Written and visible, but the disk did not confirm.
         """
-        _refuse_other("session", session, Session, "a Session, as load() returns")
-        _refuse_other_conflict(on_conflict)
-        draft = draft_of(session, is_activity=True)
-        if not draft.is_changed:
-            self._refuse_closed()
-            return session
-        with self._lock(session.session_id):
-            if on_conflict == "merge":
-                self._writer.write_merged(draft)
-            else:
-                self._writer.write(draft, self._writer.former_of(session))
+        refuse_other("session", session, Session, "a Session, as load() returns")
+        refuse_conflict_rule(on_conflict)
+        self.engine.replace(session, merges=on_conflict == "merge")
         return session
 
     @contextmanager
@@ -394,10 +357,9 @@ class SessionStore:
             ConflictError: After the block: a program that knows no locks wrote the file meanwhile;
                 what the block changed was not stored.
         """
-        with self._lock(session_id):
-            session = self.load(session_id, user_id=user_id)
+        with self.engine.editing(session_id, is_activity=is_activity) as session:
+            self._refuse_stranger(session, user_id)
             yield session
-            self._writer.store(session, is_activity=is_activity)
 
     def append(
         self, session_id: str, *messages: Mapping[str, JsonValue], user_id: str | None = None
@@ -420,13 +382,13 @@ class SessionStore:
             ValueError: A message has no ``role``.
         """
         now = format_instant(utc_now())
-        new = [_edits.message_of(message, now) for message in messages]
+        new = [edits.message_of(message, now) for message in messages]
 
         def add(session: Session) -> None:
+            self._refuse_stranger(session, user_id)
             session.messages = [*session.messages, *new]
 
-        with self._lock(session_id):
-            self._writer.add(session_id, add, user_id=user_id, only_assigns=True)
+        self.engine.change(session_id, Change(add, only_assigns=True))
         return tuple(new)
 
     def upsert_run(
@@ -452,19 +414,18 @@ class SessionStore:
             NotOwnerError: It is another user's; nothing was written.
             ValueError: The run has no ``run_id``, or a message has no ``role``.
         """
-        _refuse_other("run", run, Mapping, "an object with a run_id")
+        refuse_other("run", run, Mapping, "an object with a run_id")
         run_id = run.get("run_id")
         if not isinstance(run_id, str):
             raise ValueError("a run needs a run_id, a text")  # noqa: TRY004
 
         def upsert(session: Session) -> None:
-            _edits.upsert_run(session, run_id, run, messages)
+            self._refuse_stranger(session, user_id)
+            edits.upsert_run(session, run_id, run, messages)
 
-        # One with an id may take the place of an earlier one.
+        # A message with an id may take the place of an earlier one.
         has_ids = any("id" in message for message in messages)
-        needed = run_id if has_ids else None
-        with self._lock(session_id):
-            self._writer.add(session_id, upsert, user_id=user_id, run_id=needed)
+        self.engine.change(session_id, Change(upsert, run_id=run_id if has_ids else None))
 
     def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
         """Make another agent the current one and record the switch.
@@ -472,16 +433,16 @@ class SessionStore:
         Returns:
             False when it is the current one already; then nothing is recorded.
         """
-        _refuse_other("agent", agent, str, "a str")
-        _refuse_other_texts(reason=reason)
+        refuse_other("agent", agent, str, "a str")
+        refuse_other_texts(reason=reason)
         now = format_instant(utc_now())
         is_switch = False
 
         def switch_to(session: Session) -> None:
             nonlocal is_switch
-            is_switch = _edits.switch_agent(session, agent, reason, now)
+            is_switch = edits.switch_agent(session, agent, reason, now)
 
-        self._change(session_id, switch_to)
+        self.engine.change(session_id, Change(switch_to, is_activity=False))
         return is_switch
 
     def rename(self, session_id: str, title: str | None, *, made: bool = False) -> SessionSummary:
@@ -493,40 +454,37 @@ class SessionStore:
             made: The title was made by a program: it is set only where there is none, so that
                 no title that a person set is ever overwritten by a made one.
         """
-        _refuse_other_texts(title=title)
+        refuse_other_texts(title=title)
 
         def change(session: Session) -> None:
             if not (made and session.title):
                 session.title = title
 
-        return self._change(session_id, change)
+        return self.engine.change(session_id, Change(change, is_activity=False))
 
     def pin(self, session_id: str, *, pinned: bool = True) -> SessionSummary:
         """Keep the session from every cleanup, or no longer."""
-        return self._change(session_id, lambda session: setattr(session, "pinned", pinned))
+        return self._set(session_id, "pinned", pinned)
 
     def archive(self, session_id: str, *, archived: bool = True) -> SessionSummary:
         """Set the status to "archived", or back to "active"."""
-        status = "archived" if archived else "active"
-        return self._change(session_id, lambda session: setattr(session, "status", status))
+        return self._set(session_id, "status", "archived" if archived else "active")
+
+    def _set(self, session_id: str, field: str, value: object) -> SessionSummary:
+        """Set what is no activity: ``last_activity`` stays, so cleanup is not put off."""
+        change = Change(lambda session: setattr(session, field, value), is_activity=False)
+        return self.engine.change(session_id, change)
 
     def tag(self, session_id: str, *tags: str, remove: Sequence[str] = ()) -> SessionSummary:
         """Add tags and remove some; each stands once, in the order of adding."""
-        _refuse_one_text("remove", remove)
-        remove = tuple(remove)
-        for tag in (*tags, *remove):
-            _refuse_other("a tag", tag, str, "a str")
+        removed = texts_in("remove", remove, "a tag")
+        added = texts_in("tags", tags, "a tag")
 
         def change(session: Session) -> None:
-            kept = [tag for tag in (*session.tags, *tags) if tag not in remove]
+            kept = [tag for tag in (*session.tags, *added) if tag not in removed]
             session.tags = list(dict.fromkeys(kept))
 
-        return self._change(session_id, change)
-
-    def _change(self, session_id: str, change: Callable[[Session], None]) -> SessionSummary:
-        """Change what is no activity: ``last_activity`` stays, so cleanup is not put off."""
-        with self._lock(session_id):
-            return self._writer.add(session_id, change, is_activity=False)
+        return self.engine.change(session_id, Change(change, is_activity=False))
 
     def fork(
         self, session_id: str, *, at: str | int | None = None, new_id: str | None = None
@@ -545,9 +503,11 @@ class SessionStore:
             LookupError: There is no such message.
             SessionExistsError: ``new_id`` is taken.
         """
-        _refuse_other("at", at, str | int | None, "a message's id, its position or None")
-        _refuse_other_texts(new_id=new_id)
-        return self._create(_edits.fork_of(self.load(session_id), at, new_id))
+        refuse_other("at", at, str | int | None, "a message's id, its position or None")
+        refuse_other_texts(new_id=new_id)
+        fork = edits.fork_of(self.load(session_id), at, new_id)
+        self.engine.create(fork)
+        return fork
 
     def tail(self, session_id: str, n: int) -> tuple[Message, ...]:
         """Return the last ``n`` messages, in order; fewer when there are not so many.
@@ -558,16 +518,43 @@ class SessionStore:
             SessionNotFoundError, UnreadableSessionError: As ``load``.
             ValueError: ``n`` is negative.
         """
-        _refuse_other("n", n, int, "an int")
-        if n < 0:
-            raise ValueError(f"n must be 0 or more, not {n}")
-        self._refuse_closed()
-        if n:
-            found = last_messages(session_id, n, self._folder, self._index)
-            if found is not None:
-                return tuple(found)
-        messages = self.load(session_id).messages
-        return tuple(messages[len(messages) - n if n < len(messages) else 0 :])
+        refuse_negative("n", n)
+        if n == 0:
+            self.engine.read(session_id)
+            return ()
+        return tuple(self.engine.tail(session_id, n))
+
+    def raw(self, session_id: str) -> bytes:
+        """Return the bytes of the session's file: one whole version, whatever it says.
+
+        Raises:
+            SessionNotFoundError: There is none.
+            UnreadableSessionError: It is no regular file, may not be read, or is too large.
+            ValueError: No file can have that id's name.
+        """
+        return self.engine.raw(session_id)
+
+    def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
+        """Make a session of a file that is none: one that another program wrote, or a broken one.
+
+        One atomic replacement under the session's lock. The file's bytes are gone afterwards, so
+        ``make`` keeps all that is worth keeping. Times and ``revision`` are written as they are.
+
+        Args:
+            session_id: Whose file it is.
+            make: Called with the bytes of the file; returns the session that takes its place, with
+                any ``session_id``, or None to leave the file as it is.
+
+        Returns:
+            The session, standing on what was written; None where ``make`` returned None.
+
+        Raises:
+            SessionNotFoundError: There is no file.
+            UnreadableSessionError: It is no regular file, may not be read, or is too large.
+            LockTimeoutError: Somebody is changing it all the time.
+            UnstorableValueError: A value would be lost or changed; nothing was written.
+        """
+        return self.engine.adopt(session_id, make)
 
     # -- many sessions at once ---------------------------------------------------------------
 
@@ -596,17 +583,16 @@ class SessionStore:
                 an id's name; nothing was stored.
             PermissionError: The folder cannot be written; nothing was stored.
         """
-        chosen = _sessions(sessions)
-        if stored := [one.session_id for one in chosen if one._base is not None]:
+        chosen = sessions_in(sessions)
+        if stored := [one.session_id for one in chosen if original_of(one) is not None]:
             raise ValueError(
                 f"session {stored[0]!r} was stored before; save_many() stores what was changed"
             )
         for session in chosen:
             session.session_id = session.session_id or made_id("sess")
         self._refuse_same_ids(chosen)
-        bulk = self._bulk()
-        bulk.write(chosen, self._writer, self._writer.refuse_existing, self._create)
-        bulk.raise_errors([session.session_id for session in chosen], "stored")
+        errors = self.engine.create_many(chosen)
+        raise_refusals(errors, [one.session_id for one in chosen], "stored")
         return chosen
 
     def save_many(
@@ -631,17 +617,11 @@ class SessionStore:
             ValueError: Two have the same id, or no file can have an id's name; nothing was stored.
             PermissionError: The folder cannot be written; nothing was stored.
         """
-        _refuse_other_conflict(on_conflict)
-        chosen = _sessions(sessions)
+        refuse_conflict_rule(on_conflict)
+        chosen = sessions_in(sessions)
         self._refuse_same_ids(chosen)
-
-        def save(session: Session) -> None:
-            self.save(session, on_conflict=on_conflict)
-
-        merged = (ConflictError,) if on_conflict == "merge" else ()
-        bulk = self._bulk()
-        bulk.write(chosen, self._writer, self._writer.former_of, save, merged)
-        bulk.raise_errors([session.session_id for session in chosen], "stored")
+        errors = self.engine.replace_many(chosen, merges=on_conflict == "merge")
+        raise_refusals(errors, [one.session_id for one in chosen], "stored")
         return chosen
 
     def delete_many(
@@ -665,29 +645,19 @@ class SessionStore:
             ValueError: No file can have an id's name; nothing was deleted.
             PermissionError: The folder cannot be written; nothing was deleted.
         """
-        _refuse_one_text("session_ids", session_ids)
-        chosen = tuple(dict.fromkeys(session_ids))
+        chosen = tuple(dict.fromkeys(texts_in("session_ids", session_ids, "a session_id")))
         for session_id in chosen:
-            _refuse_other("a session_id", session_id, str, "a str")
             self.path(session_id)
         gone: set[str] = set()
 
-        def is_there(session_id: str) -> bool:
-            if not self._is_deletable(session_id, user_id):
-                return False
-            gone.add(session_id)
+        def allows(summary: SessionSummary) -> bool:
+            self._refuse_strange(summary, user_id)
+            gone.add(summary.session_id)
             return True
 
-        bulk = self._bulk()
-        bulk.remove(chosen, self._trash(), is_there)
-        bulk.raise_errors(chosen, "deleted")
+        errors = self.engine.delete_many(chosen, allows)
+        raise_refusals(errors, chosen, "deleted")
         return tuple(one for one in chosen if one in gone)
-
-    def _bulk(self) -> Bulk:
-        from localsessions._local.batches import Bulk
-
-        self._refuse_closed()
-        return Bulk(self._folder, self._reconciler)
 
     def _refuse_same_ids(self, sessions: Sequence[Session]) -> None:
         known: set[str] = set()
@@ -735,31 +705,14 @@ class SessionStore:
             ValueError: The cursor belongs to another listing, a time is naive, or an argument is
                 out of its range.
         """
-        which = _filter(user_id, agent_id, status, since, until)
+        query = _query(user_id, agent_id, status, since, until)
         if order not in _ORDERS:
             raise ValueError(f"order must be one of {', '.join(sorted(_ORDERS))}, not {order!r}")
-        _refuse_other("limit", limit, int, "an int")
-        _refuse_other("cursor", cursor, str | None, "the next_cursor of a page or None")
+        refuse_other("limit", limit, int, "an int")
+        refuse_other("cursor", cursor, str | None, "the next_cursor of a page or None")
         if limit < 1:
             raise ValueError(f"limit must be 1 or more, not {limit}")
-        limit = min(limit, 2**31)
-        after = None if cursor is None else Cursor.decode(cursor, listing_of(which, order))
-        self._refresh(fresh=fresh)
-        rows = self._looked_at(lambda: self._index.page(which, order, limit + 1, after))
-        items = tuple(row.summary for row in rows[:limit])
-        more = self._index.cursor(items[-1], which, order) if len(rows) > limit else None
-        return Page(items, more)
-
-    def _looked_at(self, ask: Callable[[], Sequence[IndexRow]]) -> Sequence[IndexRow]:
-        """Ask the index until each row that it answers is what its file says."""
-        rows: Sequence[IndexRow] = ()
-        for _ in range(_LOOKS):
-            rows = self._reconciler.answer(ask)
-            stale = [row for row in rows if not self._reconciler.look(row)]
-            if not stale:
-                return rows
-            self._reconciler.refresh()
-        return [row for row in rows if self._folder.fingerprint(row.summary.session_id)]
+        return self.engine.page(query, order=order, limit=limit, cursor=cursor, fresh=fresh)
 
     def count(
         self,
@@ -781,11 +734,8 @@ class SessionStore:
             until: See there.
             live: Only those that are neither expired nor archived nor unreadable.
         """
-        which = _filter(user_id, agent_id, status, since, until)
-        self._refuse_closed()
-        if live:
-            return self._count_live(which)
-        return self._reconciler.answer(lambda: self._index.count(which))
+        query = _query(user_id, agent_id, status, since, until)
+        return self.engine.count(query._replace(live_at=utc_now() if live else None))
 
     def search(
         self,
@@ -821,14 +771,9 @@ class SessionStore:
         Raises:
             ValueError: ``text`` holds no letter and no digit.
         """
-        from localsessions._local.searching import Search
-
-        _refuse_other("text", text, str, "a str")
-        query = Query(text)
-        which = _filter(user_id, agent_id, status, since, until)
-        self._refuse_closed()
-        search = Search(self._index, self._texts, self._reconciler, self._indexer)
-        return search.hits(query, which, limit, on_progress)
+        refuse_other("text", text, str, "a str")
+        query = _query(user_id, agent_id, status, since, until)
+        return self.engine.search(text, query, limit=limit, on_progress=on_progress)
 
     def resolve(self, reference: str) -> str:
         """Return the id that a person means: an id, the beginning of one, a title, or "latest".
@@ -839,19 +784,9 @@ class SessionStore:
         """
         if not reference:
             raise ValueError("an empty text names no session")
-        self._refresh()
-        if is_session_id(reference) and self._folder.fingerprint(reference) is not None:
-            return reference
-        if reference == "latest":
-            newest = self.list(limit=1).items
-            if not newest:
-                raise SessionNotFoundError(reference, path=self.save_dir)
-            return newest[0].session_id
-        ids: Sequence[str] = ()
-        if is_session_id(reference):
-            ids = self._reconciler.answer(lambda: self._index.ids_like(reference, 6))
-        titled = self._reconciler.answer(lambda: self._index.ids_titled(reference, 6))
-        fitting = list(dict.fromkeys([*ids, *titled]))
+        fitting = self.engine.named(reference, 6)
+        if reference == "latest" and reference not in fitting:
+            fitting = [one.session_id for one in self.list(limit=1)]
         if not fitting:
             raise SessionNotFoundError(reference, path=self.save_dir)
         if len(fitting) > 1:
@@ -878,25 +813,12 @@ class SessionStore:
             NotOwnerError: It is another user's.
             UnreadableSessionError: A user was named, and the file is no session.
         """
-        with self._lock(session_id):
-            is_there = self._is_deletable(session_id, user_id)
-            if is_there:
-                self._trash().put(session_id)
-        return is_there
 
-    def _is_deletable(self, session_id: str, user_id: str | None) -> bool:
-        """Tell, inside the lock, whether there is a session, and refuse another user's."""
-        if self._folder.fingerprint(session_id) is None:
-            return False
-        if user_id is not None:
-            self.load(session_id, user_id=user_id)
-        self._reconciler.look_at(session_id)
-        return True
+        def allows(summary: SessionSummary) -> bool:
+            self._refuse_strange(summary, user_id)
+            return True
 
-    def _trash(self) -> Trash:
-        from localsessions._local.deleting import Trash
-
-        return Trash(self._folder, self._growth, self._reconciler, self._feed.wake)
+        return self.engine.delete(session_id, allows)
 
     def restore(self, session_id: str) -> Session:
         """Bring the last deleted session of that id back from the trash.
@@ -908,18 +830,16 @@ class SessionStore:
             SessionExistsError: There is a session of that id again.
             UnreadableSessionError: It was unreadable when it was deleted; it is back all the same.
         """
-        with self._lock(session_id):
-            return self._trash().restore(session_id)
+        return self.engine.restore(session_id)
 
     def trash(self) -> Sequence[TrashedSession]:
         """Return the deleted sessions that can be restored, the last deleted first."""
-        self._refuse_closed()
-        return self._folder.trash.items()
+        return self.engine.trash()
 
     def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
-        self._refuse_closed()
-        return self._trash().empty(max_age)
+        # As finely as deleting tells the time.
+        return self.engine.empty_trash(cutoff_of(datetime.now(UTC), max_age))
 
     def cleanup(self, *, max_age: float | timedelta, dry_run: bool = False) -> CleanupReport:
         """Move sessions to the trash whose last activity is longer ago than ``max_age``.
@@ -932,9 +852,6 @@ class SessionStore:
             max_age: Seconds, or a timedelta; counted back from the call.
             dry_run: Only say what would be done; the report is the one of a real run.
         """
-        from localsessions._rules.retention import cutoff_of
-
-        self._refuse_closed()
         cutoff = cutoff_of(utc_now(), max_age)  # now: what becomes old during the look stays
         return self._clean(cutoff, dry_run=dry_run)
 
@@ -943,20 +860,28 @@ class SessionStore:
         return self._clean(None, dry_run=dry_run)
 
     def _clean(self, cutoff: datetime | None, *, dry_run: bool) -> CleanupReport:
-        """Decide by what the files say inside the locks, and do it; without a cutoff by expiry."""
-        from localsessions._local.cleaning import Cleanup
+        """Decide by what the sessions say inside their locks; without a cutoff by expiry."""
+        engine, actions = self.engine, dict[str, CleanupAction]()
+        engine.notice(fresh=True)
+        now = utc_now()
+        by_age = Query(until=cutoff), Query(since=now)
+        queries = (Query(expired_at=now),) if cutoff is None else by_age
+        concerned = [one for query in queries for one in engine.ids(query)]
 
-        self._refresh(fresh=True)
-        cleanup = Cleanup(self._index, self._reconciler, utc_now(), cutoff)
-        concerned = cleanup.concerned()
+        def is_due(summary: SessionSummary) -> bool:
+            action = verdict(summary, now, cutoff)
+            if action is not None:
+                actions[summary.session_id] = action
+            return action is not None and action.deleted
+
         if dry_run:
             for session_id in concerned:
-                cleanup.is_due(session_id)
-        elif concerned:
-            bulk = self._bulk()
-            bulk.remove(concerned, self._trash(), cleanup.is_due)
-            bulk.raise_first(concerned)
-        return cleanup.report(concerned, dry_run=dry_run)
+                if (summary := engine.summary(session_id)) is not None:
+                    is_due(summary)
+        else:
+            raise_first(engine.delete_many(concerned, is_due), concerned)
+        told = tuple(actions[one] for one in concerned if one in actions)
+        return CleanupReport(cutoff or now, dry_run, told)
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -965,12 +890,18 @@ class SessionStore:
 
         Ask for it before you list, and nothing falls between the list and the changes.
         """
-        self._refresh()
-        self._reconciler.settle()
-        return self._reconciler.answer(self._reconciler.last_change)
+        engine = self.engine
+        engine.notice()
+        return engine.last_change()
 
-    def changes(self, since: int, *, fresh: bool = False) -> Iterator[SessionChange]:
-        """Yield what happened after a change, in order, up to now; deletions included.
+    def changes(
+        self, since: int | None = None, *, fresh: bool = False, follow: bool = False
+    ) -> Generator[SessionChange, None, None]:
+        """Yield what happened after a change, in order and once; deletions included.
+
+        Ends when there is no more. With ``follow`` it goes on, each change as it happens, until
+        the store is closed: it watches as ``watch`` does, from the first ``next`` until the
+        iterator is closed or collected, and a slow reader holds up nobody.
 
         What any process does through this library is logged with the write, each write by
         itself. What other programs do is logged when it is noticed: at once where somebody
@@ -982,24 +913,22 @@ class SessionStore:
 
         Args:
             since: The number of a change that this store told, or ``last_change()``; from an
-                earlier run or another process too.
-            fresh: Look at the whole folder first.
+                earlier run or another process too. None is the present, and needs ``follow``.
+            fresh: Look at the whole folder first; ``follow`` does so in any case.
+            follow: Whether to wait for what happens next.
 
         Raises:
             ChangesExpiredError: The number is not known: the index was made anew, or too much
                 happened since. List again and go on from ``last_change()``.
+            ValueError: There is neither ``since`` nor ``follow``.
         """
-        _refuse_other("since", since, int, "the number of a change")
-        self._refresh(fresh=fresh)
-        self._reconciler.settle()
-        first = self._reconciler.answer(lambda: self._reconciler.changes(since, _CHANGES))
-        return self._following(first)
-
-    def _following(self, changes: Sequence[SessionChange]) -> Iterator[SessionChange]:
-        while changes:
-            yield from changes
-            self._refuse_closed()
-            changes = self._reconciler.changes(changes[-1].number, _CHANGES)
+        refuse_other("since", since, int | None, "the number of a change or None")
+        engine = self.engine
+        if follow:
+            return changes_as_they_happen(engine, since)
+        if since is None:
+            raise ValueError("changes() needs since, the number of a change, or follow=True")
+        return changes_after(engine, since, fresh=fresh)
 
     def watch(
         self,
@@ -1033,16 +962,8 @@ class SessionStore:
 
         A store that is forgotten without being closed ends its watches: keep it.
         """
-        self._refuse_closed()
-        for name, function in (("callback", callback), ("on_error", on_error)):
-            if not callable(function) and not (name == "on_error" and function is None):
-                raise TypeError(f"{name} must be a function, not {type(function).__name__}")
-            if inspect.iscoroutinefunction(function):
-                raise TypeError(
-                    f"{name} must not be async, nobody would await it: iterate over "
-                    "AsyncSessionStore.changes()"
-                )
-        return self._feed.watch(callback, on_error, since)
+        refuse_uncallable(callback, on_error)
+        return Watch(self.engine, callback, on_error, since)
 
     # -- checkpoints -------------------------------------------------------------------------
 
@@ -1054,22 +975,13 @@ class SessionStore:
             UnstorableValueError: A value would be lost or changed, or it takes more than
                 ``max_file_bytes``; nothing was written.
         """
-        from localsessions._codec import checkpoint as _checkpoints
-
-        made = _checkpoints.made(session_id, data)
-        encoded = _checkpoints.encode(made)
-        with self._lock(session_id):
-            if self._folder.fingerprint(session_id) is None:
-                raise SessionNotFoundError(session_id, path=self.path(session_id))
-            written = self._folder.checkpoints.write(session_id, made.checkpoint_id, encoded)
-        if written.doubt is not None:
-            raise written.doubt
+        made = Checkpoint(made_id("ckpt"), session_id, copy.deepcopy(data), utc_now())
+        self.engine.save_checkpoint(made)
         return made
 
     def checkpoints(self, session_id: str) -> Sequence[str]:
         """Return the ids of the session's checkpoints, the last saved first."""
-        self._refuse_closed()
-        return [name[9:] for name in reversed(self._folder.checkpoints.names(session_id))]
+        return self.engine.checkpoints(session_id)
 
     def load_checkpoint(self, session_id: str, checkpoint_id: str | None = None) -> Checkpoint:
         """Return a checkpoint; None asks for the last saved.
@@ -1078,43 +990,15 @@ class SessionStore:
             SessionNotFoundError: There is no such checkpoint.
             UnreadableSessionError: Its file is no checkpoint.
         """
-        from localsessions._codec import checkpoint as _checkpoints
-
-        name = self._checkpoint_name(session_id, checkpoint_id)
-        try:
-            data, path = self._folder.checkpoints.read(session_id, name)
-        except FileNotFoundError:  # deleted just now
-            raise self._no_checkpoint(session_id, checkpoint_id) from None
-        return _checkpoints.decode(data, session_id, path)
+        return self.engine.load_checkpoint(session_id, checkpoint_id)
 
     def delete_checkpoint(self, session_id: str, checkpoint_id: str) -> bool:
         """Remove one checkpoint for good; return whether it was there."""
-        with self._lock(session_id):
-            try:
-                name = self._checkpoint_name(session_id, checkpoint_id)
-            except SessionNotFoundError:
-                return False
-            return self._folder.checkpoints.delete(session_id, name)
+        return self.engine.delete_checkpoints(session_id, checkpoint_id) > 0
 
     def clear_checkpoints(self, session_id: str) -> int:
         """Remove all checkpoints of a session for good; return how many there were."""
-        with self._lock(session_id):
-            names = self._folder.checkpoints.names(session_id)
-            return sum(self._folder.checkpoints.delete(session_id, name) for name in names)
-
-    def _checkpoint_name(self, session_id: str, checkpoint_id: str | None) -> str:
-        self._refuse_closed()
-        for name in reversed(self._folder.checkpoints.names(session_id)):
-            if checkpoint_id in (None, name[9:]):
-                return name
-        raise self._no_checkpoint(session_id, checkpoint_id)
-
-    def _no_checkpoint(self, session_id: str, checkpoint_id: str | None) -> SessionNotFoundError:
-        wanted = (
-            f"a checkpoint {checkpoint_id!r} of session" if checkpoint_id else "a checkpoint of"
-        )
-        folder = self._folder.checkpoints.folder(session_id)
-        return SessionNotFoundError(session_id, path=folder, what=wanted)
+        return self.engine.delete_checkpoints(session_id, None)
 
     # -- care --------------------------------------------------------------------------------
 
@@ -1124,12 +1008,7 @@ class SessionStore:
         Returns:
             What was found, each with the repair that a person can choose; empty when all is well.
         """
-        from localsessions._local.checking import verify
-
-        self._refuse_closed()
-        findings = list(verify(self._folder, self._index, self._reconciler, on_progress))
-        self._refresh(fresh=True)
-        return findings
+        return self.engine.verify(on_progress)
 
     def repair(self, finding: Finding) -> str:
         """Do the repair that a finding of ``verify`` names, where that needs no person.
@@ -1147,111 +1026,25 @@ class SessionStore:
             LockTimeoutError: Somebody is changing the session all the time.
             OSError: The folder cannot be written.
         """
-        from localsessions._local.repairing import repair
-
-        self._refuse_closed()
-        _refuse_other("finding", finding, Finding, "one of those that verify() returns")
-        return repair(finding, self._folder, self._reconciler, self._writer.put)
+        refuse_other("finding", finding, Finding, "one of those that verify() returns")
+        return self.engine.repair(finding)
 
     def reindex(self, *, on_progress: Progress | None = None) -> int:
         """Throw the index away and make it anew from the files; return how many there are."""
-        self._refuse_closed()
-        self._index.clear()
-        self._texts.clear()
-        self._reconciler.sweep(on_progress)
-        return self._reconciler.answer(lambda: self._index.count(Filter()))
+        return self.engine.reindex(on_progress)
 
     def stats(self) -> StoreStats:
         """Return sizes and counts of the store, and what this object has done so far."""
-        self._refuse_closed()
-        sessions, unreadable, messages, size_bytes = self._reconciler.answer(self._index.totals)
-        watcher, reason = self._feed.state
-        return StoreStats(
-            save_dir=self.save_dir,
-            sessions=sessions,
-            unreadable=unreadable,
-            messages=messages,
-            size_bytes=size_bytes,
-            trashed=len(self._folder.trash.items()),
-            index_bytes=self._index.size_bytes() + self._texts.size_bytes(),
-            last_sweep_seconds=self._reconciler.last_sweep_seconds,
-            watcher=watcher,
-            watcher_reason=reason,
-            counters={
-                "files_read": self._folder.files_read,
-                "files_written": self._folder.files_written,
-                "ends_written": self._folder.spares.ends_written,
-                **{
-                    f"written whole: {why}": count
-                    for why, count in self._folder.spares.refusals.items()
-                },
-                "sweeps": self._reconciler.sweeps,
-                "index_rebuilds": self._index.generation,
-            },
-        )
-
-    # -- below all verbs ---------------------------------------------------------------------
-
-    def _lock(self, session_id: str) -> AbstractContextManager[None]:
-        self._refuse_closed()
-        return self._folder.lock(session_id)
-
-    def _refresh(self, *, fresh: bool = False) -> None:
-        self._refuse_closed()
-        self._reconciler.refresh(fresh=fresh)
+        return self.engine.stats()
 
 
-def _set_up() -> None:
-    """Do what importing the package put off; a fork in the middle of that would hang the child."""
-    # Each is built at its first use, and set up again as the first one is made and assigned to.
-    Unreadable(reason="none")
-    session = Session(session_id="first")
-    session.title, session.expires_at, session.messages = "first", session.created_at, []
-    times = session.model_dump(include={"created_at", "last_activity", "updated_at"})
-    SessionSummary.model_validate({"session_id": "first", **times})
-
-
-def _refuse_other(name: str, value: object, kind: type | UnionType, what: str) -> None:
-    """Refuse an argument of another type by its name, before anything is done with it."""
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
-
-
-def _refuse_other_conflict(on_conflict: str) -> None:
-    if on_conflict not in ("raise", "merge"):
-        raise ValueError(f'on_conflict must be "raise" or "merge", not {on_conflict!r}')
-
-
-def _refuse_other_texts(**texts: str | None) -> None:
-    for name, text in texts.items():
-        _refuse_other(name, text, str | None, "a str or None")
-
-
-def _refuse_one_text(name: str, texts: Iterable[str]) -> None:
-    """Refuse a text in the place of several, which would be taken for its letters."""
-    _refuse_other(name, texts, Iterable, "several texts, as in a list")
-    if isinstance(texts, str | bytes):
-        raise TypeError(f"{name} must be several texts, as in [{texts!r}], not one")
-
-
-def _sessions(sessions: Iterable[Session]) -> tuple[Session, ...]:
-    _refuse_other("sessions", sessions, Iterable, "several sessions, as in a list")
-    chosen = tuple(sessions)
-    for session in chosen:
-        _refuse_other("a session", session, Session, "a Session")
-    return chosen
-
-
-def _filter(
+def _query(
     user_id: str | None,
     agent_id: str | None,
     status: str | None,
     since: datetime | None,
     until: datetime | None,
-) -> Filter:
-    _refuse_other_texts(user_id=user_id, agent_id=agent_id, status=status)
-    for name, instant in (("since", since), ("until", until)):
-        _refuse_other(name, instant, datetime | None, "an aware datetime or None")
-        if instant is not None and instant.tzinfo is None:
-            raise ValueError(f"{name} must be an aware datetime, as in datetime.now(UTC)")
-    return Filter(user_id, agent_id, status, since, until)
+) -> Query:
+    refuse_other_texts(user_id=user_id, agent_id=agent_id, status=status)
+    refuse_naive(since=since, until=until)
+    return Query(user_id, agent_id, status, since, until)

@@ -24,16 +24,15 @@ from localsessions import (
     SessionNotFoundError,
     SessionStore,
 )
-from localsessions._local.feed import Feed, Listener
+from localsessions._local.engine import LocalEngine
+from localsessions.engine import Follower
 
-EXTRA = {"aclose"}
-# Callbacks are for threads: who awaits iterates over changes(), which has no end here.
-SYNC_ONLY = {"watch"}
-ENDLESS = {"changes"}
+# The engine is reached through ``store``, and callbacks run in the event loop.
+SYNC_ONLY, ASYNC_ONLY, OTHERWISE = {"engine"}, {"store"}, {"watch"}
 
 
 def public(kind: type) -> set[str]:
-    return {name for name in vars(kind) if not name.startswith("_")} - EXTRA
+    return {name for name in vars(kind) if not name.startswith("_")}
 
 
 def editing() -> int:
@@ -45,10 +44,12 @@ def user(text: str) -> dict[str, str]:
 
 
 def test_every_verb_is_there() -> None:
-    assert public(AsyncSessionStore) == public(SessionStore) - SYNC_ONLY
+    assert public(AsyncSessionStore) - ASYNC_ONLY == public(SessionStore) - SYNC_ONLY
 
 
-@pytest.mark.parametrize("name", sorted({"__init__", *public(SessionStore)} - SYNC_ONLY - ENDLESS))
+@pytest.mark.parametrize(
+    "name", sorted({"__init__", *public(SessionStore)} - SYNC_ONLY - OTHERWISE)
+)
 def test_each_verb_has_the_same_signature(name: str) -> None:
     ours, theirs = (vars(kind)[name] for kind in (AsyncSessionStore, SessionStore))
     if isinstance(theirs, property):
@@ -56,9 +57,25 @@ def test_each_verb_has_the_same_signature(name: str) -> None:
         ours, theirs = ours.fget, theirs.fget
     one, other = inspect.signature(ours), inspect.signature(theirs)
     assert list(one.parameters.values()) == list(other.parameters.values())
-    assert str(one.return_annotation).replace("AsyncIterator", "Iterator") == str(
-        other.return_annotation
-    )
+    returned = str(one.return_annotation).replace("Async", "").replace("None]", "None, None]")
+    if name != "changes":
+        returned = str(one.return_annotation).replace("AsyncIterator", "Iterator")
+    assert returned == str(other.return_annotation)
+
+
+@pytest.mark.parametrize("name", sorted(public(SessionStore) - SYNC_ONLY))
+def test_each_verb_has_the_docstring_of_its_twin_or_one_of_its_own(name: str) -> None:
+    ours, theirs = (inspect.getdoc(vars(kind)[name]) for kind in (AsyncSessionStore, SessionStore))
+    assert ours
+    if name not in ("save_dir", "path", "edit", "changes", "watch"):
+        assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "name", sorted(public(SessionStore) - SYNC_ONLY - {"save_dir", "path", "edit", "changes"})
+)
+def test_each_verb_is_a_coroutine_function(name: str) -> None:
+    assert inspect.iscoroutinefunction(vars(AsyncSessionStore)[name])
 
 
 async def refused(store: AsyncSessionStore) -> str:
@@ -66,6 +83,10 @@ async def refused(store: AsyncSessionStore) -> str:
         return await store.repair(Finding("permissions", "folder", "others may write", "chmod"))
     except ValueError as error:
         return str(error)
+
+
+async def size_of_raw(store: AsyncSessionStore) -> object:
+    return (await store.raw("a"))[:1]
 
 
 async def last_change_twice(store: AsyncSessionStore) -> str:
@@ -89,6 +110,8 @@ CALLS: list[tuple[str, Callable[[AsyncSessionStore], Awaitable[object]]]] = [
     ("tag", lambda store: store.tag("a", "x", "y", remove=["x"])),
     ("fork", lambda store: store.fork("a", at=0, new_id="d")),
     ("tail", lambda store: store.tail("a", 1)),
+    ("raw", size_of_raw),
+    ("adopt", lambda store: store.adopt("a", lambda _data: None)),
     ("list", lambda store: store.list(order="created_at", limit=2, fresh=True)),
     ("count", lambda store: store.count(user_id="u")),
     ("search", lambda store: store.search("parser", limit=1)),
@@ -116,7 +139,7 @@ def test_the_calls_cover_every_verb() -> None:
     awaited = {
         name for name, verb in vars(AsyncSessionStore).items() if inspect.iscoroutinefunction(verb)
     }
-    assert {name for name, _ in CALLS} == (awaited & public(SessionStore)) - {"close"}
+    assert {name for name, _ in CALLS} == (awaited & public(SessionStore)) - {"close", "watch"}
 
 
 def test_each_verb_does_what_its_twin_does(tmp_path: Path) -> None:
@@ -331,11 +354,11 @@ class Following:
 
     def __init__(self, store: AsyncSessionStore, since: int | None = None) -> None:
         self.told: list[SessionChange] = []
-        self.changes = store.changes(since)
+        self.changes = store.changes(since, follow=True)
         self.task = asyncio.create_task(self._follow())
 
     async def _follow(self) -> None:
-        async with contextlib.aclosing(self.changes):  # type: ignore[type-var]
+        async with contextlib.aclosing(self.changes):
             async for change in self.changes:
                 self.told.append(change)
 
@@ -379,14 +402,14 @@ def test_leaving_the_loop_early_leaves_no_thread(folder: Path) -> None:
             number = await store.last_change()
             await store.create("a")
             await store.create("b")
-            async with contextlib.aclosing(store.changes(number)) as changes:  # type: ignore[type-var]
+            async with contextlib.aclosing(store.changes(number, follow=True)) as changes:
                 async for change in changes:
                     assert change.session_id == "a"
                     assert watching()
                     break
             assert watching() == []
             with pytest.raises(KeyError):  # noqa: PT012
-                async with contextlib.aclosing(store.changes(number)) as changes:  # type: ignore[type-var]
+                async with contextlib.aclosing(store.changes(number, follow=True)) as changes:
                     async for change in changes:
                         raise KeyError(change.session_id)
             assert watching() == []
@@ -399,7 +422,7 @@ def test_a_loop_that_is_only_forgotten_leaves_no_thread(folder: Path) -> None:
         async with AsyncSessionStore(folder) as store:
             number = await store.last_change()
             await store.create("a")
-            async for _ in store.changes(number):
+            async for _ in store.changes(number, follow=True):
                 break
             gc.collect()
             await until(lambda: not watching())
@@ -407,26 +430,26 @@ def test_a_loop_that_is_only_forgotten_leaves_no_thread(folder: Path) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("when", ["position", "join", "changes"])
+@pytest.mark.parametrize("when", ["notice", "follow", "changes"])
 def test_a_task_cancelled_while_it_begins_leaves_no_thread(
     when: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The call in the worker thread goes on, and is over before the task is or after it."""
     inside, leave = threading.Event(), threading.Event()
-    verb = getattr(Feed, when)
+    act = getattr(LocalEngine, when)
 
-    def slowly(feed: Feed, *arguments: object) -> object:
+    def slowly(engine: LocalEngine, *given: object, **named: object) -> object:
         if threading.current_thread().name != "localsessions-feed":
             inside.set()
             leave.wait(30)
-        return verb(feed, *arguments)
+        return act(engine, *given, **named)
 
     async def run(*, is_late: bool) -> None:
         inside.clear()
         leave.clear()
         async with AsyncSessionStore(folder) as store:
             with monkeypatch.context() as patch:
-                patch.setattr(Feed, when, slowly)
+                patch.setattr(LocalEngine, when, slowly)
                 follower = Following(store)
                 await until(inside.is_set)
                 follower.task.cancel()
@@ -469,8 +492,8 @@ def test_a_slow_reader_holds_up_nobody_and_loses_nothing(folder: Path) -> None:
         async with AsyncSessionStore(folder) as store:
             await store.create("a")
             quick = Following(store)
-            slow = store.changes()
-            first: asyncio.Task[SessionChange] = asyncio.create_task(anext(slow))  # type: ignore[arg-type]
+            slow = store.changes(follow=True)
+            first: asyncio.Task[SessionChange] = asyncio.create_task(anext(slow))
             await until(watching)
             while not first.done():
                 await store.append("a", user("first"))
@@ -480,7 +503,7 @@ def test_a_slow_reader_holds_up_nobody_and_loses_nothing(folder: Path) -> None:
                 await store.append("a", user("x"))
             count = len((await store.load("a")).messages)
             await until(lambda: quick.told and quick.told[-1].new_messages == (count - 1, count))
-            async with contextlib.aclosing(slow):  # type: ignore[type-var]
+            async with contextlib.aclosing(slow):
                 for turn in range(begun[1], count):
                     assert (await anext(slow)).new_messages == (turn, turn + 1)
 
@@ -494,7 +517,7 @@ def test_what_is_not_known_is_raised_out_of_the_loop(folder: Path) -> None:
             number = await store.last_change()
             for unknown in (number + 1, 0):
                 with pytest.raises(ChangesExpiredError):
-                    await anext(store.changes(unknown))
+                    await anext(store.changes(unknown, follow=True))
             assert watching() == []
             follower = Following(store, number)
             await store.append("a", user("x"))
@@ -510,9 +533,9 @@ def test_what_is_not_known_is_raised_out_of_the_loop(folder: Path) -> None:
 def test_a_closed_store_has_no_changes(folder: Path) -> None:
     async def run() -> None:
         store = AsyncSessionStore(folder)
-        begun = store.changes()
+        begun = store.changes(follow=True)
         await store.close()
-        for changes in (begun, store.changes()):
+        for changes in (begun, store.changes(follow=True)):
             with pytest.raises(ValueError, match="is closed"):
                 await anext(changes)
         assert watching() == []
@@ -523,19 +546,19 @@ def test_a_closed_store_has_no_changes(folder: Path) -> None:
 def test_a_store_closed_while_a_loop_begins_leaves_no_thread(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    join = Feed.join
+    follow = LocalEngine.follow
     stores: list[AsyncSessionStore] = []
 
-    def close_before(feed: Feed, listener: Listener) -> None:
-        stores[0]._store.close()
-        join(feed, listener)
+    def close_before(engine: LocalEngine, follower: Follower) -> None:
+        stores[0].store.close()
+        follow(engine, follower)
 
-    monkeypatch.setattr(Feed, "join", close_before)
+    monkeypatch.setattr(LocalEngine, "follow", close_before)
 
     async def run() -> None:
         stores.append(AsyncSessionStore(folder))
         with pytest.raises(ValueError, match="is closed"):
-            await anext(stores[0].changes())
+            await anext(stores[0].changes(follow=True))
         assert watching() == []
 
     asyncio.run(run())

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from inside import local
 from pydantic import BaseModel, ValidationError
 
 import localsessions
@@ -454,14 +455,14 @@ def test_creating_inside_an_edit_never_waits_in_a_circle(
     inner = next(f"s{n}" for n in range(9999) if stripe_of(f"s{n}") != stripe_of("edited"))
     is_waiting = threading.Event()
     with SessionStore(folder, lock_timeout=5) as store:
-        lock = store._folder.lock
+        lock = local(store).folder.lock
 
         def say_and_lock(*session_ids: str) -> AbstractContextManager[None]:
             if other in session_ids:
                 is_waiting.set()
             return lock(*session_ids)
 
-        monkeypatch.setattr(store._folder, "lock", say_and_lock)
+        monkeypatch.setattr(local(store).folder, "lock", say_and_lock)
         store.create("edited")
         thread = threading.Thread(target=store.create, args=[other], kwargs={"max_live": 10})
         with store.edit("edited"):
@@ -1027,7 +1028,7 @@ def test_deleting_finds_what_was_copied_in_just_now(
     async def use() -> None:
         made = await sessions.create_session("u", "a")
         assert await sessions.get_active_session_count() == 1
-        monkeypatch.setattr(store._reconciler, "_is_due", lambda: False)
+        monkeypatch.setattr(local(store).reconciler, "_is_due", lambda: False)
         for name in ("copy", "another"):
             (folder / f"{name}.json").write_bytes((folder / f"{made.session_id}.json").read_bytes())
         assert await sessions.delete_user_sessions("u") == 3
@@ -1105,10 +1106,10 @@ def test_checkpoints_are_in_the_order_of_saving_whatever_the_clock_says(
 ) -> None:
     """R18: by order of saving, the last first (D4); None and [] without any."""
     times = iter([NOW, NOW - timedelta(days=1), NOW - timedelta(days=2)])
-    monkeypatch.setattr("localsessions._codec.checkpoint.utc_now", lambda: next(times))
 
     async def use() -> None:
         made = await sessions.create_session("u", "a")
+        monkeypatch.setattr("localsessions.store.utc_now", lambda: next(times))
         assert await sessions.get_latest_checkpoint(made.session_id) is None
         assert await sessions.list_checkpoints(made.session_id) == []
         for turn in range(3):
@@ -1380,7 +1381,7 @@ def test_counting_opens_no_row_of_a_session_that_is_live(store: SessionStore) ->
     for user_id in (None, "u"):
         statements: list[str] = []
         store.count(user_id=user_id, live=True)
-        connection = store._index._database._connection
+        connection = local(store).index._database._connection
         assert connection is not None
         connection.set_trace_callback(statements.append)
         store.count(user_id=user_id, live=True)

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from inside import local
 
 from localsessions import SessionManager, SessionStore
 
@@ -63,7 +64,7 @@ def test_sixteen_processes_work_on_one_session_through_all_surfaces(
         checkpoints = [
             store.load_checkpoint(session_id, one).data for one in store.checkpoints(session_id)
         ]
-        told = [change.kind for change in store.changes(store._index.first_change())]
+        told = [change.kind for change in store.changes(local(store).index.first_change())]
     texts = [message["content"] for message in session.messages]
     switches = session.agent_context["switches"]
     assert isinstance(switches, list)

@@ -27,6 +27,7 @@ from localsessions._codec.layout import (
     without_messages,
 )
 from localsessions._codec.session_file import (
+    as_it_was,
     decode,
     decode_ends,
     decode_value,
@@ -38,6 +39,7 @@ from localsessions._codec.session_file import (
     parse_json,
     parse_proven,
     rebase,
+    revised,
 )
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "MAX_DIGITS",
     "MAX_FILE_BYTES",
     "added",
+    "as_it_was",
     "common_end",
     "decode",
     "decode_ends",
@@ -64,5 +67,6 @@ __all__ = [
     "parse_proven",
     "places_of_messages",
     "rebase",
+    "revised",
     "without_messages",
 ]

@@ -17,8 +17,8 @@ from math import isfinite
 import orjson
 from pydantic import JsonValue
 
-from localsessions._local.version import Base
 from localsessions.models import Session, format_instant, parse_instant
+from localsessions.models.standing import Original, original_of
 
 __all__ = [
     "INSTANTS",
@@ -144,14 +144,14 @@ def _quoted(text: str) -> bytes:
 
 def document_of(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Return the top level in the order of the format, unknown fields where they stood."""
-    base, unknown = session._base, dict(session.extra)
-    spelled = base.times if base else {}
+    original, unknown = original_of(session), dict(session.extra)
+    spelled = original.times if original else {}
     said = {**session.__dict__, **stamps}  # half the time of asking for each
     for instant in INSTANTS:
         if isinstance(value := said[instant], datetime):
             said[instant] = _spelled(value, spelled.get(instant))
     document: dict[str, JsonValue] = {}
-    places = _unknown_after(base.keys) if base and unknown else {}
+    places = _unknown_after(original.keys) if original and unknown else {}
     for name in (None, *_FIELDS) if places else _FIELDS:
         if name is not None and (name == "messages" or not _is_empty(said[name])):
             document[name] = said[name]
@@ -252,13 +252,13 @@ def messages_end(data: bytes, keys: Sequence[str]) -> int | None:
     return None if end < 0 else end
 
 
-def common_end(base: Base | None, data: bytes) -> int | None:
-    """Return where the messages of a base end, if ``data`` says the same up to there."""
-    if base is None or not base.canonical:
+def common_end(original: Original | None, data: bytes) -> int | None:
+    """Return where the messages of an original end, if ``data`` says the same up to there."""
+    if original is None or not original.canonical:
         return None
-    end = messages_end(base.data, base.keys)
+    end = messages_end(original.data, original.keys)
     # A view: a slice would copy all messages.
-    return end if end is not None and data.startswith(memoryview(base.data)[:end]) else None
+    return end if end is not None and data.startswith(memoryview(original.data)[:end]) else None
 
 
 def messages_begin(data: bytes) -> int:

@@ -31,11 +31,19 @@ from localsessions._codec.layout import (
     lay_out,
     may_be_laid_out,
 )
-from localsessions._local.version import Base, Fingerprint
 from localsessions.errors import FormatVersionError, UnreadableSessionError, UnstorableValueError
 from localsessions.models import FORMAT, Session, parse_instant
+from localsessions.models.standing import (
+    Original,
+    original_of,
+    set_extra,
+    set_original,
+    set_version,
+    version_of,
+)
 
 __all__ = [
+    "as_it_was",
     "decode",
     "decode_ends",
     "decode_value",
@@ -47,6 +55,7 @@ __all__ = [
     "parse_json",
     "parse_proven",
     "rebase",
+    "revised",
 ]
 
 _LAYOUT = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
@@ -90,7 +99,7 @@ def encode_document(
 
 
 class _Lossy(bytes):
-    """What orjson could not write, and would not read without loss; see ``Base.proven``."""
+    """What orjson could not write, and would not read without loss; see ``Original.proven``."""
 
 
 def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
@@ -157,16 +166,15 @@ def decode(
     data: bytes,
     *,
     session_id: str,
-    fingerprint: Fingerprint,
-    settled: bool = False,
+    modified_at: datetime,
     path: str | None = None,
     proven: bool = False,
 ) -> Session:
     """Return the session that a file holds; ``session_id`` is the one that its name tells.
 
     Fields that are absent get the format's defaults; times that are absent are taken from the
-    messages or, at last, from the file. A newer format is read as far as it can be. Of a file that
-    is ``proven``, see ``Base``, nothing is proven again.
+    messages or, at last, ``modified_at``. A newer format is read as far as it can be. Of a file
+    that is ``proven``, see ``Original``, nothing is proven again.
 
     Raises:
         UnreadableSessionError: The file is no session; nothing of it is guessed.
@@ -177,20 +185,20 @@ def decode(
             from localsessions._codec.faults import fault_at
 
             raise fault_at("the file holds JSON, but not an object", data, 0)
-        session = _session(document, data, session_id, fingerprint.modified_at)
+        session = _session(document, data, session_id, modified_at)
     except json.JSONDecodeError as fault:
         raise _unreadable(fault, session_id, path) from None
     times = {name: text for name in INSTANTS if isinstance(text := document.get(name), str)}
     canonical = in_layout and is_as_written(document, session_id)
-    session._base = Base(
+    original = Original(
         data,
-        fingerprint,
         tuple(document),
         times,
+        modified_at,
         canonical=canonical,
-        settled=settled,
         proven=canonical and is_proven,
     )
+    set_original(session, original)
     return session
 
 
@@ -216,7 +224,7 @@ def _session(
         from localsessions._codec.faults import Wrong, fault_in
 
         raise fault_in(data, Wrong((name,), _HUGE))
-    session._extra = {key: value for key, value in document.items() if key not in KNOWN}
+    set_extra(session, {key: value for key, value in document.items() if key not in KNOWN})
     return session
 
 
@@ -241,7 +249,7 @@ def _unreadable(
 
 
 def decode_ends(
-    head: bytes, end: bytes, *, session_id: str, fingerprint: Fingerprint
+    head: bytes, end: bytes, *, session_id: str, modified_at: datetime
 ) -> tuple[Session, bytes] | None:
     """Return the session of a file without its earlier messages, and the bytes before them all.
 
@@ -249,7 +257,7 @@ def decode_ends(
         head: The beginning of the file.
         end: The file from the beginning of a message on, or from the end of the last one on.
         session_id: As its name tells.
-        fingerprint: Of the file.
+        modified_at: When the file was written.
 
     Returns:
         None where the ends are not in our layout, or the head does not reach to the messages.
@@ -258,10 +266,11 @@ def decode_ends(
         return None
     data, before = joined
     try:
-        session = decode(data, session_id=session_id, fingerprint=fingerprint)
+        session = decode(data, session_id=session_id, modified_at=modified_at)
     except UnreadableSessionError:
         return None
-    return (session, before) if session._base and session._base.canonical else None
+    original = original_of(session)
+    return (session, before) if original and original.canonical else None
 
 
 def parse_json(data: bytes) -> JsonValue:
@@ -314,9 +323,9 @@ def parse_proven(data: bytes, *, is_proven: bool = False) -> JsonValue:
 # -- what a session stands on --------------------------------------------------------------------
 
 
-def inner_id(session: Session) -> JsonValue:
+def inner_id(data: bytes) -> JsonValue:
     """Return the ``session_id`` that a session's file says; the file's name is what counts."""
-    document = parse_json(session._base.data) if session._base else None
+    document = parse_json(data)
     return document.get("session_id") if isinstance(document, dict) else None
 
 
@@ -324,10 +333,10 @@ def rebase(
     session: Session,
     data: bytes,
     stamps: Mapping[str, JsonValue],
-    fingerprint: Fingerprint,
+    modified_at: datetime,
     document: Mapping[str, JsonValue],
 ) -> None:
-    """Let a session stand on what was just written of it, encoded with ``stamps``.
+    """Let a session be what was just written of it, encoded with ``stamps``.
 
     ``document`` is the top level of what ``data`` says.
     """
@@ -337,15 +346,35 @@ def rebase(
         for name, value in stamps.items()
     )
     times = {name: str(document[name]) for name in INSTANTS if name in document}
-    session._base = Base(
-        data,
-        fingerprint,
-        tuple(document),
-        times,
-        canonical=True,
-        settled=True,
-        proven=not isinstance(data, _Lossy),
-    )
+    proven = not isinstance(data, _Lossy)
+    original = Original(data, tuple(document), times, modified_at, canonical=True, proven=proven)
+    set_original(session, original)
+
+
+def as_it_was(session: Session) -> Session:
+    """Return a session as it was read or last written, standing on nothing."""
+    original = original_of(session)
+    if original is None:
+        raise ValueError(f"session {session.session_id!r} was never read")
+    return decode(original.data, session_id=session.session_id, modified_at=original.modified_at)
+
+
+def revised(session: Session, data: bytes) -> Session:
+    """Return what an edited text of a session says, standing on what the session stands on.
+
+    Unknown fields stand where the text has them; all else is compared with what was read.
+
+    Raises:
+        UnreadableSessionError: The text is no session.
+    """
+    original = original_of(session)
+    if original is None:
+        raise ValueError(f"session {session.session_id!r} was never read")
+    made = decode(data, session_id=session.session_id, modified_at=original.modified_at)
+    edited = original_of(made)
+    set_original(made, original._replace(keys=edited.keys) if edited else original)
+    set_version(made, version_of(session))
+    return made
 
 
 def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue]) -> bool:
@@ -353,12 +382,12 @@ def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue])
 
     The stamps themselves do not count; a file in another layout counts by what it says.
     """
-    base = session._base
-    if base is None:
+    original = original_of(session)
+    if original is None:
         return False
-    former = base.data
-    if not base.canonical:
-        former = encode(decode(former, session_id=session.session_id, fingerprint=base.fingerprint))
+    former = original.data
+    if not original.canonical:
+        former = encode(as_it_was(session))
     cut = data.rfind(_TAIL)
     return (
         former.rfind(_TAIL) == cut

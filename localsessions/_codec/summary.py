@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from localsessions._codec.layout import is_as_written, known_fields, messages_end
 from localsessions._codec.session_file import parse_proven
-from localsessions._local.version import Fingerprint
 from localsessions.errors import UnreadableSessionError
 from localsessions.models import (
     FORMAT,
@@ -52,17 +51,16 @@ def summarize(session: Session, size_bytes: int) -> SessionSummary:
 
 
 def summarize_unreadable(
-    error: UnreadableSessionError, session_id: str, fingerprint: Fingerprint
+    error: UnreadableSessionError, session_id: str, modified_at: datetime, size_bytes: int
 ) -> SessionSummary:
     """Return the line of a listing for a file that is no session."""
-    modified_at = fingerprint.modified_at
     return SessionSummary(
         session_id=session_id,
         status="unreadable",
         created_at=modified_at,
         last_activity=modified_at,
         updated_at=modified_at,
-        size_bytes=fingerprint.size_bytes,
+        size_bytes=size_bytes,
         unreadable=Unreadable(reason=error.reason, line=error.line, column=error.column),
     )
 
@@ -85,7 +83,7 @@ class Summarized(NamedTuple):
     messages_end: int | None
 
 
-def summarized(data: bytes, session_id: str, fingerprint: Fingerprint) -> Summarized | None:
+def summarized(data: bytes, session_id: str, modified_at: datetime) -> Summarized | None:
     """Return the summary of a file; None where only ``decode`` can tell."""
     document: Any = parse_proven(data)
     if type(document) is not dict or not _is_plain(document):
@@ -94,7 +92,7 @@ def summarized(data: bytes, session_id: str, fingerprint: Fingerprint) -> Summar
     times = document
     try:
         if not is_ours:
-            times = known_fields(document, fingerprint.modified_at)
+            times = known_fields(document, modified_at)
         summary = _summary(document, times, session_id, len(data))
     except ValueError:
         return None  # an instant that is none

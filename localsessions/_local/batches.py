@@ -13,17 +13,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
+from localsessions._codec.names import folded
 from localsessions._local.deleting import Trash
-from localsessions._local.files import FileWritten, SessionFolder, folded, stripe_of
+from localsessions._local.files import FileWritten, stripe_of
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.version import Fingerprint
-from localsessions._local.writing import Draft, Writer, draft_of
-from localsessions.errors import (
-    DurabilityUnknownError,
-    LockTimeoutError,
-    SessionError,
-    SessionExistsError,
-)
+from localsessions._local.writing import Writer
+from localsessions._rules.drafts import Draft, draft_of
+from localsessions.engine import Allows
+from localsessions.errors import LockTimeoutError, SessionError, SessionExistsError
 from localsessions.models import Session
 
 __all__ = ["Bulk"]
@@ -47,17 +45,16 @@ class _Version(NamedTuple):
 
 
 class Bulk:
-    """One call of a bulk verb: whom it sets aside, and what befell whom.
+    """One act on many sessions: which are set aside, and which failed.
 
-    Args:
-        folder: Of the store.
-        reconciler: Of the store.
+    Attributes:
+        errors: Those of the sessions that were not done, or not surely, by session id.
     """
 
-    def __init__(self, folder: SessionFolder, reconciler: Reconciler) -> None:
-        self._folder = folder
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._folder = reconciler.folder
         self._reconciler = reconciler
-        self._errors: dict[str, Exception] = {}
+        self.errors: dict[str, Exception] = {}
         self._aside: list[str] = []
 
     # -- writing -----------------------------------------------------------------------------
@@ -74,7 +71,7 @@ class Bulk:
 
         Args:
             sessions: No two of one id.
-            writer: Of the store.
+            writer: Of the folder.
             former: Asked inside the lock: what is there now and may be replaced. It raises where
                 the session is to be refused.
             alone: Does one that was set aside.
@@ -148,15 +145,13 @@ class Bulk:
 
     # -- removing ----------------------------------------------------------------------------
 
-    def remove(
-        self, session_ids: Collection[str], trash: Trash, is_due: Callable[[str], bool]
-    ) -> None:
+    def remove(self, session_ids: Collection[str], trash: Trash, allows: Allows) -> None:
         """Move sessions to the trash.
 
         Args:
             session_ids: Each once.
-            trash: Of the store.
-            is_due: Asked inside the lock: whether it is to go. It raises where it is refused.
+            trash: Of the folder.
+            allows: Asked inside the lock: whether it is to go. It raises where it is refused.
         """
         self._refuse_read_only(session_ids)
         for batch in _batches(sorted(session_ids, key=stripe_of), lambda _: 0):
@@ -164,13 +159,13 @@ class Bulk:
                 due = []
                 for session_id in filter(held.__contains__, batch):
                     with self._noting(session_id):
-                        due += [session_id] if is_due(session_id) else []
+                        due += [session_id] if trash.is_to_go(session_id, allows) else []
                 for session_id, error in (trash.put_many(due) if due else {}).items():
                     self._note(session_id, error)
 
         def remove(session_id: str) -> None:
             with self._folder.lock(session_id):
-                if is_due(session_id):
+                if trash.is_to_go(session_id, allows):
                     trash.put(session_id)
 
         self._each_alone(remove)
@@ -215,33 +210,7 @@ class Bulk:
     def _note(self, session_id: str, error: Exception) -> None:
         if not isinstance(error, SessionError):
             error.add_note(f"session {session_id!r}")
-        self._errors[session_id] = error
-
-    def raise_first(self, session_ids: Iterable[str]) -> None:
-        """Raise what befell the first of the sessions that anything did; it tells of the others."""
-        errors = self._errors_of(session_ids)
-        if len(errors) > 1:
-            errors[0].add_note(f"{len(errors) - 1} more sessions failed")
-        if errors:
-            raise errors[0]
-
-    def _errors_of(self, session_ids: Iterable[str]) -> list[Exception]:
-        return [self._errors[one] for one in session_ids if one in self._errors]
-
-    def raise_errors(self, session_ids: Sequence[str], done: str) -> None:
-        """Raise what befell some of the sessions, if anything did.
-
-        Raises:
-            ExceptionGroup: With the error of each; ``done`` is what the others are.
-        """
-        errors = self._errors_of(session_ids)
-        doubtful = sum(isinstance(error, DurabilityUnknownError) for error in errors)
-        refused, count = len(errors) - doubtful, len(session_ids)
-        told = [f"{refused} of {count} sessions were not {done}"] if refused else []
-        if doubtful:
-            told.append(f"{doubtful} of {count} sessions were {done}, perhaps not durably")
-        if errors:
-            raise ExceptionGroup("; ".join(told), errors)
+        self.errors[session_id] = error
 
 
 def _batches(items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:

@@ -8,33 +8,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from localsessions import _codec
+from localsessions._codec import inner_id
 from localsessions._local.files import SessionFolder
-from localsessions._local.index import UNSETTLED, SessionIndex
-from localsessions._local.reconciling import Progress, Reconciler
+from localsessions._local.index import UNSETTLED
+from localsessions._local.reconciling import Reconciler
 from localsessions._local.recovery import recovery_of
 from localsessions._local.version import Fingerprint
+from localsessions.engine import Progress
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.models import FORMAT, Finding
+from localsessions.models.standing import original_of
 
 __all__ = ["verify"]
 
 
-def verify(
-    folder: SessionFolder,
-    index: SessionIndex,
-    reconciler: Reconciler,
-    on_progress: Progress | None,
-) -> Iterator[Finding]:
+def verify(reconciler: Reconciler, on_progress: Progress | None) -> Iterator[Finding]:
     """Read every file, compare the index with the folder, and name what is not well."""
+    folder = reconciler.folder
     scan = folder.scan()
-    rows = index.fingerprints()
+    rows = reconciler.index.fingerprints()
     for name in scan.misnamed:
         problem = "no session has this file name, so the file is not listed"
         repair = "rename it"
         yield Finding("file name", os.path.join(folder.save_dir, name), problem, repair)
     for done, session_id in enumerate(sorted(scan.files), 1):
-        yield from _session(folder, reconciler, session_id)
+        yield from _session(reconciler, session_id)
         if rows.get(session_id, "").removeprefix(UNSETTLED) != scan.files[session_id].text:
             problem = "the index had not seen this version of the file"
             repair = "nothing, it has seen it now"
@@ -44,10 +42,11 @@ def verify(
     yield from _leftovers(folder, scan.files)
 
 
-def _session(folder: SessionFolder, reconciler: Reconciler, session_id: str) -> Iterator[Finding]:
+def _session(reconciler: Reconciler, session_id: str) -> Iterator[Finding]:
+    folder = reconciler.folder
     path = folder.path(session_id)
     try:
-        session = reconciler.load(session_id)
+        session = reconciler.reader.session(session_id)
     except SessionNotFoundError:
         return
     except UnreadableSessionError as error:
@@ -61,7 +60,8 @@ def _session(folder: SessionFolder, reconciler: Reconciler, session_id: str) -> 
     if not is_ours:
         problem = f"it is of format {session.format}"
         yield Finding("newer format", path, problem, "upgrade localsessions", session_id)
-    inner = _codec.inner_id(session)
+    original = original_of(session)
+    inner = inner_id(original.data) if original else None
     if inner not in (None, session_id):
         problem = f"the file says that it is session {inner!r}"
         repair = f"write the id {session_id!r} into it; the name counts, with or without"

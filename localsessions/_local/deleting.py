@@ -5,16 +5,15 @@ A session is deleted and restored inside its lock, which whoever calls holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
-from localsessions import _codec
-from localsessions._local.files import SessionFolder
 from localsessions._local.files.batch import Refusal, trash_many
 from localsessions._local.growing import Growth
+from localsessions._local.reading import decoded
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.writing import refuse_twin
-from localsessions._rules.retention import cutoff_of
+from localsessions.engine import Allows
 from localsessions.errors import (
     SessionExistsError,
     SessionNotFoundError,
@@ -26,28 +25,20 @@ __all__ = ["Trash"]
 
 
 class Trash:
-    """The trash of one store.
+    """The trash of one folder."""
 
-    Args:
-        folder: Of the store, and so are the next two.
-        growth: See there.
-        reconciler: See there.
-        wake: Called when something was changed.
-    """
-
-    def __init__(
-        self,
-        folder: SessionFolder,
-        growth: Growth,
-        reconciler: Reconciler,
-        wake: Callable[[], object],
-    ) -> None:
-        self._folder = folder
-        self._growth = growth
+    def __init__(self, reconciler: Reconciler, growth: Growth) -> None:
+        self._folder = reconciler.folder
+        self._reader = reconciler.reader
         self._reconciler = reconciler
-        self._wake = wake
+        self._growth = growth
 
     # -- into it -----------------------------------------------------------------------------
+
+    def is_to_go(self, session_id: str, allows: Allows) -> bool:
+        """Tell, inside the lock, whether a session is there and its deletion allowed."""
+        summary = self._reconciler.look_at(session_id)
+        return summary is not None and allows(summary)
 
     def put(self, session_id: str) -> None:
         """Delete a session that is there."""
@@ -58,7 +49,6 @@ class Trash:
                 self._folder.trash.put(session_id, self._folder.path(session_id), datetime.now(UTC))
             finally:
                 self._reconciler.record_removal(session_id)
-                self._wake()
 
     def put_many(self, session_ids: Sequence[str]) -> Mapping[str, Refusal]:
         """Delete sessions that are there, together; return the errors of those that stay."""
@@ -69,7 +59,6 @@ class Trash:
                 return trash_many(self._folder, session_ids, datetime.now(UTC))
             finally:
                 self._reconciler.record_removals(session_ids)
-                self._wake()
 
     # -- out of it ---------------------------------------------------------------------------
 
@@ -80,7 +69,7 @@ class Trash:
         # Checkpoints are restored to a session only, and a session where there is none.
         for item in sorted(items, key=lambda item: item.checkpoints_only != is_there):
             if is_there or not item.checkpoints_only:
-                refuse_twin(session_id, self._folder, self._reconciler)
+                refuse_twin(session_id, self._reconciler)
                 return self._restore(item)
         path = self._folder.save_dir
         raise SessionNotFoundError(session_id, path=path, what="a deleted session")
@@ -89,7 +78,7 @@ class Trash:
         """Bring back what was read before, so that no error of reading comes when it is back."""
         session_id = item.session_id
         if item.checkpoints_only:
-            session = self._reconciler.load(session_id)
+            session = self._reader.session(session_id)
             self._folder.trash.restore_checkpoints(item)
             return session
         try:
@@ -98,14 +87,10 @@ class Trash:
             read = None  # a person asked: it comes back as it is
         self._return(item)
         if read is None:
-            return self._reconciler.load(session_id)
-        return _codec.decode(
-            read.data,
-            session_id=session_id,
-            fingerprint=read.fingerprint,
-            settled=False,  # it has another name, and with it other times
-            path=self._folder.path(session_id),
-        )
+            return self._reader.session(session_id)
+        # It has another name, and with it other times.
+        moved = read._replace(settled=False)
+        return decoded(moved, session_id, self._folder.path(session_id))
 
     def _return(self, item: TrashedSession) -> None:
         with self._reconciler.changing():
@@ -114,20 +99,16 @@ class Trash:
             except SessionExistsError:
                 raise  # what is there now is not what was to come back
             except BaseException:  # it may be back all the same; the error goes on its way
-                self._record_return(item.session_id)
+                self._reconciler.record_return(item.session_id)
                 raise
-            self._record_return(item.session_id)
-
-    def _record_return(self, session_id: str) -> None:
-        self._reconciler.record_return(session_id)
-        self._wake()
+            self._reconciler.record_return(item.session_id)
 
     # -- for good ----------------------------------------------------------------------------
 
-    def empty(self, max_age: float | timedelta) -> Sequence[TrashedSession]:
-        """Remove for good what was deleted longer ago than an age; takes the locks itself."""
-        cutoff = cutoff_of(datetime.now(UTC), max_age)  # as finely as deleting tells the time
-        purged = [item for item in self._folder.trash.items() if item.deleted_at <= cutoff]
+    def empty(self, deleted_until: datetime) -> Sequence[TrashedSession]:
+        """Remove for good what was deleted up to an instant; takes the locks itself."""
+        items = self._folder.trash.items()
+        purged = [item for item in items if item.deleted_at <= deleted_until]
         for item in purged:
             with self._folder.lock(item.session_id):
                 self._folder.trash.purge(item)

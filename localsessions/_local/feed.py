@@ -11,23 +11,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
+from typing import Literal
 
-from localsessions._local.files import SessionFolder
+from localsessions._local.last_good import LastGood
 from localsessions._local.reconciling import Reconciler
+from localsessions._local.watcher import Watcher
 from localsessions._log import log
-from localsessions.errors import ChangesExpiredError
-from localsessions.models import SessionChange
+from localsessions.engine import Follower
 
-if TYPE_CHECKING:
-    from localsessions._local.last_good import LastGood
+__all__ = ["Feed"]
 
-__all__ = ["Feed", "Listener", "OnChange", "OnError", "Watch"]
-
-
-OnChange: TypeAlias = Callable[[SessionChange], object]
-OnError: TypeAlias = Callable[[Exception, SessionChange | None], object]
 
 # One save of an editor makes several events; a look after the first would meet it half done.
 _DEBOUNCE = 0.01
@@ -44,141 +37,20 @@ _GRACE = 1.0
 # A copy of a good version is made when its file was left alone for so long, or kept busy.
 _QUIET, _BUSY = 1.0, 10.0
 _NEWEST = 64
-_BATCH = 256
-
-
-class Listener(Protocol):
-    """Whoever wants to know that something was logged; called in the feed's thread.
-
-    Attributes:
-        closed: Set by the feed, once and for all, when the listener leaves or the feed ends.
-    """
-
-    closed: bool
-
-    def wake(self) -> None:
-        """Something was logged, or ``closed`` was set."""
-
-    def fail(self, error: Exception) -> None:
-        """The folder cannot be looked at; it is tried again."""
-
-
-class Watch:
-    """A callback that is told of each change, until ``close``. Made by ``SessionStore.watch``.
-
-    A context manager; closing is idempotent and waits for a call of the callback that goes on,
-    unless it is the callback that closes.
-    """
-
-    def __init__(self, feed: Feed, on_change: OnChange, on_error: OnError | None) -> None:
-        self.closed = False
-        self._feed = feed
-        self._number = 0
-        self._on_change = on_change
-        self._on_error = on_error
-        # Held while the caller's code runs; a callback that closes its own watch holds it already.
-        self._calling = threading.RLock()
-
-    @property
-    def number(self) -> int:
-        """The number of the last change that the callback was told of; go on from here."""
-        return self._number
-
-    def close(self) -> None:
-        """Tell of no further change. The thread ends with the last watch."""
-        self._feed.leave(self)
-        with self._calling:
-            pass  # whatever call went on has returned
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def begin(self, since: int | None) -> None:
-        """Join the feed."""
-        self._number = self._feed.position(since)
-        self._feed.join(self)
-
-    def wake(self) -> None:
-        """Tell of what is logged and was not told yet."""
-        while not self.closed:
-            try:
-                changes = self._feed.changes(self._number, _BATCH)
-            except ChangesExpiredError as error:
-                if self._feed.is_away():
-                    return  # perhaps for a moment only; then the log is there again
-                # Looks at the folder: the log begins anew only when that was done.
-                self._number = self._feed.position(None)
-                self.fail(error)
-                continue
-            if not changes:
-                return
-            for change in changes:
-                self._tell(change)
-
-    def _tell(self, change: SessionChange) -> None:
-        with self._calling:
-            if self.closed:
-                return
-            self._number = change.number
-            try:
-                self._on_change(change)
-            # Any error of a callback is its author's: told to on_error, and the next change is due.
-            except Exception as error:  # noqa: BLE001
-                self._report(error, change)
-            # No Ctrl-C comes to this thread: this is sys.exit() or the like in the callback, which
-            # Python drops in a thread without a word, and all other watches would end with it.
-            except BaseException:  # noqa: BLE001
-                log().exception("watching %s: the callback failed", self._feed.save_dir)
-
-    def fail(self, error: Exception) -> None:
-        """Hand an error of the feed to the caller."""
-        with self._calling:
-            if not self.closed:
-                self._report(error, None)
-
-    def _report(self, error: Exception, change: SessionChange | None) -> None:
-        if self._on_error is None:
-            log().warning("watching %s: %s", self._feed.save_dir, error, exc_info=error)
-            return
-        try:
-            self._on_error(error, change)
-        # As in _tell; nobody is left to hand it to but the log.
-        except BaseException:  # noqa: BLE001
-            log().exception("watching %s: on_error failed", self._feed.save_dir)
 
 
 class Feed:
-    """Who watches a store, and the thread that looks for them.
+    """Who follows a folder, and the thread that looks for them."""
 
-    Args:
-        folder: The folder to look at.
-        reconciler: What looks, and logs.
-        last_good: What keeps a copy of each good version.
-    """
-
-    def __init__(self, folder: SessionFolder, reconciler: Reconciler, last_good: LastGood) -> None:
-        self._folder = folder
+    def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
-        self._last_good = last_good
         self._lock = threading.Lock()
-        self._listeners: list[Listener] = []
+        self._listeners: list[Follower] = []
         self._looker: _Looker | None = None
         self._pid = os.getpid()
         self._closed = False
         reconciler.is_watched = self._is_live
-
-    @property
-    def save_dir(self) -> str:
-        """The folder that is watched."""
-        return self._folder.save_dir
+        reconciler.on_record = self.wake
 
     @property
     def state(self) -> tuple[Literal["off", "events", "polling"], str]:
@@ -186,36 +58,10 @@ class Feed:
         looker = self._running()
         return ("off", "") if looker is None else (looker.watcher.mode, looker.watcher.reason)
 
-    def watch(self, on_change: OnChange, on_error: OnError | None, since: int | None) -> Watch:
-        """Tell of each change after one of that number; None: of those from now on.
-
-        Raises:
-            ChangesExpiredError: The log does not know the number.
-        """
-        watch = Watch(self, on_change, on_error)
-        watch.begin(since)
-        return watch
-
-    def position(self, since: int | None) -> int:
-        """Return the number to go on from: the last one, or ``since`` if the log knows it.
-
-        Raises:
-            ChangesExpiredError: The log does not know the number.
-            ValueError: The feed is closed.
-        """
-        self._refuse_closed()
-        self._reconciler.sweep()
-        self._reconciler.settle()
-        if since is None:
-            return self.last_change()
-        self.changes(since, 1)
-        return since
-
-    def join(self, listener: Listener) -> None:
+    def join(self, listener: Follower) -> None:
         """Wake a listener whenever something was logged, beginning now.
 
-        The first thing that the thread does is a look at the whole folder, so nothing is missed
-        that happened since ``position``.
+        The first thing that the thread does is a look at the whole folder.
 
         Raises:
             ValueError: The feed is closed.
@@ -228,13 +74,13 @@ class Feed:
                 return
             looker = self._running()
             if looker is None:
-                looker = _Looker(self._folder, self._reconciler, self._last_good, self._listening)
+                looker = _Looker(self._reconciler, self._listening)
                 looker.start()
                 self._looker = looker
             self._listeners.append(listener)
         looker.wake_all()
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: Follower) -> None:
         """Wake a listener no more; end the thread when nobody is left. Idempotent."""
         self._forget_parent()
         with self._lock:
@@ -264,18 +110,6 @@ class Feed:
         looker = self._running()
         return looker is not None and looker.is_absent()
 
-    def changes(self, since: int, limit: int) -> list[SessionChange]:
-        """Return the next changes that are logged.
-
-        Raises:
-            ChangesExpiredError: The log does not know the number.
-        """
-        return self._reconciler.changes(since, limit)
-
-    def last_change(self) -> int:
-        """Return the number of the last change."""
-        return self._reconciler.last_change()
-
     def _running(self) -> _Looker | None:
         looker = self._looker
         # A forked child has the object and not the thread.
@@ -291,13 +125,14 @@ class Feed:
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise ValueError(f"the store of {self.save_dir!r} is closed; open the folder again")
+            save_dir = self._reconciler.folder.save_dir
+            raise ValueError(f"the store of {save_dir!r} is closed; open the folder again")
 
     def _is_live(self) -> bool:
         looker = self._running()
         return looker is not None and looker.is_live
 
-    def _listening(self) -> list[Listener]:
+    def _listening(self) -> list[Follower]:
         with self._lock:
             return list(self._listeners)
 
@@ -313,22 +148,15 @@ class Feed:
 class _Looker:
     """The thread: waits for hints, looks, settles, and says that something was logged."""
 
-    def __init__(
-        self,
-        folder: SessionFolder,
-        reconciler: Reconciler,
-        last_good: LastGood,
-        listening: Callable[[], list[Listener]],
-    ) -> None:
-        from localsessions._local.watcher import Watcher  # few programs watch
-
+    def __init__(self, reconciler: Reconciler, listening: Callable[[], list[Follower]]) -> None:
+        folder = reconciler.folder
         self.pid = os.getpid()
         self.awake = threading.Event()
         canary = None if folder.read_only else folder.private
         self.watcher = Watcher(folder.save_dir, self.awake.set, canary=canary)
         self._folder = folder
         self._reconciler = reconciler
-        self._last_good = last_good
+        self._last_good = LastGood(reconciler)
         self._listening = listening
         self._thread = threading.Thread(target=self._run, name="localsessions-feed", daemon=True)
         self._stopping = False

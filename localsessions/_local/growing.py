@@ -8,25 +8,38 @@ that it wrote itself: it need not read what it has just written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from pydantic import JsonValue
-
-from localsessions import _codec
-from localsessions._local.files import FileWritten, SessionFolder, folded, read_ends
-from localsessions._local.index import IndexRow, SessionIndex
+from localsessions._codec import (
+    MAX_FILE_BYTES,
+    added,
+    decode_ends,
+    first_message,
+    last_messages_begin,
+    messages_begin,
+    messages_end,
+    places_of_messages,
+    without_messages,
+)
+from localsessions._local.files import FileWritten, read_ends
+from localsessions._local.index import IndexRow
+from localsessions._local.reconciling import Reconciler
+from localsessions._local.rows import row_grown
 from localsessions._local.version import (
     Fingerprint,
     Tail,
+    Version,
     block_start,
     blocks_of,
     digest_with,
     from_block,
 )
+from localsessions._rules.drafts import Draft
 from localsessions.models import Message, Session
+from localsessions.models.standing import original_of, set_original, set_version, version_of
 
-__all__ = ["Growing", "Growth", "last_messages"]
+__all__ = ["Growth", "OpenEnd"]
 
 _HEAD_BYTES = 16 * 1024
 _END_BYTES = 16 * 1024
@@ -38,7 +51,7 @@ Places: TypeAlias = dict[str, int]
 """Where the first message of each run begins in a file, by ``run_id``."""
 
 
-class Growing(NamedTuple):
+class OpenEnd(NamedTuple):
     """A session to be added to, inside its lock.
 
     Attributes:
@@ -65,20 +78,15 @@ class Growing(NamedTuple):
 
 
 class Growth:
-    """The sessions of one store that are added to.
+    """The sessions of one folder that are added to."""
 
-    Args:
-        folder: Where they are.
-        index: What is known of them.
-    """
-
-    def __init__(self, folder: SessionFolder, index: SessionIndex) -> None:
-        self._folder = folder
-        self._index = index
-        self._remembered: dict[str, Growing] = {}
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._folder = reconciler.folder
+        self._index = reconciler.index
+        self._remembered: dict[str, OpenEnd] = {}
         self._places: dict[str, tuple[Fingerprint, Places]] = {}
 
-    def begin(self, session_id: str, run_id: str | None = None) -> Growing | None:
+    def begin(self, session_id: str, run_id: str | None = None) -> OpenEnd | None:
         """Return the ends of a session; None where it has to be loaded whole.
 
         Args:
@@ -97,7 +105,7 @@ class Growth:
             return growing
         return self._with_run(growing, run_id)
 
-    def _read(self, session_id: str, found: Fingerprint | None) -> Growing | None:
+    def _read(self, session_id: str, found: Fingerprint | None) -> OpenEnd | None:
         """Return the ends of a session as the index says where to find them."""
         row = self._index.get(session_id)
         if not _is_known(row, found) or row is None or row.tail is None or row.tail.spare is None:
@@ -105,26 +113,27 @@ class Growth:
         start = block_start(min(row.tail.at, row.tail.spare.common))
         return self._read_from(row, row.tail.at, start)
 
-    def _read_from(self, row: IndexRow, at: int, start: int) -> Growing | None:
+    def _read_from(self, row: IndexRow, at: int, start: int) -> OpenEnd | None:
         """Return the ends of a session, with the messages behind ``at``, where one ends."""
         session_id = row.summary.session_id
         ends = read_ends(self._folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
         if ends is None:
             return None
         head, end = ends
-        found = _codec.decode_ends(
+        found = decode_ends(
             head,
             end[at - start :].removeprefix(b","),
             session_id=session_id,
-            fingerprint=row.fingerprint,
+            modified_at=row.fingerprint.modified_at,
         )
         if found is None:
             return None
         session, before = found
+        set_version(session, Version(row.fingerprint, settled=True))
         blocks, taken = blocks_of(end, start), tuple(session.messages)
-        return Growing(session, row, before, end, start, blocks, at, None, taken)
+        return OpenEnd(session, row, before, end, start, blocks, at, None, taken)
 
-    def _with_run(self, growing: Growing, run_id: str) -> Growing | None:
+    def _with_run(self, growing: OpenEnd, run_id: str) -> OpenEnd | None:
         """Return the same with all messages of a run; None where it is not known which they are."""
         row, places = growing.row, growing.places
         if places is None:
@@ -133,13 +142,13 @@ class Growth:
         place = places.get(run_id)
         if place is None or row.tail is None or row.tail.spare is None:
             return growing
-        if place == _codec.first_message(growing.before):
+        if place == first_message(growing.before):
             return None  # there is no message before it to be left as it is
         start = block_start(min(place, row.tail.spare.common))
         reached = self._read_from(row, place, start)
         return None if reached is None else reached._replace(places=places)
 
-    def keep(self, growing: Growing) -> None:
+    def keep(self, growing: OpenEnd) -> None:
         """Remember what a file ends with, inside its lock; nothing was added to it."""
         if growing.taken or len(growing.end) > _MOST_BYTES:
             if growing.places is not None:
@@ -165,25 +174,19 @@ class Growth:
 
     def learn(self, session: Session) -> None:
         """Remember where the runs of a session begin that was just written whole."""
-        base = session._base
-        if base is None or not base.canonical:
+        original, version = original_of(session), version_of(session)
+        if original is None or not original.canonical or not isinstance(version, Version):
             return
         places: Places = {}
-        end = _codec.messages_end(base.data, base.keys)
-        start = _codec.messages_begin(base.data)
-        found = _codec.places_of_messages(base.data[:end], start) if end else []
+        end = messages_end(original.data, original.keys)
+        start = messages_begin(original.data)
+        found = places_of_messages(original.data[:end], start) if end else []
         for message, place in zip(session.messages, found, strict=True):
             _note(places, message, place)
-        self._keep_places(session.session_id, base.fingerprint, places)
+        self._keep_places(session.session_id, version.fingerprint, places)
 
-    def publish(
-        self,
-        growing: Growing,
-        data: bytes,
-        document: Mapping[str, JsonValue],
-        stamps: Mapping[str, JsonValue],
-    ) -> tuple[FileWritten, IndexRow] | None:
-        """Write what was added, encoded with ``stamps`` as ``data``, and return its row.
+    def publish(self, growing: OpenEnd, draft: Draft) -> tuple[FileWritten, IndexRow] | None:
+        """Write what was added to a session, and return its row.
 
         None where the file has to be written whole; nothing was changed.
 
@@ -191,11 +194,11 @@ class Growth:
             OSError: Nothing was changed.
         """
         row, at, start = growing.row, growing.at, growing.start
-        rest, spoken = _codec.added(data, growing.before), _spoken(growing)
+        rest, spoken = added(draft.data, growing.before), _spoken(growing)
         if row.tail is None or row.tail.spare is None or rest is None or spoken is None:
             return None
         end = growing.end[: at - start] + rest
-        if start + len(end) > _codec.MAX_FILE_BYTES:
+        if start + len(end) > MAX_FILE_BYTES:
             return None
         spare = row.tail.spare._replace(common=min(row.tail.spare.common, at))
         session_id, lacking = row.summary.session_id, end[spare.common - start :]
@@ -204,51 +207,53 @@ class Growth:
         )
         if written is None:
             return None
-        _codec.rebase(growing.session, data, stamps, written.fingerprint, document)
+        draft.is_written(Version(written.fingerprint, settled=True))
         blocks = blocks_of(end, start)
         now = _row_of(growing, rest, blocks, spoken, written)
         self._remember(growing, now, rest, end, blocks)
         return written, now
 
     def _remember(
-        self, growing: Growing, row: IndexRow, rest: bytes, end: bytes, blocks: list[int]
+        self, growing: OpenEnd, row: IndexRow, rest: bytes, end: bytes, blocks: list[int]
     ) -> None:
         """Remember what was just written as what the next turn is added to."""
-        session, base, tail = growing.session, growing.session._base, row.tail
-        if base is None or tail is None or tail.spare is None:
+        session, tail = growing.session, row.tail
+        original = original_of(session)
+        if original is None or tail is None or tail.spare is None:
             return
         if (places := growing.places) is not None:
             _renew(places, growing, rest[: tail.at - growing.at])
         start = block_start(tail.spare.common)
         left = end[start - growing.start :]
         kept = from_block(blocks, growing.start, start)
-        bare = _codec.without_messages(growing.before, end[tail.at - growing.start :])
-        session.messages, session._base = [], base._replace(data=bare)
-        self.keep(Growing(session, row, growing.before, left, start, kept, tail.at, places))
+        bare = without_messages(growing.before, end[tail.at - growing.start :])
+        session.messages = []
+        set_original(session, original._replace(data=bare))
+        self.keep(OpenEnd(session, row, growing.before, left, start, kept, tail.at, places))
 
-
-def last_messages(
-    session_id: str, count: int, folder: SessionFolder, index: SessionIndex
-) -> list[Message] | None:
-    """Return the last messages of a session; None where it has to be loaded whole."""
-    found = folder.fingerprint(session_id)  # first: it refuses what no file can be called
-    row = index.get(session_id)
-    if row is None or row.tail is None or not _is_known(row, found):
-        return None
-    reach = _END_BYTES
-    while reach < row.tail.at:
-        start = row.tail.at - reach
-        ends = read_ends(folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
-        if ends is None:
+    def last_messages(self, session_id: str, count: int) -> list[Message] | None:
+        """Return the last messages of a session; None where it has to be read whole."""
+        found = self._folder.fingerprint(session_id)  # first: it refuses what no file is called
+        row = self._index.get(session_id)
+        if row is None or row.tail is None or not _is_known(row, found):
             return None
-        cut = _codec.last_messages_begin(ends[1][:reach], count)
-        if cut is not None:
-            decoded = _codec.decode_ends(
-                ends[0], ends[1][cut:], session_id=session_id, fingerprint=row.fingerprint
-            )
-            return None if decoded is None else decoded[0].messages
-        reach *= 4
-    return None
+        reach = _END_BYTES
+        while reach < row.tail.at:
+            start = row.tail.at - reach
+            ends = read_ends(self._folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
+            if ends is None:
+                return None
+            cut = last_messages_begin(ends[1][:reach], count)
+            if cut is not None:
+                decoded = decode_ends(
+                    ends[0],
+                    ends[1][cut:],
+                    session_id=session_id,
+                    modified_at=row.fingerprint.modified_at,
+                )
+                return None if decoded is None else decoded[0].messages
+            reach *= 4
+        return None
 
 
 def _is_known(row: IndexRow | None, found: Fingerprint | None) -> bool:
@@ -261,18 +266,18 @@ def _note(places: Places, message: Message, place: int) -> None:
         places.setdefault(run_id, place)
 
 
-def _renew(places: Places, growing: Growing, written: bytes) -> None:
+def _renew(places: Places, growing: OpenEnd, written: bytes) -> None:
     """Note where the runs of messages begin that were written instead of those taken."""
     for message in growing.taken:
         run_id = message.get("run_id")
         if isinstance(run_id, str) and places.get(run_id, -1) >= growing.at:
             del places[run_id]
-    found = _codec.places_of_messages(written)
+    found = places_of_messages(written)
     for message, place in zip(growing.session.messages, found, strict=True):
         _note(places, message, growing.at + place)
 
 
-def _spoken(growing: Growing) -> tuple[str, str] | None:
+def _spoken(growing: OpenEnd) -> tuple[str, str] | None:
     """Return title and preview of a session that was added to; None where they are not known.
 
     What was made of a message that is replaced now may as well have been made of one before it.
@@ -290,37 +295,19 @@ def _spoken(growing: Growing) -> tuple[str, str] | None:
 
 
 def _row_of(
-    growing: Growing, rest: bytes, blocks: list[int], spoken: tuple[str, str], written: FileWritten
+    growing: OpenEnd, rest: bytes, blocks: list[int], spoken: tuple[str, str], written: FileWritten
 ) -> IndexRow:
     """Return the row of a session of which the end was written."""
     session, row = growing.session, growing.row
-    base = session._base
-    assert base is not None  # noqa: S101  (for the type checker)
-    count = row.summary.message_count - len(growing.taken) + len(session.messages)
-    summary = row.summary.model_copy(
-        update={
-            "title": spoken[0],
-            "preview": spoken[1],
-            "message_count": count,
-            "size_bytes": growing.at + len(rest),
-            "tags": tuple(session.tags),
-            **{name: getattr(session, name) for name in _IN_THE_END},
-        }
+    original = original_of(session)
+    end = None if original is None else messages_end(rest, original.keys)
+    return row_grown(
+        row,
+        session,
+        spoken,
+        message_count=row.summary.message_count - len(growing.taken) + len(session.messages),
+        size_bytes=growing.at + len(rest),
+        written=written,
+        digest=digest_with(row.digest, growing.blocks, blocks),
+        messages_end=None if end is None else growing.at + end,
     )
-    added = _codec.messages_end(rest, base.keys)
-    proven = row.tail is not None and row.tail.proven and base.proven
-    return IndexRow(
-        summary,
-        written.fingerprint,
-        True,
-        digest_with(row.digest, growing.blocks, blocks),
-        folded(row.summary.session_id),
-        tail=None if added is None else Tail(growing.at + added, written.spare, proven),
-    )
-
-
-# Of a summary what stands behind the messages; what stands before them does not change here.
-_IN_THE_END = (
-    *("current_agent", "status", "pinned", "expires_at"),
-    *("last_activity", "updated_at", "revision"),
-)

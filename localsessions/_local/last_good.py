@@ -1,36 +1,28 @@
-"""LastGood: what the copies of good versions say of a session whose file is broken.
+"""LastGood: which version of a file is worth a copy, for the day when somebody breaks the file.
 
-Where the copies are and how many there are is the matter of ``_files``; here is which version of
-a file is worth one, and what can be read of it.
+Where the copies are and how many there are is the matter of ``files``; ``reading`` reads them.
 """
 
 from __future__ import annotations
 
-from localsessions import _codec
-from localsessions._local.files import SessionFolder
-from localsessions._local.index import Filter, SessionIndex
+from localsessions._local.reconciling import Reconciler
 from localsessions._local.version import digest_of
+from localsessions.engine import Query
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import Session
 
 __all__ = ["LastGood"]
 
 
 class LastGood:
-    """The last good versions of the sessions of one store.
+    """The last good versions of the sessions of one folder."""
 
-    Args:
-        folder: Of the store, and so is the next.
-        index: See there.
-    """
-
-    def __init__(self, folder: SessionFolder, index: SessionIndex) -> None:
-        self._folder = folder
-        self._index = index
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._folder = reconciler.folder
+        self._index = reconciler.index
 
     def newest(self, count: int) -> list[str]:
         """Return the sessions that were active last: those that are likely to be edited."""
-        rows = self._index.page(Filter(), "-last_activity", count, None)
+        rows = self._index.page(Query(), "-last_activity", count, None)
         return [row.summary.session_id for row in rows]
 
     def keep(self, session_id: str) -> None:
@@ -48,15 +40,3 @@ class LastGood:
             return  # changed since: whoever tells of it comes here again
         if digest_of(read.data) == row.digest:
             kept.keep(session_id, read.data)
-
-    def load(self, session_id: str) -> Session | None:
-        """Return the last good version of a session that is kept; it stands on no file."""
-        data, fingerprint = self._folder.kept.read(session_id), self._folder.fingerprint(session_id)
-        if data is None or fingerprint is None:
-            return None
-        try:  # what has no times of its own gets those of the broken file
-            session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint)
-        except UnreadableSessionError:
-            return None  # a copy that a power cut tore
-        session._base = None
-        return session

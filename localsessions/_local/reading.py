@@ -1,42 +1,129 @@
-"""The row that the index has of a file, made of what was read of it. Pure."""
+"""Reading a session, and deciding that a file is none: whatever is read of a session is read here.
+
+A file that an editor is writing in place is torn for a moment. Whoever asks for the session waits
+a little for it; whoever lists it, or looks for changes, tells a file that is young from one that
+is at rest.
+"""
 
 from __future__ import annotations
 
-from localsessions import _codec
-from localsessions._codec.summary import summarize, summarize_unreadable, summarized
-from localsessions._local.files import FileRead, folded
-from localsessions._local.index import IndexRow
-from localsessions._local.version import Fingerprint, Tail, digest_of
-from localsessions.errors import UnreadableSessionError
+import time
 
-__all__ = ["row_of", "unreadable_row"]
+from localsessions._codec import decode
+from localsessions._local.files import FileRead, SessionFolder
+from localsessions._local.index import IndexRow, SessionIndex
+from localsessions._local.rows import row_of, row_unreadable
+from localsessions._local.version import Version
+from localsessions.errors import SessionNotFoundError, UnreadableSessionError
+from localsessions.models import Session
+from localsessions.models.standing import set_original, set_version
+
+__all__ = ["PAUSE", "Reader", "decoded", "is_young"]
+
+# A torn file is looked at again for this long.
+_PATIENCE = 0.2
+PAUSE = 0.01
+"""Seconds between two looks at a file that somebody is about to write."""
+
+# So long after it became so an unreadable or missing file is news; before, somebody is saving it.
+_YOUNG_NS = 40_000_000
+# Of a smaller file it is proven again in less time than asking the index takes.
+_WORTH_ASKING_BYTES = 128 * 1024
 
 
-def row_of(read: FileRead, session_id: str, path: str) -> IndexRow:
-    """Return the row of a file; what is no session has one too.
+def decoded(read: FileRead, session_id: str, path: str, *, proven: bool = False) -> Session:
+    """Return the session that was read, standing on the version of the file.
 
-    Where it can be, the summary comes straight from the parsed document, without a Session.
+    Raises:
+        UnreadableSessionError: The file is no session.
     """
-    data, fingerprint, settled = read
-    digest, fold = digest_of(data), folded(session_id)
-    if (found := summarized(data, session_id, fingerprint)) is not None:
-        tail = None if found.messages_end is None else Tail(found.messages_end, None, proven=True)
-        return IndexRow(found.summary, fingerprint, settled, digest, fold, tail=tail)
-    try:
-        session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint, path=path)
-    except UnreadableSessionError as error:
-        row = unreadable_row(error, session_id, fingerprint, settled=settled)
-        return row._replace(digest=digest)
-    summary, end, base = summarize(session, len(data)), None, session._base
-    if base and base.canonical:
-        end = _codec.messages_end(data, base.keys)
-    tail = None if end is None else Tail(end, None, proven=base is not None and base.proven)
-    return IndexRow(summary, fingerprint, settled, digest, fold, tail=tail)
+    session = decode(
+        read.data,
+        session_id=session_id,
+        modified_at=read.fingerprint.modified_at,
+        path=path,
+        proven=proven,
+    )
+    set_version(session, Version(read.fingerprint, read.settled))
+    return session
 
 
-def unreadable_row(
-    error: UnreadableSessionError, session_id: str, fingerprint: Fingerprint, *, settled: bool
-) -> IndexRow:
-    """Return the row of a file that cannot be read."""
-    summary = summarize_unreadable(error, session_id, fingerprint)
-    return IndexRow(summary, fingerprint, settled, b"", folded(session_id))
+class Reader:
+    """Reads the sessions of one folder."""
+
+    def __init__(self, folder: SessionFolder, index: SessionIndex) -> None:
+        self._folder = folder
+        self._index = index
+
+    def session(self, session_id: str) -> Session:
+        """Return what the file says now, with patience for one that is being written.
+
+        Raises:
+            SessionNotFoundError: There is none.
+            UnreadableSessionError: It is no session, and does not become one in a moment.
+        """
+        path = self._folder.path(session_id)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            read = self._folder.read(session_id)
+            try:
+                return decoded(read, session_id, path, proven=self._is_proven(session_id, read))
+            except UnreadableSessionError:
+                if read.settled or time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE)
+
+    def _is_proven(self, session_id: str, read: FileRead) -> bool:
+        """Tell whether a store has proven or written this very version, see ``Original``."""
+        is_worth_it = len(read.data) >= _WORTH_ASKING_BYTES
+        return is_worth_it and self._index.is_proven(session_id, read.fingerprint)
+
+    def last_good(self, session_id: str) -> Session | None:
+        """Return the last good version that is kept; it stands on no file."""
+        data, fingerprint = self._folder.kept.read(session_id), self._folder.fingerprint(session_id)
+        if data is None or fingerprint is None:
+            return None
+        try:  # what has no times of its own gets those of the broken file
+            session = decode(data, session_id=session_id, modified_at=fingerprint.modified_at)
+        except UnreadableSessionError:
+            return None  # a copy that a power cut tore
+        set_original(session, None)
+        return session
+
+    # -- for listings ------------------------------------------------------------------------
+
+    def row(self, session_id: str) -> IndexRow | None:
+        """Return the row of a file, as it is; None when it is gone."""
+        try:
+            read = self._folder.read(session_id)
+        except SessionNotFoundError:
+            return None
+        except UnreadableSessionError as error:
+            fingerprint = self._folder.fingerprint(session_id)
+            if fingerprint is None:
+                return None
+            # Another user, a larger limit or a second try may read it, its fingerprint unmoved.
+            return row_unreadable(error, session_id, fingerprint, settled=False)
+        return row_of(read, session_id, self._folder.path(session_id))
+
+    def row_at_a_glance(self, session_id: str, path: str) -> IndexRow | None:
+        """Return the row of a file that is read once only; None where ``row`` has to be asked.
+
+        It is of one whole version only if the fingerprint is the same afterwards: the caller looks.
+        """
+        read = self._folder.glance(path)
+        return None if read is None else row_of(read, session_id, path)
+
+    def row_at_rest(self, session_id: str) -> IndexRow | None:
+        """Return the row of a file, unless somebody is writing it or about to record it."""
+        if self._folder.is_locked(session_id):
+            return None
+        row = self.row(session_id)
+        if row is None or row.summary.unreadable is None:
+            return row
+        return None if is_young(row.fingerprint.ctime_ns) else row
+
+
+def is_young(since_ns: int) -> bool:
+    """Tell whether something happened to a file so lately that somebody may be saving it."""
+    return 0 <= time.time_ns() - since_ns < _YOUNG_NS

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from localsessions import _codec
+from localsessions._codec import decode, parse_json
+from localsessions._codec.names import is_session_id
 from localsessions._codec.salvage import salvage
-from localsessions._local.files import SessionFolder, is_session_id
+from localsessions._local.files import SessionFolder
 from localsessions._local.version import Fingerprint
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.models import FORMAT, Session
@@ -66,7 +67,7 @@ def _decoded(
     if data is None:
         return None
     try:
-        session = _codec.decode(data, session_id=session_id, fingerprint=fingerprint)
+        session = decode(data, session_id=session_id, modified_at=fingerprint.modified_at)
     except UnreadableSessionError:
         return None
     return (session, data) if session.format == FORMAT else None
@@ -89,7 +90,7 @@ def _document(folder: SessionFolder, session_id: str) -> Mapping[str, JsonValue]
 
 
 def _object(data: bytes) -> Mapping[str, JsonValue]:
-    document = _codec.parse_json(data)
+    document = parse_json(data)
     return document if isinstance(document, dict) else {}
 
 

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from localsessions import _codec
+from localsessions._codec import inner_id
 from localsessions._local.files import SessionFolder
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.recovery import recovery_of
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.models import Finding, Session
+from localsessions.models.standing import original_of
 
 __all__ = ["repair"]
 
@@ -23,22 +24,22 @@ Write: TypeAlias = Callable[[Session, bool], None]
 """Writes a session inside its lock, over what it was loaded from or, when True, as a new one."""
 
 
-def repair(finding: Finding, folder: SessionFolder, reconciler: Reconciler, write: Write) -> str:
+def repair(finding: Finding, reconciler: Reconciler, write: Write) -> str:
     """Do the repair that a finding names and say what was done.
 
     Raises:
         ValueError: It is none that can be done without a person.
     """
-    session_id = finding.session_id
+    session_id, folder = finding.session_id, reconciler.folder
     if finding.automatic and finding.kind == "orphan temp file":
         return _sweep(folder, finding.path)
     if finding.automatic and session_id is not None:
         if finding.kind == "unreadable":
-            return _recover(folder, reconciler, session_id, write)
+            return _recover(reconciler, session_id, write)
         if finding.kind == "orphan checkpoints":
             return _trash_checkpoints(folder, session_id)
         if finding.kind == "wrong inner id":
-            return _write_id(folder, reconciler, session_id, write)
+            return _write_id(reconciler, session_id, write)
     raise ValueError(f"{finding.path}: this needs a person: {finding.repair}")
 
 
@@ -60,21 +61,23 @@ def _trash_checkpoints(folder: SessionFolder, session_id: str) -> str:
     return f"moved the checkpoints to the trash, {target}"
 
 
-def _write_id(folder: SessionFolder, reconciler: Reconciler, session_id: str, write: Write) -> str:
-    with folder.lock(session_id):
+def _write_id(reconciler: Reconciler, session_id: str, write: Write) -> str:
+    with reconciler.folder.lock(session_id):
         try:
-            session = reconciler.load(session_id)
+            session = reconciler.reader.session(session_id)
         except SessionNotFoundError:
             return f"nothing: session {session_id!r} is gone"
         except UnreadableSessionError:
             return f"nothing: session {session_id!r} cannot be read any more"
-        if _codec.inner_id(session) in (None, session_id):
+        original = original_of(session)
+        if original is None or inner_id(original.data) in (None, session_id):
             return f"nothing: the file says already that it is session {session_id!r}"
         write(session, False)
     return f"wrote the id {session_id!r} into the file"
 
 
-def _recover(folder: SessionFolder, reconciler: Reconciler, session_id: str, write: Write) -> str:
+def _recover(reconciler: Reconciler, session_id: str, write: Write) -> str:
+    folder = reconciler.folder
     while True:
         planned = recovery_of(folder, session_id)
         held = {session_id, planned.session.session_id if planned else session_id}
@@ -94,7 +97,7 @@ def _recover(folder: SessionFolder, reconciler: Reconciler, session_id: str, wri
 
 def _no_longer_unreadable(reconciler: Reconciler, session_id: str) -> str:
     try:
-        reconciler.load(session_id)
+        reconciler.reader.session(session_id)
     except SessionNotFoundError:
         return f"session {session_id!r} is gone"
     except UnreadableSessionError:

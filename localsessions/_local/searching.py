@@ -1,70 +1,163 @@
-"""Searching by words: what the full text finds, each looked at in the index and its file."""
+"""Searching by words: what the full text finds, each hit looked at in the index and its file.
+
+The full text catches up when it is asked, so that a save never waits for it: only files that
+changed since the last time are read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from typing import TypeVar
 
-from localsessions._local.index import Filter, Query, SessionIndex
-from localsessions._local.index.fulltext import FullText
-from localsessions._local.reconciling import Progress, Reconciler
-from localsessions._local.text_indexer import TextIndexer
-from localsessions.models import SearchHit
+from localsessions._local.index.fulltext import SESSION_ITSELF, FullText, Text
+from localsessions._local.reading import decoded
+from localsessions._local.reconciling import Reconciler
+from localsessions._local.version import Fingerprint, digest_of
+from localsessions._rules.words import Phrases
+from localsessions.engine import Progress, Query
+from localsessions.errors import SessionNotFoundError, UnreadableSessionError
+from localsessions.models import SearchHit, Session, message_text
 
 __all__ = ["Search"]
 
-# Sessions may change while it goes on; then it begins again, this often at most.
+T = TypeVar("T")
+
+# Sessions may change while it goes on, and databases be lost by other processes that make them
+# anew; then it begins again, this often at most.
 _TRIES = 10
 
 
 class Search:
-    """The search of one store.
+    """The search of one folder."""
 
-    Args:
-        index: Of the store, and so are the next three.
-        texts: See there.
-        reconciler: See there.
-        indexer: See there.
-    """
-
-    def __init__(
-        self,
-        index: SessionIndex,
-        texts: FullText,
-        reconciler: Reconciler,
-        indexer: TextIndexer,
-    ) -> None:
-        self._index = index
-        self._texts = texts
+    def __init__(self, reconciler: Reconciler, texts: FullText) -> None:
+        self._folder = reconciler.folder
+        self._index = reconciler.index
         self._reconciler = reconciler
-        self._indexer = indexer
+        self._texts = texts
+        self._done = (-1, "", 0)
 
     def hits(
-        self, query: Query, which: Filter, limit: int, on_progress: Progress | None
+        self, phrases: Phrases, query: Query, limit: int, on_progress: Progress | None
     ) -> Sequence[SearchHit]:
         """Return the sessions that are found, the best first; at most ``limit``."""
         hits: Sequence[SearchHit] = ()
         for _ in range(_TRIES):
-            hits, is_current = self._indexer.answer(
-                lambda: self._hits(query, which, limit), on_progress
-            )
+            hits, is_current = self._answer(lambda: self._hits(phrases, query, limit), on_progress)
             if is_current:
                 return hits
         # Others write faster than we look: each was there a moment ago, and its file still is.
         return [hit for hit in hits if self._reconciler.fingerprint(hit.session.session_id)]
 
-    def _hits(self, query: Query, which: Filter, limit: int) -> tuple[Sequence[SearchHit], bool]:
+    def _hits(self, phrases: Phrases, query: Query, limit: int) -> tuple[Sequence[SearchHit], bool]:
         """Return what is found, and whether all of it is what the files say now."""
         hits: list[SearchHit] = []
         is_current = True
-        for found in self._texts.search(query):
+        for found in self._texts.search(phrases):
             row = found and self._index.get(found.session_id)
             if found is None or (row is None and self._reconciler.look_at(found.session_id)):
                 is_current = False
-            elif row is not None and which.matches(row.summary):
+            elif row is not None and query.matches(row.summary):
                 is_current &= self._reconciler.look(row)
-                snippet, highlights = query.snippet(found.text.body)
+                snippet, highlights = phrases.snippet(found.text.body)
                 place = found.position, found.text.role
                 hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
             if len(hits) == limit:
                 break
         return hits, is_current
+
+    # -- catching up ----------------------------------------------------------------------
+
+    def _answer(self, ask: Callable[[], T], on_progress: Progress | None = None) -> T:
+        """Return what the texts say, brought up to date before; ask again where they were lost.
+
+        Raises:
+            OSError: They are lost again and again, in memory too.
+        """
+
+        def find() -> tuple[int | None, T]:
+            # Taken before the question: another thread may find the words lost in between.
+            return self._catch_up(on_progress), ask()
+
+        return self._texts.outlast(lambda: self._reconciler.answer(find))
+
+    def _catch_up(self, on_progress: Progress | None = None) -> int | None:
+        """Index the words of what changed since the last search; only those files are read.
+
+        The first time all hashes are compared: after a power cut either database may be older
+        than the other, so that change numbers from before this object was made say nothing. So
+        they are after a while in which the tombstones of what was deleted were forgotten.
+
+        Returns:
+            The generation of the texts that hold all words, if it still is that of the texts;
+            None where the index was lost: whoever asks sweeps and asks again.
+        """
+        generation, epoch = self._texts.generation, self._index.epoch()
+        last = self._done[2] if self._done[:2] == (generation, epoch) else 0
+        if last < self._index.first_change():
+            last = 0  # tombstones of that time are forgotten
+        changes = self._index.changed_since(last)
+        if not self._reconciler.is_current():
+            return None
+        if last == 0:
+            self._forget_others({one for _, one, digest in changes if digest is not None})
+        for done, (_, session_id, digest) in enumerate(changes, 1):
+            self._bring_in(session_id, digest)
+            if on_progress is not None:
+                on_progress(done, len(changes))
+        self._done = (generation, epoch, changes[-1][0] if changes else last)
+        return generation
+
+    def _forget_others(self, present: Container[str]) -> None:
+        for session_id in self._texts.digests():
+            if session_id not in present:
+                self._bring_in(session_id, None)
+
+    def _bring_in(self, session_id: str, digest: bytes | None) -> None:
+        if digest is not None and self._texts.digest(session_id) == digest:
+            return
+        fingerprint = self._reconciler.fingerprint
+        for _ in range(_TRIES):
+            seen = fingerprint(session_id)
+
+            def is_current(seen: Fingerprint | None = seen) -> bool:
+                """Tell whether no other process that searches can have overtaken this one."""
+                return fingerprint(session_id) == seen
+
+            if seen is None:
+                stored = self._texts.remove(session_id, is_current)
+            else:
+                stored = self._texts.put(session_id, *self._read(session_id), is_current)
+            if stored:
+                return
+
+    def _read(self, session_id: str) -> tuple[bytes, dict[int, Text]]:
+        """Return a file's hash and words; one that is gone or unreadable has neither."""
+        try:
+            read = self._folder.read(session_id)
+            session = decoded(read, session_id, self._folder.path(session_id))
+        except (SessionNotFoundError, UnreadableSessionError):
+            # Its row must know, or nobody would tell us when it is well again.
+            self._reconciler.look_at(session_id)
+            return b"", {}
+        return digest_of(read.data), dict(_texts_of(session))
+
+
+def _texts_of(session: Session) -> Iterator[tuple[int, Text]]:
+    own = [session.title or "", *session.tags, *_strings(session.metadata)]
+    if text := "\n".join(part for part in own if part):
+        yield SESSION_ITSELF, Text(None, text)
+    for position, message in enumerate(session.messages):
+        if text := message_text(message):
+            yield position, Text(str(message["role"]), text)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)

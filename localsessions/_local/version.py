@@ -4,7 +4,7 @@ The shape of the data::
 
     Fingerprint   what ``stat`` says of it: where to look, never a proof
     digest        the hash of what it holds, by which a file that was only touched is told
-    Base          the version that a session in memory was read from
+    Version       the version that a session in memory stands on
     Spare, Tail   the version before, and from where on it is written anew as the next one
 
 The hash is the sum of the hashes of the file's blocks, each hashed together with its number, so
@@ -16,16 +16,16 @@ accidents, not against people.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha1
 from typing import NamedTuple
 
 __all__ = [
-    "Base",
     "Fingerprint",
     "Spare",
     "Tail",
+    "Version",
     "begin_digest",
     "block_start",
     "blocks_of",
@@ -85,7 +85,7 @@ class Tail(NamedTuple):
     Attributes:
         at: Bytes up to the end of the last message, which adding does not change.
         spare: The version before, if there is one to be brought up to date.
-        proven: Whether orjson is known to read the file without loss, see ``Base``.
+        proven: Whether orjson is known to read the file without loss, see ``models.standing``.
     """
 
     at: int
@@ -93,27 +93,18 @@ class Tail(NamedTuple):
     proven: bool = False
 
 
-class Base(NamedTuple):
-    """What a session was read from: the other half of a compare-and-swap.
+class Version(NamedTuple):
+    """The version of a file that a session in memory stands on: one half of a compare-and-swap.
+
+    The other half is what the session was read from, see ``models.standing``.
 
     Attributes:
-        data: The bytes of the file.
-        fingerprint: The file's fingerprint when they were read.
-        keys: The top-level keys, in the order of the file.
-        times: The instants as the file spelled them, by key.
-        canonical: Whether writing the session unchanged gives ``data`` again.
-        settled: Whether a file with this fingerprint is sure to hold ``data`` still.
-        proven: Whether ``data`` is canonical and orjson is known to read it without loss, because a
-            store wrote or has proven it: whoever reads it need not write it out to compare.
+        fingerprint: The file's fingerprint when it was read or written.
+        settled: Whether a file with this fingerprint is sure to hold the same bytes still.
     """
 
-    data: bytes
     fingerprint: Fingerprint
-    keys: tuple[str, ...]
-    times: Mapping[str, str]
-    canonical: bool = False
-    settled: bool = False
-    proven: bool = False
+    settled: bool
 
 
 def digest_of(data: bytes) -> bytes:

@@ -376,7 +376,7 @@ class _Inotify:
             self._reader.read_events()
         except BaseException:  # Ctrl-C too: no descriptor stays; the error goes on its way
             # Its close() would leave them to a thread that is reading, and there is none.
-            self._reader._close_resources()
+            self._reader._close_resources()  # noqa: SLF001
             raise
         try:
             self._add(path, mask, 1)

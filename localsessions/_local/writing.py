@@ -1,155 +1,93 @@
 """The writing of a session: what may be replaced, the new version, and its record in the index.
 
-All of it is done inside the session's lock, which whoever calls holds. What is written is a draft:
-a session, encoded before the lock was taken wherever that is possible.
+All of it is done inside the session's lock, which the caller holds. What is written is a draft: a
+session, encoded before the lock was taken wherever that is possible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
 
-from pydantic import JsonValue
-
-from localsessions import _codec
+from localsessions._codec import as_it_was, common_end
 from localsessions._codec.summary import summarize
-from localsessions._local.files import FileWritten, Overtaken, SessionFolder
-from localsessions._local.growing import Growing, Growth
-from localsessions._local.index import IndexRow, SessionIndex
-from localsessions._local.reconciling import Reconciler, Written
+from localsessions._local.files import FileWritten, Overtaken
+from localsessions._local.files.batch import NewVersion, Refusal, write_many
+from localsessions._local.growing import Growth, OpenEnd
+from localsessions._local.index import IndexRow
+from localsessions._local.reconciling import Reconciler, Replaced, Written
 from localsessions._local.version import (
-    Base,
     Fingerprint,
     Tail,
+    Version,
     begin_digest,
     block_start,
     blocks_of,
     digest_of,
     digest_with,
 )
+from localsessions._rules.drafts import Draft, draft_of, merged_draft, take_over
+from localsessions.engine import Change
 from localsessions.errors import (
     ConflictError,
     FormatVersionError,
-    NotOwnerError,
     SessionExistsError,
     SessionNotFoundError,
 )
-from localsessions.models import (
-    FORMAT,
-    Session,
-    SessionSummary,
-    format_instant,
-    parse_instant,
-    utc_now,
+from localsessions.models import FORMAT, Session, SessionSummary
+from localsessions.models.standing import (
+    Original,
+    original_of,
+    set_original,
+    set_version,
+    version_of,
 )
 
-if TYPE_CHECKING:
-    from localsessions._local.files.batch import Refusal
+__all__ = ["Writer", "refuse_twin", "stood_on"]
 
-__all__ = ["Draft", "Writer", "draft_of", "refuse_stranger", "refuse_twin"]
-
-# Somebody without locks may be faster again and again.
+# A program that takes no locks may be faster again and again.
 _TRIES = 5
 
 
-class Draft(NamedTuple):
-    """A session that is to be written, encoded with ``stamps`` as ``data``.
-
-    ``document`` is the top level of what that says.
-    """
-
-    session: Session
-    data: bytes
-    document: Mapping[str, JsonValue]
-    stamps: Mapping[str, JsonValue]
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether it says anything else than what the session was loaded from."""
-        return not _codec.is_unchanged(self.session, self.data, self.stamps)
+def stood_on(session: Session) -> Version | None:
+    """Return the version of a file that a session stands on; None where it stands on none."""
+    version = version_of(session)
+    return version if isinstance(version, Version) else None
 
 
-def draft_of(
-    session: Session,
-    *,
-    is_activity: bool = False,
-    stamps: Mapping[str, JsonValue] | None = None,
-) -> Draft:
-    """Encode a session for writing, with stamps of now or, if given, with others.
-
-    Raises:
-        UnstorableValueError: A value would be lost or changed.
-        FormatVersionError: It was read from a file of a newer format.
-    """
-    if stamps is None:
-        stamps = _stamps(session, is_activity=is_activity)
-    return Draft(session, *_codec.encode_document(session, stamps), stamps)
-
-
-def _stamps(session: Session, *, is_activity: bool) -> dict[str, JsonValue]:
-    """Return what a write sets: time and revision and, where it is activity, its time."""
-    now = format_instant(utc_now())
-    stamps: dict[str, JsonValue] = {"updated_at": now, "revision": session.revision + 1}
-    base = session._base
-    if is_activity and base is not None:
-        spelled = base.times.get("last_activity")
-        if spelled is None or parse_instant(spelled) == session.last_activity:
-            stamps["last_activity"] = now
-    return stamps
-
-
-def _stamps_of_merge(session: Session, merged: Session) -> dict[str, JsonValue]:
-    """Return what writing a merge sets; nobody's activity is put back."""
-    is_activity = "last_activity" in _stamps(session, is_activity=True)
-    stamps = _stamps(merged, is_activity=False)
-    now = str(stamps["updated_at"])
-    if is_activity and parse_instant(now) > merged.last_activity:
-        stamps["last_activity"] = now
-    return stamps
+def _replaced(session: Session) -> Replaced | None:
+    """Return what a write of a session takes the place of."""
+    original, version = original_of(session), stood_on(session)
+    if original is None or version is None:
+        return None
+    return Replaced(original.data, version.fingerprint)
 
 
 class Writer:
-    """Writes the sessions of one store, each inside its lock.
+    """Writes the sessions of one folder, each inside its lock."""
 
-    Args:
-        folder: Of the store, and so are the next three.
-        index: See there.
-        growth: See there.
-        reconciler: See there.
-        wake: Called when something was written.
-    """
-
-    def __init__(
-        self,
-        folder: SessionFolder,
-        index: SessionIndex,
-        growth: Growth,
-        reconciler: Reconciler,
-        wake: Callable[[], object],
-    ) -> None:
-        self._folder = folder
-        self._index = index
-        self._growth = growth
+    def __init__(self, reconciler: Reconciler, growth: Growth) -> None:
+        self._folder = reconciler.folder
+        self._index = reconciler.index
+        self._reader = reconciler.reader
         self._reconciler = reconciler
-        self._wake = wake
+        self._growth = growth
 
     # -- what may be replaced ----------------------------------------------------------------
 
     def former_of(self, session: Session) -> Fingerprint | None:
-        """Return the file's fingerprint if it still holds what the session was loaded from.
+        """Return the file's fingerprint if it still holds what the session stands on.
 
         Raises:
             ConflictError: It does not, or there is a file where there was none.
         """
-        base = session._base
-        found = self._folder.fingerprint(session.session_id)
-        if found is None and base is None:
+        version, session_id = stood_on(session), session.session_id
+        found = self._folder.fingerprint(session_id)
+        if found is None and version is None:
             return None
-        if found is None or base is None:
-            theirs = None if found is None else self._reconciler.load(session.session_id)
-            raise self._conflict(session, theirs)
-        if self._is_changed(session.session_id, base, found):
-            raise self._conflict(session, self._reconciler.load(session.session_id))
+        if found is None:
+            raise self._conflict(session, None)
+        if version is None or self._is_changed(session, version, found):
+            raise self._conflict(session, self._reader.session(session_id))
         return found
 
     def refuse_existing(self, session: Session) -> None:
@@ -158,10 +96,11 @@ class Writer:
             path = self._folder.path(session.session_id)
             raise SessionExistsError(session.session_id, path=path)
 
-    def _is_changed(self, session_id: str, base: Base, found: Fingerprint) -> bool:
-        if found == base.fingerprint and base.settled:
+    def _is_changed(self, session: Session, version: Version, found: Fingerprint) -> bool:
+        if found == version.fingerprint and version.settled:
             return False
-        return self._folder.read(session_id).data != base.data
+        original = original_of(session)
+        return original is None or self._folder.read(session.session_id).data != original.data
 
     def _conflict(
         self, session: Session, found: Session | None, conflicts: tuple[str, ...] = ()
@@ -169,7 +108,7 @@ class Writer:
         return ConflictError(
             session.session_id,
             path=self._folder.path(session.session_id),
-            expected=_summary(_loaded(session)) if session._base else None,
+            expected=_summary(as_it_was(session)) if original_of(session) else None,
             found=_summary(found) if found else None,
             conflicts=conflicts,
         )
@@ -184,26 +123,25 @@ class Writer:
             ConflictError: A program that knows no locks was faster.
             DurabilityUnknownError: Written and visible, but the disk did not confirm.
         """
-        session, data, document, stamps = draft
-        session_id, base = session.session_id, session._base
+        session, session_id, data = draft.session, draft.session.session_id, draft.data
+        original, replaced = original_of(session), _replaced(session)
         if former is None:
-            refuse_twin(session_id, self._folder, self._reconciler)
-        end = _codec.common_end(base, data) if former else None
+            refuse_twin(session_id, self._reconciler)
+        end = common_end(original, data) if former else None
         row = self._row(session_id, former) if former else None
         spare = row.tail.spare if row and row.tail else None
         if spare and end is None:
             self._folder.spares.drop(spare)
         tail = None if end is None else Tail(end, spare)
-        digest = _begin_digest(data, base, row, end)
+        digest = _begin_digest(data, original, row, end)
         with self._reconciler.changing():
             try:
                 written = self._folder.write(session_id, data, former, tail)
             except Overtaken:
                 raise self._conflict(session, self._found(session_id)) from None
             # From here on the content is visible: memory and index move on with it, come what may.
-            _codec.rebase(session, data, stamps, written.fingerprint, document)
-            self._reconciler.record(Written(session, data, written, base, digest()))
-        self._wake()
+            draft.is_written(Version(written.fingerprint, settled=True))
+            self._reconciler.record(Written(session, data, written, replaced, digest()))
         if written.doubt is not None:
             raise written.doubt
 
@@ -214,7 +152,7 @@ class Writer:
 
     def _found(self, session_id: str) -> Session | None:
         try:
-            return self._reconciler.load(session_id)
+            return self._reader.session(session_id)
         except SessionNotFoundError:
             return None
 
@@ -223,25 +161,21 @@ class Writer:
     ) -> list[FileWritten | Refusal | None]:
         """Write sessions together, each over what has the fingerprint beside it.
 
-        None of them may have a twin. Returns what became of each, see ``_files.batch.write_many``.
+        None of them may have a twin. Returns what became of each, see ``files.batch.write_many``.
         """
-        from localsessions._local.files.batch import NewVersion, write_many
-
-        replaced = [draft.session.session_id for draft, former in versions if former is not None]
-        self._growth.drop_spares(replaced)
+        overwritten = [one.session.session_id for one, former in versions if former is not None]
+        self._growth.drop_spares(overwritten)
         new = [NewVersion(one.session.session_id, one.data, former) for one, former in versions]
         with self._reconciler.changing():
             outcomes = write_many(self._folder, new)
             records: list[Written] = []
             for (draft, _), outcome in zip(versions, outcomes, strict=True):
-                session, data, document, stamps = draft
                 if isinstance(outcome, FileWritten):
                     # It is visible: memory and index move on with it, come what may.
-                    digest = digest_of(data)
-                    records.append(Written(session, data, outcome, session._base, digest))
-                    _codec.rebase(session, data, stamps, outcome.fingerprint, document)
+                    session, data, replaced = draft.session, draft.data, _replaced(draft.session)
+                    records.append(Written(session, data, outcome, replaced, digest_of(data)))
+                    draft.is_written(Version(outcome.fingerprint, settled=True))
             self._reconciler.record_many(records)
-        self._wake()
         return outcomes
 
     def store(self, session: Session, *, is_activity: bool) -> None:
@@ -255,9 +189,24 @@ class Writer:
         """Write a session even where nothing was changed; no activity."""
         former = None if is_new else self.former_of(session)
         draft = draft_of(session, is_activity=False)
-        if is_new:
-            session._base = None  # what it was read from is another file, and stays
+        if is_new:  # what it was read from is another file, and stays
+            set_original(session, None)
+            set_version(session, None)
         self.write(draft, former)
+
+    def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
+        """Write a session in the place of a file that is none; see ``Engine.adopt``."""
+        read = self._folder.read(session_id)
+        session = make(read.data)
+        if session is None:
+            return None
+        session.session_id = session_id
+        # The log of changes is told of a session that said nothing: it reads what was replaced,
+        # and these bytes may be none that a store can read.
+        set_original(session, Original(b"{}", (), {}, read.fingerprint.modified_at))
+        set_version(session, Version(read.fingerprint, read.settled))
+        self.write(draft_of(session, stamps={}), read.fingerprint)
+        return session
 
     # -- two versions ------------------------------------------------------------------------
 
@@ -275,15 +224,15 @@ class Writer:
             self._merge(session, theirs)
 
     def _theirs(self, session: Session) -> Session | None:
-        """Return what the file says if that is not what the session was loaded from.
+        """Return what the file says if that is not what the session stands on.
 
-        None also where there is nothing to merge: no file, or a session that was never loaded.
+        None also where there is nothing to merge: no file, or a session that stands on none.
         """
-        base, session_id = session._base, session.session_id
+        version, session_id = stood_on(session), session.session_id
         found = self._folder.fingerprint(session_id)
-        if base is None or found is None or not self._is_changed(session_id, base, found):
+        if version is None or found is None or not self._is_changed(session, version, found):
             return None
-        theirs = self._reconciler.load(session_id)
+        theirs = self._reader.session(session_id)
         if theirs.format != FORMAT:
             path = self._folder.path(session_id)
             raise FormatVersionError(session_id, theirs.format, FORMAT, path=path)
@@ -291,98 +240,65 @@ class Writer:
 
     def _merge(self, session: Session, theirs: Session) -> None:
         """Write what both say together, and let the session be that."""
-        from localsessions._rules.merging import merge
-
-        merged, conflicts = merge(_loaded(session), session, theirs)
-        if conflicts:
+        draft, conflicts = merged_draft(session, theirs)
+        if draft is None:
             raise self._conflict(session, theirs, conflicts)
-        stamps = _stamps_of_merge(session, merged)
-        draft = draft_of(merged, stamps=stamps)
+        merged = draft.session
         if not draft.is_changed:
-            _take_over(session, merged)
+            take_over(session, merged)
             return
         former = self.former_of(merged)
         try:
             self.write(draft, former)
         finally:
-            if merged._base is not theirs._base:  # it is visible, whatever went wrong after that
-                _take_over(session, merged)
+            if version_of(merged) is not version_of(theirs):  # it is visible, whatever went wrong
+                take_over(session, merged)
 
     # -- a turn ------------------------------------------------------------------------------
 
-    def add(
-        self,
-        session_id: str,
-        add: Callable[[Session], None],
-        *,
-        user_id: str | None = None,
-        is_activity: bool = True,
-        run_id: str | None = None,
-        only_assigns: bool = False,
-    ) -> SessionSummary:
-        """Change what stands behind the messages, and add some.
+    def change(self, session_id: str, change: Change) -> SessionSummary:
+        """Change what stands behind the messages, and add some; see ``engine.Change``.
 
-        ``add`` may be called again: first with a session whose own messages are not there, so that
-        nothing of them is read or written, but for those from the first of the run that it needs.
-        One that ``only_assigns`` fields puts nothing into lists and objects, which are not checked.
+        At first nothing of the session's own messages is read or written, but for those from the
+        first of the run that the change needs.
         """
-        growing = self._growth.begin(session_id, run_id)
-        found = growing and self._grow(
-            growing, add, user_id, is_activity=is_activity, is_checked=only_assigns
-        )
+        end = self._growth.begin(session_id, change.run_id)
+        found = None if end is None else self._grow(end, change)
         if found is not None:
             return found
-        session = self._added(session_id, add, user_id, is_activity=is_activity)
-        if run_id is not None:
+        session = self._changed(session_id, change)
+        if change.run_id is not None:
             self._growth.learn(session)
         return _summary(session)
 
-    def _grow(
-        self,
-        growing: Growing,
-        add: Callable[[Session], None],
-        user_id: str | None,
-        *,
-        is_activity: bool,
-        is_checked: bool,
-    ) -> SessionSummary | None:
-        """Add without what stands before; None: it has to be loaded, nothing was done."""
-        session = growing.session
-        refuse_stranger(session, user_id, self._folder)
-        add(session)
-        stamps = _stamps(session, is_activity=is_activity)
-        data, document = _codec.encode_document(session, stamps, is_checked=is_checked)
-        if _codec.is_unchanged(session, data, stamps):
-            self._growth.keep(growing)
-            return growing.row.summary
+    def _grow(self, end: OpenEnd, change: Change) -> SessionSummary | None:
+        """Change without what stands before; None: it has to be read, nothing was done."""
+        change.apply(end.session)
+        draft = draft_of(
+            end.session, is_activity=change.is_activity, is_checked=change.only_assigns
+        )
+        if not draft.is_changed:
+            self._growth.keep(end)
+            return end.row.summary
         with self._reconciler.changing():
-            published = self._growth.publish(growing, data, document, stamps)
+            published = self._growth.publish(end, draft)
             if published is None:
                 return None
             written, row = published
-            self._reconciler.record_growth(row, growing.row)
-        self._wake()
+            self._reconciler.record_growth(row, end.row)
         if written.doubt is not None:
             raise written.doubt
         return row.summary
 
-    def _added(
-        self,
-        session_id: str,
-        add: Callable[[Session], None],
-        user_id: str | None,
-        *,
-        is_activity: bool,
-    ) -> Session:
-        """Load a session, add to it and store it; again where somebody without locks was faster."""
+    def _changed(self, session_id: str, change: Change) -> Session:
+        """Read a session, change it, store it; again where a program without locks was faster."""
         tries_left = _TRIES
         while True:
-            session = self._reconciler.load(session_id)
-            refuse_stranger(session, user_id, self._folder)
-            add(session)
+            session = self._reader.session(session_id)
+            change.apply(session)
             tries_left -= 1
             try:
-                self.store(session, is_activity=is_activity)
+                self.store(session, is_activity=change.is_activity)
             except ConflictError:
                 if not tries_left:
                     raise
@@ -390,44 +306,25 @@ class Writer:
                 return session
 
 
-def refuse_stranger(session: Session, user_id: str | None, folder: SessionFolder) -> None:
-    """Refuse another user's session; None does not restrict."""
-    if user_id is not None and session.user_id not in (None, user_id):
-        path = folder.path(session.session_id)
-        raise NotOwnerError(session.session_id, user_id, path=path)
-
-
-def refuse_twin(session_id: str, folder: SessionFolder, reconciler: Reconciler) -> None:
+def refuse_twin(session_id: str, reconciler: Reconciler) -> None:
     """Refuse an id that macOS or Windows would give the file of another one."""
     if twin := reconciler.twins([session_id]).get(session_id):
-        raise SessionExistsError(session_id, path=folder.path(session_id), existing=twin)
+        path = reconciler.folder.path(session_id)
+        raise SessionExistsError(session_id, path=path, existing=twin)
 
 
 def _summary(session: Session) -> SessionSummary:
-    return summarize(session, len(session._base.data) if session._base else 0)
+    original = original_of(session)
+    return summarize(session, len(original.data) if original else 0)
 
 
 def _begin_digest(
-    data: bytes, base: Base | None, row: IndexRow | None, end: int | None
+    data: bytes, original: Original | None, row: IndexRow | None, end: int | None
 ) -> Callable[[], bytes]:
-    """Begin to hash a file that says what ``base`` said up to ``end``, by that one's row."""
-    if base is None or row is None or end is None or not row.settled:
+    """Begin to hash a file that says what ``original`` said up to ``end``, by that one's row."""
+    if original is None or row is None or end is None or not row.settled:
         return begin_digest(data)
     start = block_start(end)
-    former, blocks = blocks_of(base.data[start:], start), blocks_of(data[start:], start)
+    former, blocks = blocks_of(original.data[start:], start), blocks_of(data[start:], start)
     digest = digest_with(row.digest, former, blocks)
     return lambda: digest
-
-
-def _loaded(session: Session) -> Session:
-    """Return a session as it was loaded; it was."""
-    base = session._base
-    assert base is not None  # noqa: S101  (for the type checker: the caller looked)
-    return _codec.decode(base.data, session_id=session.session_id, fingerprint=base.fingerprint)
-
-
-def _take_over(session: Session, merged: Session) -> None:
-    """Let the caller's object be what was merged, and stand on what that stands on."""
-    for name in Session.model_fields:
-        setattr(session, name, getattr(merged, name))
-    session._extra, session._base = merged._extra, merged._base

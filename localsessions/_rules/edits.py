@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from localsessions.models import Message, Session, format_instant, made_id, utc_now
+from localsessions.models import Message, Session, expiry_of, format_instant, made_id, utc_now
+from localsessions.models.standing import set_original, set_version
 
-__all__ = ["expiry_of", "fork_of", "message_of", "switch_agent", "upsert_run"]
+__all__ = ["fork_of", "message_of", "switch_agent", "upsert_run"]
 
 
 def message_of(given: Mapping[str, JsonValue], now: str) -> Message:
@@ -109,7 +109,8 @@ def fork_of(source: Session, at: str | int | None, new_id: str | None) -> Sessio
     count = len(source.messages) if at is None else _position_of(source, at) + 1
     now = utc_now()
     fork = source.model_copy(deep=True)
-    fork._base = None
+    set_original(fork, None)
+    set_version(fork, None)
     fork.session_id = made_id("sess") if new_id is None else new_id
     fork.messages = fork.messages[:count]
     last = fork.messages[-1].get("id") if fork.messages else None
@@ -134,19 +135,3 @@ def _position_of(session: Session, at: str | int) -> int:
         if message.get("id") == at:
             return position
     raise LookupError(f"session {session.session_id!r} has no message with the id {at!r}")
-
-
-def expiry_of(now: datetime, ttl: float | None) -> datetime | None:
-    """Return the instant ``ttl`` seconds later; None, which is never, for None or 0 and less.
-
-    Raises:
-        ValueError: It lies beyond all times.
-    """
-    if ttl is None or not ttl > 0:
-        return None
-    try:
-        return now + timedelta(seconds=ttl)
-    except OverflowError:
-        raise ValueError(
-            f"ttl of {ttl!r} seconds ends beyond all times; None means never"
-        ) from None

@@ -31,6 +31,13 @@ from pydantic import JsonValue
 
 from localsessions._codec import encode_value
 from localsessions.models import Session, format_instant, parse_instant
+from localsessions.models.standing import (
+    original_of,
+    set_extra,
+    set_original,
+    set_version,
+    version_of,
+)
 
 __all__ = ["Merged", "merge"]
 
@@ -63,8 +70,9 @@ def merge(base: Session, ours: Session, theirs: Session) -> Merged:
             fields[name] = merged
     session = Session.model_validate(fields)
     extra = _merged("", Sides(base.extra, ours.extra, theirs.extra), conflicts, _by_key)
-    session._extra = dict(extra) if isinstance(extra, dict) else {}
-    session._base = theirs._base
+    set_extra(session, dict(extra) if isinstance(extra, dict) else {})
+    set_original(session, original_of(theirs))
+    set_version(session, version_of(theirs))
     return Merged(session, tuple(conflicts))
 
 
@@ -78,7 +86,8 @@ def _fields(session: Session) -> dict[str, JsonValue]:
 
 def _times_kept(base: Session, theirs: Session) -> dict[str, JsonValue]:
     """Return what the file leaves out: a time that was made of the file's own is no change."""
-    if theirs._base is None or "created_at" in theirs._base.times:
+    original = original_of(theirs)
+    if original is None or "created_at" in original.times:
         return {}
     return {"created_at": format_instant(base.created_at)}
 

@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from localsessions._codec import decode, inner_id
-from localsessions._local.version import Base
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
 from localsessions.cli.options import examples
 from localsessions.cli.output import note, one_line
 from localsessions.errors import FormatVersionError
+from localsessions.format import inner_id, original_bytes, revised
 from localsessions.models import FORMAT, Session
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def edit(*, reference: str) -> None:
         if session.format != FORMAT:
             raise FormatVersionError(session.session_id, session.format, FORMAT)
         stem = os.path.basename(store.path(session.session_id))
-        with _draft(stem, _base(session)) as draft:
+        with _draft(stem, original_bytes(session) or b"") as draft:
             _open_editor(draft.path)
             edited = draft.read()
             if edited != draft.opened:
@@ -79,10 +78,10 @@ class _Draft:
 
 
 @contextmanager
-def _draft(name: str, base: Base) -> Iterator[_Draft]:
+def _draft(name: str, opened: bytes) -> Iterator[_Draft]:
     """Give a private copy of a session's file; when the block fails, what was typed stays."""
     folder = tempfile.mkdtemp(prefix="localsessions-")
-    draft = _Draft(os.path.join(folder, name), base.data)
+    draft = _Draft(os.path.join(folder, name), opened)
     try:
         with open(draft.path, "xb") as file:
             file.write(draft.opened)
@@ -94,12 +93,6 @@ def _draft(name: str, base: Base) -> Iterator[_Draft]:
             shutil.rmtree(folder)
         raise
     shutil.rmtree(folder)
-
-
-def _base(session: Session) -> Base:
-    base = session._base
-    assert base is not None  # noqa: S101  (a loaded session has one)
-    return base
 
 
 def _open_editor(path: str) -> None:
@@ -126,12 +119,9 @@ def _let_pass(_number: int, _frame: FrameType | None) -> None:
 
 def _store(store: SessionStore, session: Session, edited: bytes) -> None:
     """Save what the person made of a session, if nobody else changed it meanwhile."""
-    base = _base(session)
-    made = decode(edited, session_id=session.session_id, fingerprint=base.fingerprint)
-    if inner_id(made) not in (None, session.session_id):
+    made = revised(session, edited)
+    if inner_id(edited) not in (None, session.session_id):
         note(one_line(f"the session_id stays {session.session_id!r}: 'fork' makes another session"))
-    # Unknown fields stand where the person put them; all else is compared with what was opened.
-    made._base = base._replace(keys=_base(made).keys)
     former = made.revision
     store.save(made)
     if made.revision == former:

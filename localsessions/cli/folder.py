@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from localsessions._codec.summary import summarize
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.output import one_line
 from localsessions.errors import SessionError
+from localsessions.format import summarize
 from localsessions.store import SessionStore
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import click
 from pydantic import BaseModel
 
-from localsessions._codec import encode_value
+from localsessions.format import encode_value
 from localsessions.models import format_instant
 
 if TYPE_CHECKING:

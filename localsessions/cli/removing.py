@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from localsessions._codec import parse_json
 from localsessions.cli.asking import agrees, refuse_unasked
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, sessions_argument, summary_of
@@ -18,6 +17,7 @@ from localsessions.cli.options import examples, json_option, yes_option
 from localsessions.cli.output import emit, emit_json, emit_table, note, one_line, short_instant
 from localsessions.cli.times import age
 from localsessions.errors import UnreadableSessionError
+from localsessions.format import parse_json
 from localsessions.models import CleanupReport, utc_now
 
 if TYPE_CHECKING:

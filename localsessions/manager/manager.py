@@ -59,7 +59,7 @@ class SessionManager:
         refuse_limits(ttl, max_sessions)
         self._owned: SessionStore | None = None
         if isinstance(conn, AsyncSessionStore):
-            store = conn._store  # its verbs are whole; ours are made of several of them
+            store = conn.store  # its verbs are whole; ours are made of several of them
         elif isinstance(conn, SessionStore):
             store = conn
         elif isinstance(conn, str | os.PathLike):

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
 
-from localsessions._codec import MAX_DEPTH
-from localsessions._rules.edits import expiry_of
 from localsessions.errors import UnstorableValueError
-from localsessions.models import format_instant, parse_instant, utc_now
+from localsessions.format import MAX_DEPTH
+from localsessions.models import expiry_of, format_instant, parse_instant, utc_now
 
 __all__ = [
     "Checkpoint",

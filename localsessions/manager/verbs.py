@@ -12,11 +12,10 @@ from typing import Any
 from pydantic import JsonValue
 
 from localsessions import models
-from localsessions._local.files import is_session_id
-from localsessions._rules.edits import expiry_of
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
+from localsessions.format import is_session_id
 from localsessions.manager.values import Session, refuse_no_text
-from localsessions.models import SessionSummary, utc_now
+from localsessions.models import SessionSummary, expiry_of, utc_now
 from localsessions.store import SessionStore
 
 __all__ = ["Verbs"]

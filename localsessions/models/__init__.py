@@ -9,12 +9,13 @@ No room's own state lives here, and nothing here touches a disk::
     results    SessionSummary, Page, SearchHit, CleanupReport, ...: what verbs return, frozen
     text       what a message says in plain text; titles and previews
     history    which messages go to a model again
+    standing   what a session in memory stands on: for codecs and engines
     instants   aware datetimes in UTC, and how they are written
     schema     what the JSON Schema says of the objects in a session; imported at use
 """
 
 from localsessions.models.history import Message, Turn
-from localsessions.models.instants import format_instant, parse_instant, utc_now
+from localsessions.models.instants import expiry_of, format_instant, parse_instant, utc_now
 from localsessions.models.results import (
     ChangeKind,
     ChangeOrigin,
@@ -54,6 +55,7 @@ __all__ = [
     "TrashedSession",
     "Turn",
     "Unreadable",
+    "expiry_of",
     "format_instant",
     "made_id",
     "made_title_of",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeAlias
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from localsessions.models.wrong_type import wrong_type
 
-__all__ = ["Instant", "format_instant", "parse_instant", "utc_now"]
+__all__ = ["Instant", "expiry_of", "format_instant", "parse_instant", "utc_now"]
 
 
 def utc_now() -> datetime:
@@ -32,6 +32,22 @@ def parse_instant(text: str) -> datetime:
     """
     instant = datetime.fromisoformat(text)
     return _in_utc(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+
+def expiry_of(now: datetime, ttl: float | None) -> datetime | None:
+    """Return the instant ``ttl`` seconds later; None, which is never, for None or 0 and less.
+
+    Raises:
+        ValueError: It lies beyond all times.
+    """
+    if ttl is None or not ttl > 0:
+        return None
+    try:
+        return now + timedelta(seconds=ttl)
+    except OverflowError:
+        raise ValueError(
+            f"ttl of {ttl!r} seconds ends beyond all times; None means never"
+        ) from None
 
 
 def _in_utc(instant: datetime) -> datetime:

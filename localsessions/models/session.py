@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, PrivateAttr
 
-from localsessions._local.version import Base
 from localsessions.models import history as histories
 from localsessions.models.history import Message, Turn
 from localsessions.models.instants import Instant, utc_now
@@ -159,23 +158,16 @@ class Session(BaseModel):
     revision: int = Field(default=0, ge=0, strict=True)
 
     _extra: dict[str, JsonValue] = PrivateAttr(default_factory=dict)
-    _stands_on: Base | None = PrivateAttr(default=None)
+    # See ``standing``.
+    _original: Any = PrivateAttr(default=None)
+    _version: Any = PrivateAttr(default=None)
 
     @property
     def extra(self) -> dict[str, JsonValue]:
         """Top-level fields of the file that this version does not know."""
-        # Not as an attribute: as such each would take pydantic 1.5 microseconds, here and below.
+        # Not as an attribute: as such it would take pydantic 1.5 microseconds.
         extra: dict[str, JsonValue] = (self.__pydantic_private__ or {})["_extra"]
         return extra
-
-    @property
-    def _base(self) -> Base | None:
-        base: Base | None = (self.__pydantic_private__ or {})["_stands_on"]
-        return base
-
-    @_base.setter
-    def _base(self, base: Base | None) -> None:
-        self._stands_on = base
 
     @property
     def current_agent(self) -> str | None:

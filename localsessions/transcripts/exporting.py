@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from localsessions._codec import encode
+from localsessions.format import encode
 from localsessions.transcripts.chat_completions import chat_completions_line
 from localsessions.transcripts.markdown import markdown
 

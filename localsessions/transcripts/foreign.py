@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
 
-from localsessions._codec import encode_value
+from localsessions.format import encode_value
 from localsessions.models import format_instant, parse_instant
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from localsessions._codec import encode_value
 from localsessions.errors import ConflictError, SessionError, SessionExistsError
+from localsessions.format import encode_value
 from localsessions.transcripts.registry import recognise
 from localsessions.transcripts.report import FileReport, ImportReport, RefusedSession
 from localsessions.transcripts.source import BadLine, read_source

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from localsessions._codec import MAX_FILE_BYTES, parse_json
+from localsessions.format import MAX_FILE_BYTES, parse_json
 from localsessions.transcripts.foreign import Object, as_object
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from localsessions import _codec
 from localsessions._codec import (
     MAX_DEPTH,
     decode,
@@ -34,6 +33,7 @@ from localsessions._codec import (
     is_unchanged,
     parse_json,
     rebase,
+    session_file,
 )
 from localsessions._codec.summary import summarize, summarize_unreadable
 from localsessions._local.version import Fingerprint
@@ -43,6 +43,7 @@ from localsessions.errors import (
     UnstorableValueError,
 )
 from localsessions.models import FORMAT, Session, Unreadable, format_instant
+from localsessions.models.standing import original_of
 
 FOUND = Fingerprint(100, 1_735_634_700_000_000_000, 1_735_634_700_000_000_000, 7)
 MODIFIED_AT = datetime(2024, 12, 31, 8, 45, tzinfo=UTC)
@@ -61,7 +62,7 @@ JSONObject: TypeAlias = dict[str, JsonValue]
 
 def read(data: bytes | str, session_id: str = "s") -> Session:
     raw = data.encode() if isinstance(data, str) else data
-    return decode(raw, session_id=session_id, fingerprint=FOUND)
+    return decode(raw, session_id=session_id, modified_at=FOUND.modified_at)
 
 
 def fault_of(data: bytes | str) -> UnreadableSessionError:
@@ -373,7 +374,7 @@ def test_what_contains_itself_is_refused() -> None:
 
 
 def test_a_file_too_large_to_be_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_codec, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(session_file, "MAX_FILE_BYTES", 1000)
     session = Session(session_id="s", state={"a": "x" * 1000})
     with pytest.raises(UnstorableValueError, match="bytes, the limit is 1000") as caught:
         encode(session)
@@ -418,8 +419,9 @@ def test_a_golden_file_is_written_again_byte_by_byte(name: str) -> None:
     data = (V1 / f"{name}.json").read_bytes()
     session = read(data, _inner(data))
     assert encode(session) == data
-    assert session._base is not None
-    assert session._base.canonical
+    original = original_of(session)
+    assert original is not None
+    assert original.canonical
 
 
 def _inner(data: bytes) -> str:
@@ -459,8 +461,9 @@ def test_a_file_written_by_hand_is_a_session() -> None:
     assert (session.tags, session.ttl) == (["idea"], 1000.0)
     assert session.extra == {"note": "anything else is kept"}
     assert (session.last_activity, session.updated_at) == (MODIFIED_AT, MODIFIED_AT)
-    assert session._base is not None
-    assert not session._base.canonical
+    original = original_of(session)
+    assert original is not None
+    assert not original.canonical
     # Written once, it is in the layout; what the person spelled stays as it was spelled.
     written = encode(session)
     assert b'"created_at": "2025-12-31 11:40+03:00"' in written
@@ -472,7 +475,8 @@ def test_a_file_written_by_hand_is_a_session() -> None:
 
 def test_an_unknown_field_stays_in_its_place() -> None:
     session = read((V1 / "unknown.json").read_bytes(), "unknown")
-    before = list(session._base.keys if session._base else ())
+    original = original_of(session)
+    before = list(original.keys if original else ())
     session.title = "new"
     session.tags = ["new"]
     session.extra["added"] = 1
@@ -533,9 +537,10 @@ def test_null_says_what_absence_says() -> None:
 
 def test_the_name_of_the_file_counts_and_what_it_says_can_be_asked() -> None:
     session = read('{"session_id": "copied"}', "copy of it")
-    assert (session.session_id, inner_id(session)) == ("copy of it", "copied")
-    assert inner_id(read("{}")) is None
-    assert inner_id(Session(session_id="new")) is None
+    assert session.session_id == "copy of it"
+    assert inner_id(b'{"session_id": "copied"}') == "copied"
+    assert inner_id(b"{}") is None
+    assert inner_id(b"[]") is None
 
 
 # Unchanged and changed
@@ -653,7 +658,7 @@ def test_a_session_stands_on_what_was_written_of_it(data: bytes) -> None:
     session.title = "new"
     stamps = {**STAMPS, "revision": 5}
     written, document = encode_document(session, stamps)
-    rebase(session, written, stamps, FOUND, document)
+    rebase(session, written, stamps, FOUND.modified_at, document)
     assert (session.revision, format_instant(session.updated_at)) == (5, STAMPS["updated_at"])
     assert encode(session) == written
     assert is_unchanged(session, encode(session, STAMPS), STAMPS)
@@ -830,7 +835,7 @@ UNREADABLE: dict[str, tuple[bytes, str, int, int]] = {
 def test_a_file_that_is_no_session_says_why_and_where(name: str) -> None:
     data, reason, line, column = UNREADABLE[name]
     with pytest.raises(UnreadableSessionError) as caught:
-        decode(data, session_id="s", fingerprint=FOUND, path="/d/s.json")
+        decode(data, session_id="s", modified_at=FOUND.modified_at, path="/d/s.json")
     error = caught.value
     assert any(part in error.reason for part in reason.split("|"))
     assert (error.session_id, error.path) == ("s", "/d/s.json")
@@ -1046,7 +1051,7 @@ def test_a_summary_without_a_title_has_one_made_of_the_first_user_message() -> N
 
 
 def test_an_unreadable_file_has_a_summary_too() -> None:
-    summary = summarize_unreadable(fault_of(b"{torn"), "s", FOUND)
+    summary = summarize_unreadable(fault_of(b"{torn"), "s", MODIFIED_AT, 100)
     assert (summary.session_id, summary.status, summary.size_bytes) == ("s", "unreadable", 100)
     assert summary.last_activity == MODIFIED_AT
     assert summary.unreadable == Unreadable(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inside import local
 
 from localsessions import (
     ConflictError,
@@ -22,7 +23,7 @@ from localsessions import (
     SessionStore,
     UnstorableValueError,
 )
-from localsessions._local import batches
+from localsessions._local import batches, writing
 from localsessions._local.files import batch, durable, stripe_of
 from localsessions._local.reconciling import Reconciler
 
@@ -325,13 +326,13 @@ def test_who_is_waited_for_in_vain_is_waited_for_once(
         store.create("held")
         same = [f"n{n}" for n in range(5000) if stripe_of(f"n{n}") == stripe_of("held")][:3]
         tried: list[str] = []
-        create = store._create
+        create = local(store).create
 
-        def noted(session: Session) -> Session:
+        def noted(session: Session) -> None:
             tried.append(session.session_id)
-            return create(session)
+            create(session)
 
-        monkeypatch.setattr(store, "_create", noted)
+        monkeypatch.setattr(local(store), "create", noted)
         with edited(store, "held"):
             errors = refused(lambda: store.create_many(new("a", *same, "b")))
         assert set(errors) == set(same)
@@ -392,7 +393,7 @@ def test_a_batch_has_bounds(store: SessionStore, monkeypatch: pytest.MonkeyPatch
         sizes.append([len(one.data) for one in versions])
         return write_many(folder, versions)
 
-    monkeypatch.setattr(batch, "write_many", noted)
+    monkeypatch.setattr(writing, "write_many", noted)
     large = [Session(session_id=f"l{n}", state={"text": "x" * 3_000_000}) for n in range(5)]
     store.create_many([*numbered(500), *large])
     assert sum(map(len, sizes)) == 505
@@ -426,7 +427,7 @@ def test_a_batch_shares_the_sync_of_the_folder_and_one_transaction(
 
     monkeypatch.setattr(durable, "sync_folder", noted)
     statements: list[str] = []
-    connection = store._index._database._connection
+    connection = local(store).index._database._connection
     assert connection is not None
     connection.set_trace_callback(statements.append)
 

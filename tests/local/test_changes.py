@@ -18,9 +18,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from inside import local
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore
-from localsessions._local import reconciling as reconcile_room
+from localsessions._local import reading
 from localsessions._local.index import changelog
 
 TORN = '{"title": "to'
@@ -206,7 +207,7 @@ def test_a_session_that_comes_unreadable_and_goes(reader: Reader, folder: Path) 
 def test_a_file_that_is_being_written_waits(
     reader: Reader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile_room, "_YOUNG_NS", 60_000_000_000)
+    monkeypatch.setattr(reading, "_YOUNG_NS", 60_000_000_000)
     (folder / "a.json").write_text(TORN)
     later = time.time_ns() + 60_000_000_000  # young however slow the machine
     os.utime(folder / "a.json", ns=(later, later))
@@ -240,7 +241,7 @@ def test_a_writer_who_begins_while_others_settle_is_told_as_himself(
     store.list(fresh=True)
     written, go_on = threading.Event(), threading.Event()
     writer = threading.Thread(target=lambda: other.append("a", user("x")))
-    record, is_locked = other._reconciler.record, store._folder.is_locked
+    record, is_locked = local(other).reconciler.record, local(store).folder.is_locked
 
     def record_late(*arguments: object) -> None:
         written.set()
@@ -256,8 +257,8 @@ def test_a_writer_who_begins_while_others_settle_is_told_as_himself(
                 third.list(fresh=True)
         return answer
 
-    monkeypatch.setattr(other._reconciler, "record", record_late)
-    monkeypatch.setattr(store._folder, "is_locked", look_and_be_overtaken)
+    monkeypatch.setattr(local(other).reconciler, "record", record_late)
+    monkeypatch.setattr(local(store).folder, "is_locked", look_and_be_overtaken)
     before = reader.said()
     go_on.set()
     writer.join()
@@ -397,7 +398,7 @@ def test_the_number_of_an_index_that_is_not_filled_yet_is_not_known(folder: Path
     with SessionStore(folder) as store:
         store.create("a")
         lose(folder)
-        assert store._index.changes(0, 9, "") is None
+        assert local(store).index.changes(0, 9, "") is None
 
 
 def test_clocks_that_go_back_or_stand_make_no_number_twice(
@@ -570,7 +571,7 @@ def test_a_writer_killed_before_it_recorded_is_told_once_as_external(
         "import os, signal, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
         "end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store._index.record = store._index.record_many = end\n"
+        "store.engine.index.record = store.engine.index.record_many = end\n"
         "store.append('a', {'role': 'user', 'content': 'written'})\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
@@ -586,7 +587,7 @@ def test_a_deletion_killed_before_it_was_recorded_is_told_once(
     script = (
         "import os, signal, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
-        "store._index.record_removal = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "store.engine.index.record_removal = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "store.delete('a')\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)

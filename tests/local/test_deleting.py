@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from inside import local
 
 from localsessions import (
     CleanupReport,
@@ -101,7 +102,7 @@ def test_restoring_what_is_not_in_the_trash_is_refused(store: SessionStore) -> N
 def test_the_trash_shows_the_last_deleted_first_and_is_emptied_by_age(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = store._folder.trash.put
+    put = local(store).folder.trash.put
     for session_id, days in (("a", 3), ("b", 2), ("c", 1)):
         store.create(session_id)
         store.save_checkpoint(session_id, 1)
@@ -109,7 +110,7 @@ def test_the_trash_shows_the_last_deleted_first_and_is_emptied_by_age(
         def put_earlier(one: str, at: str, instant: datetime, days: int = days) -> TrashedSession:
             return put(one, at, instant - timedelta(days=days))
 
-        monkeypatch.setattr(store._folder.trash, "put", put_earlier)
+        monkeypatch.setattr(local(store).folder.trash, "put", put_earlier)
         store.delete(session_id)
     assert [one.session_id for one in store.trash()] == ["c", "b", "a"]
 
@@ -200,13 +201,13 @@ def test_a_session_that_wakes_up_meanwhile_is_kept(
 ) -> None:
     write(folder, "a", timedelta(days=2))
     store.list(fresh=True)
-    lock_free = store._folder.lock_free
+    lock_free = local(store).folder.lock_free
 
     def wake(session_ids: list[str]) -> object:
         write(folder, "a", timedelta(0))
         return lock_free(session_ids)
 
-    monkeypatch.setattr(store._folder, "lock_free", wake)
+    monkeypatch.setattr(local(store).folder, "lock_free", wake)
     assert store.cleanup(max_age=86400).actions == ()
     assert (folder / "a.json").exists()
 
@@ -214,7 +215,7 @@ def test_a_session_that_wakes_up_meanwhile_is_kept(
 def test_cleanup_leaves_what_became_old_while_the_folder_was_looked_at(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    age, sweep = timedelta(days=30), store._reconciler.sweep
+    age, sweep = timedelta(days=30), local(store).reconciler.sweep
     store.create("a")
 
     def grow_old_and_sweep() -> None:
@@ -222,7 +223,7 @@ def test_cleanup_leaves_what_became_old_while_the_folder_was_looked_at(
             session.last_activity = datetime.now(UTC) - age
         sweep()
 
-    monkeypatch.setattr(store._reconciler, "sweep", lambda _: grow_old_and_sweep())
+    monkeypatch.setattr(local(store).reconciler, "sweep", lambda _: grow_old_and_sweep())
     assert store.cleanup(max_age=age).actions == ()
     assert store.get("a") is not None
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from inside import local
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore, SessionSummary
 
@@ -111,7 +112,7 @@ class Observer:
         new.write_text('{"title": "the last edit"}')
         new.replace(self._folder / f"{name}.json")
         wait_until(lambda: "created" in self.kinds(name))
-        wait_until(lambda: not self._store._index.pending())
+        wait_until(lambda: not local(self._store).index.pending())
         numbers = [one.number for one in self.changes]
         assert numbers == sorted(set(numbers))
 
@@ -430,7 +431,7 @@ def test_a_file_that_is_away_while_it_is_saved_is_not_deleted(
         path, data = folder / f"{name}.json", edited(folder / f"{name}.json")
         began = time.monotonic()
         path.rename(f"{path}~")
-        wait_until(lambda: store._index.get(name) is None)
+        wait_until(lambda: local(store).index.get(name) is None)
         path.write_bytes(data)
         if time.monotonic() - began > 0.04:
             return False

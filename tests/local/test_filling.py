@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inside import local
 
 from localsessions import SessionStore, _codec
 from localsessions._codec.summary import summarize, summarized
@@ -19,6 +20,7 @@ from localsessions._local.index import IndexRow
 from localsessions._local.version import Fingerprint
 from localsessions.errors import UnreadableSessionError
 from localsessions.models import Session
+from localsessions.models.standing import original_of
 
 MANY = 450
 FINGERPRINT = Fingerprint(1, 1_767_225_600_123_000_000, 3, 4)
@@ -47,7 +49,7 @@ def fill(folder: Path) -> None:
 
 def rows(store: SessionStore) -> dict[str, IndexRow | None]:
     ids = [summary.session_id for summary in store.list(limit=2 * MANY)]
-    return {one: store._index.get(one) for one in sorted(ids)}
+    return {one: local(store).index.get(one) for one in sorted(ids)}
 
 
 def without_change(row: IndexRow | None) -> object:
@@ -75,9 +77,9 @@ def test_numbers_of_changes_are_all_different(folder: Path) -> None:
     with SessionStore(folder) as store:
         numbers = [row.change for row in rows(store).values() if row]
         assert len(set(numbers)) == len(numbers) == MANY + 4
-        assert store._index.changed_since(max(numbers)) == []
+        assert local(store).index.changed_since(max(numbers)) == []
         store.rename("s1", "later")
-        assert [one[1] for one in store._index.changed_since(max(numbers))] == ["s1"]
+        assert [one[1] for one in local(store).index.changed_since(max(numbers))] == ["s1"]
 
 
 @pytest.mark.parametrize("how", ["replaced", "removed", "recorded by another store"])
@@ -87,7 +89,7 @@ def test_a_file_that_changes_meanwhile_leaves_no_older_row(
     fill(folder)
     with SessionStore(folder) as store, SessionStore(folder) as other:
         other.list()
-        glance, path = store._folder.glance, folder / "s7.json"
+        glance, path = local(store).folder.glance, folder / "s7.json"
 
         def overtaken(name: str) -> FileRead | None:
             read = glance(name)
@@ -100,10 +102,10 @@ def test_a_file_that_changes_meanwhile_leaves_no_older_row(
                     other.rename("s7", "second")
             return read
 
-        monkeypatch.setattr(store._folder, "glance", overtaken)
-        store._index.clear()
-        store._reconciler.sweep()
-        row = store._index.get("s7")
+        monkeypatch.setattr(local(store).folder, "glance", overtaken)
+        local(store).index.clear()
+        local(store).reconciler.sweep()
+        row = local(store).index.get("s7")
         assert (row and row.summary.title) == (None if how == "removed" else "second")
         assert store.count() == MANY + (3 if how == "removed" else 4)
 
@@ -133,7 +135,7 @@ def test_indexes_that_a_killed_process_left_out_are_made_by_the_next(
             raise KeyboardInterrupt
 
     monkeypatch.setattr("localsessions._local.reconciling._BATCH", 200)
-    monkeypatch.setattr(killed._folder, "glance", kill)
+    monkeypatch.setattr(local(killed).folder, "glance", kill)
     with pytest.raises(KeyboardInterrupt):
         killed.reindex()
     killed.close()
@@ -149,7 +151,7 @@ def test_other_stores_go_on_while_one_is_filling(
     fill(folder)
     with SessionStore(folder) as store, SessionStore(folder) as other:
         other.list()
-        put = store._index.put
+        put = local(store).index.put
 
         def put_and_let_others(*arguments: object) -> int:
             done = put(*arguments)  # type: ignore[arg-type]
@@ -157,9 +159,9 @@ def test_other_stores_go_on_while_one_is_filling(
             assert len(other.list(user_id="u3")) == 50
             return done
 
-        monkeypatch.setattr(store._index, "put", put_and_let_others)
+        monkeypatch.setattr(local(store).index, "put", put_and_let_others)
         store.reindex()
-        row = store._index.get("s3")
+        row = local(store).index.get("s3")
         assert row is not None
         assert row.summary.preview == "meanwhile"
         assert store.count() == MANY + 4
@@ -202,12 +204,12 @@ PLAIN = {
 def slowly(data: bytes) -> tuple[object, int | None] | None:
     """What the session that is made of a file says; None where it is unreadable."""
     try:
-        session = _codec.decode(data, session_id="s", fingerprint=FINGERPRINT)
+        session = _codec.decode(data, session_id="s", modified_at=FINGERPRINT.modified_at)
     except UnreadableSessionError:
         return None
-    base = session._base
-    assert base is not None
-    end = _codec.messages_end(data, base.keys) if base.canonical else None
+    original = original_of(session)
+    assert original is not None
+    end = _codec.messages_end(data, original.keys) if original.canonical else None
     return summarize(session, len(data)), end
 
 
@@ -225,7 +227,7 @@ def test_a_summary_of_a_document_says_what_its_session_says(
         document = dict(reversed(document.items()))
     text = json.dumps(document, indent=indent, ensure_ascii=False) + "\n"
     data = text.encode("utf-8", "surrogatepass")
-    found, expected = summarized(data, "s", FINGERPRINT), slowly(data)
+    found, expected = summarized(data, "s", FINGERPRINT.modified_at), slowly(data)
     if found is not None:
         assert (found.summary, found.messages_end) == expected
 
@@ -234,7 +236,7 @@ def test_a_file_that_we_write_is_summarized_without_its_session() -> None:
     session = Session(session_id="s", title="T", messages=[{"role": "user", "content": "Hi"}])
     session.tags, session.pinned = ["a"], True
     data = _codec.encode(session)
-    found = summarized(data, "s", FINGERPRINT)
+    found = summarized(data, "s", FINGERPRINT.modified_at)
     assert found == slowly(data)
     assert found is not None
     assert found.messages_end is not None
@@ -261,4 +263,4 @@ def test_a_summary_knows_where_messages_end_only_of_what_we_would_write(
     document = {name: (PLAIN | also)[name] for name in Session.model_fields if name in PLAIN | also}
     document |= also
     data = (json.dumps(document, indent=2) + "\n").encode()
-    assert summarized(data, "s", FINGERPRINT) == slowly(data)
+    assert summarized(data, "s", FINGERPRINT.modified_at) == slowly(data)

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inside import local
 from pydantic import JsonValue
 
 from localsessions import Session, SessionStore
 from localsessions._local.files import durable
+from localsessions.models.standing import original_of
 
 Start = Callable[..., "subprocess.Popen[str]"]
 LONG = "A line of some length, to be told from others by its number: " * 40
@@ -69,11 +71,12 @@ def test_the_file_is_what_a_whole_rewrite_would_have_made(growing: SessionStore)
     session = growing.load("s")
     path = Path(growing.path("s"))
     data = path.read_bytes()
-    assert session._base is not None
-    assert session._base.canonical
-    row = growing._index.get("s")
+    original = original_of(session)
+    assert original is not None
+    assert original.canonical
+    row = local(growing).index.get("s")
     growing.reindex()
-    again = growing._index.get("s")
+    again = local(growing).index.get("s")
     assert row is not None
     assert again is not None
     assert (row.digest, row.summary) == (again.digest, again.summary)
@@ -148,7 +151,7 @@ def test_two_stores_that_write_ends_agree_with_one_that_never_does(
 ) -> None:
     root = tmp_path_factory.mktemp("stores")
     with SessionStore(root / "whole", durability="fast") as whole:
-        whole._folder.spares._keep = lambda *_: None  # type: ignore[method-assign]
+        local(whole).folder.spares._keep = lambda *_: None  # type: ignore[method-assign]
         whole.create("s")
         with SessionStore(root / "ends") as one, SessionStore(root / "ends") as other:
             one.create("s")

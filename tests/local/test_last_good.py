@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from inside import local
 
 from localsessions import Session, SessionStore, UnreadableSessionError
 from localsessions._local.files import kept as kept_room
@@ -35,7 +36,7 @@ def copies(folder: Path) -> list[str]:
 
 def is_kept(store: SessionStore, session_id: str) -> bool:
     """Tell whether the copy is what the file is."""
-    return store._folder.kept.read(session_id) == Path(store.path(session_id)).read_bytes()
+    return local(store).folder.kept.read(session_id) == Path(store.path(session_id)).read_bytes()
 
 
 def texts(session: Session) -> list[object]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inside import local
 
 from localsessions import SessionNotFoundError, SessionStore
 from localsessions._local.index import row
@@ -265,15 +266,15 @@ class Work:
     def __init__(self, store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps = self.stats = 0
         self.store = store
-        store._index._database._open().set_progress_handler(self._step, 1)
-        fingerprint_at = store._folder.fingerprint_at
+        local(store).index._database._open().set_progress_handler(self._step, 1)
+        fingerprint_at = local(store).folder.fingerprint_at
 
         def counted(path: str) -> object:
             self.stats += 1
             return fingerprint_at(path)
 
-        monkeypatch.setattr(store._folder, "fingerprint_at", counted)
-        monkeypatch.setattr(store._reconciler, "_is_due", lambda: False)
+        monkeypatch.setattr(local(store).folder, "fingerprint_at", counted)
+        monkeypatch.setattr(local(store).reconciler, "_is_due", lambda: False)
 
     def _step(self) -> int:
         self.steps += 1
@@ -281,10 +282,10 @@ class Work:
 
     def of(self, **arguments: Any) -> tuple[int, int, int]:
         self.steps = self.stats = 0
-        read = self.store._folder.files_read
+        read = local(self.store).folder.files_read
         page = self.store.list(**arguments)
         assert len(page) == 50
-        return self.steps, self.stats, self.store._folder.files_read - read
+        return self.steps, self.stats, local(self.store).folder.files_read - read
 
 
 def fill_fast(folder: Path, count: int) -> None:
@@ -358,7 +359,7 @@ def test_the_index_is_used_for_every_order_and_filter(filled: SessionStore) -> N
     def explain(db: sqlite3.Connection, query: str, values: list[object]) -> None:
         plans.extend(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", values))
 
-    database = filled._index._database
+    database = local(filled).index._database
     statements: list[str] = []
     database._open().set_trace_callback(statements.append)
     for order in ORDERS:

@@ -10,10 +10,12 @@ from typing import Any
 
 import orjson
 import pytest
+from inside import local
 from pydantic import JsonValue
 
-from localsessions import Session, SessionStore, UnreadableSessionError, _codec
-from localsessions._codec import strict
+from localsessions import Session, SessionStore, UnreadableSessionError
+from localsessions._codec import session_file, strict
+from localsessions.models.standing import original_of
 
 BEYOND = (1 << 70) + 1
 HALF = "\ud800"
@@ -50,7 +52,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def __getattr__(self, name: str) -> Any:
             return getattr(orjson, name)
 
-    monkeypatch.setattr(_codec, "orjson", Counted())
+    monkeypatch.setattr(session_file, "orjson", Counted())
     monkeypatch.setattr(strict, "parse_strictly", counted("strictly", strict.parse_strictly))
     return found
 
@@ -66,7 +68,7 @@ def by_appending(store: SessionStore) -> None:
 
 def by_sweeping(store: SessionStore) -> None:
     store.reindex()
-    while (row := store._index.get("long")) is None or not row.settled:
+    while (row := local(store).index.get("long")) is None or not row.settled:
         store.list(fresh=True)  # the file is too young yet for its times to be believed
 
 
@@ -82,8 +84,9 @@ def test_what_is_known_to_lose_nothing_is_parsed_once_and_not_written_out(
         loaded = another.load("long")
     assert calls == ["loads"]
     assert len(loaded.messages) == count
-    assert loaded._base is not None
-    assert loaded._base.canonical
+    original = original_of(loaded)
+    assert original is not None
+    assert original.canonical
 
 
 def test_what_the_index_does_not_know_is_proven(store: SessionStore, calls: list[str]) -> None:

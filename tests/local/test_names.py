@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from localsessions._codec.names import file_stem, folded, session_id_of
 from localsessions._local.files.locks import stripe_of
-from localsessions._local.files.names import file_stem, folded, session_id_of
 
 DEVICES = [
     *("con", "prn", "aux", "nul", "conin$", "conout$"),

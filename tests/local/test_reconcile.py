@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from inside import local
 
 from localsessions import SessionStore, UnreadableSessionError
 
@@ -33,7 +34,7 @@ def settle(folder: Path) -> None:
 
 
 def files_read(store: SessionStore) -> int:
-    return store._folder.files_read
+    return local(store).folder.files_read
 
 
 def titles(store: SessionStore, *, fresh: bool = True) -> dict[str, str]:
@@ -41,7 +42,7 @@ def titles(store: SessionStore, *, fresh: bool = True) -> dict[str, str]:
 
 
 def change_number(store: SessionStore) -> int:
-    changes = store._index.changed_since(0)
+    changes = local(store).index.changed_since(0)
     return changes[-1][0] if changes else 0
 
 
@@ -146,11 +147,11 @@ def test_it_is_seen_when_the_store_is_opened_again(
 def test_what_a_page_returns_is_right_without_any_sweep(
     act: str, two: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(two._reconciler, "_is_due", lambda: False)
-    sweeps = two._reconciler.sweeps
+    monkeypatch.setattr(local(two).reconciler, "_is_due", lambda: False)
+    sweeps = local(two).reconciler.sweeps
     ACTS[act].do(folder)
     assert titles(two, fresh=False) == ACTS[act].expected
-    assert two._reconciler.sweeps == sweeps
+    assert local(two).reconciler.sweeps == sweeps
 
 
 def test_a_file_that_was_only_touched_is_no_change(two: SessionStore, folder: Path) -> None:
@@ -172,13 +173,13 @@ def test_a_change_within_the_grain_of_the_clock_is_found(store: SessionStore, fo
     stamp = time.time_ns() + 60_000_000_000  # in the future: too young however slow the machine
     os.utime(path, ns=(stamp, stamp))
     assert titles(store) == {"a": "A"}
-    row = store._index.get("a")
+    row = local(store).index.get("a")
     assert row is not None
     assert row.settled is False
     path.write_text(path.read_text().replace("A", "B"))
-    now = store._folder.fingerprint("a")
+    now = local(store).folder.fingerprint("a")
     assert now is not None
-    store._index.put([row._replace(fingerprint=now)], lambda _: True)
+    local(store).index.put([row._replace(fingerprint=now)], lambda _: True)
 
     assert titles(store) == {"a": "B"}
 
@@ -218,7 +219,7 @@ def test_a_sweeper_that_was_overtaken_leaves_no_older_row(
     two: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(folder, "a", "first")
-    read_row = two._reconciler.read_row
+    read_row = local(two).reader.row
 
     def read_and_be_overtaken(session_id: str) -> object:
         row = read_row(session_id)
@@ -227,9 +228,9 @@ def test_a_sweeper_that_was_overtaken_leaves_no_older_row(
                 other.rename("a", "second")
         return row
 
-    monkeypatch.setattr(two._reconciler, "read_row", read_and_be_overtaken)
-    two._reconciler.sweep()
-    row = two._index.get("a")
+    monkeypatch.setattr(local(two).reader, "row", read_and_be_overtaken)
+    local(two).reconciler.sweep()
+    row = local(two).index.get("a")
     assert row is not None
     assert row.summary.title == "second"
     monkeypatch.undo()
@@ -241,7 +242,7 @@ def test_a_file_that_goes_while_it_is_looked_at_is_gone(
     torn: bool, two: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(folder, "a", "edited")
-    read = two._folder.read
+    read = local(two).folder.read
 
     def vanish(session_id: str) -> object:
         if session_id == "a":
@@ -250,9 +251,9 @@ def test_a_file_that_goes_while_it_is_looked_at_is_gone(
                 raise UnreadableSessionError("a", "it was being written all the time")
         return read(session_id)
 
-    monkeypatch.setattr(two._folder, "read", vanish)
-    assert two._reconciler.look_at("a") is None
-    monkeypatch.setattr(two._reconciler, "_is_due", lambda: False)
+    monkeypatch.setattr(local(two).folder, "read", vanish)
+    assert local(two).reconciler.look_at("a") is None
+    monkeypatch.setattr(local(two).reconciler, "_is_due", lambda: False)
     assert titles(two, fresh=False) == {"b": "B"}
 
 
@@ -260,15 +261,15 @@ def test_a_sweeper_forgets_no_session_that_came_back(
     two: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "a.json").rename(folder / "away")
-    remove = two._index.remove
+    remove = local(two).index.remove
 
     def come_back(*arguments: object) -> None:
         (folder / "away").rename(folder / "a.json")
         remove(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(two._index, "remove", come_back)
-    two._reconciler.sweep()
-    assert two._index.get("a") is not None
+    monkeypatch.setattr(local(two).index, "remove", come_back)
+    local(two).reconciler.sweep()
+    assert local(two).index.get("a") is not None
 
 
 def test_a_writer_killed_between_file_and_row_is_mended_at_the_next_look(folder: Path) -> None:
@@ -276,7 +277,7 @@ def test_a_writer_killed_between_file_and_row_is_mended_at_the_next_look(folder:
         "import os, signal, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
         "end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store._index.record = store._index.record_many = end\n"
+        "store.engine.index.record = store.engine.index.record_many = end\n"
         "store.rename('a', 'written')\n"
     )
     with SessionStore(folder) as store:
@@ -284,7 +285,7 @@ def test_a_writer_killed_between_file_and_row_is_mended_at_the_next_look(folder:
         assert titles(store) == {"a": "before"}
         killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
         assert killed.returncode == -signal.SIGKILL
-        row = store._index.get("a")
+        row = local(store).index.get("a")
         assert row is not None
         assert row.summary.title == "before"
 
@@ -296,7 +297,7 @@ def test_what_one_process_writes_another_lists_at_once(folder: Path) -> None:
     with SessionStore(folder) as one, SessionStore(folder) as two:
         one.create("a", title="first")
         assert titles(two, fresh=False) == {"a": "first"}
-        two._reconciler._is_due = lambda: False  # type: ignore[method-assign]
+        local(two).reconciler._is_due = lambda: False  # type: ignore[method-assign]
         one.create("b", title="second")
         one.rename("a", "renamed")
         assert titles(two, fresh=False) == {"a": "renamed", "b": "second"}
@@ -324,29 +325,29 @@ def test_sweeping_costs_at_most_a_twentieth_of_the_time(
 ) -> None:
     clock = Clock()
     monkeypatch.setattr("localsessions._local.reconciling.time.monotonic", clock)
-    scan = two._folder.scan
+    scan = local(two).folder.scan
 
     def scan_slowly(known: dict[str, str]) -> object:
         clock.now += cost
         return scan(known)
 
-    monkeypatch.setattr(two._folder, "scan", scan_slowly)
+    monkeypatch.setattr(local(two).folder, "scan", scan_slowly)
     two.list(fresh=True)
-    before, started = two._reconciler.sweeps, clock.now
+    before, started = local(two).reconciler.sweeps, clock.now
     for _ in range(500):
         clock.now += cost
         two.list()
-    swept = (two._reconciler.sweeps - before) * cost
+    swept = (local(two).reconciler.sweeps - before) * cost
     assert 0 < swept <= (clock.now - started) / 20
 
 
 def test_nothing_is_swept_while_nobody_asks(store: SessionStore) -> None:
     store.create("a")
-    before = store._reconciler.sweeps
+    before = local(store).reconciler.sweeps
     for number in range(20):
         store.append("a", {"role": "user", "content": str(number)})
     store.load("a")
-    assert store._reconciler.sweeps == before
+    assert local(store).reconciler.sweeps == before
 
 
 def test_a_folder_that_vanishes_is_empty(two: SessionStore, folder: Path) -> None:
@@ -377,7 +378,7 @@ def test_a_file_that_is_replaced_while_it_is_read_into_the_index_is_read_again(
     """Whoever replaced it may have been killed before he recorded it."""
     store.create("s", title="old")
     path = Path(store.path("s"))
-    real, reads = store._reconciler.read_row, []
+    real, reads = local(store).reader.row, []
 
     def read_row(session_id: str) -> object:
         row = real(session_id)
@@ -386,9 +387,9 @@ def test_a_file_that_is_replaced_while_it_is_read_into_the_index_is_read_again(
             path.write_bytes(path.read_bytes().replace(b'"old"', b'"new, and longer"'))
         return row
 
-    monkeypatch.setattr(store._reconciler, "read_row", read_row)
-    store._index.clear()
-    store._reconciler.sweep()
-    row = store._index.get("s")
+    monkeypatch.setattr(local(store).reader, "row", read_row)
+    local(store).index.clear()
+    local(store).reconciler.sweep()
+    row = local(store).index.get("s")
     assert row is not None
     assert (row.summary.title, reads) == ("new, and longer", ["s", "s"])

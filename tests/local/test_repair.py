@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from inside import local
 
 from localsessions import (
     ConflictError,
@@ -222,7 +223,7 @@ def test_a_name_taken_between_looking_and_locking_is_not_overwritten(
 ) -> None:
     (folder / "a.json").write_text(torn(2))
     finding = the(store, "unreadable")
-    lock = store._folder.lock
+    lock = local(store).folder.lock
 
     held: list[set[str]] = []
 
@@ -231,7 +232,7 @@ def test_a_name_taken_between_looking_and_locking_is_not_overwritten(
         (folder / "a-recovered.json").write_text('{"title": "another"}')
         return lock(*session_ids)
 
-    monkeypatch.setattr(store._folder, "lock", late)
+    monkeypatch.setattr(local(store).folder, "lock", late)
     assert "'a-recovered-2'" in store.repair(finding)
     assert held == [{"a", "a-recovered"}, {"a", "a-recovered-2"}]
     assert store.load("a-recovered").title == "another"
@@ -343,7 +344,7 @@ def test_an_edit_between_reading_and_writing_is_not_overwritten(
     path = folder / "copy.json"
     path.write_text('{"session_id": "a", "title": "t"}')
     finding = the(store, "wrong inner id")
-    load = store._reconciler.load
+    load = local(store).reader.session
 
     def edited_afterwards(session_id: str) -> object:
         monkeypatch.undo()
@@ -351,7 +352,7 @@ def test_an_edit_between_reading_and_writing_is_not_overwritten(
         path.write_text('{"session_id": "a", "title": "edited meanwhile"}')
         return session
 
-    monkeypatch.setattr(store._reconciler, "load", edited_afterwards)
+    monkeypatch.setattr(local(store).reader, "session", edited_afterwards)
     with pytest.raises(ConflictError):
         store.repair(finding)
     assert path.read_text() == '{"session_id": "a", "title": "edited meanwhile"}'
@@ -529,8 +530,8 @@ def test_checkpoints_alone_are_purged_by_their_age(store: SessionStore, folder: 
     orphan(store, folder, "a")
     orphan(store, folder, "b")
     early = datetime.now(UTC) - timedelta(days=3)
-    with store._folder.lock("b"):
-        store._folder.trash.put_checkpoints("b", early)
+    with local(store).folder.lock("b"):
+        local(store).folder.trash.put_checkpoints("b", early)
     store.repair(the(store, "orphan checkpoints"))
     assert [one.session_id for one in store.empty_trash(max_age=timedelta(days=1))] == ["b"]
     assert [one.session_id for one in store.trash()] == ["a"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inside import local
 
 from localsessions import Session, SessionStore
 from localsessions._local import version
@@ -71,7 +72,7 @@ CHANGES = [
 
 
 def digest_in_the_index(store: SessionStore) -> bytes:
-    row = store._index.get("long")
+    row = local(store).index.get("long")
     assert row is not None
     return row.digest
 
@@ -92,9 +93,9 @@ def test_a_row_that_cannot_be_believed_gives_no_hash(
     change: Callable[[Session], None], session: Session, store: SessionStore
 ) -> None:
     """As after an edit in place within the grain of the clock: its hash is of something else."""
-    row = store._index.get("long")
+    row = local(store).index.get("long")
     assert row is not None
-    store._index.put([row._replace(settled=False, digest=b"\1" * 20)], lambda row: True)
+    local(store).index.put([row._replace(settled=False, digest=b"\1" * 20)], lambda row: True)
     change(session)
     store.save(session)
     assert digest_in_the_index(store) == digest_of(Path(store.path("long")).read_bytes())

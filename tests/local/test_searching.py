@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from inside import local
 
 from localsessions import SearchHit, SessionStore
 
@@ -272,17 +273,17 @@ def test_an_edited_text_is_found_by_its_new_words_only(store: SessionStore, fold
 def test_only_changed_files_are_read_to_catch_up(store: SessionStore) -> None:
     for number in range(20):
         say(store, f"s{number}", "parser")
-    before = store._folder.files_read
+    before = local(store).folder.files_read
     assert len(store.search("parser", limit=100)) == 20
-    assert store._folder.files_read - before == 20
+    assert local(store).folder.files_read - before == 20
     assert len(store.search("parser", limit=100)) == 20
-    assert store._folder.files_read - before == 20
+    assert local(store).folder.files_read - before == 20
 
     say(store, "s3", "lexer")
     store.delete("s4")
-    reads = store._folder.files_read
+    reads = local(store).folder.files_read
     assert len(store.search("parser", limit=100)) == 19
-    assert store._folder.files_read - reads == 1
+    assert local(store).folder.files_read - reads == 1
 
 
 def test_a_store_opened_again_reads_nothing_to_search(folder: Path) -> None:
@@ -292,7 +293,7 @@ def test_a_store_opened_again_reads_nothing_to_search(folder: Path) -> None:
         store.search("parser")
     with SessionStore(folder) as again:
         assert len(again.search("parser")) == 10
-        assert again._folder.files_read == 0
+        assert local(again).folder.files_read == 0
 
 
 def test_reading_every_file_again_is_not_the_price_of_a_lost_index(
@@ -302,29 +303,29 @@ def test_reading_every_file_again_is_not_the_price_of_a_lost_index(
         say(store, f"s{number}", "parser")
     settle(folder)
     store.search("parser")
-    reads = store._folder.files_read
-    indexed = store._texts._database.read(lambda db: db.total_changes)
+    reads = local(store).folder.files_read
+    indexed = local(store).texts._database.read(lambda db: db.total_changes)
     for suffix in ("", "-wal", "-shm"):
         (folder / ".localsessions" / f"index.sqlite3{suffix}").unlink(missing_ok=True)
     assert len(store.search("parser")) == 10
-    assert store._folder.files_read - reads == 10  # for the index; for the texts none
-    assert store._texts._database.read(lambda db: db.total_changes) == indexed
+    assert local(store).folder.files_read - reads == 10  # for the index; for the texts none
+    assert local(store).texts._database.read(lambda db: db.total_changes) == indexed
 
 
 def test_an_appended_message_indexes_only_itself(store: SessionStore) -> None:
     say(store, "a", *(f"message number {number}" for number in range(300)))
     store.search("message")
     ids = "SELECT id FROM texts"
-    before = set(store._texts._database.read(lambda db: db.execute(ids).fetchall()))
-    changes = store._texts._database.read(lambda db: db.total_changes)
+    before = set(local(store).texts._database.read(lambda db: db.execute(ids).fetchall()))
+    changes = local(store).texts._database.read(lambda db: db.total_changes)
 
     say(store, "a", "message at the end")
     assert found(store, "end") == ["a"]
 
-    after = set(store._texts._database.read(lambda db: db.execute(ids).fetchall()))
+    after = set(local(store).texts._database.read(lambda db: db.execute(ids).fetchall()))
     assert before < after
     assert len(after - before) == 1
-    assert store._texts._database.read(lambda db: db.total_changes) - changes < 20
+    assert local(store).texts._database.read(lambda db: db.total_changes) - changes < 20
 
 
 def test_a_save_never_waits_for_a_search_that_catches_up(store: SessionStore, folder: Path) -> None:
@@ -340,12 +341,12 @@ def test_a_save_never_waits_for_a_search_that_catches_up(store: SessionStore, fo
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        vars(store._texts._database)["_heal_in"] = None  # whoever reads or writes fails
+        vars(local(store).texts._database)["_heal_in"] = None  # whoever reads or writes fails
         say(store, "a", "written meanwhile")
         store.create("b")
         assert store.list(limit=1).items[0].session_id == "b"
         assert store.load("a").messages[-1]["content"] == "written meanwhile"
-        del vars(store._texts._database)["_heal_in"]
+        del vars(local(store).texts._database)["_heal_in"]
         holder.communicate()
     assert found(store, "meanwhile") == ["a"]
 
@@ -356,8 +357,8 @@ def test_another_process_that_holds_the_texts_does_not_keep_a_search_waiting_for
     monkeypatch.setattr("localsessions._local.index.database._BUSY_MS", 30)
     say(store, "a", "parser")
     store.search("parser")
-    store._texts.close()
-    store._texts._database._closed = False
+    local(store).texts.close()
+    local(store).texts._database._closed = False
     holder = sqlite3.connect(folder / ".localsessions" / "search.sqlite3", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     say(store, "a", "lexer")
@@ -371,7 +372,7 @@ def test_a_search_that_was_overtaken_keeps_no_older_words(
 ) -> None:
     with SessionStore(folder) as slow, SessionStore(folder) as fast:
         say(slow, "a", "first words")
-        put = slow._texts.put
+        put = local(slow).texts.put
 
         def be_overtaken(*arguments: object) -> bool:
             monkeypatch.undo()
@@ -383,7 +384,7 @@ def test_a_search_that_was_overtaken_keeps_no_older_words(
             assert found(fast, "first") == []
             return stored
 
-        monkeypatch.setattr(slow._texts, "put", be_overtaken)
+        monkeypatch.setattr(local(slow).texts, "put", be_overtaken)
         assert found(slow, "words") == ["a"]
         assert found(slow, "second") == ["a"]
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from inside import local
 from pydantic import JsonValue
 
 from localsessions import (
@@ -262,9 +263,9 @@ def test_an_edit_within_one_tick_of_a_clock_that_stands_is_seen(
     path = folder / "a.json"
     path.write_text('{"title": "mine!", "messages": []}')
     loaded = store.load("a")
-    before = store._folder.fingerprint("a")
+    before = local(store).folder.fingerprint("a")
     path.write_text('{"title": "their", "messages": []}')
-    monkeypatch.setattr(store._folder, "fingerprint", lambda _: before)
+    monkeypatch.setattr(local(store).folder, "fingerprint", lambda _: before)
     loaded.title = "again"
     with pytest.raises(ConflictError):
         store.save(loaded)

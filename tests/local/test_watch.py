@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
+from inside import local
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore
 from localsessions._local import watcher as watcher_room
@@ -555,13 +556,13 @@ def test_an_edit_before_a_deletion_is_told_though_others_see_the_file_gone_first
     delete: Callable[[SessionStore], object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    record = store._index.record_removals
+    record = local(store).index.record_removals
 
     def record_late(*arguments: Any) -> None:
         other.list(fresh=True)
         record(*arguments)
 
-    monkeypatch.setattr(store._index, "record_removals", record_late)
+    monkeypatch.setattr(local(store).index, "record_removals", record_late)
     os.utime(write(folder, "a", "edited"), (0, 0))
     delete(store)
     told_of = [said for said in told.all(folder) if said[0] == "a"]
@@ -578,7 +579,7 @@ def test_a_deletion_in_the_middle_of_an_editors_save_is_the_stores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The editor renames the file away, and another store looks, before it puts a new one there."""
-    drop, settle = store._growth.drop_spares, store._reconciler.settle_held
+    drop, settle = local(store).growth.drop_spares, local(store).reconciler.settle_held
 
     def rename_away(session_ids: Sequence[str]) -> None:
         (folder / "a.json").rename(folder / "a.json~")
@@ -589,8 +590,8 @@ def test_a_deletion_in_the_middle_of_an_editors_save_is_the_stores(
         settle(session_ids)
         write(folder, "a", "edited")
 
-    monkeypatch.setattr(store._growth, "drop_spares", rename_away)
-    monkeypatch.setattr(store._reconciler, "settle_held", put_back)
+    monkeypatch.setattr(local(store).growth, "drop_spares", rename_away)
+    monkeypatch.setattr(local(store).reconciler, "settle_held", put_back)
     assert getattr(store, verb)(*(["a"] if verb == "delete" else [["a"]]))
     assert told.all(folder)[-1] == ("a", "deleted", "this store")
 
@@ -643,14 +644,14 @@ def test_deleting_and_restoring_under_a_busy_watch_is_never_external(
     write(folder, "x", "X")
 
     def late(room: SessionStore, looking: SessionStore, name: str) -> None:
-        verb = getattr(room._reconciler, name)
+        verb = getattr(local(room).reconciler, name)
 
         def after_a_look(session_id: str) -> None:
-            looking._reconciler.sweep()
-            assert looking._reconciler.settle() == {"a"}
+            local(looking).reconciler.sweep()
+            assert local(looking).reconciler.settle() == {"a"}
             verb(session_id)
 
-        monkeypatch.setattr(room._reconciler, name, after_a_look)
+        monkeypatch.setattr(local(room).reconciler, name, after_a_look)
 
     for name in ("record_removal", "record_return"):
         late(store, other, name)
@@ -671,14 +672,14 @@ def test_a_verb_whose_time_is_looked_into_is_told_once(
 ) -> None:
     """Between the rename and the record another store sees the new file, and waits."""
     store.create("a")
-    record = store._reconciler.record
+    record = local(store).reconciler.record
 
     def late(*arguments: object) -> None:
-        other._reconciler.sweep()
-        assert "a" in other._reconciler.settle()
+        local(other).reconciler.sweep()
+        assert "a" in local(other).reconciler.settle()
         record(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store._reconciler, "record", late)
+    monkeypatch.setattr(local(store).reconciler, "record", late)
     with Told(other) as told:
         store.append("a", user("x"))
         write(folder, "a", "edited", messages=1)
@@ -708,7 +709,7 @@ def test_a_file_becomes_unreadable_and_readable_again(told: Told, folder: Path) 
 def test_a_save_half_done_is_no_news(
     told: Told, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("localsessions._local.reconciling._YOUNG_NS", 20_000_000_000)
+    monkeypatch.setattr("localsessions._local.reading._YOUNG_NS", 20_000_000_000)
     path = folder / "a.json"
     text = json.dumps({"title": "saved slowly", "messages": [user("x")] * 50})
     with path.open("w") as file:
@@ -722,9 +723,9 @@ def test_a_save_half_done_is_no_news(
 def test_an_editor_that_takes_the_old_file_away_first_is_told_as_one_change(
     told: Told, store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("localsessions._local.reconciling._YOUNG_NS", 20_000_000_000)
+    monkeypatch.setattr("localsessions._local.reading._YOUNG_NS", 20_000_000_000)
     (folder / "a.json").rename(folder / "a.json~")
-    wait_until(lambda: store._index.get("a") is None)
+    wait_until(lambda: local(store).index.get("a") is None)
     write(folder, "a", "saved")
     told.until(("a", "modified", "external"))
     monkeypatch.undo()
@@ -756,16 +757,16 @@ def test_a_folder_that_is_away_for_a_moment_is_no_news(
     told: Told, store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("localsessions._local.feed._GRACE", 20.0)
-    away, looker = folder.parent / "away", store._feed._looker
+    away, looker = folder.parent / "away", local(store).feed._looker
     assert looker is not None
     for _ in range(5):
         folder.rename(away)
         away.rename(folder)
     folder.rename(away)
     for _ in range(3):  # it looks, and looks again
-        store._feed.wake()
+        local(store).feed.wake()
         wait_until(lambda: not looker.awake.is_set())
-    wait_until(lambda: store._feed.state[0] == "polling")
+    wait_until(lambda: local(store).feed.state[0] == "polling")
     away.rename(folder)
     wait_until(lambda: store.stats().watcher == "events")
     assert told.all(folder) == []
@@ -788,9 +789,9 @@ def test_a_folder_that_goes_for_a_moment_while_changes_are_told_is_no_news(
 
     with store.watch(on_change, on_error=lambda error, _: errors.append(error)):
         store.create("a")
-        wait_until(lambda: store._feed.state[0] == "polling")
+        wait_until(lambda: local(store).feed.state[0] == "polling")
         away.rename(folder)
-        wait_until(lambda: store._feed.state[0] == "events")
+        wait_until(lambda: local(store).feed.state[0] == "events")
         store.create("b")
         wait_until(lambda: seen == ["a", "b"])
     assert errors == []
@@ -842,16 +843,16 @@ def test_a_folder_that_may_not_be_read_is_told_once_and_recovers(
             told.until(("a", "created", "external"))
             folder.chmod(0o000)
             wait_until(lambda: told.errors)
-            wait_until(lambda: store._feed.state[0] == "polling")
-            reason = store._feed.state[1]
-            looks = store._feed._looker
+            wait_until(lambda: local(store).feed.state[0] == "polling")
+            reason = local(store).feed.state[1]
+            looks = local(store).feed._looker
             assert looks is not None
             for _ in range(2):  # it looks again and again, and says it once
                 checked = looks._check_at
                 wait_until(lambda at=checked: looks._check_at > at)  # type: ignore[misc]
             errors = [type(error).__name__ for error, _ in told.errors]
             folder.chmod(0o700)
-            wait_until(lambda: store._feed.state[0] == "events")
+            wait_until(lambda: local(store).feed.state[0] == "events")
             write(folder, "b", "B")
             return errors, "Permission denied" in reason, told.all(folder), len(told.errors)
 
@@ -932,8 +933,9 @@ def test_where_no_events_are_to_be_had_the_folder_is_polled(
         ]
         monkeypatch.undo()
         monkeypatch.setattr(watcher_room, "_RETRY_EVERY", 0)
-        assert store._feed._looker is not None
-        store._feed._looker.watcher._retry_at = 0.0
+        looker = local(store).feed._looker
+        assert looker is not None
+        looker.watcher._retry_at = 0.0
         wait_until(lambda: store.stats().watcher == "events")
         write(folder, "c", "C")
         assert told.all(folder)[-1] == ("c", "created", "external")
@@ -950,7 +952,7 @@ def test_a_look_that_fails_is_told_once_and_tried_again(
         failures.append("")
         raise OSError
 
-    monkeypatch.setattr(store._reconciler, "catch_up", fail)
+    monkeypatch.setattr(local(store).reconciler, "catch_up", fail)
     write(folder, "c", "C")
     wait_until(lambda: len(failures) > 10)
     monkeypatch.undo()
@@ -1176,7 +1178,7 @@ store = SessionStore(sys.argv[1])
 store.create("a")
 taken = threading.Event()
 # Nothing of this script: what a function of it holds alive is not finalized.
-acts = [store._index._database._lock.acquire, taken.set, threading.Event().wait]
+acts = [store.engine.index._database._lock.acquire, taken.set, threading.Event().wait]
 acting = map(operator.call, acts)
 threading.Thread(target=collections.deque, args=[acting], daemon=True).start()
 taken.wait()
@@ -1192,7 +1194,7 @@ def test_a_writer_killed_before_it_recorded_is_told_once_as_external(
         "import os, signal, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
         "end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store._index.record = store._index.record_many = end\n"
+        "store.engine.index.record = store.engine.index.record_many = end\n"
         "store.rename('a', 'written')\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
@@ -1209,7 +1211,7 @@ def test_while_nothing_happens_nothing_is_done(store: SessionStore, folder: Path
         write(folder, f"s{number}", "T")
     with Told(store) as told:
         assert told.all(folder) == []
-        looker = store._feed._looker
+        looker = local(store).feed._looker
         assert looker is not None
         wait_until(lambda: looker.is_live and not looker._to_keep)
 
@@ -1240,13 +1242,13 @@ def test_a_listing_of_a_watched_store_sweeps_no_more(
     told: Told, store: SessionStore, folder: Path
 ) -> None:
     assert told.all(folder) == []
-    looker = store._feed._looker
+    looker = local(store).feed._looker
     assert looker is not None
     wait_until(lambda: looker.is_live)
-    before = store._reconciler.sweeps
+    before = local(store).reconciler.sweeps
     for _ in range(50):
         store.list()
-    assert store._reconciler.sweeps == before
+    assert local(store).reconciler.sweeps == before
 
 
 async def awaited(change: SessionChange) -> None:

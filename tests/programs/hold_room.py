@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from localsessions import SessionStore
+from localsessions import Session, SessionStore
+from localsessions._local.engine import LocalEngine
 
 
 def main(folder: str, session_id: str) -> None:
-    with (
-        SessionStore(folder) as store,
-        store._folder.lock(session_id),
-        store._room(session_id, 10),
-    ):
-        print("held", flush=True)
-        sys.stdin.readline()
+    with SessionStore(folder) as store:
+        engine = store.engine
+        assert isinstance(engine, LocalEngine)
+        with engine.folder.lock(session_id), engine._room(Session(session_id=session_id), 10):
+            print("held", flush=True)
+            sys.stdin.readline()
 
 
 main(*sys.argv[1:])

@@ -278,7 +278,7 @@ BREAKAGES = (
     Mutation(
         "a difference is logged as external although its writer holds the lock",
         "localsessions/_local/reconciling.py",
-        "            if session_id not in busy and not self._folder.is_locked(session_id)\n",
+        "            if session_id not in busy and not self.folder.is_locked(session_id)\n",
         "            if session_id not in busy\n",
         "tests/proof/test_schedules.py::test_while_a_writer_stands_still_others_see_one_version_and_do_not_write[save-before the row-goes on]",
     ),
@@ -441,7 +441,7 @@ BREAKAGES = (
     Mutation(
         "a hit is not looked at again in the text",
         "localsessions/_local/index/fulltext.py",
-        "            elif query.occurs_in(found[1].body):",
+        "            elif phrases.occurs_in(found[1].body):",
         "            elif found:",
         "tests/local/index/test_garbled.py::test_a_hit_that_was_invented_in_the_words_is_never_shown",
     ),
@@ -525,8 +525,8 @@ BREAKAGES = (
     ),
     Mutation(
         "a listing believes the index without looking at the files",
-        "localsessions/store.py",
-        "            stale = [row for row in rows if not self._reconciler.look(row)]\n",
+        "localsessions/_local/engine.py",
+        "            stale = [row for row in rows if not self.reconciler.look(row)]\n",
         "            stale: list[IndexRow] = []\n",
         "tests/local/test_reconcile.py::test_what_a_page_returns_is_right_without_any_sweep[replaced]",
     ),

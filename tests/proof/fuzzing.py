@@ -38,12 +38,13 @@ from localsessions import (
     _codec,
 )
 from localsessions._codec import checkpoint as checkpoints
+from localsessions._codec.names import file_stem, session_id_of
 from localsessions._codec.salvage import salvage
 from localsessions._codec.summary import summarize
-from localsessions._local.files import file_stem, session_id_of
-from localsessions._local.index import Cursor, Query
+from localsessions._local.index import Cursor
 from localsessions._local.version import Fingerprint
 from localsessions._rules.merging import merge
+from localsessions._rules.words import Phrases
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.program import run as run_command
 from localsessions.server import PREFIX, create_app
@@ -106,7 +107,7 @@ def misuse() -> Iterator[None]:
 
 def decoded(data: bytes) -> Session | None:
     try:
-        return _codec.decode(data, session_id="s", fingerprint=_STAMP)
+        return _codec.decode(data, session_id="s", modified_at=_STAMP.modified_at)
     except UnreadableSessionError as error:
         fault = error
     assert min(fault.line or 0, fault.column or 0) >= 1, fault
@@ -133,7 +134,7 @@ def decode(data: bytes) -> None:
         written = _codec.encode(session)
     except FormatVersionError:
         return
-    again = _codec.decode(written, session_id="s", fingerprint=_STAMP)
+    again = _codec.decode(written, session_id="s", modified_at=_STAMP.modified_at)
     assert again.model_dump() == session.model_dump()
     # An unknown field follows the known one that it followed; where those stood in another order
     # than the format's, the unknown ones change places with them.
@@ -169,7 +170,7 @@ def checkpoint(data: bytes) -> None:
 
 def merging(data: bytes) -> None:
     """Two sides that were changed at random merge alike in both orders, and lose no message."""
-    base = _codec.decode(_messages(4), session_id="s", fingerprint=_STAMP)
+    base = _codec.decode(_messages(4), session_id="s", modified_at=_STAMP.modified_at)
     ours, theirs = base.model_copy(deep=True), base.model_copy(deep=True)
     for at in range(0, len(data) - 2, 3):
         change(ours if data[at] & 1 else theirs, data[at] >> 1, data[at + 1], data[at + 2])
@@ -255,7 +256,9 @@ def transcript(data: bytes) -> None:
     for session in sessions_of(form, source, reading):
         file_stem(session.session_id)
         written = _codec.encode(session)
-        again = _codec.decode(written, session_id=session.session_id, fingerprint=_STAMP)
+        again = _codec.decode(
+            written, session_id=session.session_id, modified_at=_STAMP.modified_at
+        )
         assert exact(again.messages) == exact(session.messages)
         assert len(export(session, "markdown")) > 0
         json.loads(export(session, "jsonl"))
@@ -295,10 +298,10 @@ def searching(data: bytes) -> None:
     """Any text is refused as no query, or finds in a text what is in it, and shows where."""
     asked, _, text = data.decode("utf-8", "replace").partition("\n")
     with misuse():
-        _find(Query(asked), text)
+        _find(Phrases(asked), text)
 
 
-def _find(query: Query, text: str) -> None:
+def _find(query: Phrases, text: str) -> None:
     _words().execute("SELECT rowid FROM words WHERE words MATCH ?", [query.match]).fetchall()
     line, spans = query.snippet(text)
     assert "\n" not in line

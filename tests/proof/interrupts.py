@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from inside import local
+
 from localsessions import SessionStore
 from proof.history import Recorder
 from proof.work import Worker
@@ -54,12 +56,12 @@ def work_interrupted(
 
 def find_nothing_taken(store: SessionStore, names: Sequence[str]) -> None:
     """Find no transaction open and no lock held by this process, but what others hold."""
-    for database in (store._index._database, store._texts._database):
+    for database in (local(store).index._database, local(store).texts._database):
         connection = database._connection
         assert connection is None or not connection.in_transaction, "a transaction stayed open"
         assert database._lock.acquire(blocking=False)
         database._lock.release()
-    for stripe in store._folder._locks._stripes.values():
+    for stripe in local(store).folder._locks._stripes.values():
         assert stripe._owner is None, "a lock has an owner"
         assert not stripe._mutex.locked(), "a mutex is taken"
         assert not stripe.file.is_held, "a file is locked"

@@ -25,7 +25,7 @@ import pytest
 from localsessions import SessionStore, UnreadableSessionError, UnstorableValueError
 from localsessions._codec import MAX_DEPTH, MAX_DIGITS, decode, encode_value, parse_json
 from localsessions._codec.salvage import salvage
-from localsessions._local.version import Fingerprint
+from localsessions.models import utc_now
 from proof.counting import sized, tried
 
 MULTIPLE = 64
@@ -244,7 +244,7 @@ def test_what_is_long_in_a_file_is_short_in_its_fault() -> None:
     time = b'{"created_at": "' + b"9" * 100_000 + b'"}'
     for data in (b"{" + key + b"," + key + b"}", b"[1e" + b"9" * 100_000 + b"]", time):
         with pytest.raises(UnreadableSessionError) as fault:
-            decode(data, session_id="s", fingerprint=Fingerprint(0, 0, 0, 0))
+            decode(data, session_id="s", modified_at=utc_now())
         assert len(fault.value.reason) < 300
 
 

@@ -223,7 +223,7 @@ STAMP = Fingerprint(0, 1_767_323_045_000_000_000, 0, 0)
 
 def test_a_tag_that_one_side_has_twice_is_merged_to_one_in_both_orders() -> None:
     base, ours, theirs = (
-        decode(json.dumps({"tags": tags}).encode(), session_id="s", fingerprint=STAMP)
+        decode(json.dumps({"tags": tags}).encode(), session_id="s", modified_at=STAMP.modified_at)
         for tags in (["a"], ["a", "b", "b"], ["a", "b"])
     )
     for one, other in ((ours, theirs), (theirs, ours)):
@@ -244,7 +244,7 @@ def test_a_deep_document_on_one_line_is_not_written_out_to_be_compared(
         written.append(len(found))
         return found
 
-    monkeypatch.setattr("localsessions._codec.orjson.dumps", counted)
+    monkeypatch.setattr("localsessions._codec.session_file.orjson.dumps", counted)
     assert parse_json(data) is not None
     assert sum(written) <= 2 * len(data)
 

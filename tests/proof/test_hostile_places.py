@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from inside import local
 
 from localsessions import SessionError, SessionStore
 from localsessions._local.files.locks import stripe_of
+from localsessions._local.last_good import LastGood
 from proof.counting import IS_FULL, tried
 from proof.verbs import VERBS, message
 
@@ -149,7 +151,7 @@ def put(folder: Path, place: Place, kind: str, outside: Path) -> None:
 def drop(store: SessionStore) -> None:
     """Let the copy of the last good version go with its session, as where somebody watches."""
     store.delete("s")
-    store._last_good.keep("s")
+    LastGood(local(store).reconciler).keep("s")
 
 
 def attempts() -> dict[str, Callable[[SessionStore], object]]:
@@ -166,7 +168,7 @@ def attempts() -> dict[str, Callable[[SessionStore], object]]:
             store.load_checkpoint("s", one) for one in store.checkpoints("s")
         ],
         "fresh": lambda store: store.list(fresh=True),
-        "keep": lambda store: store._last_good.keep("s"),
+        "keep": lambda store: LastGood(local(store).reconciler).keep("s"),
         "drop": drop,
     }
     return reading | {name: verb.act for name, verb in VERBS.items()}

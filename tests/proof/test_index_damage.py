@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import pytest
+from inside import local
 
 from localsessions import SessionExistsError, SessionStore
 from localsessions._local.index import database
@@ -217,7 +218,7 @@ def poke(path: Path, at: int, data: bytes) -> None:
 
 def forget_pages(store: SessionStore) -> None:
     """Let SQLite read all pages again, as it does after a commit by another process."""
-    for one in (store._index._database, store._texts._database):
+    for one in (local(store).index._database, local(store).texts._database):
         one.read(lambda db: db.execute("PRAGMA shrink_memory"))
 
 

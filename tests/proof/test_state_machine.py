@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from hypothesis import settings
 from hypothesis.stateful import initialize, invariant, rule
+from inside import local
 
 from localsessions import SessionStore
 from proof.asking import Asking
@@ -140,7 +141,7 @@ class AFollowerAndADict(StoresAndADict):
             listings = self.follower.listings
             self.stores[0].list(fresh=True)
             last = self.stores[0].last_change()
-            if self.stores[0]._reconciler.settle() or self.follower.watch.number < last:
+            if local(self.stores[0]).reconciler.settle() or self.follower.watch.number < last:
                 return False
             return self.follower.is_settled(listings)
         return True

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inside import local
 
 from localsessions import AsyncSessionStore, SessionError
 from proof.counting import sized, tried
@@ -155,7 +156,7 @@ async def nothing_is_taken(store: AsyncSessionStore, names: list[str]) -> None:
         if await store.get(name) is None:
             await store.create(name)
         await store.rename(name, "free")
-    for stripe in store._store._folder._locks._stripes.values():
+    for stripe in local(store).folder._locks._stripes.values():
         assert not stripe._mutex.locked()
         assert not stripe.file.is_held
 

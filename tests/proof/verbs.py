@@ -63,6 +63,11 @@ class Verb:
             yield [*itertools.chain.from_iterable(done)]
 
 
+def adopt(store: SessionStore) -> None:
+    adopted = Session(session_id="s", title="adopted", messages=[message(1)], revision=7)
+    store.adopt("s", lambda _data: adopted)
+
+
 def message(number: int, content: str = LONG) -> dict[str, JsonValue]:
     return {"id": f"m{number}", "role": "user", "content": content, "created_at": _AT}
 
@@ -281,6 +286,7 @@ VERBS: dict[str, Verb] = {
     "save a new one": Verb(save_new, one_session),
     "save, merging": Verb(merge, one_session, (theirs_saved,)),
     "edit": Verb(edit, one_session),
+    "adopt": Verb(adopt, one_session),
     "append": Verb(lambda store: store.append("s", message(3), message(4)), one_session),
     "append, and again": Verb(turns, one_session, (one_turn, two_turns)),
     "upsert_run": Verb(

@@ -30,10 +30,10 @@ from localsessions import (
     UnstorableValueError,
 )
 from localsessions._codec import MAX_DEPTH, decode, encode_value
-from localsessions._local.version import Fingerprint
-from localsessions._rules import merging
+from localsessions._rules import drafts
 from localsessions._rules.merging import Merged, merge
 from localsessions.models import Message, format_instant
+from localsessions.models.standing import original_of, set_extra, version_of
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Fields: TypeAlias = dict[str, Any]
@@ -47,7 +47,7 @@ def made(**fields: Any) -> Session:
     times = {"created_at": T1, "last_activity": T1, "updated_at": T1}
     extra = fields.pop("extra", {})
     session = Session.model_validate(times | fields | {"session_id": "s"})
-    session._extra = extra
+    set_extra(session, extra)
     return session
 
 
@@ -520,8 +520,8 @@ def test_a_time_that_the_file_never_said_is_no_change() -> None:
     """Of a file that does not say it, the time of creation is that of its last modification."""
 
     def read(text: str, modified: int) -> Session:
-        found = Fingerprint(len(text), modified * 10**18, modified * 10**18, 1)
-        return decode(text.encode(), session_id="s", fingerprint=found)
+        modified_at = datetime.fromtimestamp(modified * 10**9, UTC)
+        return decode(text.encode(), session_id="s", modified_at=modified_at)
 
     base, ours, theirs = read("{}", 1), read("{}", 1), read('{"title": "t"}', 2)
     ours.created_at = datetime(2020, 1, 1, tzinfo=UTC)
@@ -767,7 +767,12 @@ def edit_outside(path: Path, **fields: JsonValue) -> None:
 
 
 def state_of(session: Session) -> object:
-    return deepcopy(session.model_dump()), deepcopy(session.extra), session._base
+    return (
+        deepcopy(session.model_dump()),
+        deepcopy(session.extra),
+        original_of(session),
+        version_of(session),
+    )
 
 
 @pytest.fixture
@@ -960,7 +965,7 @@ def act_after_merging(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
         act()
         return merged
 
-    monkeypatch.setattr(merging, "merge", merge_and_act)
+    monkeypatch.setattr(drafts, "merge", merge_and_act)
 
 
 def test_a_program_that_knows_no_locks_loses_nothing_to_a_merge(

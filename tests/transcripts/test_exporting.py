@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localsessions._codec import decode, encode
-from localsessions._local.version import Fingerprint
-from localsessions.models import Message, Session
+from localsessions.models import Message, Session, utc_now
 from localsessions.transcripts import EXPORT_SUFFIXES, ExportKind, export, read_transcript
 
 if TYPE_CHECKING:
@@ -190,9 +189,7 @@ def test_exported_json_comes_back_whole(tmp_path: Path) -> None:
         "revision": 3,
         "of the future": {"a": None},
     }
-    stored = decode(
-        json.dumps(document).encode(), session_id="s 1", fingerprint=Fingerprint(0, 0, 0, 0)
-    )
+    stored = decode(json.dumps(document).encode(), session_id="s 1", modified_at=utc_now())
     path = tmp_path / "out.json"
     path.write_bytes(export(stored, "json"))
     (again,) = read_transcript(path).sessions

@@ -2,7 +2,6 @@
 
 It deals in bytes and file names and knows neither sessions nor the index::
 
-    names      session id <-> file name
     durable    the operating system's calls, in the order that survives a power cut
     locks      256 striped locks, between threads and between processes
     kept       copies of the last good versions
@@ -19,7 +18,6 @@ Nothing outside this room opens, renames or removes a file of the store but SQLi
 
 from localsessions._local.files.folder import Durability, SessionFolder
 from localsessions._local.files.locks import stripe_of
-from localsessions._local.files.names import file_stem, folded, is_session_id, session_id_of
 from localsessions._local.files.publishing import FileWritten, Overtaken
 from localsessions._local.files.reading import FileRead, read_ends
 from localsessions._local.files.scan import Scan
@@ -31,10 +29,6 @@ __all__ = [
     "Overtaken",
     "Scan",
     "SessionFolder",
-    "file_stem",
-    "folded",
-    "is_session_id",
     "read_ends",
-    "session_id_of",
     "stripe_of",
 ]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
+from localsessions._codec.names import SUFFIX, file_stem, session_id_of
 from localsessions._local.files import durable
-from localsessions._local.files.names import SUFFIX, file_stem, session_id_of
 from localsessions._local.files.publishing import FileWritten, Publisher
 from localsessions._local.files.reading import read_whole
 

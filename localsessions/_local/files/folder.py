@@ -20,9 +20,9 @@ from collections.abc import Iterable, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, TypeAlias
 
+from localsessions._codec.names import SUFFIX, file_stem, is_session_id, session_id_of
 from localsessions._local.files import durable
 from localsessions._local.files.locks import StripedLocks, stripe_of
-from localsessions._local.files.names import SUFFIX, file_stem, is_session_id, session_id_of
 from localsessions._local.files.publishing import FileWritten, Publisher
 from localsessions._local.files.reading import FileRead, glance, read_whole
 from localsessions._local.files.scan import Scan, scan

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import time
 
+from localsessions._codec.names import file_stem
 from localsessions._local.files import durable
-from localsessions._local.files.names import file_stem
 
 __all__ = ["KeptVersions"]
 

@@ -26,9 +26,7 @@ def _close_inherited() -> None:
     """Close what a forked child inherited: it would hold the lock after its parent's death."""
     _opening.release()
     for inherited in list(_all):
-        while inherited._fds:
-            with contextlib.suppress(OSError):
-                os.close(inherited._fds.pop())
+        inherited.close_inherited()
 
 
 if hasattr(os, "register_at_fork"):
@@ -96,6 +94,12 @@ class LockFile:
         except FileNotFoundError:
             return False
         return self.is_held and self._identity == (status.st_dev, status.st_ino)
+
+    def close_inherited(self) -> None:
+        """Close what a forked child has of its parent's: the lock stays the parent's."""
+        while self._fds:
+            with contextlib.suppress(OSError):
+                os.close(self._fds.pop())
 
     def let_go(self) -> None:
         """Give the lock up, if it is held; what was done under it stands in any case."""

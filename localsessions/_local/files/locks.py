@@ -17,8 +17,8 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from zlib import crc32
 
+from localsessions._codec.names import folded
 from localsessions._local.files.lock_file import LockFile
-from localsessions._local.files.names import folded
 from localsessions.errors import LockTimeoutError
 
 __all__ = ["StripedLocks", "stripe_of"]

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from localsessions._codec.names import SUFFIX, is_session_id, session_id_of
 from localsessions._local.files import durable
-from localsessions._local.files.names import SUFFIX, is_session_id, session_id_of
 from localsessions._local.version import Fingerprint, fingerprint_text
 
 __all__ = ["Scan", "scan"]

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from localsessions._codec.names import SUFFIX, file_stem, session_id_of
 from localsessions._local.files import durable
 from localsessions._local.files.checkpoints import FOLDER_SUFFIX, Checkpoints
 from localsessions._local.files.locks import StripedLocks
-from localsessions._local.files.names import SUFFIX, file_stem, session_id_of
 from localsessions._local.files.publishing import Publisher
 from localsessions._local.files.reading import FileRead, read_whole
 from localsessions.errors import DurabilityUnknownError, SessionExistsError, SessionNotFoundError

@@ -12,22 +12,18 @@ them that could not be made again from the session files::
     fulltext   FullText: the words of messages, titles and metadata, in a file of its own, so
                that a save never waits for a search that catches up; imported where a store is
                opened, and not with the package
-    words      how a text is folded into what is searched, and a snippet made of it
     cursor     the opaque text that asks for the next page
 """
 
 from localsessions._local.index.cursor import Cursor
 from localsessions._local.index.row import IndexRow
-from localsessions._local.index.sessions import UNSETTLED, Filter, SessionIndex, listing_of
+from localsessions._local.index.sessions import UNSETTLED, SessionIndex, listing_of
 from localsessions._local.index.table import WrittenRow
-from localsessions._local.index.words import Query
 
 __all__ = [
     "UNSETTLED",
     "Cursor",
-    "Filter",
     "IndexRow",
-    "Query",
     "SessionIndex",
     "WrittenRow",
     "listing_of",

@@ -59,7 +59,7 @@ def _before_fork() -> None:
     """Wait until no thread is inside SQLite: its locks would stay taken in the child, for ever."""
     _one_fork.acquire()
     for database in list(_all):
-        _forking.enter_context(database._lock)
+        _forking.enter_context(database._lock)  # noqa: SLF001  (its own)
 
 
 def _after_fork() -> None:

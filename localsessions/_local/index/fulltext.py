@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 from localsessions._local.index.database import Database
-from localsessions._local.index.words import Query, fold
+from localsessions._rules.words import Phrases, fold
 
 __all__ = ["SESSION_ITSELF", "FullText", "Text", "TextHit"]
 
@@ -171,7 +171,7 @@ class FullText:
 
         return self._database.write(write)
 
-    def search(self, query: Query) -> Iterator[TextHit | None]:
+    def search(self, phrases: Phrases) -> Iterator[TextHit | None]:
         """Yield the best hit of each session, the best session first.
 
         None stands for one whose texts another process replaced meanwhile: ask again.
@@ -184,7 +184,7 @@ class FullText:
             "FROM hits LEFT JOIN texts ON texts.id = hits.id "
             "GROUP BY texts.session_id ORDER BY best, texts.session_id"
         )
-        values = [query.match, _OWN_WEIGHT]
+        values = [phrases.match, _OWN_WEIGHT]
 
         def read(db: sqlite3.Connection) -> list[tuple[str, int, float]]:
             found = db.execute(ranked, values).fetchall()
@@ -197,7 +197,7 @@ class FullText:
             if found is None:
                 yield None
             # Looked at again, so that a garbled index cannot invent a hit.
-            elif query.occurs_in(found[1].body):
+            elif phrases.occurs_in(found[1].body):
                 position = None if found[0] == SESSION_ITSELF else found[0]
                 yield TextHit(session_id, position, found[1], -score)
 

@@ -17,8 +17,8 @@ import orjson
 from pydantic_core import from_json
 
 from localsessions._local.index.changelog import State, seal_of
-from localsessions._local.index.words import fold
 from localsessions._local.version import Fingerprint, Spare, Tail
+from localsessions._rules.words import fold
 from localsessions.models import SessionSummary
 
 __all__ = [

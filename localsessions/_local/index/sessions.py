@@ -27,11 +27,12 @@ from localsessions._local.index.row import (
     unpacked,
 )
 from localsessions._local.index.table import MANY, WrittenRow
-from localsessions._local.index.words import fold
 from localsessions._local.version import Fingerprint, Spare
+from localsessions._rules.words import fold
+from localsessions.engine import Query
 from localsessions.models import Order, SessionChange, SessionSummary
 
-__all__ = ["UNSETTLED", "Filter", "SessionIndex", "listing_of"]
+__all__ = ["UNSETTLED", "SessionIndex", "listing_of"]
 
 T = TypeVar("T")
 
@@ -44,36 +45,33 @@ _FINGERPRINTS = (
 )
 
 
-class Filter(NamedTuple):
-    """Which sessions a listing is about; None does not restrict. Times are of last activity."""
+class _Conditions(NamedTuple):
+    """What of a query a statement asks for, and the values that it is asked with."""
 
-    user_id: str | None = None
-    agent_id: str | None = None
-    status: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    texts: list[str]
+    values: list[object]
 
-    def sql(self) -> tuple[list[str], list[object]]:
-        """Return the conditions and their values."""
-        pairs: list[tuple[str, object]] = [
-            ("user_id = ?", comparable(self.user_id)),
-            ("agent_id = ?", comparable(self.agent_id)),
-            ("status = ?", comparable(self.status)),
-            ("last_activity >= ?", microseconds(self.since)),
-            ("last_activity < ?", microseconds(self.until)),
-        ]
-        used = [(condition, value) for condition, value in pairs if value is not None]
-        return [condition for condition, _ in used], [value for _, value in used]
+    @property
+    def where(self) -> str:
+        """The clause; empty where nothing restricts."""
+        return f"WHERE {' AND '.join(self.texts)}" if self.texts else ""
 
-    def matches(self, summary: SessionSummary) -> bool:
-        """Tell whether a session is one of these."""
-        return (
-            self.user_id in (None, summary.user_id)
-            and self.agent_id in (None, summary.agent_id)
-            and self.status in (None, summary.status)
-            and (self.since is None or summary.last_activity >= self.since)
-            and (self.until is None or summary.last_activity < self.until)
-        )
+
+def _conditions(query: Query) -> _Conditions:
+    """Return what of a query restricts, but for ``live_at``."""
+    pairs: list[tuple[str, object]] = [
+        ("user_id = ?", comparable(query.user_id)),
+        ("agent_id = ?", comparable(query.agent_id)),
+        ("status = ?", comparable(query.status)),
+        ("last_activity >= ?", microseconds(query.since)),
+        ("last_activity < ?", microseconds(query.until)),
+        ("expires_at <= ?", microseconds(query.expired_at)),
+    ]
+    used = [(condition, value) for condition, value in pairs if value is not None]
+    return _Conditions([condition for condition, _ in used], [value for _, value in used])
+
+
+_DEAD = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"
 
 
 class SessionIndex:
@@ -103,61 +101,56 @@ class SessionIndex:
         """Return what the index takes on the disk."""
         return self._database.size_bytes()
 
-    def page(self, which: Filter, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
+    def page(self, query: Query, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
         """Return at most ``limit`` rows in order, those behind ``after`` if given; no tails."""
         column, direction, sign = (
             order.lstrip("-"),
             "DESC" if order[0] == "-" else "ASC",
             "<" if order[0] == "-" else ">",
         )
-        conditions, values = which.sql()
+        restricted = _conditions(query)
+        if query.live_at is not None:
+            restricted.texts.append(f"NOT coalesce({_DEAD}, 0)")
+            restricted.values.append(microseconds(query.live_at))
+        is_whole_table = not restricted.texts
         if after is not None:
-            conditions.append(f"({column}, session_id) {sign} (?, ?)")
-            values += [after.value, after.session_id]
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        query = (
-            f"{table.SELECT} {where} "  # no name comes from outside
+            restricted.texts.append(f"({column}, session_id) {sign} (?, ?)")
+            restricted.values.extend([after.value, after.session_id])
+        statement = (
+            f"{table.SELECT} {restricted.where} "  # no name comes from outside
             f"ORDER BY {column} {direction}, session_id {direction} LIMIT ?"
         )
         key_of, follows = attrgetter(column), lt if direction == "DESC" else gt
 
         def read(db: sqlite3.Connection) -> list[IndexRow]:
-            rows = [listed(found) for found in db.execute(query, [*values, limit])]
+            rows = [listed(found) for found in db.execute(statement, [*restricted.values, limit])]
             keys = [(key_of(row.summary), row.summary.session_id) for row in rows]
-            is_whole = not conditions or all(which.matches(row.summary) for row in rows)
-            if not is_whole or not all(map(follows, keys[1:], keys)):
+            is_right = is_whole_table or all(query.matches(row.summary) for row in rows)
+            if not is_right or not all(map(follows, keys[1:], keys)):
                 raise sqlite3.DatabaseError(f"the index of {column} does not agree with its table")
             return rows
 
         return self._read(read)
 
-    def cursor(self, row: SessionSummary, which: Filter, order: Order) -> str:
+    def cursor(self, row: SessionSummary, query: Query, order: Order) -> str:
         """Return the cursor that asks for what follows a row."""
         value = getattr(row, order.lstrip("-"))
         number = microseconds(value) if isinstance(value, datetime) else int(value)
-        return Cursor(listing_of(which, order), number or 0, row.session_id).encode()
+        return Cursor(listing_of(query, order), number or 0, row.session_id).encode()
 
-    def count(self, which: Filter) -> int:
-        """Return how many sessions there are."""
-        conditions, values = which.sql()
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        query = f"SELECT count(*) FROM sessions {where}"  # noqa: S608
-        return self._read(lambda db: int(db.execute(query, values).fetchone()[0]))
-
-    def count_live(self, which: Filter, now: datetime) -> int:
-        """Return how many of them are neither expired nor archived nor unreadable.
+    def count(self, query: Query) -> int:
+        """Return how many sessions there are.
 
         Few sessions are dead: counting all and those is done in the indexes, and opens few rows.
         """
-        conditions, values = which.sql()
-        dead = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"
-        all_of_them = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        query = (
-            f"SELECT (SELECT count(*) FROM sessions {all_of_them}) - "  # noqa: S608
-            f"(SELECT count(*) FROM sessions WHERE {' AND '.join([dead, *conditions])})"
-        )
-        bound = [*values, microseconds(now), *values]
-        return self._read(lambda db: int(db.execute(query, bound).fetchone()[0]))
+        restricted = _conditions(query)
+        statement = f"SELECT count(*) FROM sessions {restricted.where}"  # noqa: S608
+        values = restricted.values
+        if query.live_at is not None:
+            dead = _Conditions([_DEAD, *restricted.texts], [microseconds(query.live_at), *values])
+            statement = f"SELECT ({statement}) - (SELECT count(*) FROM sessions {dead.where})"  # noqa: S608
+            values = [*values, *dead.values]
+        return self._read(lambda db: int(db.execute(statement, values).fetchone()[0]))
 
     def get(self, session_id: str) -> IndexRow | None:
         """Return one row."""
@@ -201,10 +194,12 @@ class SessionIndex:
             return []  # it would be the title of all that have none
         return self._read(lambda db: _ids(db, query, values))
 
-    def expired(self, now: datetime) -> list[str]:
-        """Return the sessions whose time to live has passed."""
-        query = "SELECT session_id FROM sessions WHERE expires_at <= ? ORDER BY expires_at"
-        return self._read(lambda db: _ids(db, query, [microseconds(now)]))
+    def ids(self, query: Query) -> list[str]:
+        """Return all ids, those active longest ago first, or those that expired first."""
+        restricted = _conditions(query)
+        column = "last_activity, session_id" if query.expired_at is None else "expires_at"
+        statement = f"SELECT session_id FROM sessions {restricted.where} ORDER BY {column}"  # noqa: S608
+        return self._read(lambda db: _ids(db, statement, restricted.values))
 
     def totals(self) -> tuple[int, int, int, int]:
         """Return the numbers of sessions, unreadable files, messages and bytes."""
@@ -390,9 +385,10 @@ class SessionIndex:
         return self._database.read(act)
 
 
-def listing_of(which: Filter, order: Order) -> str:
+def listing_of(query: Query, order: Order) -> str:
     """Return a short name of an order and filters, which a cursor must agree with."""
-    return f"{crc32(repr((order, *which.sql())).encode('utf-8', 'surrogatepass')):08x}"
+    told = repr((order, *_conditions(query), query.live_at is None))
+    return f"{crc32(told.encode('utf-8', 'surrogatepass')):08x}"
 
 
 def _ids(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[str]:

@@ -17,7 +17,6 @@ from localsessions import (
     SessionStore,
     UnreadableSessionError,
 )
-from localsessions._local.files import file_stem
 from localsessions.adapters.agentscope.modules import (
     Snapshot,
     Snapshots,
@@ -32,6 +31,7 @@ from localsessions.adapters.agentscope.plain_files import (
     take_over,
 )
 from localsessions.adapters.agentscope.session_base import SessionBase
+from localsessions.format import file_stem
 
 __all__ = ["JSONSession"]
 

@@ -14,13 +14,13 @@ So a module called ``state`` or ``metadata`` is taken for a module, too.
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from localsessions import ConflictError, Session, SessionNotFoundError, SessionStore
-from localsessions._codec import parse_json
-from localsessions._local.version import Base
-from localsessions._local.writing import draft_of
 from localsessions.adapters.agentscope.modules import State, states_in
+from localsessions.format import original_bytes, original_keys, parse_json
 
 __all__ = ["plain_states", "plain_states_of", "read_plain_states", "take_over"]
 
@@ -54,11 +54,11 @@ def _is_session(states: States) -> bool:
 
 def plain_states_of(session: Session) -> States | None:
     """Return the states where a session was loaded from a file of agentscope's."""
-    base = session._base
+    data = original_bytes(session)
     # Nearly every file has a format, and need not be parsed again to see that it is a text.
-    if base is None or "format" in base.keys:
+    if data is None or "format" in original_keys(session):
         return None
-    return plain_states(base.data)
+    return plain_states(data)
 
 
 def read_plain_states(store: SessionStore, session_id: str) -> States | None:
@@ -68,7 +68,7 @@ def read_plain_states(store: SessionStore, session_id: str) -> States | None:
         SessionNotFoundError: It is gone.
         UnreadableSessionError: It is no regular file, may not be read, or is too large.
     """
-    return plain_states(store._folder.read(session_id).data)
+    return plain_states(store.raw(session_id))
 
 
 def take_over(store: SessionStore, session_id: str, states: States) -> bool:
@@ -84,24 +84,20 @@ def take_over(store: SessionStore, session_id: str, states: States) -> bool:
         ConflictError: It was deleted; nothing was written.
         UnstorableValueError: A state cannot be stored without loss; nothing was written.
     """
-    # The verbs read sessions and leave what is none alone. This file is none to the store, so
-    # what they are made of is used here: the lock, the bytes that it guards, the atomic write.
-    with store._lock(session_id):
-        try:
-            read = store._folder.read(session_id)
-        except SessionNotFoundError:
-            raise ConflictError(session_id, path=store.path(session_id)) from None
-        former = plain_states(read.data)
+
+    def made(data: bytes) -> Session | None:
+        former = plain_states(data)
         if former is None:
-            return False
-        session = Session(
+            return None
+        written_at = os.stat(store.path(session_id)).st_mtime_ns // 1_000_000 / 1000
+        return Session(
             session_id=session_id,
-            created_at=read.fingerprint.modified_at,
+            created_at=datetime.fromtimestamp(written_at, UTC),
             modules={**former, **states},
             revision=1,
         )
-        # The log of changes is told of a session that said nothing: it reads what was replaced,
-        # and these bytes may be none that the store can read.
-        session._base = Base(b"{}", read.fingerprint, keys=(), times={})
-        store._writer.write(draft_of(session, stamps={}), read.fingerprint)
-    return True
+
+    try:
+        return store.adopt(session_id, made) is not None
+    except SessionNotFoundError:
+        raise ConflictError(session_id, path=store.path(session_id)) from None

@@ -19,7 +19,6 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from localsessions import LockTimeoutError, UnreadableSessionError
-from localsessions._codec import encode_value, parse_json
 from localsessions.adapters.agentscope.modules import (
     Snapshot,
     Snapshots,
@@ -29,6 +28,7 @@ from localsessions.adapters.agentscope.modules import (
     states_in,
 )
 from localsessions.adapters.agentscope.session_base import SessionBase
+from localsessions.format import encode_value, parse_json
 
 __all__ = ["SqliteSession"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic import JsonValue
 
-from localsessions._codec import encode_value
 from localsessions.adapters.agentscope.modules import State, json_copy
 from localsessions.errors import UnstorableValueError
+from localsessions.format import encode_value
 
 __all__ = ["StateModule"]
 

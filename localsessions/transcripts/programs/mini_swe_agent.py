@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from localsessions._codec import parse_json
+from localsessions.format import parse_json
 from localsessions.transcripts.foreign import (
     Object,
     as_list,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localsessions._codec import decode, encode_value
-from localsessions._local.version import Fingerprint
 from localsessions.errors import UnreadableSessionError
+from localsessions.format import decode, encode_value
 from localsessions.models import FORMAT, Session
 from localsessions.transcripts.foreign import as_text
 from localsessions.transcripts.transcript import Format, Reading, cleaned_id
@@ -27,13 +26,10 @@ def _read(source: Source) -> Reading:
     if found != FORMAT:
         return Reading([], refused=f"format {found!r}, but this version reads {FORMAT!r}")
     session_id = cleaned_id(as_text(source.root.get("session_id")) or source.stem)
-    modified_ns = int(source.modified_at.timestamp() * 1000) * 1_000_000
+    modified_at = source.modified_at
+    modified_at = modified_at.replace(microsecond=modified_at.microsecond // 1000 * 1000)
     try:
-        loaded = decode(
-            encode_value(source.root),
-            session_id=session_id,
-            fingerprint=Fingerprint(0, modified_ns, 0, 0),
-        )
+        loaded = decode(encode_value(source.root), session_id, modified_at=modified_at)
     except UnreadableSessionError as error:
         return Reading([], refused=error.reason)
     fresh = Session.model_validate(loaded.model_dump())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from localsessions._codec import parse_json
+from localsessions.format import parse_json
 from localsessions.transcripts.foreign import Object, as_list, as_objects, as_text, without
 from localsessions.transcripts.transcript import Format, Reading, Transcript, message, tool_call
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from inside import local
 
 from localsessions import SessionStore
 from localsessions._local.index import custody
@@ -22,7 +23,7 @@ class Checks:
 
     def __init__(self, store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        self.database = store._index._database
+        self.database = local(store).index._database
         real = self.database._connect
 
         def connect() -> sqlite3.Connection:
@@ -139,7 +140,7 @@ def test_of_a_large_index_what_anybody_else_wrote_is_checked_by_all(
         if who == "another program":
             overwrite(room / "index.sqlite3-wal")
         else:
-            monkeypatch.setattr(other._index._database._custody, "go_on", lambda: None)
+            monkeypatch.setattr(local(other).index._database._custody, "go_on", lambda: None)
         other.rename("s1", "U")
         assert checks_of_opening(folder, monkeypatch) == 1
         assert checks.of(store) == 0  # the one that was just opened has checked
@@ -253,6 +254,6 @@ def test_where_files_take_no_times_of_ours_it_is_checked_each_time(
 
 def test_an_index_in_memory_is_never_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SessionStore(folder) as store:
-        store._index._database.path = None
+        local(store).index._database.path = None
         checks = Checks(store, monkeypatch)
         assert checks.of(store) == 0

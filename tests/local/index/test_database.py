@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from inside import local
 from proof.indexed import DATABASES, SUFFIXES, answers, fill, fresh_answers
 
 from localsessions import SessionStore
@@ -109,14 +110,14 @@ def test_threads_that_share_a_store_survive_a_database_that_keeps_vanishing(
 def test_a_forked_child_uses_a_connection_of_its_own(filled: Path) -> None:
     def child(store: SessionStore, pipe: multiprocessing.connection.Connection) -> None:
         store.append("s7", {"role": "user", "content": "from the child"})
-        connection = store._index._database._connection
+        connection = local(store).index._database._connection
         pipe.send((store.count(), id(connection), connection is not inherited))
         pipe.close()
 
     context = multiprocessing.get_context("fork")
     with SessionStore(filled, durability="fast") as store:
         store.count()
-        inherited = store._index._database._connection
+        inherited = local(store).index._database._connection
         here, there = context.Pipe()
         process = context.Process(target=child, args=[store, there])
         process.start()
@@ -124,7 +125,7 @@ def test_a_forked_child_uses_a_connection_of_its_own(filled: Path) -> None:
         process.join()
 
         assert (count, is_its_own, process.exitcode) == (25, True, 0)
-        assert store._index._database._connection is inherited
+        assert local(store).index._database._connection is inherited
         assert store.list(limit=1).items[0].preview == "from the child"
 
 
@@ -295,7 +296,7 @@ def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_a
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SessionStore(filled) as store:
-        caught_up = store._indexer.catch_up
+        caught_up = local(store).searching._catch_up
         lost: list[int | None] = []
 
         def catch_up_and_lose(*given: object) -> int | None:
@@ -303,10 +304,11 @@ def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_a
             if not lost:
                 lost.append(generation)
                 remove(filled / ".localsessions" / "search.sqlite3")
-                assert [*store._texts.digests()] == []  # as another thread, which opens it anew
+                # As another thread, which opens it anew.
+                assert [*local(store).texts.digests()] == []
             return generation
 
-        monkeypatch.setattr(store._indexer, "catch_up", catch_up_and_lose)
+        monkeypatch.setattr(local(store).searching, "_catch_up", catch_up_and_lose)
         assert len(store.search("parser", limit=99)) == 24
         assert lost
 
@@ -318,9 +320,9 @@ def test_a_database_that_is_lost_in_every_question_gives_way_to_memory(
     with SessionStore(filled) as store:
         right = answers(store)
         for asked, verb in [
-            (store._index, "page"),
-            (store._index, "count"),
-            (store._texts, "search"),
+            (local(store).index, "page"),
+            (local(store).index, "count"),
+            (local(store).texts, "search"),
         ]:
             real = getattr(asked, verb)
 
@@ -342,7 +344,7 @@ def test_a_search_that_is_overtaken_at_every_look_misses_no_session(
     with SessionStore(filled) as store, SessionStore(filled) as other:
         hits = {hit.session.session_id for hit in store.search("parser", limit=99)}
         gone, *_, busy = sorted(hits)
-        look = store._reconciler.look
+        look = local(store).reconciler.look
 
         def overtaken(row: IndexRow) -> bool:
             if row.summary.session_id == busy:
@@ -351,18 +353,18 @@ def test_a_search_that_is_overtaken_at_every_look_misses_no_session(
                 other.delete(gone)
             return look(row)
 
-        monkeypatch.setattr(store._reconciler, "look", overtaken)
+        monkeypatch.setattr(local(store).reconciler, "look", overtaken)
         found = {hit.session.session_id for hit in store.search("parser", limit=99)}
         assert found == hits - {gone}
 
 
-@pytest.mark.parametrize("name", ["_index", "_texts"])
+@pytest.mark.parametrize("name", ["index", "texts"])
 def test_an_index_that_is_lost_in_memory_too_is_an_error_in_the_end(
     name: str, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SessionStore(filled) as store:
-        asked = getattr(store, name)
-        verb = "page" if name == "_index" else "search"
+        asked = getattr(local(store), name)
+        verb = "page" if name == "index" else "search"
         real = getattr(asked, verb)
 
         def lose_and_ask(*given: object) -> object:
@@ -371,7 +373,7 @@ def test_an_index_that_is_lost_in_memory_too_is_an_error_in_the_end(
 
         monkeypatch.setattr(asked, verb, lose_and_ask)
         with pytest.raises(OSError, match="again and again, in memory too"):
-            store.search("parser") if name == "_texts" else store.list()
+            store.search("parser") if name == "texts" else store.list()
         monkeypatch.undo()
         assert len(store.list(limit=99).items) == 25
         assert len(store.search("parser", limit=99)) == 24

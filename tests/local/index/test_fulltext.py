@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localsessions._local.index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
-from localsessions._local.index.words import Query
+from localsessions._rules.words import Phrases
 
 
 def put(texts: FullText, session_id: str, *bodies: str, digest: bytes = b"d") -> bool:
@@ -17,7 +17,7 @@ def put(texts: FullText, session_id: str, *bodies: str, digest: bytes = b"d") ->
 
 
 def found(texts: FullText, words: str) -> list[tuple[str, int | None]]:
-    hits = list(texts.search(Query(words)))
+    hits = list(texts.search(Phrases(words)))
     return [(hit.session_id, hit.position) for hit in hits if hit]
 
 
@@ -45,7 +45,7 @@ def test_the_session_itself_counts_double_and_has_no_position(texts: FullText) -
     put(texts, "a", "parser one two")
     own = {SESSION_ITSELF: Text(None, "parser one two")}
     texts.put("b", b"d", own, lambda: True)
-    best, second = texts.search(Query("parser"))
+    best, second = texts.search(Phrases("parser"))
     assert isinstance(best, TextHit)
     assert isinstance(second, TextHit)
     assert (best.session_id, best.position, best.text) == ("b", None, Text(None, "parser one two"))
@@ -98,7 +98,7 @@ def test_clearing_forgets_everything_and_is_noticed(texts: FullText, tmp_path: P
 
 def test_lone_surrogates_come_back(texts: FullText) -> None:
     texts.put("a", b"d", {0: Text("r\ud800", "half \udfff parser")}, lambda: True)
-    (hit,) = texts.search(Query("parser"))
+    (hit,) = texts.search(Phrases("parser"))
     assert hit is not None
     assert hit.text == Text("r\ud800", "half \udfff parser")
 
@@ -128,7 +128,7 @@ def test_a_text_replaced_between_finding_and_reading_asks_again(
     put(texts, "a", "a parser")
     put(texts, "b", "another parser")
     other = FullText(str(tmp_path / "search.sqlite3"))
-    hits = texts.search(Query("parser"))
+    hits = texts.search(Phrases("parser"))
     next(hits)
     for session_id in "ab":
         put(other, session_id, "a new parser", digest=b"e")

@@ -8,10 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from inside import local
 from proof.indexed import ROOM, answers, fill, told
 
 from localsessions import ChangesExpiredError, SessionStore
-from localsessions._local.index.words import fold
+from localsessions._rules.words import fold
 
 
 def execute(folder: Path, name: str, *statements: str) -> None:
@@ -94,7 +95,7 @@ def test_words_are_sealed_anew_by_whoever_adds_some(filled: Path) -> None:
             assert len(store.search("word")) == 1
     with SessionStore(filled, durability="fast") as store:
         store.search("word")
-        assert store._texts.generation == 0
+        assert local(store).texts.generation == 0
 
 
 def test_a_row_that_is_missing_from_an_index_is_found(filled: Path) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from localsessions import SessionStore
-from localsessions._local.index import UNSETTLED, Filter, IndexRow, SessionIndex
+from localsessions._local.index import UNSETTLED, IndexRow, SessionIndex
 from localsessions._local.version import Fingerprint
+from localsessions.engine import Query
 from localsessions.models import SessionSummary, Unreadable
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
@@ -91,9 +92,9 @@ def test_totals_and_expiry(index: SessionIndex) -> None:
         row("c", unreadable=Unreadable(reason="torn")),
     )
     assert index.totals() == (3, 1, 2, 12)
-    assert index.expired(DAY) == ["a"]
-    assert index.expired(DAY + timedelta(days=1)) == ["a", "b"]
-    assert index.expired(DAY - timedelta(days=1)) == []
+    assert index.ids(Query(expired_at=DAY)) == ["a"]
+    assert index.ids(Query(expired_at=DAY + timedelta(days=1))) == ["a", "b"]
+    assert index.ids(Query(expired_at=DAY - timedelta(days=1))) == []
 
 
 def test_ids_by_beginning_and_by_fold(index: SessionIndex) -> None:
@@ -108,7 +109,7 @@ def test_clearing_begins_another_epoch(index: SessionIndex) -> None:
     put(index, row("a"))
     epoch, generation = index.epoch(), index.generation
     index.clear()
-    assert index.count(Filter()) == 0
+    assert index.count(Query()) == 0
     assert index.changed_since(0) == []
     assert index.epoch() != epoch
     assert index.generation > generation
@@ -117,10 +118,10 @@ def test_clearing_begins_another_epoch(index: SessionIndex) -> None:
 def test_two_connections_see_each_other_and_each_others_clearing(tmp_path: Path) -> None:
     one, two = (SessionIndex(str(tmp_path / "index.sqlite3")) for _ in range(2))
     put(one, row("a"))
-    assert two.count(Filter()) == 1
+    assert two.count(Query()) == 1
     generation = two.generation
     one.clear()
-    assert two.count(Filter()) == 0
+    assert two.count(Query()) == 0
     assert two.generation > generation
     one.close()
     two.close()
@@ -148,7 +149,7 @@ def test_a_garbled_row_is_damage(garbling: str, tmp_path: Path) -> None:
     generation = index.generation
     index._database.write(lambda db: db.execute(GARBLINGS[garbling]))
 
-    assert index.page(Filter(), "created_at", 10, None) == []
+    assert index.page(Query(), "created_at", 10, None) == []
     assert index.generation > generation
     index.close()
 
@@ -163,8 +164,8 @@ def test_a_column_that_does_not_agree_with_its_summary_is_damage(
     index._database.write(
         lambda db: db.execute(f"UPDATE sessions SET {column} WHERE session_id = 'b'")
     )
-    index.page(Filter(user_id="v"), "last_activity", 10, None)
-    index.page(Filter(), "last_activity", 10, None)
+    index.page(Query(user_id="v"), "last_activity", 10, None)
+    index.page(Query(), "last_activity", 10, None)
     assert index.generation > generation
     index.close()
 

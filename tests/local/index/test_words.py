@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from localsessions._local.index.words import Query, fold
+from localsessions._rules.words import Phrases, fold
 
 # Scripts, marks, surrogates, separators: what makes folding hard.
 letters = st.text(
@@ -43,7 +43,7 @@ def test_folding_does_not_mind_unicode_forms_nor_being_doubled(text: str) -> Non
 def test_whatever_stands_in_a_text_is_found_in_it(before: str, word: str, after: str) -> None:
     assume(fold(word).strip())
     text = f"{before} {word} {after}"
-    query = Query('"' + word.replace('"', " ") + '"')
+    query = Phrases('"' + word.replace('"', " ") + '"')
     assert query.occurs_in(text)
     assert query.places(text)[1]
 
@@ -52,7 +52,7 @@ def test_whatever_stands_in_a_text_is_found_in_it(before: str, word: str, after:
 def test_highlights_cover_what_was_searched(text: str, start: int, length: int) -> None:
     word = text[start % len(text) :][:length]
     assume(fold(word).strip())
-    query = Query(word)
+    query = Phrases(word)
     assume(query.occurs_in(text))
 
     snippet, highlights = query.snippet(text)
@@ -71,7 +71,7 @@ def test_highlights_cover_what_was_searched(text: str, start: int, length: int) 
 def test_a_hit_far_inside_a_long_text_is_shown(word: str, distance: int) -> None:
     word = word[:20].strip()
     assume(fold(word).strip())
-    query = Query('"' + word.replace('"', " ") + '"')
+    query = Phrases('"' + word.replace('"', " ") + '"')
     filler = "¶ " * (distance * 100)
     snippet, highlights = query.snippet(f"{filler}{word} {filler}")
     assert highlights
@@ -91,13 +91,13 @@ def test_a_hit_far_inside_a_long_text_is_shown(word: str, distance: int) -> None
     ],
 )
 def test_queries_are_words_and_phrases(text: str, phrases: list[str]) -> None:
-    assert Query(text).phrases == phrases
+    assert Phrases(text).phrases == phrases
 
 
 @given(letters)
 def test_a_query_is_never_more_than_quoted_words(text: str) -> None:
     try:
-        query = Query(text)
+        query = Phrases(text)
     except ValueError:
         assert fold(text).strip() == ""
         return
@@ -114,4 +114,4 @@ def test_a_query_is_never_more_than_quoted_words(text: str) -> None:
     ],
 )
 def test_snippets(text: str, snippet: str, highlights: tuple[tuple[int, int], ...]) -> None:
-    assert Query("parser").snippet(text) == (snippet, highlights)
+    assert Phrases("parser").snippet(text) == (snippet, highlights)

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-__all__ = ["Query", "fold"]
+__all__ = ["Phrases", "fold"]
 
 _FILLER = "\ue000\ue000"
 # Compiled when they are used: that takes longer than importing this module.
@@ -58,7 +58,7 @@ def _normal(text: str) -> str:
     return re.sub(_VOICED, lambda match: unicodedata.normalize("NFKC", match.group()), composed)
 
 
-class Query:
+class Phrases:
     """What a person typed: words that must all occur, in quotes those that follow each other.
 
     A word is found as a part of longer ones too; one of two letters at the beginning or the end

@@ -1,0 +1,378 @@
+"""LocalEngine: sessions in a folder, one readable file each; owns folder, index, locks and feed.
+
+Imports every room that a verb may need: a store that is open imports nothing more, so that a fork
+never comes in the middle of an import, which would hang the child.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import localsessions._codec.faults
+import localsessions._codec.strict  # noqa: F401
+from localsessions._codec import MAX_FILE_BYTES, checkpoint
+from localsessions._codec.names import is_session_id
+from localsessions._local.batches import Bulk
+from localsessions._local.checking import verify
+from localsessions._local.deleting import Trash
+from localsessions._local.feed import Feed
+from localsessions._local.files import Durability, SessionFolder
+from localsessions._local.growing import Growth
+from localsessions._local.index import Cursor, IndexRow, SessionIndex, listing_of
+from localsessions._local.index.fulltext import FullText
+from localsessions._local.reconciling import Reconciler
+from localsessions._local.repairing import repair
+from localsessions._local.searching import Search
+from localsessions._local.writing import Writer
+from localsessions._rules.drafts import draft_of
+from localsessions._rules.words import Phrases
+from localsessions.engine import Allows, Change, Engine, Follower, Progress, Query
+from localsessions.errors import (
+    ConflictError,
+    SessionExistsError,
+    SessionLimitError,
+    SessionNotFoundError,
+    UnreadableSessionError,
+)
+from localsessions.models import (
+    Checkpoint,
+    Finding,
+    Message,
+    Order,
+    Page,
+    SearchHit,
+    Session,
+    SessionChange,
+    SessionSummary,
+    StoreStats,
+    TrashedSession,
+    Unreadable,
+)
+
+__all__ = ["LocalEngine"]
+
+# A page looks at each row that it returns; where rows keep moving, this often at most.
+_LOOKS = 10
+_MOST_ROWS = 2**31  # that SQLite counts
+
+
+class LocalEngine(Engine):
+    """The sessions of one folder; see ``engine`` for what each act promises.
+
+    Args:
+        save_dir: The folder; made where it is not there.
+        durability: "full" or "fast", see ``SessionStore``.
+        lock_timeout: Seconds to wait for a session that somebody else is changing.
+        max_file_bytes: Larger files are unreadable.
+    """
+
+    def __init__(
+        self, save_dir: str, *, durability: Durability, lock_timeout: float, max_file_bytes: int
+    ) -> None:
+        _build_models()
+        self.folder = SessionFolder(
+            save_dir,
+            durability=durability,
+            lock_timeout=lock_timeout,
+            max_file_bytes=min(max_file_bytes, MAX_FILE_BYTES),
+        )
+        self.address = self.folder.save_dir
+        self.index = SessionIndex(self._database("index.sqlite3"))
+        self.texts = FullText(self._database("search.sqlite3"))
+        self.reconciler = Reconciler(self.folder, self.index)
+        self.reader = self.reconciler.reader
+        self.growth = Growth(self.reconciler)
+        self.writer = Writer(self.reconciler, self.growth)
+        self.deleting = Trash(self.reconciler, self.growth)
+        self.searching = Search(self.reconciler, self.texts)
+        self.feed = Feed(self.reconciler)
+        self._closed = False
+
+    def _database(self, name: str) -> str | None:
+        is_writable = self.folder.read_only is None
+        return os.path.join(self.folder.private, name) if is_writable else None
+
+    def close(self) -> None:
+        self._closed = True
+        self.feed.close()
+        self.folder.spares.drop_all()
+        self.index.close()
+        self.texts.close()
+
+    # -- one session -------------------------------------------------------------------------
+
+    def location(self, session_id: str) -> str:
+        return self.folder.path(session_id)
+
+    def read(self, session_id: str, *, last_good: bool = False) -> Session:
+        try:
+            return self.reader.session(session_id)
+        except UnreadableSessionError:
+            kept = self.reader.last_good(session_id) if last_good else None
+            if kept is None:
+                raise
+            return kept
+
+    def raw(self, session_id: str) -> bytes:
+        return self.folder.read(session_id).data
+
+    def create(self, session: Session, *, max_live: int | None = None) -> None:
+        draft, session_id = draft_of(session, is_activity=False), session.session_id
+        with self.folder.lock(session_id):
+            self.writer.refuse_existing(session)
+            with self._room(session, max_live):
+                try:
+                    self.writer.write(draft, None)
+                except ConflictError:  # a program without locks was faster
+                    path = self.location(session_id)
+                    raise SessionExistsError(session_id, path=path) from None
+
+    @contextmanager
+    def _room(self, session: Session, max_live: int | None) -> Iterator[None]:
+        """Hold a place for one more live session, inside its lock, until it is in the index."""
+        if max_live is None:
+            yield
+            return
+        with self.folder.lock_whole(session.session_id):
+            if self.count(Query(live_at=session.created_at)) >= max_live:
+                raise SessionLimitError(max_live, path=self.address)
+            yield
+
+    def replace(self, session: Session, *, merges: bool = False) -> None:
+        draft = draft_of(session, is_activity=True)
+        if not draft.is_changed:
+            return
+        with self.folder.lock(session.session_id):
+            if merges:
+                self.writer.write_merged(draft)
+            else:
+                self.writer.write(draft, self.writer.former_of(session))
+
+    def change(self, session_id: str, change: Change) -> SessionSummary:
+        with self.folder.lock(session_id):
+            return self.writer.change(session_id, change)
+
+    @contextmanager
+    def editing(self, session_id: str, *, is_activity: bool) -> Iterator[Session]:
+        with self.folder.lock(session_id):
+            session = self.reader.session(session_id)
+            yield session
+            self.writer.store(session, is_activity=is_activity)
+
+    def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
+        with self.folder.lock(session_id):
+            return self.writer.adopt(session_id, make)
+
+    def tail(self, session_id: str, n: int) -> Sequence[Message]:
+        found = self.growth.last_messages(session_id, n)
+        return self.reader.session(session_id).messages[-n:] if found is None else found
+
+    # -- many sessions at once ---------------------------------------------------------------
+
+    def create_many(self, sessions: Sequence[Session]) -> Mapping[str, Exception]:
+        bulk = Bulk(self.reconciler)
+        bulk.write(sessions, self.writer, self.writer.refuse_existing, self.create)
+        return bulk.errors
+
+    def replace_many(
+        self, sessions: Sequence[Session], *, merges: bool = False
+    ) -> Mapping[str, Exception]:
+        def replace(session: Session) -> None:
+            self.replace(session, merges=merges)
+
+        merged = (ConflictError,) if merges else ()
+        bulk = Bulk(self.reconciler)
+        bulk.write(sessions, self.writer, self.writer.former_of, replace, merged)
+        return bulk.errors
+
+    def delete_many(self, session_ids: Sequence[str], allows: Allows) -> Mapping[str, Exception]:
+        bulk = Bulk(self.reconciler)
+        bulk.remove(session_ids, self.deleting, allows)
+        return bulk.errors
+
+    # -- listings ----------------------------------------------------------------------------
+
+    def page(
+        self, query: Query, *, order: Order, limit: int, cursor: str | None, fresh: bool
+    ) -> Page[SessionSummary]:
+        limit = min(limit, _MOST_ROWS)
+        after = None if cursor is None else Cursor.decode(cursor, listing_of(query, order))
+        self.reconciler.refresh(fresh=fresh)
+        rows = self._looked_at(lambda: self.index.page(query, order, limit + 1, after))
+        items = tuple(row.summary for row in rows[:limit])
+        more = self.index.cursor(items[-1], query, order) if len(rows) > limit else None
+        return Page(items, more)
+
+    def _looked_at(self, ask: Callable[[], Sequence[IndexRow]]) -> Sequence[IndexRow]:
+        """Ask the index until each row that it answers is what its file says."""
+        rows: Sequence[IndexRow] = ()
+        for _ in range(_LOOKS):
+            rows = self.reconciler.answer(ask)
+            stale = [row for row in rows if not self.reconciler.look(row)]
+            if not stale:
+                return rows
+            self.reconciler.refresh()
+        return [row for row in rows if self.folder.fingerprint(row.summary.session_id)]
+
+    def summary(self, session_id: str) -> SessionSummary | None:
+        return self.reconciler.look_at(session_id)
+
+    def count(self, query: Query) -> int:
+        return self.reconciler.answer(lambda: self.index.count(query))
+
+    def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
+        self.reconciler.refresh(fresh=fresh)
+        return self.reconciler.answer(lambda: self.index.ids(query))
+
+    def named(self, reference: str, limit: int) -> Sequence[str]:
+        self.reconciler.refresh()
+        ids: Sequence[str] = ()
+        if is_session_id(reference):
+            if self.folder.fingerprint(reference) is not None:
+                return [reference]
+            ids = self.reconciler.answer(lambda: self.index.ids_like(reference, limit))
+        titled = self.reconciler.answer(lambda: self.index.ids_titled(reference, limit))
+        return list(dict.fromkeys([*ids, *titled]))[:limit]
+
+    def search(
+        self, text: str, query: Query, *, limit: int, on_progress: Progress | None
+    ) -> Sequence[SearchHit]:
+        return self.searching.hits(Phrases(text), query, limit, on_progress)
+
+    # -- changes -----------------------------------------------------------------------------
+
+    def notice(self, *, fresh: bool = False) -> None:
+        self.reconciler.refresh(fresh=fresh)
+        self.reconciler.settle()
+
+    def last_change(self) -> int:
+        return self.reconciler.answer(self.reconciler.last_change)
+
+    def changes(self, since: int, limit: int) -> Sequence[SessionChange]:
+        if self._closed:
+            raise ValueError(f"the store of {self.address!r} is closed; open the folder again")
+        return self.reconciler.changes(since, limit)
+
+    def follow(self, follower: Follower) -> None:
+        self.feed.join(follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        self.feed.leave(follower)
+
+    def is_away(self) -> bool:
+        return self.feed.is_away()
+
+    # -- the trash ---------------------------------------------------------------------------
+
+    def delete(self, session_id: str, allows: Allows) -> bool:
+        with self.folder.lock(session_id):
+            is_to_go = self.deleting.is_to_go(session_id, allows)
+            if is_to_go:
+                self.deleting.put(session_id)
+        return is_to_go
+
+    def restore(self, session_id: str) -> Session:
+        with self.folder.lock(session_id):
+            return self.deleting.restore(session_id)
+
+    def trash(self) -> Sequence[TrashedSession]:
+        return self.folder.trash.items()
+
+    def empty_trash(self, deleted_until: datetime) -> Sequence[TrashedSession]:
+        return self.deleting.empty(deleted_until)
+
+    # -- checkpoints -------------------------------------------------------------------------
+
+    def save_checkpoint(self, checkpoint_: Checkpoint) -> None:
+        encoded, session_id = checkpoint.encode(checkpoint_), checkpoint_.session_id
+        with self.folder.lock(session_id):
+            if self.folder.fingerprint(session_id) is None:
+                raise SessionNotFoundError(session_id, path=self.location(session_id))
+            written = self.folder.checkpoints.write(session_id, checkpoint_.checkpoint_id, encoded)
+        if written.doubt is not None:
+            raise written.doubt
+
+    def checkpoints(self, session_id: str) -> Sequence[str]:
+        return [name[9:] for name in reversed(self.folder.checkpoints.names(session_id))]
+
+    def load_checkpoint(self, session_id: str, checkpoint_id: str | None) -> Checkpoint:
+        name = self._checkpoint_name(session_id, checkpoint_id)
+        try:
+            data, path = self.folder.checkpoints.read(session_id, name or "")
+        except FileNotFoundError:  # deleted just now
+            raise self._no_checkpoint(session_id, checkpoint_id) from None
+        return checkpoint.decode(data, session_id, path)
+
+    def delete_checkpoints(self, session_id: str, checkpoint_id: str | None) -> int:
+        with self.folder.lock(session_id):
+            names = self.folder.checkpoints.names(session_id)
+            chosen = [name for name in names if checkpoint_id in (None, name[9:])]
+            return sum(self.folder.checkpoints.delete(session_id, name) for name in chosen)
+
+    def _checkpoint_name(self, session_id: str, checkpoint_id: str | None) -> str:
+        for name in reversed(self.folder.checkpoints.names(session_id)):
+            if checkpoint_id in (None, name[9:]):
+                return name
+        raise self._no_checkpoint(session_id, checkpoint_id)
+
+    def _no_checkpoint(self, session_id: str, checkpoint_id: str | None) -> SessionNotFoundError:
+        wanted = (
+            f"a checkpoint {checkpoint_id!r} of session" if checkpoint_id else "a checkpoint of"
+        )
+        folder = self.folder.checkpoints.folder(session_id)
+        return SessionNotFoundError(session_id, path=folder, what=wanted)
+
+    # -- care --------------------------------------------------------------------------------
+
+    def verify(self, on_progress: Progress | None) -> Sequence[Finding]:
+        findings = list(verify(self.reconciler, on_progress))
+        self.reconciler.refresh(fresh=True)
+        return findings
+
+    def repair(self, finding: Finding) -> str:
+        return repair(finding, self.reconciler, self.writer.put)
+
+    def reindex(self, on_progress: Progress | None) -> int:
+        self.index.clear()
+        self.texts.clear()
+        self.reconciler.sweep(on_progress)
+        return self.count(Query())
+
+    def stats(self) -> StoreStats:
+        sessions, unreadable, messages, size_bytes = self.reconciler.answer(self.index.totals)
+        watcher, reason = self.feed.state
+        return StoreStats(
+            save_dir=self.address,
+            sessions=sessions,
+            unreadable=unreadable,
+            messages=messages,
+            size_bytes=size_bytes,
+            trashed=len(self.folder.trash.items()),
+            index_bytes=self.index.size_bytes() + self.texts.size_bytes(),
+            last_sweep_seconds=self.reconciler.last_sweep_seconds,
+            watcher=watcher,
+            watcher_reason=reason,
+            counters={
+                "files_read": self.folder.files_read,
+                "files_written": self.folder.files_written,
+                "ends_written": self.folder.spares.ends_written,
+                **{
+                    f"written whole: {why}": count
+                    for why, count in self.folder.spares.refusals.items()
+                },
+                "sweeps": self.reconciler.sweeps,
+                "index_rebuilds": self.index.generation,
+            },
+        )
+
+
+def _build_models() -> None:
+    """Build what else is built at its first use, and set up again as the first is assigned to."""
+    Unreadable(reason="none")
+    session = Session(session_id="first")
+    session.title, session.expires_at, session.messages = "first", session.created_at, []
+    times = session.model_dump(include={"created_at", "last_activity", "updated_at"})
+    SessionSummary.model_validate({"session_id": "first", **times})

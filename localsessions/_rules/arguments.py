@@ -1,0 +1,82 @@
+"""What callers give: refused by name where it is of another type or out of its range.
+
+Every check comes before anything is done with the argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from types import UnionType
+from typing import TypeVar
+
+from localsessions.models import Session
+
+__all__ = [
+    "refuse_conflict_rule",
+    "refuse_naive",
+    "refuse_negative",
+    "refuse_other",
+    "refuse_other_texts",
+    "sessions_in",
+    "texts_in",
+]
+
+T = TypeVar("T")
+
+
+def refuse_other(name: str, value: object, kind: type | UnionType, what: str) -> None:
+    """Refuse an argument of another type.
+
+    Raises:
+        TypeError: It is not of ``kind``, which ``what`` says in words.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
+
+
+def refuse_other_texts(**texts: str | None) -> None:
+    """Refuse arguments that are neither texts nor None."""
+    for name, text in texts.items():
+        refuse_other(name, text, str | None, "a str or None")
+
+
+def refuse_negative(name: str, number: int) -> None:
+    """Refuse what is no count."""
+    refuse_other(name, number, int, "an int")
+    if number < 0:
+        raise ValueError(f"{name} must be 0 or more, not {number}")
+
+
+def refuse_naive(**instants: datetime | None) -> None:
+    """Refuse instants that do not say of which zone they are."""
+    for name, instant in instants.items():
+        refuse_other(name, instant, datetime | None, "an aware datetime or None")
+        if instant is not None and instant.tzinfo is None:
+            raise ValueError(f"{name} must be an aware datetime, as in datetime.now(UTC)")
+
+
+def refuse_conflict_rule(on_conflict: str) -> None:
+    """Refuse what says neither "raise" nor "merge"."""
+    if on_conflict not in ("raise", "merge"):
+        raise ValueError(f'on_conflict must be "raise" or "merge", not {on_conflict!r}')
+
+
+def texts_in(name: str, texts: Iterable[str], each: str) -> tuple[str, ...]:
+    """Return several texts; refuse one in their place, which would be taken for its letters."""
+    refuse_other(name, texts, Iterable, "several texts, as in a list")
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"{name} must be several texts, as in [{texts!r}], not one")
+    chosen = tuple(texts)
+    for text in chosen:
+        refuse_other(each, text, str, "a str")
+    return chosen
+
+
+def sessions_in(sessions: Iterable[Session]) -> Sequence[Session]:
+    """Return several sessions; what is none is refused."""
+    refuse_other("sessions", sessions, Iterable, "several sessions, as in a list")
+    chosen = tuple(sessions)
+    for session in chosen:
+        refuse_other("a session", session, Session, "a Session")
+    return chosen

@@ -1,0 +1,71 @@
+"""The file format, for programs that read or write session files without a store.
+
+What goes in comes back equal, or is refused with its place; see ``docs/format.md``. Nothing here
+touches a disk.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from localsessions._codec import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MAX_FILE_BYTES,
+    encode,
+    encode_value,
+    inner_id,
+    parse_json,
+    revised,
+)
+from localsessions._codec import decode as _decode
+from localsessions._codec.names import file_stem, is_session_id
+from localsessions._codec.summary import summarize
+from localsessions.models import Session, utc_now
+from localsessions.models.standing import original_of
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "MAX_FILE_BYTES",
+    "decode",
+    "encode",
+    "encode_value",
+    "file_stem",
+    "inner_id",
+    "is_session_id",
+    "original_bytes",
+    "original_keys",
+    "parse_json",
+    "revised",
+    "summarize",
+]
+
+
+def decode(data: bytes, session_id: str, *, modified_at: datetime | None = None) -> Session:
+    """Return the session that a file holds.
+
+    Fields that are absent get the format's defaults. Times that are absent are taken from the
+    messages or, at last, from ``modified_at``. A newer format is read as far as it can be.
+
+    Args:
+        data: The bytes of the file.
+        session_id: The id that the file's name tells.
+        modified_at: When the file was written; None means now.
+
+    Raises:
+        UnreadableSessionError: The file is no session; nothing of it is guessed.
+    """
+    return _decode(data, session_id=session_id, modified_at=modified_at or utc_now())
+
+
+def original_bytes(session: Session) -> bytes | None:
+    """Return the bytes that a session was read from or last written as; None of a new one."""
+    original = original_of(session)
+    return None if original is None else original.data
+
+
+def original_keys(session: Session) -> tuple[str, ...]:
+    """Return the top-level keys of the file that a session was read from, in their order."""
+    original = original_of(session)
+    return () if original is None else original.keys

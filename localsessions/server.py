@@ -45,7 +45,11 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_PORT", "HOSTS", "PREFIX", "create_app", "serve"]
 
 DEFAULT_PORT = 8001
+"""Where the service listens when it is not told."""
+
 PREFIX = "/api/v1"
+"""What every path of the service begins with."""
+
 HOSTS = ("127.0.0.1", "localhost", "::1")
 """Where the service may listen: nowhere but on this machine."""
 

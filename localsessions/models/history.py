@@ -25,6 +25,8 @@ from pydantic import JsonValue
 __all__ = ["DEFAULT_RUNS", "SKIPPED_STATUSES", "Turn", "context", "history", "turns"]
 
 Message: TypeAlias = dict[str, JsonValue]
+"""A message as it stands in the file: any JSON object that has a ``role``."""
+
 Record: TypeAlias = dict[str, JsonValue]
 
 T = TypeVar("T")

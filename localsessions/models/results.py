@@ -31,6 +31,7 @@ __all__ = [
 Order: TypeAlias = Literal[
     "-last_activity", "last_activity", "-created_at", "created_at", "-size_bytes", "size_bytes"
 ]
+"""What a listing is sorted by; with "-" the latest or largest comes first."""
 
 
 class Unreadable(BaseModel):
@@ -147,8 +148,10 @@ class CleanupReport:
 
 
 ChangeKind: TypeAlias = Literal["created", "modified", "deleted", "unreadable", "readable"]
+"""What happened to a file; "readable" is one that was "unreadable" before."""
 
 ChangeOrigin: TypeAlias = Literal["this store", "another store", "external"]
+"""Who did something to a file; see ``SessionChange.origin``."""
 
 
 @dataclass(frozen=True, slots=True)

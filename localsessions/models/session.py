@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "Session", "made_id"]
 
 FORMAT = "localsessions/1"
+"""What this version writes into the field ``format`` of every file."""
 
 
 def made_id(prefix: str) -> str:

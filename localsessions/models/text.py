@@ -11,6 +11,7 @@ from localsessions.models.history import Message
 __all__ = ["MADE_TITLE_LENGTH", "made_title_of", "message_text", "preview_of"]
 
 MADE_TITLE_LENGTH = 80
+"""How many characters a title has at most that was made of a message."""
 
 
 def made_title_of(messages: Sequence[Message]) -> str:

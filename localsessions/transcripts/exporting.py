@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["EXPORT_SUFFIXES", "ExportKind", "export"]
 
 ExportKind: TypeAlias = Literal["json", "jsonl", "markdown"]
+"""What a session can be written as: its file, a line of chat completions, or to be read."""
 
 EXPORT_SUFFIXES: Mapping[ExportKind, str] = {
     "json": ".json",

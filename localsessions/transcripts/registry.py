@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "recognise"]
 
-# The first that recognises a source reads it: what is more special stands before what is less.
 FORMATS: tuple[Format, ...] = (
     LOCALSESSIONS,
     CLAUDE_JSONL,
@@ -32,6 +31,9 @@ FORMATS: tuple[Format, ...] = (
     SHAREGPT,
     OPENAI_MESSAGES,
 )
+"""Every format that is read. The first that recognises a source reads it, so what is more special
+stands before what is less.
+"""
 
 
 def recognise(source: Source) -> Format | None:

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo-sessions
 
-.PHONY: demo test proof mutations lint bench schema clean
+.PHONY: demo test proof mutations lint bench schema docs clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +50,10 @@ bench: $(READY)
 # Makes the JSON Schema again after a change of the models; a test holds it.
 schema: $(READY)
 	$(BIN)/python docs/make_schema.py
+
+# Makes docs/reference.md again after a change of a public name or its docstring; a test holds it.
+docs: $(READY)
+	$(BIN)/python docs/make_reference.py
 
 clean:
 	rm -rf $(VENV) $(DEMO)

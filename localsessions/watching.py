@@ -52,7 +52,7 @@ class Following:
         engine: Engine,
         since: int | None,
         wake: Callable[[], object],
-        fail: Callable[[Exception], object] = lambda _error: None,
+        fail: Callable[[Exception], object] | None = None,
     ) -> None:
         self.closed = False
         self.number = _position(engine, since)
@@ -91,7 +91,8 @@ class Following:
 
     def fail(self, error: Exception) -> None:
         """Called by the engine."""
-        self._fail(error)
+        if self._fail is not None:
+            self._fail(error)
 
 
 def _position(engine: Engine, since: int | None) -> int:
@@ -212,7 +213,8 @@ class Watch:
                 changes = self._following.next_ones()
             except ChangesExpiredError as error:
                 self._number = self._following.number
-                self._fail(error)
+                if self._fail is not None:
+            self._fail(error)
                 continue
             if not changes:
                 return

@@ -6,11 +6,12 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+import skipped
 from hypothesis import HealthCheck, settings
 from proof.counting import IS_FULL
 
@@ -50,6 +51,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("proof")]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> Generator[None, None, None]:
+    """Say at the very end what was skipped, and the line that brings it."""
+    yield
+    reasons = [
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.getreports("skipped")
+        if isinstance(report.longrepr, tuple)
+    ]
+    if reasons:
+        terminalreporter.section("skipped for want of something", yellow=True)
+        terminalreporter.write_line("\n".join(skipped.told(reasons)))
 
 
 @pytest.fixture

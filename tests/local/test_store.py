@@ -9,6 +9,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,14 +162,48 @@ def test_what_is_not_there_is_none_or_an_error(store: SessionStore) -> None:
         pass
 
 
-def test_a_file_torn_by_an_editor_is_waited_for(store: SessionStore, folder: Path) -> None:
+def test_a_file_torn_by_an_editor_is_waited_for(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The editor goes on while the reader waits, and that is as long as the machine likes."""
     store.create("a", title="whole")
-    whole = (folder / "a.json").read_text()
-    (folder / "a.json").write_text(whole[: len(whole) // 2])
-    mender = threading.Timer(0.02, (folder / "a.json").write_text, [whole])
-    mender.start()
+    path = folder / "a.json"
+    whole = path.read_text()
+    pauses: list[float] = []
+
+    def go_on(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            path.write_text(whole)
+
+    path.write_text(whole[: len(whole) // 2])
+    os.utime(path, (time.time() + 3600, time.time() + 3600))  # young, however slow the machine is
+    monkeypatch.setattr("localsessions._local.reconciling._PATIENCE", 3600.0)
+    monkeypatch.setattr("localsessions._local.reconciling.time.sleep", go_on)
     assert store.load("a").title == "whole"
-    mender.join()
+    assert len(pauses) == 3
+
+
+def test_a_file_that_stays_torn_is_waited_for_no_longer_than_a_moment(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("a", title="whole")
+    path = folder / "a.json"
+    whole = path.read_text()
+    path.write_text(whole[: len(whole) // 2])
+    os.utime(path, (time.time() + 3600, time.time() + 3600))
+    passed = time.monotonic()
+
+    def pass_by(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+
+    monkeypatch.setattr("localsessions._local.reconciling.time.monotonic", lambda: passed)
+    monkeypatch.setattr("localsessions._local.reconciling.time.sleep", pass_by)
+    began = passed
+    with pytest.raises(UnreadableSessionError):
+        store.load("a")
+    assert 0.2 <= passed - began < 0.25
 
 
 # -- save ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 import skipped
 from hypothesis import HealthCheck, settings
 from proof.counting import IS_FULL
+from unsynced import synced, unsynced
 
 from localsessions import SessionStore
 
@@ -67,6 +68,24 @@ def pytest_terminal_summary(
     if reasons:
         terminalreporter.section("skipped for want of something", yellow=True)
         terminalreporter.write_line("\n".join(skipped.told(reasons)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_syncs() -> Iterator[None]:
+    """Let no test of this process wait for the disk, but those marked ``synced``."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not IS_FULL:
+            unsynced(patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def syncs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Sync as ever where a test is marked ``synced``: the disk is what it is about."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("synced"):
+            synced(patch)
+        yield
 
 
 @pytest.fixture

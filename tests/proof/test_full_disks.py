@@ -23,6 +23,8 @@ from proof.counting import IS_FULL, sized, tried
 from proof.mounts import Disk, disk, memory_disk, read_only_view
 from proof.verbs import LONG, VERBS, State, message, prepared, said, sound
 
+pytestmark = pytest.mark.synced
+
 ATTACK = "full and failing disks"
 # Verbs that need no room: they move, remove or read.
 ROOMLESS = {

@@ -34,6 +34,8 @@ from proof.mounts import Disk, disk
 from proof.nursery import Nursery
 from proof.verbs import VERBS, prepared, said, sound
 
+pytestmark = pytest.mark.synced
+
 Durability = Literal["full", "fast"]
 
 # ext4 syncs a file that replaces another by itself (auto_da_alloc), which hides what is missing.

@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 import skipped
@@ -86,6 +87,20 @@ def syncs(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.node.get_closest_marker("synced"):
             synced(patch)
         yield
+
+
+@pytest.fixture(autouse=True)
+def trace(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let coverage look away where a test is marked ``untraced``: others run the same lines."""
+    if request.node.get_closest_marker("untraced") is None:
+        yield
+        return
+    tracer, of_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(cast("Any", None))
+    yield
+    threading.settrace(cast("Any", of_threads))
+    sys.settrace(tracer)
 
 
 @pytest.fixture

@@ -202,6 +202,7 @@ def cuts(data: bytes) -> list[tuple[int, int, int]]:
     return found
 
 
+@pytest.mark.untraced
 @settings(max_examples=40)
 @given(messages, objects, st.none() | texts, st.booleans())
 def test_at_every_byte_the_whole_messages_and_fields_are_kept_and_nothing_else(
@@ -230,6 +231,7 @@ def test_at_every_byte_the_whole_messages_and_fields_are_kept_and_nothing_else(
         assert exact(parse_json(kept)) == exact(expected)
 
 
+@pytest.mark.untraced
 @settings(max_examples=40)
 @given(messages, objects, st.sampled_from([None, 0, 1, "\t"]), st.booleans())
 def test_in_any_layout_messages_are_the_first_ones_unchanged(
@@ -263,6 +265,7 @@ LARGE: dict[str, JsonValue] = {
 }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("large", LARGE)
 def test_a_large_file_is_looked_at_once(large: str) -> None:
     """What goes over the text again and again would not end before the time that a test has."""

@@ -47,6 +47,8 @@ SMALL = [
     "create_many",
     "delete_many with checkpoints",
 ]
+pytestmark = pytest.mark.untraced
+
 FEW, MANY = Bounds(contents=4, combinations=24), Bounds(contents=24, combinations=96)
 SOME, DEEP = Bounds(contents=8, combinations=64), Bounds(contents=160, combinations=256)
 # The index is written in the same way by all verbs: these look at it as closely as at the sessions.

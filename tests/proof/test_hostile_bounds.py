@@ -27,6 +27,7 @@ from localsessions._codec import MAX_DEPTH, MAX_DIGITS, decode, encode_value, pa
 from localsessions._codec.salvage import salvage
 from localsessions.models import utc_now
 from proof.counting import sized, tried
+from proof.nursery import unmeasured
 
 MULTIPLE = 64
 """How many times the size of its file a session may take while it is read."""
@@ -138,7 +139,7 @@ def measured(name: str, size: int, folder: Path) -> dict[str, int]:
         capture_output=True,
         text=True,
         timeout=250,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=unmeasured() | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert run.returncode == 0, run.stderr
     found: dict[str, int] = json.loads(run.stdout)
@@ -189,6 +190,7 @@ def read(data: bytes) -> object:
         return fault.pos
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", SHAPES)
 def test_time_grows_with_the_size_and_not_with_its_square(name: str) -> None:
     size = sized(12_000, 60_000)

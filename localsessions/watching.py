@@ -213,8 +213,7 @@ class Watch:
                 changes = self._following.next_ones()
             except ChangesExpiredError as error:
                 self._number = self._following.number
-                if self._fail is not None:
-            self._fail(error)
+                self._fail(error)
                 continue
             if not changes:
                 return

@@ -336,7 +336,7 @@ EDITS: dict[str, Callable[[Path], object]] = {
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a machine stop an editor half-way for as long as it likes: what it saves stays young."""
-    monkeypatch.setattr("localsessions._local.reconciling._YOUNG_NS", 60_000_000_000)
+    monkeypatch.setattr("localsessions._local.reading._YOUNG_NS", 60_000_000_000)
     monkeypatch.setattr("localsessions._local.files.reading._is_settled", lambda _: False)
 
 
@@ -399,7 +399,7 @@ def test_a_file_that_is_away_while_it_is_saved_is_not_deleted(
 
     path, data = folder / "a.json", edited(folder / "a.json")
     path.rename(f"{path}~")
-    wait_until(lambda: store._index.get("a") is None)
+    wait_until(lambda: local(store).index.get("a") is None)
     path.write_bytes(data)
     assert observer.told(1) == {"a": [("modified", {"title": ("old a", "new a")})]}
     observer.agree_with_the_log()

@@ -178,7 +178,7 @@ def test_a_file_torn_by_an_editor_is_waited_for(
 
     path.write_text(whole[: len(whole) // 2])
     os.utime(path, (time.time() + 3600, time.time() + 3600))  # young, however slow the machine is
-    monkeypatch.setattr("localsessions._local.reconciling._PATIENCE", 3600.0)
+    monkeypatch.setattr("localsessions._local.reading._PATIENCE", 3600.0)
     monkeypatch.setattr("localsessions._local.reconciling.time.sleep", go_on)
     assert store.load("a").title == "whole"
     assert len(pauses) == 3

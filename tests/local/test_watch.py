@@ -709,7 +709,7 @@ def test_a_file_becomes_unreadable_and_readable_again(told: Told, folder: Path) 
 def test_a_save_half_done_is_no_news(
     told: Told, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("localsessions._local.reconciling._YOUNG_NS", 20_000_000_000)
+    monkeypatch.setattr("localsessions._local.reading._YOUNG_NS", 20_000_000_000)
     # Nor is it old, however long the machine stops here.
     monkeypatch.setattr("localsessions._local.files.reading._is_settled", lambda _: False)
     path = folder / "a.json"

@@ -239,7 +239,7 @@ class AsyncSessionStore:
                 happened = await asyncio.to_thread(following.next_ones)
                 for change in happened:
                     yield change
-                if not happened:
+                if not following.has_more:
                     await something.wait()
         finally:
             await asyncio.to_thread(following.end)
@@ -360,13 +360,14 @@ class AsyncWatch:
             await asyncio.to_thread(self._following.begin)
             while not (self._closing or self._following.closed):
                 self._something.clear()
-                if not await self._tell_some():
+                await self._tell_some()
+                if not self._following.has_more:
                     await self._something.wait()
         finally:
             await asyncio.to_thread(self._following.end)
 
-    async def _tell_some(self) -> bool:
-        """Tell of what happened; return whether anything did."""
+    async def _tell_some(self) -> None:
+        """Tell of what happened since the last time."""
         import asyncio
 
         try:
@@ -374,7 +375,8 @@ class AsyncWatch:
         except ChangesExpiredError as error:
             self._number = self._following.number
             await self._report(error, None)
-            return True
+            self._something.set()
+            return
         for change in changes:
             if self._closing:
                 break
@@ -384,7 +386,6 @@ class AsyncWatch:
             # Any error of a callback is its author's: told to on_error, and the next change is due.
             except Exception as error:  # noqa: BLE001
                 await self._report(error, change)
-        return bool(changes)
 
     async def _report(self, error: Exception, change: SessionChange | None) -> None:
         if self._on_error is None:

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from pydantic import JsonValue
 
@@ -22,8 +22,10 @@ from localsessions._rules.arguments import (
     refuse_conflict_rule,
     refuse_naive,
     refuse_negative,
+    refuse_options,
     refuse_other,
     refuse_other_texts,
+    refuse_page,
     sessions_in,
     texts_in,
 )
@@ -46,7 +48,7 @@ from localsessions.models import (
     StoreStats,
     TrashedSession,
     expiry_of,
-    format_instant,
+    formatted_now,
     made_id,
     utc_now,
 )
@@ -68,7 +70,6 @@ __all__ = ["Durability", "SessionStore"]
 Durability: TypeAlias = Literal["full", "fast"]
 """Whether a verb returns when what it did survives a power cut, see ``SessionStore``."""
 
-_ORDERS = frozenset(get_args(Order))
 _MOST_BYTES = 256 * 1024 * 1024
 
 
@@ -110,12 +111,7 @@ class SessionStore:
         max_file_bytes: int = _MOST_BYTES,
     ) -> None:
         self._closed = True  # until the engine is open: __del__ runs after a failure too
-        if durability not in ("full", "fast"):
-            raise ValueError(f'durability must be "full" or "fast", not {durability!r}')
-        refuse_other("lock_timeout", lock_timeout, int | float, "a number of seconds")
-        refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
-        if not lock_timeout >= 0:
-            raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
+        refuse_options(durability, lock_timeout, max_file_bytes)
         if isinstance(save_dir, str | os.PathLike):
             from localsessions._local.engine import LocalEngine
 
@@ -381,7 +377,7 @@ class SessionStore:
             UnstorableValueError: A value would be lost or changed; nothing was written.
             ValueError: A message has no ``role``.
         """
-        now = format_instant(utc_now())
+        now = formatted_now()
         new = [edits.message_of(message, now) for message in messages]
 
         def add(session: Session) -> None:
@@ -435,7 +431,7 @@ class SessionStore:
         """
         refuse_other("agent", agent, str, "a str")
         refuse_other_texts(reason=reason)
-        now = format_instant(utc_now())
+        now = formatted_now()
         is_switch = False
 
         def switch_to(session: Session) -> None:
@@ -706,12 +702,7 @@ class SessionStore:
                 out of its range.
         """
         query = _query(user_id, agent_id, status, since, until)
-        if order not in _ORDERS:
-            raise ValueError(f"order must be one of {', '.join(sorted(_ORDERS))}, not {order!r}")
-        refuse_other("limit", limit, int, "an int")
-        refuse_other("cursor", cursor, str | None, "the next_cursor of a page or None")
-        if limit < 1:
-            raise ValueError(f"limit must be 1 or more, not {limit}")
+        refuse_page(order, limit, cursor)
         return self.engine.page(query, order=order, limit=limit, cursor=cursor, fresh=fresh)
 
     def count(

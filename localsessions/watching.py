@@ -41,6 +41,7 @@ class Following:
 
     Attributes:
         number: Of the last change that was handed out, or the one to begin after.
+        has_more: Whether the last call of ``next_ones`` handed out as many as it does at once.
         closed: Whether nothing more will happen: it was ended, or the engine closed.
 
     Raises:
@@ -55,6 +56,7 @@ class Following:
         fail: Callable[[Exception], object] | None = None,
     ) -> None:
         self.closed = False
+        self.has_more = False
         self.number = _position(engine, since)
         self._engine = engine
         self._wake = wake
@@ -79,6 +81,7 @@ class Following:
             raise
         if found:
             self.number = found[-1].number
+        self.has_more = len(found) == _BATCH
         return found
 
     def end(self) -> None:
@@ -136,9 +139,8 @@ def changes_as_they_happen(
     try:
         following.begin()
         while not following.closed:
-            found = following.next_ones()
-            yield from found
-            while not found and not awake.wait(_WAIT):
+            yield from following.next_ones()
+            while not following.has_more and not awake.wait(_WAIT):
                 pass
             awake.clear()
     finally:
@@ -215,10 +217,10 @@ class Watch:
                 self._number = self._following.number
                 self._fail(error)
                 continue
-            if not changes:
-                return
             for change in changes:
                 self._tell(change)
+            if not self._following.has_more:
+                return  # what happens from here on wakes us again
 
     def _tell(self, change: SessionChange) -> None:
         with self._calling:

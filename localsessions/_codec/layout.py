@@ -153,8 +153,13 @@ def document_of(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, 
     document: dict[str, JsonValue] = {}
     places = _unknown_after(original.keys) if original and unknown else {}
     for name in (None, *_FIELDS) if places else _FIELDS:
-        if name is not None and (name == "messages" or not _is_empty(said[name])):
-            document[name] = said[name]
+        # What ``_is_empty`` says, in place: asked of each field of each turn.
+        if name is not None and (
+            (value := said[name])
+            or name == "messages"
+            or not (value is None or value is False or isinstance(value, dict | list))
+        ):
+            document[name] = value
         for key in places.get(name, ()):
             if key in unknown:
                 document[key] = unknown.pop(key)

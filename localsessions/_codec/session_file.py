@@ -33,14 +33,7 @@ from localsessions._codec.layout import (
 )
 from localsessions.errors import FormatVersionError, UnreadableSessionError, UnstorableValueError
 from localsessions.models import FORMAT, Session, parse_instant
-from localsessions.models.standing import (
-    Original,
-    original_of,
-    set_extra,
-    set_original,
-    set_version,
-    version_of,
-)
+from localsessions.models.standing import Original, original_of, set_extra, stand, version_of
 
 __all__ = [
     "as_it_was",
@@ -198,7 +191,7 @@ def decode(
         canonical=canonical,
         proven=canonical and is_proven,
     )
-    set_original(session, original)
+    stand(session, original, None)
     return session
 
 
@@ -333,12 +326,17 @@ def rebase(
     session: Session,
     data: bytes,
     stamps: Mapping[str, JsonValue],
-    modified_at: datetime,
     document: Mapping[str, JsonValue],
-) -> None:
-    """Let a session be what was just written of it, encoded with ``stamps``.
+    version: object,
+) -> Original:
+    """Let a session be what was just written of it, and stand on that version; return what it is.
 
-    ``document`` is the top level of what ``data`` says.
+    Args:
+        session: What was written.
+        data: The file, encoded with ``stamps``.
+        stamps: The fields that the write set.
+        document: The top level of what ``data`` says.
+        version: What an engine tells this state of the session by.
     """
     # They are our own, and right: setting each as a field takes a tenth of a turn's time.
     session.__dict__.update(
@@ -347,8 +345,10 @@ def rebase(
     )
     times = {name: str(document[name]) for name in INSTANTS if name in document}
     proven = not isinstance(data, _Lossy)
-    original = Original(data, tuple(document), times, modified_at, canonical=True, proven=proven)
-    set_original(session, original)
+    written_at = session.updated_at  # no time is lacking
+    original = Original(data, tuple(document), times, written_at, canonical=True, proven=proven)
+    stand(session, original, version)
+    return original
 
 
 def as_it_was(session: Session) -> Session:
@@ -372,17 +372,18 @@ def revised(session: Session, data: bytes) -> Session:
         raise ValueError(f"session {session.session_id!r} was never read")
     made = decode(data, session_id=session.session_id, modified_at=original.modified_at)
     edited = original_of(made)
-    set_original(made, original._replace(keys=edited.keys) if edited else original)
-    set_version(made, version_of(session))
+    keys = edited.keys if edited else original.keys
+    stand(made, original._replace(keys=keys), version_of(session))
     return made
 
 
-def is_unchanged(session: Session, data: bytes, stamps: Mapping[str, JsonValue]) -> bool:
-    """Tell whether ``data``, encoded with ``stamps``, says what the session was loaded from.
+def is_unchanged(
+    session: Session, data: bytes, stamps: Mapping[str, JsonValue], original: Original | None
+) -> bool:
+    """Tell whether ``data``, encoded with ``stamps``, says what the session was read from.
 
     The stamps themselves do not count; a file in another layout counts by what it says.
     """
-    original = original_of(session)
     if original is None:
         return False
     former = original.data

@@ -200,7 +200,8 @@ class LocalEngine(Engine):
     ) -> Page[SessionSummary]:
         limit = min(limit, _MOST_ROWS)
         after = None if cursor is None else Cursor.decode(cursor, listing_of(query, order))
-        self.reconciler.refresh(fresh=fresh)
+        if fresh:
+            self.reconciler.refresh(fresh=True)
         rows = self._looked_at(lambda: self.index.page(query, order, limit + 1, after))
         items = tuple(row.summary for row in rows[:limit])
         more = self.index.cursor(items[-1], query, order) if len(rows) > limit else None

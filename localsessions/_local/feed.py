@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from localsessions._local.last_good import LastGood
@@ -49,8 +49,6 @@ class Feed:
         self._looker: _Looker | None = None
         self._pid = os.getpid()
         self._closed = False
-        reconciler.is_watched = self._is_live
-        reconciler.on_record = self.wake
 
     @property
     def state(self) -> tuple[Literal["off", "events", "polling"], str]:
@@ -77,6 +75,8 @@ class Feed:
                 looker = _Looker(self._reconciler, self._listening)
                 looker.start()
                 self._looker = looker
+                self._reconciler.is_watched = self._is_live
+                self._reconciler.on_record = self.wake
             self._listeners.append(listener)
         looker.wake_all()
 
@@ -141,6 +141,7 @@ class Feed:
             looker, alone = self._running(), not self._listeners
             if alone:
                 self._looker = None
+                self._reconciler.is_watched = self._reconciler.on_record = None
         if alone and looker is not None:
             looker.stop()
 
@@ -248,10 +249,13 @@ class _Looker:
             self._dirty = self._reconciler.catch_up(self._dirty)
         if not self._reconciler.is_current():
             self._reconciler.sweep()  # the index was lost
-        self._waits = bool(self._reconciler.settle())
-        if (last := self._reconciler.last_change()) != self._told:
-            self._keep_later(self._told)
-            self._told = last
+        news = self._reconciler.news(self._told)
+        self._waits = bool(news.waits and self._reconciler.settle())
+        if news.waits:
+            news = self._reconciler.news(self._told)
+        if news.last != self._told:
+            self._keep_later(news.changed)
+            self._told = news.last
             self._wakes_all = True
         if self._wakes_all:
             self._wakes_all = False  # before: whoever joins now sets it again
@@ -260,11 +264,11 @@ class _Looker:
             self._wakes_all |= self.is_absent()
         self._keep()
 
-    def _keep_later(self, told: int) -> None:
+    def _keep_later(self, changed: Iterable[str]) -> None:
         now = time.monotonic()
-        if told < 0:  # the first time: what is likely to be edited
+        if self._told < 0:  # the first time: what is likely to be edited
             self._to_keep = dict.fromkeys(self._last_good.newest(_NEWEST), (now, now))
-        for session_id in self._reconciler.sessions_changed_since(told):
+        for session_id in changed:
             _, at_last = self._to_keep.get(session_id, (0, now + _BUSY))
             self._to_keep[session_id] = min(now + _QUIET, at_last), at_last
 

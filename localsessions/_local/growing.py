@@ -23,9 +23,8 @@ from localsessions._codec import (
     without_messages,
 )
 from localsessions._local.files import FileWritten, read_ends
-from localsessions._local.index import IndexRow
+from localsessions._local.index import IndexRow, row_grown
 from localsessions._local.reconciling import Reconciler
-from localsessions._local.rows import row_grown
 from localsessions._local.version import (
     Fingerprint,
     Tail,
@@ -37,7 +36,7 @@ from localsessions._local.version import (
 )
 from localsessions._rules.drafts import Draft
 from localsessions.models import Message, Session
-from localsessions.models.standing import original_of, set_original, set_version, version_of
+from localsessions.models.standing import Original, original_of, stand, version_of
 
 __all__ = ["Growth", "OpenEnd"]
 
@@ -129,7 +128,7 @@ class Growth:
         if found is None:
             return None
         session, before = found
-        set_version(session, Version(row.fingerprint, settled=True))
+        stand(session, original_of(session), Version(row.fingerprint, settled=True))
         blocks, taken = blocks_of(end, start), tuple(session.messages)
         return OpenEnd(session, row, before, end, start, blocks, at, None, taken)
 
@@ -207,19 +206,24 @@ class Growth:
         )
         if written is None:
             return None
-        draft.is_written(Version(written.fingerprint, settled=True))
+        original = draft.is_written(Version(written.fingerprint, settled=True))
         blocks = blocks_of(end, start)
-        now = _row_of(growing, rest, blocks, spoken, written)
-        self._remember(growing, now, rest, end, blocks)
+        now = _row_of(growing, original, rest, blocks, spoken, written)
+        self._remember(growing, now, original, rest, end, blocks)
         return written, now
 
     def _remember(
-        self, growing: OpenEnd, row: IndexRow, rest: bytes, end: bytes, blocks: list[int]
+        self,
+        growing: OpenEnd,
+        row: IndexRow,
+        original: Original,
+        rest: bytes,
+        end: bytes,
+        blocks: list[int],
     ) -> None:
         """Remember what was just written as what the next turn is added to."""
         session, tail = growing.session, row.tail
-        original = original_of(session)
-        if original is None or tail is None or tail.spare is None:
+        if tail is None or tail.spare is None:
             return
         if (places := growing.places) is not None:
             _renew(places, growing, rest[: tail.at - growing.at])
@@ -228,7 +232,7 @@ class Growth:
         kept = from_block(blocks, growing.start, start)
         bare = without_messages(growing.before, end[tail.at - growing.start :])
         session.messages = []
-        set_original(session, original._replace(data=bare))
+        stand(session, original._replace(data=bare), Version(row.fingerprint, settled=True))
         self.keep(OpenEnd(session, row, growing.before, left, start, kept, tail.at, places))
 
     def last_messages(self, session_id: str, count: int) -> list[Message] | None:
@@ -295,19 +299,24 @@ def _spoken(growing: OpenEnd) -> tuple[str, str] | None:
 
 
 def _row_of(
-    growing: OpenEnd, rest: bytes, blocks: list[int], spoken: tuple[str, str], written: FileWritten
+    growing: OpenEnd,
+    original: Original,
+    rest: bytes,
+    blocks: list[int],
+    spoken: tuple[str, str],
+    written: FileWritten,
 ) -> IndexRow:
     """Return the row of a session of which the end was written."""
     session, row = growing.session, growing.row
-    original = original_of(session)
-    end = None if original is None else messages_end(rest, original.keys)
+    end = messages_end(rest, original.keys)
+    proven = row.tail is not None and row.tail.proven and original.proven
     return row_grown(
         row,
         session,
         spoken,
         message_count=row.summary.message_count - len(growing.taken) + len(session.messages),
         size_bytes=growing.at + len(rest),
-        written=written,
+        fingerprint=written.fingerprint,
         digest=digest_with(row.digest, growing.blocks, blocks),
-        messages_end=None if end is None else growing.at + end,
+        tail=None if end is None else Tail(growing.at + end, written.spare, proven),
     )

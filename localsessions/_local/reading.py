@@ -11,12 +11,11 @@ import time
 
 from localsessions._codec import decode
 from localsessions._local.files import FileRead, SessionFolder
-from localsessions._local.index import IndexRow, SessionIndex
-from localsessions._local.rows import row_of, row_unreadable
+from localsessions._local.index import IndexRow, SessionIndex, row_of, row_unreadable
 from localsessions._local.version import Version
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.models import Session
-from localsessions.models.standing import set_original, set_version
+from localsessions.models.standing import original_of, stand
 
 __all__ = ["PAUSE", "Reader", "decoded", "is_young"]
 
@@ -44,7 +43,7 @@ def decoded(read: FileRead, session_id: str, path: str, *, proven: bool = False)
         path=path,
         proven=proven,
     )
-    set_version(session, Version(read.fingerprint, read.settled))
+    stand(session, original_of(session), Version(read.fingerprint, read.settled))
     return session
 
 
@@ -87,7 +86,7 @@ class Reader:
             session = decode(data, session_id=session_id, modified_at=fingerprint.modified_at)
         except UnreadableSessionError:
             return None  # a copy that a power cut tore
-        set_original(session, None)
+        stand(session, None, None)
         return session
 
     # -- for listings ------------------------------------------------------------------------
@@ -104,7 +103,7 @@ class Reader:
                 return None
             # Another user, a larger limit or a second try may read it, its fingerprint unmoved.
             return row_unreadable(error, session_id, fingerprint, settled=False)
-        return row_of(read, session_id, self._folder.path(session_id))
+        return row_of(*read, session_id, self._folder.path(session_id))
 
     def row_at_a_glance(self, session_id: str, path: str) -> IndexRow | None:
         """Return the row of a file that is read once only; None where ``row`` has to be asked.
@@ -112,7 +111,7 @@ class Reader:
         It is of one whole version only if the fingerprint is the same afterwards: the caller looks.
         """
         read = self._folder.glance(path)
-        return None if read is None else row_of(read, session_id, path)
+        return None if read is None else row_of(*read, session_id, path)
 
     def row_at_rest(self, session_id: str) -> IndexRow | None:
         """Return the row of a file, unless somebody is writing it or about to record it."""

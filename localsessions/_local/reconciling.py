@@ -11,15 +11,21 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from localsessions._codec.names import folded
-from localsessions._local.files import FileRead, FileWritten, SessionFolder
-from localsessions._local.index import IndexRow, SessionIndex, WrittenRow
+from localsessions._local.files import FileWritten, SessionFolder
+from localsessions._local.index import (
+    IndexRow,
+    News,
+    SessionIndex,
+    WrittenRow,
+    row_of,
+    row_written,
+)
 from localsessions._local.reading import PAUSE, Reader, is_young
-from localsessions._local.rows import row_of, row_written
 from localsessions._local.version import Fingerprint
 from localsessions._log import log
 from localsessions.engine import Progress
@@ -66,8 +72,9 @@ class Reconciler:
         reader: Reads them.
         sweeps: Looks at the whole folder since this object was made.
         last_sweep_seconds: How long the last one took.
-        is_watched: Asked whether whatever happens in the folder is looked at without a sweep.
-        on_record: Called when something that a store did was recorded.
+        is_watched: Asked whether whatever happens in the folder is looked at without a sweep; None
+            where nobody watches.
+        on_record: Called when something that a store did was recorded; None as above.
     """
 
     def __init__(self, folder: SessionFolder, index: SessionIndex) -> None:
@@ -78,8 +85,8 @@ class Reconciler:
         self._swept_at = 0.0
         self.sweeps = 0
         self.last_sweep_seconds = 0.0
-        self.is_watched: Callable[[], bool] = lambda: False
-        self.on_record: Callable[[], object] = lambda: None
+        self.is_watched: Callable[[], bool] | None = None
+        self.on_record: Callable[[], object] | None = None
         self._name = secrets.token_hex(8)
 
     @property
@@ -113,7 +120,8 @@ class Reconciler:
         return self._generation == self.index.generation
 
     def _is_due(self) -> bool:
-        if self.is_watched() and self._swept_at > -math.inf:
+        is_watched = self.is_watched  # the last watch may end in between
+        if is_watched is not None and is_watched() and self._swept_at > -math.inf:
             return False
         return time.monotonic() - self._swept_at > _SWEEP_SHARE * self.last_sweep_seconds
 
@@ -225,7 +233,8 @@ class Reconciler:
             self.index.record_many([self._written_row(one) for one in written], self.origin)
 
     def _written_row(self, one: Written) -> WrittenRow:
-        row = row_written(one.session, one.written, len(one.data), one.digest)
+        written, size_bytes = one.written, len(one.data)
+        row = row_written(one.session, written.fingerprint, written.spare, size_bytes, one.digest)
         former = None if one.replaced is None else one.replaced.fingerprint
         return WrittenRow(row, former, lambda: self._row_of(one.session.session_id, one.replaced))
 
@@ -246,13 +255,14 @@ class Reconciler:
                 yield
         except OSError as error:
             log().warning("a change is not in the index yet: %s", error)
-        self.on_record()
+        if (wake := self.on_record) is not None:
+            wake()
 
     def _row_of(self, session_id: str, replaced: Replaced | None) -> IndexRow | None:
         if replaced is None:
             return None
-        read = FileRead(replaced.data, replaced.fingerprint, settled=False)
-        return row_of(read, session_id, self.folder.path(session_id))
+        path = self.folder.path(session_id)
+        return row_of(replaced.data, replaced.fingerprint, False, session_id, path)
 
     def record_growth(self, row: IndexRow, former: IndexRow) -> None:
         """Record what was added to a file, inside its lock."""
@@ -302,7 +312,7 @@ class Reconciler:
 
     # -- changes -----------------------------------------------------------------------------
 
-    def catch_up(self, session_ids: Iterable[str]) -> set[str]:
+    def catch_up(self, session_ids: Collection[str]) -> set[str]:
         """Look at some files, of which somebody may have changed any.
 
         Returns:
@@ -312,8 +322,9 @@ class Reconciler:
         rows: list[IndexRow] = []
         gone: list[str] = []
         busy: set[str] = set()
+        known = self.index.rows(session_ids)
         for session_id in session_ids:
-            row, fingerprint = self.index.get(session_id), self.folder.fingerprint(session_id)
+            row, fingerprint = known.get(session_id), self.folder.fingerprint(session_id)
             if row and row.settled and row.fingerprint == fingerprint:
                 continue
             if fingerprint is None:
@@ -322,9 +333,15 @@ class Reconciler:
                 rows.append(now)
             else:
                 busy.add(session_id)
-        self.index.put(rows, self._is_current_row)
+        rows.sort(
+            key=lambda row: row.fingerprint.ctime_ns
+        )  # told in the order in which it happened
+        self.index.put(rows, self._is_current_row, self._is_free)
         self.index.remove(gone, self._is_gone)
         return busy
+
+    def _is_free(self, session_id: str) -> bool:
+        return not self.folder.is_locked(session_id)
 
     def settle(self) -> set[str]:
         """Log the differences that were found in the folder, as changes by other programs.
@@ -378,10 +395,6 @@ class Reconciler:
             raise ChangesExpiredError(since, path=self.folder.save_dir)
         return found
 
-    def sessions_changed_since(self, since: int) -> set[str]:
-        """Return the sessions with changes after one; none where the log does not know it."""
-        found: set[str] = set()
-        while batch := self.index.changes(since, _BATCH, self.origin):
-            found.update(change.session_id for change in batch)
-            since = batch[-1].number
-        return found
+    def news(self, since: int) -> News:
+        """Return what the log says that a feed does not know yet."""
+        return self.index.news(since, self.origin)

@@ -34,13 +34,7 @@ from localsessions.errors import (
     SessionNotFoundError,
 )
 from localsessions.models import FORMAT, Session, SessionSummary
-from localsessions.models.standing import (
-    Original,
-    original_of,
-    set_original,
-    set_version,
-    version_of,
-)
+from localsessions.models.standing import Original, original_of, stand, version_of
 
 __all__ = ["Writer", "refuse_twin", "stood_on"]
 
@@ -190,8 +184,7 @@ class Writer:
         former = None if is_new else self.former_of(session)
         draft = draft_of(session, is_activity=False)
         if is_new:  # what it was read from is another file, and stays
-            set_original(session, None)
-            set_version(session, None)
+            stand(session, None, None)
         self.write(draft, former)
 
     def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
@@ -203,8 +196,8 @@ class Writer:
         session.session_id = session_id
         # The log of changes is told of a session that said nothing: it reads what was replaced,
         # and these bytes may be none that a store can read.
-        set_original(session, Original(b"{}", (), {}, read.fingerprint.modified_at))
-        set_version(session, Version(read.fingerprint, read.settled))
+        nothing = Original(b"{}", (), {}, read.fingerprint.modified_at)
+        stand(session, nothing, Version(read.fingerprint, read.settled))
         self.write(draft_of(session, stamps={}), read.fingerprint)
         return session
 

@@ -8,21 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import UnionType
-from typing import TypeVar
+from typing import get_args
 
-from localsessions.models import Session
+from localsessions.models import Order, Session
 
 __all__ = [
     "refuse_conflict_rule",
     "refuse_naive",
     "refuse_negative",
+    "refuse_options",
     "refuse_other",
     "refuse_other_texts",
+    "refuse_page",
     "sessions_in",
     "texts_in",
 ]
 
-T = TypeVar("T")
+_ORDERS = frozenset(get_args(Order))
 
 
 def refuse_other(name: str, value: object, kind: type | UnionType, what: str) -> None:
@@ -35,10 +37,31 @@ def refuse_other(name: str, value: object, kind: type | UnionType, what: str) ->
         raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
 
 
-def refuse_other_texts(**texts: str | None) -> None:
+def refuse_other_texts(**texts: object) -> None:
     """Refuse arguments that are neither texts nor None."""
     for name, text in texts.items():
-        refuse_other(name, text, str | None, "a str or None")
+        if not (text is None or isinstance(text, str)):
+            refuse_other(name, text, str | None, "a str or None")
+
+
+def refuse_options(durability: str, lock_timeout: float, max_file_bytes: int) -> None:
+    """Refuse options with which no store can be opened."""
+    if durability not in ("full", "fast"):
+        raise ValueError(f'durability must be "full" or "fast", not {durability!r}')
+    refuse_other("lock_timeout", lock_timeout, int | float, "a number of seconds")
+    refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
+    if not lock_timeout >= 0:
+        raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
+
+
+def refuse_page(order: str, limit: int, cursor: str | None) -> None:
+    """Refuse what asks for no page of a listing."""
+    if order not in _ORDERS:
+        raise ValueError(f"order must be one of {', '.join(sorted(_ORDERS))}, not {order!r}")
+    refuse_other("limit", limit, int, "an int")
+    refuse_other("cursor", cursor, str | None, "the next_cursor of a page or None")
+    if limit < 1:
+        raise ValueError(f"limit must be 1 or more, not {limit}")
 
 
 def refuse_negative(name: str, number: int) -> None:
@@ -51,8 +74,10 @@ def refuse_negative(name: str, number: int) -> None:
 def refuse_naive(**instants: datetime | None) -> None:
     """Refuse instants that do not say of which zone they are."""
     for name, instant in instants.items():
-        refuse_other(name, instant, datetime | None, "an aware datetime or None")
-        if instant is not None and instant.tzinfo is None:
+        if instant is None:
+            continue
+        refuse_other(name, instant, datetime, "an aware datetime or None")
+        if instant.tzinfo is None:
             raise ValueError(f"{name} must be an aware datetime, as in datetime.now(UTC)")
 
 

@@ -12,38 +12,32 @@ from pydantic import JsonValue
 
 from localsessions._codec import as_it_was, encode_document, is_unchanged, rebase
 from localsessions._rules.merging import merge
-from localsessions.models import Session, format_instant, parse_instant, utc_now
-from localsessions.models.standing import (
-    original_of,
-    set_extra,
-    set_original,
-    set_version,
-    version_of,
-)
+from localsessions.models import Session, formatted_now, parse_instant
+from localsessions.models.standing import Original, original_of, set_extra, stand, version_of
 
-__all__ = ["Draft", "draft_of", "merged_draft", "stamps_of", "take_over"]
+__all__ = ["Draft", "draft_of", "merged_draft", "take_over"]
 
 
 class Draft(NamedTuple):
     """A session that is to be written, encoded with ``stamps`` as ``data``.
 
-    ``document`` is the top level of what that says.
+    ``document`` is the top level of what that says, ``original`` what the session was read from.
     """
 
     session: Session
     data: bytes
     document: Mapping[str, JsonValue]
     stamps: Mapping[str, JsonValue]
+    original: Original | None
 
     @property
     def is_changed(self) -> bool:
         """Whether it says anything else than what the session was read from."""
-        return not is_unchanged(self.session, self.data, self.stamps)
+        return not is_unchanged(self.session, self.data, self.stamps, self.original)
 
-    def is_written(self, version: object) -> None:
+    def is_written(self, version: object) -> Original:
         """Let the session be what was written of it, and stand on that version."""
-        rebase(self.session, self.data, self.stamps, utc_now(), self.document)
-        set_version(self.session, version)
+        return rebase(self.session, self.data, self.stamps, self.document, version)
 
 
 def draft_of(
@@ -65,16 +59,19 @@ def draft_of(
         UnstorableValueError: A value would be lost or changed.
         FormatVersionError: It was read from a file of a newer format.
     """
-    if stamps is None:
-        stamps = stamps_of(session, is_activity=is_activity)
-    return Draft(session, *encode_document(session, stamps, is_checked=is_checked), stamps)
-
-
-def stamps_of(session: Session, *, is_activity: bool) -> dict[str, JsonValue]:
-    """Return what a write sets: time and revision and, where it is activity, its time."""
-    now = format_instant(utc_now())
-    stamps: dict[str, JsonValue] = {"updated_at": now, "revision": session.revision + 1}
     original = original_of(session)
+    if stamps is None:
+        stamps = _stamps_of(session, original, is_activity=is_activity)
+    data, document = encode_document(session, stamps, is_checked=is_checked)
+    return Draft(session, data, document, stamps, original)
+
+
+def _stamps_of(
+    session: Session, original: Original | None, *, is_activity: bool
+) -> dict[str, JsonValue]:
+    """Return what a write sets: time and revision and, where it is activity, its time."""
+    now = formatted_now()
+    stamps: dict[str, JsonValue] = {"updated_at": now, "revision": session.revision + 1}
     if is_activity and original is not None:
         spelled = original.times.get("last_activity")
         if spelled is None or parse_instant(spelled) == session.last_activity:
@@ -92,8 +89,9 @@ def merged_draft(session: Session, theirs: Session) -> tuple[Draft | None, tuple
 
 def _stamps_of_merge(session: Session, merged: Session) -> dict[str, JsonValue]:
     """Return what writing a merge sets; nobody's activity is put back."""
-    is_activity = "last_activity" in stamps_of(session, is_activity=True)
-    stamps = stamps_of(merged, is_activity=False)
+    original = original_of(session)
+    is_activity = "last_activity" in _stamps_of(session, original, is_activity=True)
+    stamps = _stamps_of(merged, None, is_activity=False)
     now = str(stamps["updated_at"])
     if is_activity and parse_instant(now) > merged.last_activity:
         stamps["last_activity"] = now
@@ -105,5 +103,4 @@ def take_over(session: Session, merged: Session) -> None:
     for name in Session.model_fields:
         setattr(session, name, getattr(merged, name))
     set_extra(session, merged.extra)
-    set_original(session, original_of(merged))
-    set_version(session, version_of(merged))
+    stand(session, original_of(merged), version_of(merged))

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from localsessions.models import Message, Session, expiry_of, format_instant, made_id, utc_now
-from localsessions.models.standing import set_original, set_version
+from localsessions.models import Message, Session, expiry_of, formatted_now, made_id, utc_now
+from localsessions.models.standing import stand
 
 __all__ = ["fork_of", "message_of", "switch_agent", "upsert_run"]
 
@@ -69,7 +69,7 @@ def _upserted(
         for at, message in enumerate(messages)
         if message.get("run_id") == run_id and isinstance(message_id := message.get("id"), str)
     }
-    made, now = list(messages), format_instant(utc_now())
+    made, now = list(messages), formatted_now()
     for given in new:
         message_id = given.get("id")
         known = places.get(message_id) if isinstance(message_id, str) else None
@@ -109,8 +109,7 @@ def fork_of(source: Session, at: str | int | None, new_id: str | None) -> Sessio
     count = len(source.messages) if at is None else _position_of(source, at) + 1
     now = utc_now()
     fork = source.model_copy(deep=True)
-    set_original(fork, None)
-    set_version(fork, None)
+    stand(fork, None, None)
     fork.session_id = made_id("sess") if new_id is None else new_id
     fork.messages = fork.messages[:count]
     last = fork.messages[-1].get("id") if fork.messages else None

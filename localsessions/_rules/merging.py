@@ -31,13 +31,7 @@ from pydantic import JsonValue
 
 from localsessions._codec import encode_value
 from localsessions.models import Session, format_instant, parse_instant
-from localsessions.models.standing import (
-    original_of,
-    set_extra,
-    set_original,
-    set_version,
-    version_of,
-)
+from localsessions.models.standing import original_of, set_extra, stand, version_of
 
 __all__ = ["Merged", "merge"]
 
@@ -71,8 +65,7 @@ def merge(base: Session, ours: Session, theirs: Session) -> Merged:
     session = Session.model_validate(fields)
     extra = _merged("", Sides(base.extra, ours.extra, theirs.extra), conflicts, _by_key)
     set_extra(session, dict(extra) if isinstance(extra, dict) else {})
-    set_original(session, original_of(theirs))
-    set_version(session, version_of(theirs))
+    stand(session, original_of(theirs), version_of(theirs))
     return Merged(session, tuple(conflicts))
 
 

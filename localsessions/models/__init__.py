@@ -2,12 +2,11 @@
 
 No room's own state lives here, and nothing here touches a disk::
 
-    session    Session: one session in memory, mutable, a copy of what is stored
+    session    Session: one session in memory, a copy of what is stored; titles and previews
       messages       flat list of JSON objects, each with a ``role``
       runs           records that messages point to by ``run_id``
       agent_context  current agent and the switches between agents
     results    SessionSummary, Page, SearchHit, CleanupReport, ...: what verbs return, frozen
-    text       what a message says in plain text; titles and previews
     history    which messages go to a model again
     standing   what a session in memory stands on: for codecs and engines
     instants   aware datetimes in UTC, and how they are written
@@ -15,7 +14,13 @@ No room's own state lives here, and nothing here touches a disk::
 """
 
 from localsessions.models.history import Message, Turn
-from localsessions.models.instants import expiry_of, format_instant, parse_instant, utc_now
+from localsessions.models.instants import (
+    expiry_of,
+    format_instant,
+    formatted_now,
+    parse_instant,
+    utc_now,
+)
 from localsessions.models.results import (
     ChangeKind,
     ChangeOrigin,
@@ -32,8 +37,15 @@ from localsessions.models.results import (
     TrashedSession,
     Unreadable,
 )
-from localsessions.models.session import FORMAT, Session, made_id
-from localsessions.models.text import MADE_TITLE_LENGTH, made_title_of, message_text, preview_of
+from localsessions.models.session import (
+    FORMAT,
+    MADE_TITLE_LENGTH,
+    Session,
+    made_id,
+    made_title_of,
+    message_text,
+    preview_of,
+)
 
 __all__ = [
     "FORMAT",
@@ -57,6 +69,7 @@ __all__ = [
     "Unreadable",
     "expiry_of",
     "format_instant",
+    "formatted_now",
     "made_id",
     "made_title_of",
     "message_text",

@@ -9,7 +9,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from localsessions.models.wrong_type import wrong_type
 
-__all__ = ["Instant", "expiry_of", "format_instant", "parse_instant", "utc_now"]
+__all__ = ["Instant", "expiry_of", "format_instant", "formatted_now", "parse_instant", "utc_now"]
 
 
 def utc_now() -> datetime:
@@ -22,6 +22,11 @@ def format_instant(instant: datetime) -> str:
     """Return ISO 8601 in UTC with ``Z``: milliseconds, or microseconds where they would be lost."""
     precision = "microseconds" if instant.microsecond % 1000 else "milliseconds"
     return instant.astimezone(UTC).isoformat(timespec=precision).removesuffix("+00:00") + "Z"
+
+
+def formatted_now() -> str:
+    """Return the present instant as text."""
+    return format_instant(utc_now())
 
 
 def parse_instant(text: str) -> datetime:

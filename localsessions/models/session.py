@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -18,17 +18,27 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, Pr
 from localsessions.models import history as histories
 from localsessions.models.history import Message, Turn
 from localsessions.models.instants import Instant, utc_now
-from localsessions.models.text import made_title_of, preview_of
 from localsessions.models.wrong_type import wrong_type
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
-__all__ = ["FORMAT", "Session", "made_id"]
+__all__ = [
+    "FORMAT",
+    "MADE_TITLE_LENGTH",
+    "Session",
+    "made_id",
+    "made_title_of",
+    "message_text",
+    "preview_of",
+]
 
 FORMAT = "localsessions/1"
 """What this version writes into the field ``format`` of every file."""
+
+MADE_TITLE_LENGTH = 80
+"""How many characters a title has at most that was made of a message."""
 
 
 def made_id(prefix: str) -> str:
@@ -260,3 +270,44 @@ class Session(BaseModel):
         """
         past = self.history(last_runs, last_messages) if add_history_to_context else []
         return histories.context(user_input, system_message, past)
+
+
+def made_title_of(messages: Sequence[Message]) -> str:
+    """Return the first words that a user said in some messages, see ``Session.made_title``."""
+    for message in messages:
+        if message["role"] == "user" and (text := message_text(message)):
+            return _shortened(text)
+    return ""
+
+
+def preview_of(messages: Sequence[Message]) -> str:
+    """Return the beginning of the last message that has a text, see ``Session.preview``."""
+    for message in reversed(messages):
+        if text := message_text(message):
+            return _shortened(text)
+    return ""
+
+
+def message_text(message: Mapping[str, JsonValue]) -> str:
+    """Return what a message says in plain text: its content, or the text parts of its content.
+
+    Reasoning, tool results and refusals count as text; images and tool calls do not.
+    """
+    return _text_of(message.get("content"))
+
+
+def _text_of(content: JsonValue) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(text for part in content if (text := _text_of(part)))
+    if isinstance(content, dict):
+        for key in ("text", "thinking", "content", "output", "refusal"):
+            if text := _text_of(content.get(key)):
+                return text
+    return ""
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text[: 8 * MADE_TITLE_LENGTH].split())
+    return line if len(line) <= MADE_TITLE_LENGTH else line[: MADE_TITLE_LENGTH - 1] + "…"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import JsonValue
 
 if TYPE_CHECKING:
     from localsessions.models.session import Session
 
-__all__ = ["Original", "original_of", "set_extra", "set_original", "set_version", "version_of"]
+__all__ = ["Original", "original_of", "set_extra", "stand", "version_of"]
 
 
 class Original(NamedTuple):
@@ -42,32 +42,23 @@ class Original(NamedTuple):
 # Not as attributes: each access through pydantic takes 1.5 microseconds.
 
 
-def _private(session: Session) -> dict[str, Any]:
-    return session.__pydantic_private__ or {}
-
-
 def original_of(session: Session) -> Original | None:
     """Return what a session was read from; None of one that was made in memory."""
-    original: Original | None = _private(session)["_original"]
+    original: Original | None = (session.__pydantic_private__ or {})["_original"]
     return original
-
-
-def set_original(session: Session, original: Original | None) -> None:
-    """Say what a session was read from or written as."""
-    _private(session)["_original"] = original
 
 
 def version_of(session: Session) -> object | None:
     """Return the version that a session stands on; None where it stands on none."""
-    version: object | None = _private(session)["_version"]
+    version: object | None = (session.__pydantic_private__ or {})["_version"]
     return version
 
 
-def set_version(session: Session, version: object | None) -> None:
-    """Let a session stand on a version of what is stored."""
-    _private(session)["_version"] = version
+def stand(session: Session, original: Original | None, version: object | None) -> None:
+    """Let a session stand on a version of what is stored, and be what was read of it."""
+    (session.__pydantic_private__ or {}).update(_original=original, _version=version)
 
 
 def set_extra(session: Session, extra: dict[str, JsonValue]) -> None:
     """Give a session the top-level fields that this version of the format does not know."""
-    _private(session)["_extra"] = extra
+    (session.__pydantic_private__ or {})["_extra"] = extra

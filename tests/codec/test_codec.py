@@ -43,7 +43,7 @@ from localsessions.errors import (
     UnstorableValueError,
 )
 from localsessions.models import FORMAT, Session, Unreadable, format_instant
-from localsessions.models.standing import original_of
+from localsessions.models.standing import original_of, version_of
 
 FOUND = Fingerprint(100, 1_735_634_700_000_000_000, 1_735_634_700_000_000_000, 7)
 MODIFIED_AT = datetime(2024, 12, 31, 8, 45, tzinfo=UTC)
@@ -606,7 +606,7 @@ def files(draw: st.DrawFn) -> bytes:
 def test_a_session_in_which_nothing_changed_is_unchanged(data: bytes) -> None:
     session = read(data)
     stamps = {**STAMPS, "revision": session.revision + 1}
-    assert is_unchanged(session, encode(session, stamps), stamps)
+    assert is_unchanged(session, encode(session, stamps), stamps, original_of(session))
 
 
 CHANGES: list[Callable[[Session], object]] = [
@@ -630,26 +630,26 @@ def test_a_session_in_which_anything_changed_is_changed(
 ) -> None:
     session = read(data)
     change(session)
-    assert not is_unchanged(session, encode(session, STAMPS), STAMPS)
+    assert not is_unchanged(session, encode(session, STAMPS), STAMPS, original_of(session))
 
 
 def test_a_last_activity_that_was_set_is_a_change() -> None:
     session = read((V1 / "whole.json").read_bytes(), "session_1735634700000")
     stamps = {name: STAMPS[name] for name in ("updated_at", "revision")}
-    assert is_unchanged(session, encode(session, stamps), stamps)
+    assert is_unchanged(session, encode(session, stamps), stamps, original_of(session))
     session.last_activity = datetime(2026, 1, 1, tzinfo=UTC)
-    assert not is_unchanged(session, encode(session, stamps), stamps)
+    assert not is_unchanged(session, encode(session, stamps), stamps, original_of(session))
 
 
 def test_an_unknown_field_at_the_end_that_changed_is_a_change() -> None:
     session = read((V1 / "unknown.json").read_bytes(), "unknown")
     session.extra["zz"] = 0.0
-    assert not is_unchanged(session, encode(session, STAMPS), STAMPS)
+    assert not is_unchanged(session, encode(session, STAMPS), STAMPS, original_of(session))
 
 
 def test_a_session_that_was_never_stored_is_changed() -> None:
     session = Session(session_id="s")
-    assert not is_unchanged(session, encode(session, STAMPS), STAMPS)
+    assert not is_unchanged(session, encode(session, STAMPS), STAMPS, original_of(session))
 
 
 @given(files())
@@ -658,10 +658,11 @@ def test_a_session_stands_on_what_was_written_of_it(data: bytes) -> None:
     session.title = "new"
     stamps = {**STAMPS, "revision": 5}
     written, document = encode_document(session, stamps)
-    rebase(session, written, stamps, FOUND.modified_at, document)
+    rebase(session, written, stamps, document, "version")
+    assert version_of(session) == "version"
     assert (session.revision, format_instant(session.updated_at)) == (5, STAMPS["updated_at"])
     assert encode(session) == written
-    assert is_unchanged(session, encode(session, STAMPS), STAMPS)
+    assert is_unchanged(session, encode(session, STAMPS), STAMPS, original_of(session))
 
 
 def test_a_time_keeps_its_spelling_until_it_changes() -> None:
@@ -953,7 +954,7 @@ def assert_read_or_unreadable(data: bytes) -> None:
         fault = error
     else:
         if session.format == FORMAT:
-            assert is_unchanged(session, encode(session, STAMPS), STAMPS)
+            assert is_unchanged(session, encode(session, STAMPS), STAMPS, original_of(session))
         else:
             with pytest.raises(FormatVersionError):
                 encode(session, STAMPS)

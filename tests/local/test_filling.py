@@ -153,11 +153,10 @@ def test_other_stores_go_on_while_one_is_filling(
         other.list()
         put = local(store).index.put
 
-        def put_and_let_others(*arguments: object) -> int:
-            done = put(*arguments)  # type: ignore[arg-type]
+        def put_and_let_others(*arguments: object) -> None:
+            put(*arguments)  # type: ignore[arg-type]
             other.append("s3", {"role": "user", "content": "meanwhile"})
             assert len(other.list(user_id="u3")) == 50
-            return done
 
         monkeypatch.setattr(local(store).index, "put", put_and_let_others)
         store.reindex()

@@ -47,6 +47,7 @@ from localsessions._rules.merging import merge
 from localsessions._rules.words import Phrases
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.program import run as run_command
+from localsessions.models.standing import original_of
 from localsessions.server import PREFIX, create_app
 from localsessions.transcripts.exporting import export
 from localsessions.transcripts.registry import FORMATS, recognise
@@ -143,7 +144,7 @@ def decode(data: bytes) -> None:
     if known == [key for key in Session.model_fields if key in known]:
         assert exact(again.extra) == exact(session.extra)
     assert _codec.encode(again) == written
-    assert _codec.is_unchanged(session, _codec.encode(session, {}), {})
+    assert _codec.is_unchanged(session, _codec.encode(session, {}), {}, original_of(session))
     summarize(session, len(data))
 
 

@@ -16,15 +16,26 @@ them that could not be made again from the session files::
 """
 
 from localsessions._local.index.cursor import Cursor
-from localsessions._local.index.row import IndexRow
-from localsessions._local.index.sessions import UNSETTLED, SessionIndex, listing_of
+from localsessions._local.index.row import (
+    IndexRow,
+    row_grown,
+    row_of,
+    row_unreadable,
+    row_written,
+)
+from localsessions._local.index.sessions import UNSETTLED, News, SessionIndex, listing_of
 from localsessions._local.index.table import WrittenRow
 
 __all__ = [
     "UNSETTLED",
     "Cursor",
     "IndexRow",
+    "News",
     "SessionIndex",
     "WrittenRow",
     "listing_of",
+    "row_grown",
+    "row_of",
+    "row_unreadable",
+    "row_written",
 ]

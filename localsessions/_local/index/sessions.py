@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from operator import attrgetter, gt, lt
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 from localsessions._local.index import changelog, table
@@ -59,16 +59,38 @@ class _Conditions(NamedTuple):
 
 def _conditions(query: Query) -> _Conditions:
     """Return what of a query restricts, but for ``live_at``."""
-    pairs: list[tuple[str, object]] = [
-        ("user_id = ?", comparable(query.user_id)),
-        ("agent_id = ?", comparable(query.agent_id)),
-        ("status = ?", comparable(query.status)),
-        ("last_activity >= ?", microseconds(query.since)),
-        ("last_activity < ?", microseconds(query.until)),
-        ("expires_at <= ?", microseconds(query.expired_at)),
-    ]
-    used = [(condition, value) for condition, value in pairs if value is not None]
-    return _Conditions([condition for condition, _ in used], [value for _, value in used])
+    found = _Conditions([], [])
+    for name, condition, stands_for in _CONDITIONS:
+        value = getattr(query, name)
+        if value is not None:
+            found.texts.append(condition)
+            found.values.append(stands_for(value))
+    return found
+
+
+_CONDITIONS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
+    ("user_id", "user_id = ?", comparable),
+    ("agent_id", "agent_id = ?", comparable),
+    ("status", "status = ?", comparable),
+    ("since", "last_activity >= ?", microseconds),
+    ("until", "last_activity < ?", microseconds),
+    ("expired_at", "expires_at <= ?", microseconds),
+)
+
+
+class News(NamedTuple):
+    """What the log says that was not known yet.
+
+    Attributes:
+        waits: The differences that are not logged yet: the number of each session's row, and
+            whether its file can be read.
+        last: The number of the last change.
+        changed: The sessions that changed; none where the log does not know since when.
+    """
+
+    waits: dict[str, tuple[int, bool]]
+    last: int
+    changed: set[str]
 
 
 _DEAD = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"
@@ -161,6 +183,15 @@ class SessionIndex:
 
         return self._read(read)
 
+    def rows(self, session_ids: Iterable[str]) -> dict[str, IndexRow]:
+        """Return the rows of those of some sessions that have one."""
+
+        def read(db: sqlite3.Connection) -> dict[str, IndexRow]:
+            rows = {one: table.found(db, one) for one in session_ids}
+            return {one: unpacked(row) for one, row in rows.items() if row is not None}
+
+        return self._read(read)
+
     def is_proven(self, session_id: str, fingerprint: Fingerprint) -> bool:
         """Tell whether the file of a fingerprint is known to need no proof, see ``Tail``."""
 
@@ -234,28 +265,34 @@ class SessionIndex:
 
         return self._read(read)
 
-    def put(self, rows: Iterable[IndexRow], is_current: Callable[[IndexRow], bool]) -> int:
-        """Record rows of files that somebody changed, in one transaction; return how many were.
-
-        Each change waits to be settled, see ``changelog``.
+    def put(
+        self,
+        rows: Sequence[IndexRow],
+        is_current: Callable[[IndexRow], bool],
+        is_free: Callable[[str], bool] = lambda _session_id: False,
+    ) -> None:
+        """Record rows of files that somebody changed, in one transaction.
 
         Args:
             rows: What was read of the files, at some time before.
             is_current: Asked inside the transaction, for each row: whether the file still is
                 what was read. A row that was overtaken is left out; whoever overtook it records.
+            is_free: Asked inside the transaction, for each session that was changed: whether
+                nobody holds its lock. Then nobody is about to log this very change, which is
+                logged at once; all others wait to be settled, see ``changelog``.
         """
 
-        def write(db: sqlite3.Connection) -> int:
+        def write(db: sqlite3.Connection) -> None:
             log, current = Log(db), [row for row in rows if is_current(row)]
-            known = current
             if not log.is_complete and len(current) >= MANY:
-                known = table.insert_new(db, log, current)
-            changed = len(current) - len(known) + table.put(db, log, known)
+                current = table.insert_new(db, log, current)
+            changed = table.put(db, log, current)
             log.close()
-            return changed
+            if places := {one: change for one, change in changed.items() if is_free(one)}:
+                table.settle(db, places)
 
-        rows = list(rows)
-        return self._database.write(write) if rows else 0
+        if rows:
+            self._database.write(write)
 
     @contextmanager
     def filling(self, count: int) -> Iterator[None]:
@@ -323,6 +360,19 @@ class SessionIndex:
 
         def read(db: sqlite3.Connection) -> dict[str, tuple[int, bool]]:
             return {one: table.place(db, one) for one in changelog.pending(db)}
+
+        return self._read(read)
+
+    def news(self, since: int, own: str) -> News:
+        """Return what waits, the last number, and which sessions changed after another number."""
+
+        def read(db: sqlite3.Connection) -> News:
+            waits = {one: table.place(db, one) for one in changelog.pending(db)}
+            last, number, changed = changelog.last_number(db), since, set[str]()
+            while number != last and (some := changelog.changes_after(db, number, MANY, own)):
+                changed.update(change.session_id for change in some)
+                number = some[-1].number
+            return News(waits, last, changed)
 
         return self._read(read)
 

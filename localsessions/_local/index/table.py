@@ -255,13 +255,14 @@ def _is_logged(logged: State | None, base: Fingerprint | None) -> bool:
 # -- what was found in the folder ----------------------------------------------------------------
 
 
-def put(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> int:
-    """Record files that somebody changed; return how many of them were more than touched.
+def put(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> dict[str, int]:
+    """Record files that somebody changed; return the numbers of those that were more than touched.
 
     The changes wait to be settled, see ``changelog``.
     """
     known = _known(db, [row.summary.session_id for row in rows])
     changed: dict[str, State | None] = {}
+    numbers: dict[str, int] = {}
     for row in rows:
         session_id = row.summary.session_id
         before, change = known[session_id].indexed
@@ -270,12 +271,12 @@ def put(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> int:
         after = state_of(row, before)
         if not changelog.same(before, after):
             change = log.next_number()  # a file that was only touched keeps its number
-            changed[session_id] = before
+            changed[session_id], numbers[session_id] = before, change
         _renew(db, known[session_id].columns, packed(row, after, change))
     _forget_tombstones(db, known)
     if log.is_complete and changed:
         changelog.remember(db, changed)
-    return len(changed)
+    return numbers
 
 
 def _is_same_version(known: State, row: IndexRow) -> bool:
@@ -363,10 +364,10 @@ def _renew(db: sqlite3.Connection, former: Columns | None, now: Columns) -> None
         db.execute(_INSERT, now)
         return
     changed = [at for at in range(len(now)) if former[at] != now[at]]
-    setting = ", ".join(f"{COLUMNS[at]} = ?" for at in changed)
+    setting = ", ".join([f"{COLUMNS[at]} = ?" for at in changed])
     if changed:
         query = f"UPDATE sessions SET {setting} WHERE session_id = ?"  # noqa: S608
-        db.execute(query, [*(now[at] for at in changed), now[0]])
+        db.execute(query, [*[now[at] for at in changed], now[0]])
 
 
 def _forget_tombstones(db: sqlite3.Connection, known: Mapping[str, _Known]) -> None:

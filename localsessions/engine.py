@@ -221,6 +221,7 @@ class Sessions(Protocol):
 
         Raises:
             SessionNotFoundError: There is nothing.
+            FormatVersionError: What is there is a session of a newer format; it stays.
             UnstorableValueError: A value would be lost or changed; nothing was written.
         """
 

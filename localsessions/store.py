@@ -548,6 +548,7 @@ class SessionStore:
             SessionNotFoundError: There is no file.
             UnreadableSessionError: It is no regular file, may not be read, or is too large.
             LockTimeoutError: Somebody is changing it all the time.
+            FormatVersionError: The file is a session of a newer format; nothing was written.
             UnstorableValueError: A value would be lost or changed; nothing was written.
         """
         return self.engine.adopt(session_id, make)

@@ -7,6 +7,7 @@ session, encoded before the lock was taken wherever that is possible.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from localsessions._codec import as_it_was, common_end
 from localsessions._codec.summary import summarize
@@ -14,6 +15,7 @@ from localsessions._local.files import FileWritten, Overtaken
 from localsessions._local.files.batch import NewVersion, Refusal, write_many
 from localsessions._local.growing import Growth, OpenEnd
 from localsessions._local.index import IndexRow
+from localsessions._local.reading import decoded
 from localsessions._local.reconciling import Reconciler, Replaced, Written
 from localsessions._local.version import (
     Fingerprint,
@@ -32,6 +34,7 @@ from localsessions.errors import (
     FormatVersionError,
     SessionExistsError,
     SessionNotFoundError,
+    UnreadableSessionError,
 )
 from localsessions.models import FORMAT, Session, SessionSummary
 from localsessions.models.standing import Original, original_of, stand, version_of
@@ -190,6 +193,8 @@ class Writer:
     def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
         """Write a session in the place of a file that is none; see ``Engine.adopt``."""
         read = self._folder.read(session_id)
+        with suppress(UnreadableSessionError):
+            self._refuse_newer(decoded(read, session_id, self._folder.path(session_id)))
         session = make(read.data)
         if session is None:
             return None
@@ -226,10 +231,14 @@ class Writer:
         if version is None or found is None or not self._is_changed(session, version, found):
             return None
         theirs = self._reader.session(session_id)
-        if theirs.format != FORMAT:
-            path = self._folder.path(session_id)
-            raise FormatVersionError(session_id, theirs.format, FORMAT, path=path)
+        self._refuse_newer(theirs)
         return theirs
+
+    def _refuse_newer(self, session: Session) -> None:
+        """Refuse to write over what a newer version wrote."""
+        if session.format != FORMAT:
+            path = self._folder.path(session.session_id)
+            raise FormatVersionError(session.session_id, session.format, FORMAT, path=path)
 
     def _merge(self, session: Session, theirs: Session) -> None:
         """Write what both say together, and let the session be that."""

@@ -454,7 +454,7 @@ BREAKAGES = (
     ),
     Mutation(
         "the schema of the index changes and keeps its number",
-        "localsessions/_local/index/table.py",
+        "localsessions/_local/index/schema.py",
         "created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,",
         "created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at,",
         "tests/proof/test_versions.py::test_a_schema_cannot_change_and_keep_its_number",

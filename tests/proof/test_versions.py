@@ -27,7 +27,7 @@ from localsessions import (
     SessionStore,
     UnreadableSessionError,
 )
-from localsessions._local.index import fulltext, sessions
+from localsessions._local.index import schema
 from proof.counting import sized, tried
 from proof.indexed import DATABASES, Indexed, answers, fill
 from proof.verbs import VERBS
@@ -35,8 +35,8 @@ from proof.verbs import VERBS
 DATA = Path(__file__).parent.parent / "data"
 ATTACK = "versions"
 CURRENT = {
-    "index.sqlite3": (sessions._SCHEMA, sessions._SCHEMA_VERSION),
-    "search.sqlite3": (fulltext._SCHEMA, fulltext._SCHEMA_VERSION),
+    "index.sqlite3": (schema.TABLES, schema.VERSION),
+    "search.sqlite3": (schema.SEARCH_TABLES, schema.SEARCH_VERSION),
 }
 SCHEMAS = sorted(path.stem for path in (DATA / "schemas").glob("*.sql"))
 
@@ -387,12 +387,13 @@ def test_a_database_of_this_version_with_other_tables_changes_no_answer(
 
 _OTHER_VERSION = """
 import sys
-from localsessions._local.index import fulltext, row, sessions, table
-for room in (sessions, fulltext):
-    room._SCHEMA_VERSION += int(sys.argv[2])
-    if sys.argv[3] == "other tables":
-        room._SCHEMA = room._SCHEMA.replace("role BLOB,", "role BLOB, more TEXT DEFAULT 'x',")
-        room._SCHEMA = room._SCHEMA.replace("good TEXT,", "fine TEXT,")
+from localsessions._local.index import row, schema, table
+schema.VERSION += int(sys.argv[2])
+schema.SEARCH_VERSION += int(sys.argv[2])
+if sys.argv[3] == "other tables":
+        more = "role BLOB, more TEXT DEFAULT 'x',"
+        schema.SEARCH_TABLES = schema.SEARCH_TABLES.replace("role BLOB,", more)
+        schema.TABLES = schema.TABLES.replace("good TEXT,", "fine TEXT,")
         for name in ("SELECT", "_ONE", "_ALL_KNOWN", "_INSERT"):
             setattr(table, name, getattr(table, name).replace("good", "fine"))
         table.COLUMNS = tuple(name.replace("good", "fine") for name in table.COLUMNS)

@@ -22,16 +22,15 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
-from zlib import crc32
 
 import orjson
 
+from localsessions._local.index.schema import seal_of
 from localsessions._local.version import Fingerprint
 from localsessions.models import ChangeKind, ChangeOrigin, SessionChange, Unreadable
 
 __all__ = [
     "KEPT_CHANGES",
-    "SCHEMA",
     "Log",
     "State",
     "begin",
@@ -46,23 +45,7 @@ __all__ = [
     "remember",
     "remembered",
     "same",
-    "seal_of",
 ]
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-INSERT INTO meta VALUES ('change', 0);
-INSERT INTO meta VALUES ('cut', 0);
-INSERT INTO meta VALUES ('last', 0);
-INSERT INTO meta VALUES ('waiting', 0);
-INSERT INTO meta VALUES ('complete', 0);
-CREATE TABLE changes (
-  seq INTEGER PRIMARY KEY, number INTEGER NOT NULL UNIQUE, session_id TEXT NOT NULL,
-  kind TEXT NOT NULL, origin TEXT, seen_at INTEGER NOT NULL, details TEXT NOT NULL,
-  seal INTEGER NOT NULL
-);
-CREATE TABLE pending (session_id TEXT PRIMARY KEY, before TEXT, seal INTEGER NOT NULL) WITHOUT ROWID
-"""
 
 KEPT_CHANGES = 50_000
 """How many changes are kept at least; a client that was away for longer lists again."""
@@ -419,8 +402,3 @@ def _loads(text: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise sqlite3.DatabaseError("a summary is garbled")
     return found
-
-
-def seal_of(*parts: object) -> int:
-    """Return the checksum of a row, by which a garbled page is told; no part is a bool."""
-    return crc32("\0".join(map(str, parts)).encode())

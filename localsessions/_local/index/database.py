@@ -20,6 +20,7 @@ from contextlib import ExitStack, suppress
 from typing import TypeVar
 
 from localsessions._local.index.custody import Custody
+from localsessions._local.index.schema import IDENTITY
 from localsessions._log import log
 
 __all__ = ["Database"]
@@ -332,7 +333,7 @@ class Database:
                 connection.execute(f'DROP TABLE IF EXISTS "{name}"')
             for statement in self._schema.split(";"):
                 connection.execute(statement)
-            connection.execute("CREATE TABLE identity (value TEXT NOT NULL)")
+            connection.execute(IDENTITY)
             connection.execute("INSERT INTO identity VALUES (?)", [secrets.token_hex(8)])
             connection.execute(f"PRAGMA user_version = {self._version}")
         self.generation += 1

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 from zlib import crc32
 
+from localsessions._local.index import schema
 from localsessions._local.index.database import Database
 from localsessions._rules.words import Phrases, fold
 
@@ -22,18 +23,6 @@ __all__ = ["SESSION_ITSELF", "FullText", "Text", "TextHit"]
 
 T = TypeVar("T")
 
-_SCHEMA_VERSION = 2
-_SCHEMA = """
-CREATE TABLE indexed (session_id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE texts (
-  id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, position INTEGER NOT NULL,
-  role BLOB, body BLOB NOT NULL, seal INTEGER NOT NULL
-);
-CREATE UNIQUE INDEX by_place ON texts (session_id, position);
-CREATE TABLE sealed (checksum INTEGER);
-INSERT INTO sealed VALUES (NULL);
-CREATE VIRTUAL TABLE words USING fts5 (body, content = '', tokenize = 'trigram')
-"""
 SESSION_ITSELF = -1
 # A hit in the title or the metadata says more about a session than one in a message.
 _OWN_WEIGHT = 2.0
@@ -73,7 +62,7 @@ class FullText:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._database = Database(path, _SCHEMA, _SCHEMA_VERSION)
+        self._database = Database(path, schema.SEARCH_TABLES, schema.SEARCH_VERSION)
         self._is_changed = False
 
     @property
@@ -262,7 +251,7 @@ def _add(db: sqlite3.Connection, session_id: str, position: int, text: Text) -> 
     place = session_id, position, role, _bytes(text.body)
     row = db.execute(
         "INSERT INTO texts (session_id, position, role, body, seal) VALUES (?, ?, ?, ?, ?)",
-        [*place, _seal(*place)],
+        [*place, schema.seal_of_text(*place)],
     )
     db.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", [row.lastrowid, _folded(text.body)])
 
@@ -287,7 +276,7 @@ def _bytes(text: str) -> bytes:
 def _sealed(session_id: str, position: int, role: object, body: object, seal: int) -> Text:
     """Return a text that was not garbled."""
     read = None if role is None else _blob(role), _blob(body)
-    if seal != _seal(session_id, position, *read):
+    if seal != schema.seal_of_text(session_id, position, *read):
         raise sqlite3.DatabaseError(f"the text {position} of {session_id!r} is garbled")
     role_text, body_text = (part and part.decode("utf-8", "surrogatepass") for part in read)
     return Text(role_text or None, body_text or "")
@@ -298,7 +287,3 @@ def _blob(value: object) -> bytes:
     if not isinstance(value, bytes):
         raise sqlite3.DatabaseError("a blob of the index is garbled")
     return value
-
-
-def _seal(session_id: str, position: int, role: bytes | None, body: bytes) -> int:
-    return crc32(repr((session_id, position, role)).encode(), crc32(body))

@@ -19,7 +19,8 @@ from pydantic_core import from_json
 from localsessions._codec import decode, messages_end
 from localsessions._codec.names import folded
 from localsessions._codec.summary import summarize, summarize_unreadable, summarized
-from localsessions._local.index.changelog import State, seal_of
+from localsessions._local.index.changelog import State
+from localsessions._local.index.schema import seal_of
 from localsessions._local.version import Fingerprint, Spare, Tail, digest_of
 from localsessions._rules.words import fold
 from localsessions.errors import UnreadableSessionError

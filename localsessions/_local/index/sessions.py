@@ -14,7 +14,7 @@ from operator import attrgetter, gt, lt
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
-from localsessions._local.index import changelog, table
+from localsessions._local.index import changelog, schema, table
 from localsessions._local.index.changelog import Log
 from localsessions._local.index.cursor import Cursor
 from localsessions._local.index.database import Database
@@ -36,8 +36,6 @@ __all__ = ["UNSETTLED", "SessionIndex", "listing_of"]
 
 T = TypeVar("T")
 
-_SCHEMA_VERSION = 4
-_SCHEMA = f"{table.SCHEMA.rstrip()};{changelog.SCHEMA}"
 UNSETTLED = "?"
 _FINGERPRINTS = (
     f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
@@ -104,7 +102,7 @@ class SessionIndex:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._database = Database(path, _SCHEMA, _SCHEMA_VERSION)
+        self._database = Database(path, schema.TABLES, schema.VERSION)
 
     @property
     def generation(self) -> int:

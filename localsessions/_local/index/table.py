@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from localsessions._local.index import changelog
+from localsessions._local.index import changelog, schema
 from localsessions._local.index.changelog import Log, State
 from localsessions._local.index.row import (
     COLUMNS,
@@ -33,7 +33,6 @@ from localsessions._local.version import Fingerprint, Spare
 __all__ = [
     "GARBLED_ID",
     "MANY",
-    "SCHEMA",
     "SELECT",
     "WrittenRow",
     "drop_indexes",
@@ -52,32 +51,6 @@ __all__ = [
     "waiting",
 ]
 
-_INDEXES = {
-    "by_last_activity": "(last_activity, session_id)",
-    "by_created_at": "(created_at, session_id)",
-    "by_size_bytes": "(size_bytes, session_id, message_count, unreadable)",
-    "by_user": "(user_id, last_activity, session_id)",
-    "by_agent": "(agent_id, last_activity, session_id)",
-    "by_status": "(status, last_activity, session_id)",
-    "by_folded": "(folded)",
-    "by_title": "(title)",
-    "by_change": "(change)",
-    "by_expires_at": "(expires_at) WHERE expires_at IS NOT NULL",
-}
-_MADE = ";\n".join(f"CREATE INDEX {name} ON sessions {what}" for name, what in _INDEXES.items())
-SCHEMA = f"""
-CREATE TABLE sessions (
-  session_id TEXT PRIMARY KEY, folded TEXT NOT NULL,
-  title TEXT NOT NULL, user_id, agent_id, status,
-  created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
-  size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
-  fingerprint TEXT NOT NULL, settled INTEGER NOT NULL, digest BLOB NOT NULL,
-  change INTEGER NOT NULL, summary TEXT NOT NULL, good TEXT, tail TEXT, seal INTEGER NOT NULL
-);
-{_MADE};
-CREATE TABLE gone (session_id TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX gone_by_change ON gone (change)
-"""
 SELECT = f"SELECT session_id, {', '.join(SEALED)} FROM sessions"  # noqa: S608
 """Asks for rows to be read, see ``row``."""
 
@@ -332,19 +305,19 @@ def has_indexes(db: sqlite3.Connection) -> bool:
     """Tell whether no process was killed while it was filling."""
     query = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND sql GLOB '* ON sessions *'"
     (count,) = db.execute(query).fetchone()
-    return bool(count >= len(_INDEXES))
+    return bool(count >= len(schema.INDEXES))
 
 
 def drop_indexes(db: sqlite3.Connection) -> None:
     """Drop the secondary indexes if there is no row yet."""
     if db.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is None:
-        for name in _INDEXES:
+        for name in schema.INDEXES:
             db.execute(f"DROP INDEX IF EXISTS {name}")
 
 
 def make_indexes(db: sqlite3.Connection) -> None:
     """Make those that are missing."""
-    for name, what in _INDEXES.items():
+    for name, what in schema.INDEXES.items():
         db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON sessions {what}")
 
 

@@ -1,0 +1,102 @@
+"""The schema of both databases: every table, index, seal and version, and nothing else.
+
+A database of another version is emptied and made anew, so a change here is a new version. What is
+read again of a row is sealed: a garbled page cannot pass for one.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+__all__ = [
+    "IDENTITY",
+    "INDEXES",
+    "SEARCH_TABLES",
+    "SEARCH_VERSION",
+    "TABLES",
+    "VERSION",
+    "seal_of",
+    "seal_of_text",
+]
+
+IDENTITY = "CREATE TABLE identity (value TEXT NOT NULL)"
+"""In both: the random name that a database got when it was made."""
+
+# -- index.sqlite3 -------------------------------------------------------------------------------
+
+VERSION = 4
+
+INDEXES = {
+    "by_last_activity": "(last_activity, session_id)",
+    "by_created_at": "(created_at, session_id)",
+    "by_size_bytes": "(size_bytes, session_id, message_count, unreadable)",
+    "by_user": "(user_id, last_activity, session_id)",
+    "by_agent": "(agent_id, last_activity, session_id)",
+    "by_status": "(status, last_activity, session_id)",
+    "by_folded": "(folded)",
+    "by_title": "(title)",
+    "by_change": "(change)",
+    "by_expires_at": "(expires_at) WHERE expires_at IS NOT NULL",
+}
+_MADE = ";\n".join(f"CREATE INDEX {name} ON sessions {what}" for name, what in INDEXES.items())
+_SESSIONS = f"""
+CREATE TABLE sessions (
+  session_id TEXT PRIMARY KEY, folded TEXT NOT NULL,
+  title TEXT NOT NULL, user_id, agent_id, status,
+  created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
+  size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL, settled INTEGER NOT NULL, digest BLOB NOT NULL,
+  change INTEGER NOT NULL, summary TEXT NOT NULL, good TEXT, tail TEXT, seal INTEGER NOT NULL
+);
+{_MADE};
+CREATE TABLE gone (session_id TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX gone_by_change ON gone (change)
+"""
+
+_CHANGES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO meta VALUES ('change', 0);
+INSERT INTO meta VALUES ('cut', 0);
+INSERT INTO meta VALUES ('last', 0);
+INSERT INTO meta VALUES ('waiting', 0);
+INSERT INTO meta VALUES ('complete', 0);
+CREATE TABLE changes (
+  seq INTEGER PRIMARY KEY, number INTEGER NOT NULL UNIQUE, session_id TEXT NOT NULL,
+  kind TEXT NOT NULL, origin TEXT, seen_at INTEGER NOT NULL, details TEXT NOT NULL,
+  seal INTEGER NOT NULL
+);
+CREATE TABLE pending (session_id TEXT PRIMARY KEY, before TEXT, seal INTEGER NOT NULL) WITHOUT ROWID
+"""
+
+TABLES = f"{_SESSIONS.rstrip()};{_CHANGES}"
+"""``sessions``: a row for each; ``gone``: tombstones of those deleted; ``changes``: the log;
+``pending``: differences found in the folder, with what the log last said; ``meta``: numbers."""
+
+
+def seal_of(*parts: object) -> int:
+    """Return the checksum of a row, by which a garbled page is told; no part is a bool."""
+    return crc32("\0".join(map(str, parts)).encode())
+
+
+# -- search.sqlite3 ------------------------------------------------------------------------------
+
+SEARCH_VERSION = 2
+
+SEARCH_TABLES = """
+CREATE TABLE indexed (session_id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE texts (
+  id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, position INTEGER NOT NULL,
+  role BLOB, body BLOB NOT NULL, seal INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX by_place ON texts (session_id, position);
+CREATE TABLE sealed (checksum INTEGER);
+INSERT INTO sealed VALUES (NULL);
+CREATE VIRTUAL TABLE words USING fts5 (body, content = '', tokenize = 'trigram')
+"""
+"""``indexed``: which version of each session's file; ``texts``: what its messages say; ``words``:
+their trigrams; ``sealed``: the checksum of the words, or NULL while they change."""
+
+
+def seal_of_text(session_id: str, position: int, role: bytes | None, body: bytes) -> int:
+    """Return the checksum of a text, see ``seal_of``."""
+    return crc32(repr((session_id, position, role)).encode(), crc32(body))

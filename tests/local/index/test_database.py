@@ -277,7 +277,9 @@ def test_a_file_that_another_process_removes_just_now_is_no_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "some.sqlite3"
-    Database(str(path), "CREATE TABLE things (thing)", 1).read(lambda db: db.execute("SELECT 1"))
+    made = Database(str(path), "CREATE TABLE things (thing)", 1)
+    made.read(lambda db: db.execute("SELECT 1"))
+    made.close()
     inode, real = path.stat().st_ino, os.lstat
 
     def lstat_of_one_being_removed(name: str) -> os.stat_result:

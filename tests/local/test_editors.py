@@ -49,7 +49,7 @@ DELETED: tuple[str, Changed] = ("deleted", {})
 UNREADABLE: tuple[str, Changed] = ("unreadable", {})
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

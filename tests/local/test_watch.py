@@ -35,7 +35,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 AsOtherUser = Callable[[Path, Callable[[], object]], object]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

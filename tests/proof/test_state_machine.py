@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import initialize, invariant, rule
 from inside import local
@@ -24,6 +25,8 @@ from proof.deleting import Deleting
 from proof.following import Follower, Poller
 from proof.meddling import Meddling
 from proof.model import WHICH, TwoStores
+
+pytestmark = pytest.mark.untraced
 
 # What the machine leaves to others, and to whom.
 NOT_HERE = {

@@ -1,4 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each sets up what it needs.
+# With another Python, beside the first: `make test PYTHON=python3.13 VENV=.venv-3.13`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,7 +20,7 @@ demo: $(READY)
 	$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(READY) lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report term
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
 # Attacks the store at full size and writes what was tried into docs/testing.md. Most of the time
 # they wait: for the disk, and for each other.

@@ -15,6 +15,7 @@ import pytest
 import skipped
 from hypothesis import HealthCheck, settings
 from proof.counting import IS_FULL
+from proof.nursery import unmeasured
 from unsynced import synced, unsynced
 
 from localsessions import SessionStore
@@ -153,6 +154,9 @@ def store(folder: Path) -> Iterator[SessionStore]:
 def start() -> Iterator[Start]:
     """Start programs of tests/programs by name; they are killed when the test ends.
 
+    Coverage does not measure them: it would make each start and each line of theirs slower, and
+    what they run is run in the tests' own process too.
+
     Lines go in through ``stdin`` and come out through ``stdout``; whatever comes out through
     stderr belongs to the test's own.
     """
@@ -161,7 +165,12 @@ def start() -> Iterator[Start]:
     def start(name: str, *arguments: object) -> Child:
         command = [sys.executable, "-W", "error", str(PROGRAMS / name), *map(str, arguments)]
         child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=unmeasured(),
         )
         children.append(child)
         return child

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from proof.nursery import unmeasured
 
-from localsessions import SessionStore
+from localsessions import Session, SessionStore
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "cost_of.py"
 CALLS = "%file,%desc,fsync,fdatasync,rename,ftruncate"
@@ -39,7 +40,8 @@ def cost(folder: Path, what: str, trace: Path) -> Cost:
     if strace is None:
         pytest.skip("strace is not installed")
     command = [strace, "-f", "-qq", "-s", "32", "-e", f"trace={CALLS}", "-o", str(trace)]
-    subprocess.run([*command, sys.executable, str(PROGRAM), str(folder), what], check=True)
+    program = [sys.executable, str(PROGRAM), str(folder), what]
+    subprocess.run([*command, *program], check=True, env=unmeasured())
     found = Cost()
     lines = trace.read_text("utf-8", "replace").splitlines()
     begin, end = (
@@ -65,18 +67,27 @@ def fill(folder: Path, messages: int, sessions: int) -> None:
             for number in range(messages)
         ]
         store.save(session)
-        for number in range(sessions):
-            store.create(f"other{number}", user_id="u" if number % 2 else "v")
+        store.create_many(
+            Session(session_id=f"other{number}", user_id="u" if number % 2 else "v")
+            for number in range(sessions)
+        )
 
 
 TURNS = ("append", "upsert_run", "upsert_run with ids", "switch_agent", "tag")
 
 
+@pytest.fixture(scope="module")
+def lengths(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of a short session and one of a long one, which grow by the same turns."""
+    place = tmp_path_factory.mktemp("lengths")
+    fill(place / "short", 100, 1)
+    fill(place / "long", 10_000, 1)
+    return place
+
+
 @pytest.mark.parametrize("what", [*TURNS, "tail"])
-def test_a_turn_costs_the_same_in_a_long_session(what: str, tmp_path: Path) -> None:
-    fill(tmp_path / "short", 100, 1)
-    fill(tmp_path / "long", 10_000, 1)
-    short, long = (cost(tmp_path / name, what, tmp_path / "trace") for name in ("short", "long"))
+def test_a_turn_costs_the_same_in_a_long_session(what: str, lengths: Path, tmp_path: Path) -> None:
+    short, long = (cost(lengths / name, what, tmp_path / "trace") for name in ("short", "long"))
     assert long.calls == short.calls
     # A page more or less of the index, a block more or less of the file's hash.
     assert long.written <= short.written + 16_384

@@ -25,21 +25,21 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="measured and made on POSIX systems"),
 ]
 
-SESSIONS = 2_000
+SESSIONS = 500
 Kinds: TypeAlias = dict[str, str]
 """What happened, by session."""
 
 # From the first commit to the second, and back.
 FORTH: Kinds = {
-    **{f"s{number:04}": "modified" for number in range(1_000)},
-    **{f"s{number:04}": "deleted" for number in range(1_000, 1_300)},
-    **{f"s{number:04}": "created" for number in range(SESSIONS, SESSIONS + 300)},
+    **{f"s{number:04}": "modified" for number in range(250)},
+    **{f"s{number:04}": "deleted" for number in range(250, 325)},
+    **{f"s{number:04}": "created" for number in range(SESSIONS, SESSIONS + 75)},
 }
 OPPOSITE = {"modified": "modified", "deleted": "created", "created": "deleted"}
 BACK: Kinds = {session_id: OPPOSITE[kind] for session_id, kind in FORTH.items()}
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -76,9 +76,22 @@ def change_everything(folder: Path) -> None:
             write(folder, session_id, f"second {session_id}")
 
 
+@pytest.fixture(autouse=True)
+def fewer_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let 500 sessions pass the bounds that 2,000 would pass: names, batches, looks, changes."""
+    for bound, number in {
+        "watcher._MOST_NAMES": 250,
+        "reconciling._BATCH": 250,
+        "reconciling._MANY": 50,
+        "feed._MANY": 64,
+        "feed._BATCH": 64,
+    }.items():
+        monkeypatch.setattr(f"localsessions._local.{bound}", number)
+
+
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of 2,000 sessions, with the commits "first" and "second"; "first" is out."""
+    """A repository of 500 sessions, with the commits "first" and "second"; "first" is out."""
     folder = tmp_path_factory.mktemp("history") / "sessions"
     folder.mkdir()
     git(folder, "init", "--quiet", "--initial-branch=first")

@@ -28,11 +28,11 @@ AsOtherUser: TypeAlias = Callable[[Path, Callable[[], object]], object]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measured and made on Linux")
 
 
-def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
+def eventually(condition: Callable[[], object], pause: float = 0.002) -> None:
+    deadline = time.monotonic() + 120  # a machine may be as slow as it likes
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.002)
+        time.sleep(pause)
 
 
 def threads() -> set[threading.Thread]:
@@ -300,19 +300,21 @@ def test_more_names_than_are_kept_mean_everything(
     assert ear.watcher.take() == Hints(frozenset(), everything=True)
 
 
-REPLACE_20_000 = """
+REPLACE_MORE_THAN_IT_HOLDS = """
 import os, sys
 folder = sys.argv[1]
 sys.stdin.readline()
-for number in range(20_000):
+for number in range(int(sys.argv[2])):
     temp = f"{folder}/.localsessions/tmp"
     os.close(os.open(temp, os.O_CREAT | os.O_WRONLY))
     os.replace(temp, f"{folder}/{number % 50}.json")
 """
 
 
+@pytest.mark.untraced
 def test_an_overflow_of_the_kernel_means_everything(folder: Path, ear_of_any: Ear) -> None:
-    command = [sys.executable, "-c", REPLACE_20_000, str(folder)]
+    room = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    command = [sys.executable, "-c", REPLACE_MORE_THAN_IT_HOLDS, str(folder), str(room + 4_000)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -322,7 +324,7 @@ def test_an_overflow_of_the_kernel_means_everything(folder: Path, ear_of_any: Ea
         ctypes.PyDLL(None).read(child.stdout.fileno(), ctypes.create_string_buffer(1), 1)
         assert child.wait() == 0
     # Taken all the time: not one pile of names grows so large that it would mean the same.
-    eventually(ear_of_any.hears_everything)
+    eventually(ear_of_any.hears_everything, pause=0.05)  # thousands of events come before
     ear_of_any.forget(folder)
 
 

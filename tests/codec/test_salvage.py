@@ -203,7 +203,7 @@ def cuts(data: bytes) -> list[tuple[int, int, int]]:
 
 
 @pytest.mark.untraced
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(messages, objects, st.none() | texts, st.booleans())
 def test_at_every_byte_the_whole_messages_and_fields_are_kept_and_nothing_else(
     said: list[dict[str, JsonValue]], state: dict[str, JsonValue], title: str | None, pinned: bool
@@ -232,7 +232,7 @@ def test_at_every_byte_the_whole_messages_and_fields_are_kept_and_nothing_else(
 
 
 @pytest.mark.untraced
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(messages, objects, st.sampled_from([None, 0, 1, "\t"]), st.booleans())
 def test_in_any_layout_messages_are_the_first_ones_unchanged(
     said: list[dict[str, JsonValue]],
@@ -259,9 +259,9 @@ def test_in_any_layout_messages_are_the_first_ones_unchanged(
 
 LARGE: dict[str, JsonValue] = {
     "words": ["word " * 200] * 10_000,
-    "numbers": [*range(1_500_000)],
-    "brackets": [[]] * 2_500_000,
-    "escapes": '"\\' * 2_500_000,
+    "numbers": [*range(200_000)],
+    "brackets": [[]] * 300_000,
+    "escapes": '"\\' * 500_000,
 }
 
 

@@ -302,11 +302,12 @@ def fill_fast(folder: Path, count: int) -> None:
         os.close(fd)
 
 
+@pytest.mark.untraced
 def test_a_listing_does_not_grow_with_the_number_of_sessions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[list[tuple[int, int, int]]] = []
-    for count in (1_000, 10_000):
+    for count in (400, 4_000):
         fill_fast(tmp_path / str(count), count)
         with SessionStore(tmp_path / str(count)) as store:
             store.list()
@@ -318,10 +319,10 @@ def test_a_listing_does_not_grow_with_the_number_of_sessions(
             middle = store.list(limit=count // 2).next_cursor
             pages.append(work.of(cursor=middle))
             done.append(pages)
-    thousand, ten_thousand = done
+    hundreds, thousands = done
     assert all(read == 0 for pages in done for _, _, read in pages)
     assert all(stats == 51 for pages in done for _, stats, _ in pages)
-    for (few, _, _), (many, _, _) in zip(thousand, ten_thousand, strict=True):
+    for (few, _, _), (many, _, _) in zip(hundreds, thousands, strict=True):
         assert many <= few * 1.2
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from localsessions import SessionStore
 
 Start = Callable[..., "subprocess.Popen[str]"]
-COUNT = 500
+COUNT = 200
 WAYS = ["load", "json", "list"]
 
 

@@ -26,7 +26,7 @@ class Case(NamedTuple):
 
 def sparse(path: Path) -> None:
     path.touch()
-    os.truncate(path, 100 << 20)
+    os.truncate(path, 10 << 20)
 
 
 def link_to_a_good_one(path: Path) -> None:
@@ -80,7 +80,7 @@ CASES: dict[str, Case] = {
         "nested deeper",
         1,
     ),
-    "100 MB of nothing": Case(sparse, "NUL bytes", 1, 1),
+    "10 MB of nothing": Case(sparse, "NUL bytes", 1, 1),
     "a FIFO": Case(os.mkfifo, "not a regular file"),
     "a folder": Case(lambda path: path.mkdir(), "it is a folder"),
     "a link to a good session": Case(link_to_a_good_one, "symbolic link"),

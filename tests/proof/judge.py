@@ -10,6 +10,7 @@ by mistake.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from pydantic import JsonValue
 
 from localsessions import SessionStore
 from localsessions._local.files import durable
+from localsessions._local.index import words
 from localsessions._local.version import Fingerprint
 from proof.disk import Cut, Disk
 from proof.tracing import Stamp
@@ -114,6 +116,7 @@ class Judge:
         made = _written_out(tree, self.folder, self.stamps)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(durable, "fingerprint_of", made)
+            patch.setattr(words, "_fold_with_origin", _fold_once)
             try:
                 with SessionStore(self.folder / "sessions") as store:
                     found = sound(store)
@@ -123,6 +126,10 @@ class Judge:
             finally:
                 shutil.rmtree(self.folder)
         return found
+
+
+# Every state has the same long texts: to fold them anew each time was half of all the time.
+_fold_once = functools.lru_cache(maxsize=64)(words._fold_with_origin)
 
 
 def _go_on(store: SessionStore) -> None:

@@ -68,7 +68,7 @@ def test_the_ide_reader_draws_again_what_others_change_until_its_input_ends(
             temp.replace(tmp_path / "s.json")
             assert pane.stdout.readline().endswith(f" {title}\n")
             assert pane.stdout.readline() == "\n"
-        said = pane.communicate(timeout=60)
+        said = pane.communicate(timeout=120)
     assert (pane.returncode, said) == (0, ("", ""))
 
 

@@ -40,7 +40,7 @@ class Service:
         self.port = port
 
     def __call__(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, headers=named)
         response = connection.getresponse()
@@ -51,7 +51,7 @@ class Service:
 
     def raw(self, request: str) -> tuple[int, bytes]:
         """Send bytes as they are; return the status and the body."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as connection:
             connection.sendall(request.encode("latin-1"))
             response = http.client.HTTPResponse(connection)
             response.begin()
@@ -512,5 +512,5 @@ def test_the_curl_lines_of_the_guide_work(service: Service, store: SessionStore)
         ("agents/my-session-123/current", "current_agent"),
     ]:
         command = ["curl", "-sS", f"http://localhost:{service.port}/api/v1/{address}"]
-        done = subprocess.run(command, capture_output=True, check=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, check=True, timeout=120)
         assert key in json.loads(done.stdout)

@@ -259,10 +259,10 @@ def test_tuples_and_enums_are_saved_as_json_dumps_would(make: Make) -> None:
 def test_another_process_loads_what_this_one_saved(tmp_path: Path, start: Start, kind: str) -> None:
     """S8."""
     saving = start("agentscope_session.py", "save", tmp_path / kind, "s", "pair", 3)
-    out, _ = saving.communicate("go\n", timeout=60)
+    out, _ = saving.communicate("go\n", timeout=120)
     assert out.split() == ["ready", "1", "2", "3"]
     loading = start("agentscope_session.py", "load", tmp_path / kind, "s", "pair")
-    assert loading.communicate(timeout=60)[0] == "3\n"
+    assert loading.communicate(timeout=120)[0] == "3\n"
 
 
 def test_a_missing_session_is_skipped_with_a_log_line_and_nothing_is_made(
@@ -480,10 +480,10 @@ def test_readers_see_whole_states_while_a_writer_saves_and_is_killed(
         out = writer.stdout.read()
         acknowledged = [saved, *(int(line) for line in out.splitlines(True) if line.endswith("\n"))]
         loading = start("agentscope_session.py", "load", tmp_path / kind, "s", "pair")
-        found = int(loading.communicate(timeout=60)[0])
+        found = int(loading.communicate(timeout=120)[0])
         assert found in (acknowledged[-1], acknowledged[-1] + 1)
     assert watcher is not None
-    looks, _ = watcher.communicate("stop\n", timeout=60)
+    looks, _ = watcher.communicate("stop\n", timeout=120)
     assert (watcher.returncode, int(looks) > 0) == (0, True)
 
 
@@ -833,7 +833,7 @@ def test_the_example_remembers_both_users_and_what_they_share_in_another_process
     example = Path(__file__).parents[2] / "examples" / "agentscope_sessions.py"
     command = [sys.executable, "-W", "error", str(example), str(tmp_path / "sessions")]
     for run in (1, 2):
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.splitlines() == [
             f"alice: the sky is blue ({run})",

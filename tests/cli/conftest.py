@@ -53,7 +53,7 @@ class Cli:
         self, *arguments: str, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a real process to its end."""
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 60}
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 120}
         made: subprocess.CompletedProcess[bytes] = subprocess.run(
             [*COMMAND, *arguments],
             env={**os.environ, **self.env, **(env or {})},
@@ -119,7 +119,7 @@ class Cli:
                     typed = answer if isinstance(answer, str) else answer()
                     os.write(master, typed.encode())
         os.close(master)
-        return process.wait(60), shown.decode().replace("\r\n", "\n")
+        return process.wait(120), shown.decode().replace("\r\n", "\n")
 
 
 def _read(master: int) -> bytes:

@@ -271,7 +271,7 @@ def test_a_reader_that_goes_away_is_no_error(cli: Cli, unbuffered: str) -> None:
     process.stdout.close()
     with process.stderr:
         assert process.stderr.read() == b""
-    assert process.wait(60) == 141
+    assert process.wait(120) == 141
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -324,7 +324,7 @@ def test_ctrl_c_in_an_import_leaves_whole_sessions_and_it_can_go_on(
     while not list(cli.folder.glob("*.json")):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    shown, error = process.communicate(timeout=60)
+    shown, error = process.communicate(timeout=120)
     assert (process.returncode, shown) == (130, b"")
     assert error.startswith(b"\ninterrupted; nothing was lost")
     stored = [json.loads(path.read_bytes()) for path in cli.folder.glob("*.json")]
@@ -340,7 +340,7 @@ def test_two_terminals_at_once_lose_nothing(cli: Cli) -> None:
         cli.start("append", "s", "--role", "user", f"text {number}", stdout=subprocess.DEVNULL)
         for number in range(6)
     ]
-    assert [process.wait(60) for process in processes] == [0] * 6
+    assert [process.wait(120) for process in processes] == [0] * 6
     messages = cli.json("history", "s")["messages"]
     assert sorted(message["content"] for message in messages) == [f"text {n}" for n in range(6)]
 

@@ -41,7 +41,7 @@ class Serving:
         self.port = int(found[1])
 
     def get(self, path: str) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("localhost", self.port, timeout=30)
+        connection = http.client.HTTPConnection("localhost", self.port, timeout=120)
         connection.request("GET", f"/api/v1/{path}")
         response = connection.getresponse()
         assert response.getheader("Content-Type") == "application/json"
@@ -51,7 +51,7 @@ class Serving:
 
     def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
         self.process.send_signal(how)
-        shown, noted = self.process.communicate(timeout=60)
+        shown, noted = self.process.communicate(timeout=120)
         return self.process.returncode, shown.decode(), noted.decode()
 
 
@@ -154,12 +154,12 @@ def test_the_adapter_serves_its_database(tmp_path: Path) -> None:
         for line in process.stderr:
             if b"serving " in line:
                 break
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         connection.request("GET", "/api/v1/sessions/s/history")
         assert json.loads(connection.getresponse().read())["message_count"] == 1
         connection.close()
         process.send_signal(signal.SIGINT)
-        shown, noted = process.communicate(timeout=60)
+        shown, noted = process.communicate(timeout=120)
         assert (process.returncode, shown) == (0, b"go\ndone\n")
         assert b"Traceback" not in noted
     finally:
@@ -257,5 +257,5 @@ def test_the_guides_curl_lines_reach_it(cli: Cli) -> None:
         url = f"http://localhost:{service.port}/api/v1/sessions/my-session-123/history"
         for extra in ([], ["-H", f"Host: 10.0.2.2:{service.port}"]):
             command = ["curl", "-sS", "--fail", *extra, url]
-            done = subprocess.run(command, capture_output=True, check=True, timeout=30)
+            done = subprocess.run(command, capture_output=True, check=True, timeout=120)
             assert json.loads(done.stdout)["messages"] == [{"role": "user", "content": "hello"}]

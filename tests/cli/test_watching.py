@@ -58,7 +58,7 @@ class Watching:
     def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
         """Send a signal; return the exit code and what was not read yet of both streams."""
         self.process.send_signal(how)
-        shown, noted = self.process.communicate(timeout=60)
+        shown, noted = self.process.communicate(timeout=120)
         return self.process.returncode, shown.decode(), noted.decode()
 
 
@@ -83,7 +83,7 @@ def watching(cli: Cli, *arguments: str, before: str = "") -> Iterator[Watching]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -349,7 +349,7 @@ def test_a_reader_that_goes_away_ends_it_although_nothing_happens(cli: Cli) -> N
         watch.line()
         watch.stdout.close()
         assert watch.stderr.read() == b""
-        assert watch.process.wait(60) == 141
+        assert watch.process.wait(120) == 141
 
 
 def test_a_reader_that_goes_away_is_noticed_while_changes_come(cli: Cli) -> None:
@@ -358,7 +358,7 @@ def test_a_reader_that_goes_away_is_noticed_while_changes_come(cli: Cli) -> None
     cli("pin", "s")
     with watching(cli, "--since", str(begun)) as watch:
         watch.stdout.close()
-        assert watch.process.wait(60) == 141
+        assert watch.process.wait(120) == 141
 
 
 def test_a_closed_output_is_no_error(cli: Cli) -> None:

@@ -249,7 +249,7 @@ def nano(path: Path) -> None:
     os.close(there)
     replace_all, write_out, leave = b"\x1cold \rnew \rA", b"\x0f\r", b"\x18"
     seen = b""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and editor.poll() is None:
         if select.select([here], [], [], 0.05)[0]:
             try:
@@ -259,7 +259,7 @@ def nano(path: Path) -> None:
         elif b"Read " in seen:  # and it waits for keys now
             os.write(here, replace_all + write_out + leave)
             seen = b""
-    assert editor.wait(10) == 0
+    assert editor.wait(120) == 0
     os.close(here)
 
 

@@ -106,7 +106,7 @@ class Asking(TwoStores):
         A file that is torn is told of when nobody has written to it for 40 ms.
         """
         store = self.stores[which]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             has_listed = self.poller.poll(store)
             assert self.is_damaged or not has_listed

@@ -36,7 +36,7 @@ CALLS = (
     "fstat,newfstatat,stat,lstat,fchmod,chmod,utimensat,flock,fcntl,ftruncate,getdents64,lseek,"
     "mmap,access"
 )
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 _CALL = re.compile(r"^(\w+)\((.*)$", re.MULTILINE)
 
 

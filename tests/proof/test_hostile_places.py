@@ -220,7 +220,7 @@ def test_nothing_outside_is_touched_and_nothing_hangs(
         [sys.executable, "-m", "proof.test_hostile_places", folder, template, outside, *places],
         capture_output=True,
         text=True,
-        timeout=250 if IS_FULL else 45,
+        timeout=250,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     *before, last = run.stdout.splitlines()

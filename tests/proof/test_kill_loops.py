@@ -97,14 +97,14 @@ class Loop:
         self.orphans += len(list((self.folder / ".localsessions" / "tmp").iterdir()))
 
     def _until_all_work(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while sum(len(list(made.iterdir())) for made in (self.histories, self.records)) < CALLERS:
             assert time.monotonic() < deadline
             time.sleep(0.001)
 
     def _until_written(self, size: float) -> None:
         """Wait until they have written down so many bytes more of what they do."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         begin = self._written()
         while self._written() < begin + size:
             assert time.monotonic() < deadline

@@ -49,7 +49,7 @@ def prepare(folder: Path, verb: str) -> None:
 
 
 def until_stopped(pid: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "T":
         assert time.monotonic() < deadline, "it did not stop"
         time.sleep(0.001)

@@ -127,7 +127,7 @@ class AFollowerAndADict(StoresAndADict):
             else (known.title or (known.texts[0] if known.texts else ""), len(known.texts))
             for session_id, known in self.model.items()
         }
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while self.follower.seen() != expected or not self.is_quiet():
             assert self.follower.failures == []
             assert time.monotonic() < deadline, (self.follower.seen(), expected)

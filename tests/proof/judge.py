@@ -26,8 +26,8 @@ from pydantic import JsonValue
 
 from localsessions import SessionStore
 from localsessions._local.files import durable
-from localsessions._local.index import words
 from localsessions._local.version import Fingerprint
+from localsessions._rules import words
 from proof.disk import Cut, Disk
 from proof.tracing import Stamp
 from proof.verbs import State, plain, sound

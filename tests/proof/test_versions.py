@@ -162,7 +162,8 @@ BESIDE = {
 
 @pytest.mark.parametrize("name", VERBS)
 def test_no_verb_ever_writes_a_file_of_another_format(name: str, folder: Path) -> None:
-    forms = [*FUTURE, *ABSURD]
+    # ``adopt`` is there to write over what is no session.
+    forms = [*FUTURE] if name == "adopt" else [*FUTURE, *ABSURD]
     for form in forms if sized(0, 1) else (forms[list(VERBS).index(name) * 3 % len(forms)],):
         shutil.rmtree(folder, ignore_errors=True)
         VERBS[name].prepare(folder)

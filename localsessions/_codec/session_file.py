@@ -76,17 +76,17 @@ def encode(session: Session, stamps: Mapping[str, JsonValue] | None = None) -> b
 
 
 def encode_document(
-    session: Session, stamps: Mapping[str, JsonValue], *, is_checked: bool = False
+    session: Session, stamps: Mapping[str, JsonValue], *, only_assigns: bool = False
 ) -> tuple[bytes, dict[str, JsonValue]]:
     """Return the file of a session, see ``encode``, and the top level of what it says.
 
-    Where it ``is_checked``, nothing was put into its lists and objects since they were assigned.
+    Where it ``only_assigns``, nothing was put into its lists and objects since they were assigned.
     """
     if session.format != FORMAT:
         raise FormatVersionError(session.session_id, session.format, FORMAT)
     document = document_of(session, stamps)
     data = encode_value(document, session_id=session.session_id)
-    if not is_checked:
+    if not only_assigns:
         _refuse_unreadable(session)
     return data, document
 

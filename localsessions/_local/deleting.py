@@ -37,13 +37,13 @@ class Trash:
 
     def is_to_go(self, session_id: str, allows: Allows) -> bool:
         """Tell, inside the lock, whether a session is there and its deletion allowed."""
-        summary = self._reconciler.look_at(session_id)
+        summary = self._reconciler.summary(session_id)
         return summary is not None and allows(summary)
 
     def put(self, session_id: str) -> None:
         """Delete a session that is there."""
         self._growth.drop_spares([session_id])
-        self._reconciler.settle_held([session_id])
+        self._reconciler.log_held([session_id])
         with self._reconciler.changing():
             try:
                 self._folder.trash.put(session_id, self._folder.path(session_id), datetime.now(UTC))
@@ -53,7 +53,7 @@ class Trash:
     def put_many(self, session_ids: Sequence[str]) -> Mapping[str, Refusal]:
         """Delete sessions that are there, together; return the errors of those that stay."""
         self._growth.drop_spares(session_ids)
-        self._reconciler.settle_held(session_ids)
+        self._reconciler.log_held(session_ids)
         with self._reconciler.changing():
             try:
                 return trash_many(self._folder, session_ids, datetime.now(UTC))

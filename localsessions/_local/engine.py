@@ -211,22 +211,22 @@ class LocalEngine(Engine):
         """Ask the index until each row that it answers is what its file says."""
         rows: Sequence[IndexRow] = ()
         for _ in range(_LOOKS):
-            rows = self.reconciler.answer(ask)
-            stale = [row for row in rows if not self.reconciler.look(row)]
+            rows = self.reconciler.ask(ask)
+            stale = [row for row in rows if not self.reconciler.refresh_row(row)]
             if not stale:
                 return rows
             self.reconciler.refresh()
         return [row for row in rows if self.folder.fingerprint(row.summary.session_id)]
 
     def summary(self, session_id: str) -> SessionSummary | None:
-        return self.reconciler.look_at(session_id)
+        return self.reconciler.summary(session_id)
 
     def count(self, query: Query) -> int:
-        return self.reconciler.answer(lambda: self.index.count(query))
+        return self.reconciler.ask(lambda: self.index.count(query))
 
     def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
         self.reconciler.refresh(fresh=fresh)
-        return self.reconciler.answer(lambda: self.index.ids(query))
+        return self.reconciler.ask(lambda: self.index.ids(query))
 
     def named(self, reference: str, limit: int) -> Sequence[str]:
         self.reconciler.refresh()
@@ -234,8 +234,8 @@ class LocalEngine(Engine):
         if is_session_id(reference):
             if self.folder.fingerprint(reference) is not None:
                 return [reference]
-            ids = self.reconciler.answer(lambda: self.index.ids_like(reference, limit))
-        titled = self.reconciler.answer(lambda: self.index.ids_titled(reference, limit))
+            ids = self.reconciler.ask(lambda: self.index.ids_like(reference, limit))
+        titled = self.reconciler.ask(lambda: self.index.ids_titled(reference, limit))
         return list(dict.fromkeys([*ids, *titled]))[:limit]
 
     def search(
@@ -247,10 +247,10 @@ class LocalEngine(Engine):
 
     def notice(self, *, fresh: bool = False) -> None:
         self.reconciler.refresh(fresh=fresh)
-        self.reconciler.settle()
+        self.reconciler.log_waiting()
 
     def last_change(self) -> int:
-        return self.reconciler.answer(self.reconciler.last_change)
+        return self.reconciler.ask(self.reconciler.last_change)
 
     def changes(self, since: int, limit: int) -> Sequence[SessionChange]:
         if self._closed:
@@ -343,7 +343,7 @@ class LocalEngine(Engine):
         return self.count(Query())
 
     def stats(self) -> StoreStats:
-        sessions, unreadable, messages, size_bytes = self.reconciler.answer(self.index.totals)
+        sessions, unreadable, messages, size_bytes = self.reconciler.ask(self.index.totals)
         watcher, reason = self.feed.state
         return StoreStats(
             save_dir=self.address,

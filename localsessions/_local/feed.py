@@ -250,7 +250,7 @@ class _Looker:
         if not self._reconciler.is_current():
             self._reconciler.sweep()  # the index was lost
         news = self._reconciler.news(self._told)
-        self._waits = bool(news.waits and self._reconciler.settle())
+        self._waits = bool(news.waits and self._reconciler.log_waiting())
         if news.waits:
             news = self._reconciler.news(self._told)
         if news.last != self._told:

@@ -94,15 +94,15 @@ class Growth:
                 on; None where none are needed.
         """
         found = self._folder.fingerprint(session_id)  # first: it refuses what no file can be called
-        growing = self._remembered.pop(session_id, None)
-        if growing is None or growing.row.fingerprint != found:
-            growing = self._read(session_id, found)
+        open_end = self._remembered.pop(session_id, None)
+        if open_end is None or open_end.row.fingerprint != found:
+            open_end = self._read(session_id, found)
         known, places = self._places.pop(session_id, (None, None))
-        if growing is not None and growing.places is None and known == found:
-            growing = growing._replace(places=places)
-        if growing is None or run_id is None:
-            return growing
-        return self._with_run(growing, run_id)
+        if open_end is not None and open_end.places is None and known == found:
+            open_end = open_end._replace(places=places)
+        if open_end is None or run_id is None:
+            return open_end
+        return self._with_run(open_end, run_id)
 
     def _read(self, session_id: str, found: Fingerprint | None) -> OpenEnd | None:
         """Return the ends of a session as the index says where to find them."""
@@ -132,29 +132,29 @@ class Growth:
         blocks, taken = blocks_of(end, start), tuple(session.messages)
         return OpenEnd(session, row, before, end, start, blocks, at, None, taken)
 
-    def _with_run(self, growing: OpenEnd, run_id: str) -> OpenEnd | None:
+    def _with_run(self, open_end: OpenEnd, run_id: str) -> OpenEnd | None:
         """Return the same with all messages of a run; None where it is not known which they are."""
-        row, places = growing.row, growing.places
+        row, places = open_end.row, open_end.places
         if places is None:
-            self.keep(growing)
+            self.keep(open_end)
             return None
         place = places.get(run_id)
         if place is None or row.tail is None or row.tail.spare is None:
-            return growing
-        if place == first_message(growing.before):
+            return open_end
+        if place == first_message(open_end.before):
             return None  # there is no message before it to be left as it is
         start = block_start(min(place, row.tail.spare.common))
         reached = self._read_from(row, place, start)
         return None if reached is None else reached._replace(places=places)
 
-    def keep(self, growing: OpenEnd) -> None:
+    def keep(self, open_end: OpenEnd) -> None:
         """Remember what a file ends with, inside its lock; nothing was added to it."""
-        if growing.taken or len(growing.end) > _MOST_BYTES:
-            if growing.places is not None:
-                row = growing.row
-                self._keep_places(row.summary.session_id, row.fingerprint, growing.places)
+        if open_end.taken or len(open_end.end) > _MOST_BYTES:
+            if open_end.places is not None:
+                row = open_end.row
+                self._keep_places(row.summary.session_id, row.fingerprint, open_end.places)
             return
-        self._remembered[growing.row.summary.session_id] = growing
+        self._remembered[open_end.row.summary.session_id] = open_end
         while len(self._remembered) > _MOST_REMEMBERED:
             # Other threads put theirs in and take them out meanwhile.
             self._remembered.pop(list(self._remembered)[0], None)  # noqa: RUF015
@@ -184,7 +184,7 @@ class Growth:
             _note(places, message, place)
         self._keep_places(session.session_id, version.fingerprint, places)
 
-    def publish(self, growing: OpenEnd, draft: Draft) -> tuple[FileWritten, IndexRow] | None:
+    def publish(self, open_end: OpenEnd, draft: Draft) -> tuple[FileWritten, IndexRow] | None:
         """Write what was added to a session, and return its row.
 
         None where the file has to be written whole; nothing was changed.
@@ -192,11 +192,11 @@ class Growth:
         Raises:
             OSError: Nothing was changed.
         """
-        row, at, start = growing.row, growing.at, growing.start
-        rest, spoken = added(draft.data, growing.before), _spoken(growing)
+        row, at, start = open_end.row, open_end.at, open_end.start
+        rest, spoken = added(draft.data, open_end.before), _spoken(open_end)
         if row.tail is None or row.tail.spare is None or rest is None or spoken is None:
             return None
-        end = growing.end[: at - start] + rest
+        end = open_end.end[: at - start] + rest
         if start + len(end) > MAX_FILE_BYTES:
             return None
         spare = row.tail.spare._replace(common=min(row.tail.spare.common, at))
@@ -208,13 +208,13 @@ class Growth:
             return None
         original = draft.is_written(Version(written.fingerprint, settled=True))
         blocks = blocks_of(end, start)
-        now = _row_of(growing, original, rest, blocks, spoken, written)
-        self._remember(growing, now, original, rest, end, blocks)
+        now = _row_of(open_end, original, rest, blocks, spoken, written)
+        self._remember(open_end, now, original, rest, end, blocks)
         return written, now
 
     def _remember(
         self,
-        growing: OpenEnd,
+        open_end: OpenEnd,
         row: IndexRow,
         original: Original,
         rest: bytes,
@@ -222,18 +222,18 @@ class Growth:
         blocks: list[int],
     ) -> None:
         """Remember what was just written as what the next turn is added to."""
-        session, tail = growing.session, row.tail
+        session, tail = open_end.session, row.tail
         if tail is None or tail.spare is None:
             return
-        if (places := growing.places) is not None:
-            _renew(places, growing, rest[: tail.at - growing.at])
+        if (places := open_end.places) is not None:
+            _renew(places, open_end, rest[: tail.at - open_end.at])
         start = block_start(tail.spare.common)
-        left = end[start - growing.start :]
-        kept = from_block(blocks, growing.start, start)
-        bare = without_messages(growing.before, end[tail.at - growing.start :])
+        left = end[start - open_end.start :]
+        kept = from_block(blocks, open_end.start, start)
+        bare = without_messages(open_end.before, end[tail.at - open_end.start :])
         session.messages = []
         stand(session, original._replace(data=bare), Version(row.fingerprint, settled=True))
-        self.keep(OpenEnd(session, row, growing.before, left, start, kept, tail.at, places))
+        self.keep(OpenEnd(session, row, open_end.before, left, start, kept, tail.at, places))
 
     def last_messages(self, session_id: str, count: int) -> list[Message] | None:
         """Return the last messages of a session; None where it has to be read whole."""
@@ -270,26 +270,26 @@ def _note(places: Places, message: Message, place: int) -> None:
         places.setdefault(run_id, place)
 
 
-def _renew(places: Places, growing: OpenEnd, written: bytes) -> None:
+def _renew(places: Places, open_end: OpenEnd, written: bytes) -> None:
     """Note where the runs of messages begin that were written instead of those taken."""
-    for message in growing.taken:
+    for message in open_end.taken:
         run_id = message.get("run_id")
-        if isinstance(run_id, str) and places.get(run_id, -1) >= growing.at:
+        if isinstance(run_id, str) and places.get(run_id, -1) >= open_end.at:
             del places[run_id]
     found = places_of_messages(written)
-    for message, place in zip(growing.session.messages, found, strict=True):
-        _note(places, message, growing.at + place)
+    for message, place in zip(open_end.session.messages, found, strict=True):
+        _note(places, message, open_end.at + place)
 
 
-def _spoken(growing: OpenEnd) -> tuple[str, str] | None:
+def _spoken(open_end: OpenEnd) -> tuple[str, str] | None:
     """Return title and preview of a session that was added to; None where they are not known.
 
     What was made of a message that is replaced now may as well have been made of one before it.
     """
-    session, former = growing.session, growing.row.summary
+    session, former = open_end.session, open_end.row.summary
     title, preview = session.title or former.title or session.made_title, session.preview
-    if growing.taken:
-        was = session.model_copy(update={"messages": list(growing.taken)})
+    if open_end.taken:
+        was = session.model_copy(update={"messages": list(open_end.taken)})
         is_made = former.title and not session.title and was.made_title == former.title
         if is_made and session.made_title != former.title:
             return None
@@ -299,7 +299,7 @@ def _spoken(growing: OpenEnd) -> tuple[str, str] | None:
 
 
 def _row_of(
-    growing: OpenEnd,
+    open_end: OpenEnd,
     original: Original,
     rest: bytes,
     blocks: list[int],
@@ -307,16 +307,16 @@ def _row_of(
     written: FileWritten,
 ) -> IndexRow:
     """Return the row of a session of which the end was written."""
-    session, row = growing.session, growing.row
+    session, row = open_end.session, open_end.row
     end = messages_end(rest, original.keys)
     proven = row.tail is not None and row.tail.proven and original.proven
     return row_grown(
         row,
         session,
         spoken,
-        message_count=row.summary.message_count - len(growing.taken) + len(session.messages),
-        size_bytes=growing.at + len(rest),
+        message_count=row.summary.message_count - len(open_end.taken) + len(session.messages),
+        size_bytes=open_end.at + len(rest),
         fingerprint=written.fingerprint,
-        digest=digest_with(row.digest, growing.blocks, blocks),
-        tail=None if end is None else Tail(growing.at + end, written.spare, proven),
+        digest=digest_with(row.digest, open_end.blocks, blocks),
+        tail=None if end is None else Tail(open_end.at + end, written.spare, proven),
     )

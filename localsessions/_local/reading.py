@@ -105,12 +105,12 @@ class Reader:
             return row_unreadable(error, session_id, fingerprint, settled=False)
         return row_of(*read, session_id, self._folder.path(session_id))
 
-    def row_at_a_glance(self, session_id: str, path: str) -> IndexRow | None:
+    def row_unchecked(self, session_id: str, path: str) -> IndexRow | None:
         """Return the row of a file that is read once only; None where ``row`` has to be asked.
 
         It is of one whole version only if the fingerprint is the same afterwards: the caller looks.
         """
-        read = self._folder.glance(path)
+        read = self._folder.read_unchecked(path)
         return None if read is None else row_of(*read, session_id, path)
 
     def row_at_rest(self, session_id: str) -> IndexRow | None:

@@ -38,7 +38,7 @@ __all__ = ["Reconciler", "Replaced", "Written"]
 # A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
 _SWEEP_SHARE = 20
 _BATCH = 1000
-# From so many files on they are read in haste at first, see ``SessionFolder.glance``.
+# From so many files on they are read in haste at first, see ``SessionFolder.read_unchecked``.
 _MANY = 200
 # The databases may be lost again and again, by other processes that make them anew.
 _TRIES = 10
@@ -101,7 +101,7 @@ class Reconciler:
         if fresh or not self.is_current() or self._is_due():
             self.sweep(on_progress)
 
-    def answer(self, ask: Callable[[], T]) -> T:
+    def ask(self, ask: Callable[[], T]) -> T:
         """Return what the index says; ask again where it was lost since the last sweep.
 
         Raises:
@@ -113,7 +113,7 @@ class Reconciler:
             # Taken before: another thread may be filling an index that was lost just now.
             return self._generation, ask()
 
-        return self.index.outlast(find)
+        return self.index.ask_while_lost(find)
 
     def is_current(self) -> bool:
         """Tell whether the index still holds what the last sweep put into it."""
@@ -166,7 +166,7 @@ class Reconciler:
         paths: dict[str, str] = {}
         for session_id in session_ids:
             path = paths[session_id] = self.folder.path(session_id)
-            if (row := self.reader.row_at_a_glance(session_id, path)) is not None:
+            if (row := self.reader.row_unchecked(session_id, path)) is not None:
                 rows.append(row)
         fingerprint_at = self.folder.fingerprint_at
         left = paths.keys() - self._put(
@@ -198,7 +198,7 @@ class Reconciler:
 
     # -- one file ----------------------------------------------------------------------------
 
-    def look(self, row: IndexRow) -> bool:
+    def refresh_row(self, row: IndexRow) -> bool:
         """Bring one row up to date; return whether it was."""
         session_id = row.summary.session_id
         fingerprint = self.folder.fingerprint(session_id)
@@ -214,9 +214,9 @@ class Reconciler:
         # A row that was only too young to be believed says what it said before.
         return now.digest == row.digest and now.summary == row.summary
 
-    def look_at(self, session_id: str) -> SessionSummary | None:
+    def summary(self, session_id: str) -> SessionSummary | None:
         """Return the summary of a session as its file says now; None when there is none."""
-        if (row := self.index.get(session_id)) is not None and self.look(row):
+        if (row := self.index.get(session_id)) is not None and self.refresh_row(row):
             return row.summary
         if (now := self.reader.row(session_id)) is None:
             return None
@@ -288,7 +288,7 @@ class Reconciler:
     def twins(self, session_ids: Sequence[str]) -> dict[str, str]:
         """Return those ids to which macOS or Windows would give the file of another, with that."""
         wanted = {folded(session_id): session_id for session_id in session_ids}
-        known = self.answer(lambda: self.index.ids_folded_like([*wanted]))
+        known = self.ask(lambda: self.index.ids_folded_like([*wanted]))
         return {
             one: twin
             for twin in known
@@ -343,7 +343,7 @@ class Reconciler:
     def _is_free(self, session_id: str) -> bool:
         return not self.folder.is_locked(session_id)
 
-    def settle(self) -> set[str]:
+    def log_waiting(self) -> set[str]:
         """Log the differences that were found in the folder, as changes by other programs.
 
         Returns:
@@ -362,15 +362,15 @@ class Reconciler:
             for session_id, (change, _) in (self.index.pending() if doubtful else pending).items()
             if session_id not in busy and not self.folder.is_locked(session_id)
         }
-        self.index.settle(places)
+        self.index.log_waiting(places)
         return set(pending) - set(places)
 
-    def settle_held(self, session_ids: Sequence[str]) -> None:
+    def log_held(self, session_ids: Sequence[str]) -> None:
         """Log what waits of sessions whose locks are held: nobody else is about to log it.
 
         Once their files are gone, so may be the rows that say what was changed before.
         """
-        self.index.settle(self.index.waiting(session_ids))
+        self.index.log_waiting(self.index.waiting(session_ids))
 
     def _is_just_gone(self, session_id: str, change: int) -> bool:
         """Tell whether a new file may be about to take the place of the old one.

@@ -55,10 +55,10 @@ class Search:
         is_current = True
         for found in self._texts.search(phrases):
             row = found and self._index.get(found.session_id)
-            if found is None or (row is None and self._reconciler.look_at(found.session_id)):
+            if found is None or (row is None and self._reconciler.summary(found.session_id)):
                 is_current = False
             elif row is not None and query.matches(row.summary):
-                is_current &= self._reconciler.look(row)
+                is_current &= self._reconciler.refresh_row(row)
                 snippet, highlights = phrases.snippet(found.text.body)
                 place = found.position, found.text.role
                 hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
@@ -79,7 +79,7 @@ class Search:
             # Taken before the question: another thread may find the words lost in between.
             return self._catch_up(on_progress), ask()
 
-        return self._texts.outlast(lambda: self._reconciler.answer(find))
+        return self._texts.ask_while_lost(lambda: self._reconciler.ask(find))
 
     def _catch_up(self, on_progress: Progress | None = None) -> int | None:
         """Index the words of what changed since the last search; only those files are read.
@@ -138,7 +138,7 @@ class Search:
             session = decoded(read, session_id, self._folder.path(session_id))
         except (SessionNotFoundError, UnreadableSessionError):
             # Its row must know, or nobody would tell us when it is well again.
-            self._reconciler.look_at(session_id)
+            self._reconciler.summary(session_id)
             return b"", {}
         return digest_of(read.data), dict(_texts_of(session))
 

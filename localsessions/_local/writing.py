@@ -277,7 +277,7 @@ class Writer:
         """Change without what stands before; None: it has to be read, nothing was done."""
         change.apply(end.session)
         draft = draft_of(
-            end.session, is_activity=change.is_activity, is_checked=change.only_assigns
+            end.session, is_activity=change.is_activity, only_assigns=change.only_assigns
         )
         if not draft.is_changed:
             self._growth.keep(end)

@@ -45,7 +45,7 @@ def draft_of(
     *,
     is_activity: bool = False,
     stamps: Mapping[str, JsonValue] | None = None,
-    is_checked: bool = False,
+    only_assigns: bool = False,
 ) -> Draft:
     """Encode a session for writing, with stamps of now or, if given, with others.
 
@@ -53,7 +53,7 @@ def draft_of(
         session: What to write.
         is_activity: Whether the write moves ``last_activity``, unless the caller set it.
         stamps: Instead of those of now.
-        is_checked: Whether nothing was put into its lists and objects since they were assigned.
+        only_assigns: Whether nothing was put into its lists and objects since they were assigned.
 
     Raises:
         UnstorableValueError: A value would be lost or changed.
@@ -62,7 +62,7 @@ def draft_of(
     original = original_of(session)
     if stamps is None:
         stamps = _stamps_of(session, original, is_activity=is_activity)
-    data, document = encode_document(session, stamps, is_checked=is_checked)
+    data, document = encode_document(session, stamps, only_assigns=only_assigns)
     return Draft(session, data, document, stamps, original)
 
 

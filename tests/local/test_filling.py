@@ -89,7 +89,7 @@ def test_a_file_that_changes_meanwhile_leaves_no_older_row(
     fill(folder)
     with SessionStore(folder) as store, SessionStore(folder) as other:
         other.list()
-        glance, path = local(store).folder.glance, folder / "s7.json"
+        glance, path = local(store).folder.read_unchecked, folder / "s7.json"
 
         def overtaken(name: str) -> FileRead | None:
             read = glance(name)
@@ -102,7 +102,7 @@ def test_a_file_that_changes_meanwhile_leaves_no_older_row(
                     other.rename("s7", "second")
             return read
 
-        monkeypatch.setattr(local(store).folder, "glance", overtaken)
+        monkeypatch.setattr(local(store).folder, "read_unchecked", overtaken)
         local(store).index.clear()
         local(store).reconciler.sweep()
         row = local(store).index.get("s7")
@@ -135,7 +135,7 @@ def test_indexes_that_a_killed_process_left_out_are_made_by_the_next(
             raise KeyboardInterrupt
 
     monkeypatch.setattr("localsessions._local.reconciling._BATCH", 200)
-    monkeypatch.setattr(local(killed).folder, "glance", kill)
+    monkeypatch.setattr(local(killed).folder, "read_unchecked", kill)
     with pytest.raises(KeyboardInterrupt):
         killed.reindex()
     killed.close()

@@ -252,7 +252,7 @@ def test_a_file_that_goes_while_it_is_looked_at_is_gone(
         return read(session_id)
 
     monkeypatch.setattr(local(two).folder, "read", vanish)
-    assert local(two).reconciler.look_at("a") is None
+    assert local(two).reconciler.summary("a") is None
     monkeypatch.setattr(local(two).reconciler, "_is_due", lambda: False)
     assert titles(two, fresh=False) == {"b": "B"}
 

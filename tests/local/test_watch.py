@@ -579,7 +579,7 @@ def test_a_deletion_in_the_middle_of_an_editors_save_is_the_stores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The editor renames the file away, and another store looks, before it puts a new one there."""
-    drop, settle = local(store).growth.drop_spares, local(store).reconciler.settle_held
+    drop, settle = local(store).growth.drop_spares, local(store).reconciler.log_held
 
     def rename_away(session_ids: Sequence[str]) -> None:
         (folder / "a.json").rename(folder / "a.json~")
@@ -591,7 +591,7 @@ def test_a_deletion_in_the_middle_of_an_editors_save_is_the_stores(
         write(folder, "a", "edited")
 
     monkeypatch.setattr(local(store).growth, "drop_spares", rename_away)
-    monkeypatch.setattr(local(store).reconciler, "settle_held", put_back)
+    monkeypatch.setattr(local(store).reconciler, "log_held", put_back)
     assert getattr(store, verb)(*(["a"] if verb == "delete" else [["a"]]))
     assert told.all(folder)[-1] == ("a", "deleted", "this store")
 
@@ -648,7 +648,7 @@ def test_deleting_and_restoring_under_a_busy_watch_is_never_external(
 
         def after_a_look(session_id: str) -> None:
             local(looking).reconciler.sweep()
-            assert local(looking).reconciler.settle() == {"a"}
+            assert local(looking).reconciler.log_waiting() == {"a"}
             verb(session_id)
 
         monkeypatch.setattr(local(room).reconciler, name, after_a_look)
@@ -676,7 +676,7 @@ def test_a_verb_whose_time_is_looked_into_is_told_once(
 
     def late(*arguments: object) -> None:
         local(other).reconciler.sweep()
-        assert "a" in local(other).reconciler.settle()
+        assert "a" in local(other).reconciler.log_waiting()
         record(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(local(store).reconciler, "record", late)

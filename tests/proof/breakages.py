@@ -377,17 +377,17 @@ BREAKAGES = (
     ),
     Mutation(
         "a database that somebody wrote to is not checked again",
-        "localsessions/_local/index/custody.py",
+        "localsessions/_local/index/integrity.py",
         "        return self._kept is not None and self._kept == seen\n",
         "        return True\n",
-        "tests/local/index/test_custody.py::test_after_a_kill_it_is_checked",
+        "tests/local/index/test_integrity.py::test_after_a_kill_it_is_checked",
     ),
     Mutation(
         "a large database that anybody wrote to passes for one in custody",
-        "localsessions/_local/index/custody.py",
+        "localsessions/_local/index/integrity.py",
         "or (_is_large(seen) and self._is_marked(seen))\n",
         "or _is_large(seen)\n",
-        "tests/local/index/test_custody.py::test_of_a_large_index_what_anybody_else_wrote_is_checked_by_all[another program]",
+        "tests/local/index/test_integrity.py::test_of_a_large_index_what_anybody_else_wrote_is_checked_by_all[another program]",
     ),
     Mutation(
         "a file that was replaced while an index was filled leaves its older row",
@@ -526,7 +526,7 @@ BREAKAGES = (
     Mutation(
         "a listing believes the index without looking at the files",
         "localsessions/_local/engine.py",
-        "            stale = [row for row in rows if not self.reconciler.look(row)]\n",
+        "            stale = [row for row in rows if not self.reconciler.refresh_row(row)]\n",
         "            stale: list[IndexRow] = []\n",
         "tests/local/test_reconcile.py::test_what_a_page_returns_is_right_without_any_sweep[replaced]",
     ),

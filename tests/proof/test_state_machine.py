@@ -144,7 +144,7 @@ class AFollowerAndADict(StoresAndADict):
             listings = self.follower.listings
             self.stores[0].list(fresh=True)
             last = self.stores[0].last_change()
-            if local(self.stores[0]).reconciler.settle() or self.follower.watch.number < last:
+            if local(self.stores[0]).reconciler.log_waiting() or self.follower.watch.number < last:
                 return False
             return self.follower.is_settled(listings)
         return True

@@ -24,7 +24,7 @@ from localsessions._codec.names import SUFFIX, file_stem, is_session_id, session
 from localsessions._local.files import durable
 from localsessions._local.files.locks import StripedLocks, stripe_of
 from localsessions._local.files.publishing import FileWritten, Publisher
-from localsessions._local.files.reading import FileRead, glance, read_whole
+from localsessions._local.files.reading import FileRead, read_unchecked, read_whole
 from localsessions._local.files.scan import Scan, scan
 from localsessions._local.files.spares import SPARE_SUFFIX, Spares
 from localsessions._local.version import Fingerprint, Tail
@@ -245,12 +245,12 @@ class SessionFolder:
         self.files_read += 1
         return read
 
-    def glance(self, path: str) -> FileRead | None:
+    def read_unchecked(self, path: str) -> FileRead | None:
         """Return what the file at a session's path holds, in haste; None where ``read`` has to.
 
         It is one whole version only if the fingerprint is the same afterwards: whoever asks looks.
         """
-        read = glance(path, self._max_file_bytes)
+        read = read_unchecked(path, self._max_file_bytes)
         if read is not None:
             self.files_read += 1
         return read

@@ -17,7 +17,7 @@ from localsessions._local.files import durable
 from localsessions._local.version import Fingerprint
 from localsessions.errors import UnreadableSessionError
 
-__all__ = ["FileRead", "glance", "read_ends", "read_whole"]
+__all__ = ["FileRead", "read_ends", "read_unchecked", "read_whole"]
 
 _TRIES = 5
 _PAUSE = 0.004
@@ -93,7 +93,7 @@ def _read_once(path: str, session_id: str, most_bytes: int) -> FileRead | None:
     return FileRead(data, after, before == after and _is_settled(after))
 
 
-def glance(path: str, most_bytes: int) -> FileRead | None:
+def read_unchecked(path: str, most_bytes: int) -> FileRead | None:
     """Return what a plain file holds, in haste; None where ``read_whole`` has to find out why not.
 
     For many files in a row: as little as each needs, where nothing is out of the ordinary. It is

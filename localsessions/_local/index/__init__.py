@@ -4,7 +4,7 @@ The only room that names sqlite3; it knows no files but its own two databases, a
 them that could not be made again from the session files::
 
     database   one SQLite file that may be lost, garbled, swapped or locked at any moment
-    custody    whether a database is as it was when it was last checked whole
+    integrity  whether a database is as it was when it was last checked whole
     schema     every table, index, seal and version
     changelog  what happened to each session, in order, with numbers that only grow
     row        IndexRow: what is known of one file, how it is packed, sealed and read again

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import TypeVar
 
-from localsessions._local.index.custody import Custody
+from localsessions._local.index.integrity import Integrity
 from localsessions._local.index.schema import IDENTITY
 from localsessions._log import log
 
@@ -100,7 +100,7 @@ class Database:
         self.identity: str | None = None
         self._pid = os.getpid()
         self._closed = False
-        self._custody = Custody(path)
+        self._integrity = Integrity(path)
         _all.add(self)
 
     def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
@@ -152,14 +152,14 @@ class Database:
         Raises:
             sqlite3.DatabaseError: It is damaged.
         """
-        custody = self._custody
-        if custody.is_handed_on():
+        integrity = self._integrity
+        if integrity.is_handed_on():
             return
-        custody.begin()
+        integrity.begin()
         (verdict,) = connection.execute("PRAGMA integrity_check (1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-        custody.end()
+        integrity.end()
 
     def _transact(
         self, connection: sqlite3.Connection, kind: str, act: Callable[[sqlite3.Connection], T]
@@ -167,7 +167,7 @@ class Database:
         # No context manager: its generator would take a tenth of the time of a small one.
         try:  # from the beginning on: Ctrl-C may come right after it
             connection.execute(f"BEGIN {kind}")
-            was_kept = kind == "IMMEDIATE" and self._custody.is_kept()
+            was_kept = kind == "IMMEDIATE" and self._integrity.is_kept()
             answer = act(self._known(connection))
         except BaseException:  # Ctrl-C too: an open transaction would lock others out
             with suppress(sqlite3.Error):  # the error that is on its way says more
@@ -175,10 +175,10 @@ class Database:
             raise
         connection.execute("COMMIT")
         if was_kept:
-            self._custody.go_on()
+            self._integrity.go_on()
         return answer
 
-    def outlast(self, ask: Callable[[], tuple[int | None, T]]) -> T:
+    def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
         """Return the answer to a question that was asked while the database was whole.
 
         Where it is lost in every attempt, by other processes that make it anew perhaps, memory
@@ -219,11 +219,11 @@ class Database:
         self._forget_parent()
         with self._lock:
             self._closed = True
-            was_kept = self._connection is not None and self._custody.is_kept()
+            was_kept = self._connection is not None and self._integrity.is_kept()
             self._drop()
             if was_kept:  # SQLite has written its log into the database
-                self._custody.go_on()
-                self._custody.hand_on()
+                self._integrity.go_on()
+                self._integrity.hand_on()
 
     def size_bytes(self) -> int:
         """Return what the database takes on the disk."""
@@ -297,7 +297,7 @@ class Database:
             check_same_thread=False,
         )
         self._connection = connection  # so that a failure below closes it
-        self._custody = Custody(self.path)
+        self._integrity = Integrity(self.path)
         try:
             self._set_up(connection)
         except KeyboardInterrupt:  # else the next call would find a database without its tables

@@ -81,9 +81,9 @@ class FullText:
         db.execute("UPDATE sealed SET checksum = NULL WHERE checksum IS NOT NULL")
         self._is_changed = True
 
-    def outlast(self, ask: Callable[[], tuple[int | None, T]]) -> T:
+    def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
         """Return the answer to a question, asked again while it is lost, see ``Database``."""
-        return self._database.outlast(ask)
+        return self._database.ask_while_lost(ask)
 
     def size_bytes(self) -> int:
         """Return what the texts take on the disk."""

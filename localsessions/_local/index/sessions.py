@@ -113,9 +113,9 @@ class SessionIndex:
         """Close the database."""
         self._database.close()
 
-    def outlast(self, ask: Callable[[], tuple[int | None, T]]) -> T:
+    def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
         """Return the answer to a question, asked again while it is lost, see ``Database``."""
-        return self._database.outlast(ask)
+        return self._database.ask_while_lost(ask)
 
     def size_bytes(self) -> int:
         """Return what the index takes on the disk."""
@@ -287,7 +287,7 @@ class SessionIndex:
             changed = table.put(db, log, current)
             log.close()
             if places := {one: change for one, change in changed.items() if is_free(one)}:
-                table.settle(db, places)
+                table.log_waiting(db, places)
 
         if rows:
             self._database.write(write)
@@ -378,10 +378,10 @@ class SessionIndex:
         """Return which of some sessions wait to be logged, with the numbers of their rows."""
         return self._read(lambda db: table.waiting(db, session_ids))
 
-    def settle(self, places: Mapping[str, int]) -> None:
+    def log_waiting(self, places: Mapping[str, int]) -> None:
         """Log what waits as external changes, where the session's row is still of that number."""
         if places:
-            self._database.write(lambda db: table.settle(db, places))
+            self._database.write(lambda db: table.log_waiting(db, places))
 
     def first_change(self) -> int:
         """Return the number at which the log begins; of what went before, nothing is known."""

@@ -41,12 +41,12 @@ __all__ = [
     "found",
     "has_indexes",
     "insert_new",
+    "log_waiting",
     "make_indexes",
     "place",
     "put",
     "record",
     "record_removals",
-    "settle",
     "spares",
     "waiting",
 ]
@@ -272,7 +272,7 @@ def forget(db: sqlite3.Connection, session_ids: Sequence[str]) -> None:
     log.close()
 
 
-def settle(db: sqlite3.Connection, places: Mapping[str, int]) -> None:
+def log_waiting(db: sqlite3.Connection, places: Mapping[str, int]) -> None:
     """Log what waits as external changes, where a session's row is still of the number given."""
     log = Log(db)
     # All of them first: the log may become so long that tombstones are forgotten.

@@ -346,7 +346,7 @@ def test_a_search_that_is_overtaken_at_every_look_misses_no_session(
     with SessionStore(filled) as store, SessionStore(filled) as other:
         hits = {hit.session.session_id for hit in store.search("parser", limit=99)}
         gone, *_, busy = sorted(hits)
-        look = local(store).reconciler.look
+        look = local(store).reconciler.refresh_row
 
         def overtaken(row: IndexRow) -> bool:
             if row.summary.session_id == busy:
@@ -355,7 +355,7 @@ def test_a_search_that_is_overtaken_at_every_look_misses_no_session(
                 other.delete(gone)
             return look(row)
 
-        monkeypatch.setattr(local(store).reconciler, "look", overtaken)
+        monkeypatch.setattr(local(store).reconciler, "refresh_row", overtaken)
         found = {hit.session.session_id for hit in store.search("parser", limit=99)}
         assert found == hits - {gone}
 

@@ -13,7 +13,7 @@ import pytest
 from inside import local
 
 from localsessions import SessionStore
-from localsessions._local.index import custody
+from localsessions._local.index import integrity
 
 MARK = "index.checked"
 
@@ -105,7 +105,7 @@ def test_after_a_kill_it_is_checked(
 
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(custody, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(integrity, "_LARGE_BYTES", 0)
 
 
 @pytest.mark.usefixtures("large")
@@ -140,7 +140,7 @@ def test_of_a_large_index_what_anybody_else_wrote_is_checked_by_all(
         if who == "another program":
             overwrite(room / "index.sqlite3-wal")
         else:
-            monkeypatch.setattr(local(other).index._database._custody, "go_on", lambda: None)
+            monkeypatch.setattr(local(other).index._database._integrity, "go_on", lambda: None)
         other.rename("s1", "U")
         assert checks_of_opening(folder, monkeypatch) == 1
         assert checks.of(store) == 0  # the one that was just opened has checked

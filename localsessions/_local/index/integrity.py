@@ -1,4 +1,4 @@
-"""Custody: whether a database file is as it was when it was last checked whole.
+"""Integrity: whether a database file is as it was when it was last checked whole.
 
 Checking a database row by row against its indexes takes longer than all else that opening a store
 of 100,000 sessions takes. It says nothing new where nobody but SQLite wrote to the files since,
@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from localsessions._log import log
 
-__all__ = ["Custody"]
+__all__ = ["Integrity"]
 
 _Seen: TypeAlias = tuple[int, int, int, int] | None
 """Size, modification, change and inode of a file, of a log without the third; None for one that is
@@ -33,7 +33,7 @@ _LARGE_BYTES = 1 << 20  # of some 1,000 sessions; to check it takes 10 ms
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
 
 
-class Custody:
+class Integrity:
     """What is known of one database and its log.
 
     Args:

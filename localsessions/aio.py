@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
 from localsessions._log import log
-from localsessions.engine import Engine
+from localsessions.engine import Durability, Engine
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import Session, SessionChange
-from localsessions.store import Durability, SessionStore
+from localsessions.store import SessionStore
 from localsessions.watching import Following, refuse_uncallable
 
 if TYPE_CHECKING:

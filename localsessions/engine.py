@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from localsessions.models import (
     Checkpoint,
@@ -38,6 +38,7 @@ __all__ = [
     "Change",
     "Changes",
     "Checkpoints",
+    "Durability",
     "Engine",
     "Follower",
     "Listings",
@@ -46,6 +47,9 @@ __all__ = [
     "Sessions",
     "Trash",
 ]
+
+Durability: TypeAlias = Literal["full", "fast"]
+"""Whether what a verb did survives a power cut when the verb returns, see ``SessionStore``."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (done, of all) while long work goes on."""

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import JsonValue
 
@@ -31,7 +31,7 @@ from localsessions._rules.arguments import (
 )
 from localsessions._rules.refusals import raise_first, raise_refusals
 from localsessions._rules.retention import cutoff_of, verdict
-from localsessions.engine import Change, Engine, Progress, Query
+from localsessions.engine import Change, Durability, Engine, Progress, Query
 from localsessions.errors import NotOwnerError, SessionNotFoundError
 from localsessions.models import (
     Checkpoint,
@@ -65,10 +65,7 @@ from localsessions.watching import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Durability", "SessionStore"]
-
-Durability: TypeAlias = Literal["full", "fast"]
-"""Whether a verb returns when what it did survives a power cut, see ``SessionStore``."""
+__all__ = ["SessionStore"]
 
 _MOST_BYTES = 256 * 1024 * 1024
 

@@ -19,7 +19,7 @@ from localsessions._local.batches import Bulk
 from localsessions._local.checking import verify
 from localsessions._local.deleting import Trash
 from localsessions._local.feed import Feed
-from localsessions._local.files import Durability, SessionFolder
+from localsessions._local.files import SessionFolder
 from localsessions._local.growing import Growth
 from localsessions._local.index import Cursor, IndexRow, SessionIndex, listing_of
 from localsessions._local.index.fulltext import FullText
@@ -29,7 +29,7 @@ from localsessions._local.searching import Search
 from localsessions._local.writing import Writer
 from localsessions._rules.drafts import draft_of
 from localsessions._rules.words import Phrases
-from localsessions.engine import Allows, Change, Engine, Follower, Progress, Query
+from localsessions.engine import Allows, Change, Durability, Engine, Follower, Progress, Query
 from localsessions.errors import (
     ConflictError,
     SessionExistsError,

@@ -16,14 +16,13 @@ It deals in bytes and file names and knows neither sessions nor the index::
 Nothing outside this room opens, renames or removes a file of the store but SQLite its own.
 """
 
-from localsessions._local.files.folder import Durability, SessionFolder
+from localsessions._local.files.folder import SessionFolder
 from localsessions._local.files.locks import stripe_of
 from localsessions._local.files.publishing import FileWritten, Overtaken
 from localsessions._local.files.reading import FileRead, read_ends
 from localsessions._local.files.scan import Scan
 
 __all__ = [
-    "Durability",
     "FileRead",
     "FileWritten",
     "Overtaken",

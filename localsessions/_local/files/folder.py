@@ -18,7 +18,6 @@ import errno
 import os
 from collections.abc import Iterable, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, TypeAlias
 
 from localsessions._codec.names import SUFFIX, file_stem, is_session_id, session_id_of
 from localsessions._local.files import durable
@@ -28,11 +27,10 @@ from localsessions._local.files.reading import FileRead, read_unchecked, read_wh
 from localsessions._local.files.scan import Scan, scan
 from localsessions._local.files.spares import SPARE_SUFFIX, Spares
 from localsessions._local.version import Fingerprint, Tail
+from localsessions.engine import Durability
 from localsessions.errors import SessionNotFoundError
 
-__all__ = ["Durability", "SessionFolder"]
-
-Durability: TypeAlias = Literal["full", "fast"]
+__all__ = ["SessionFolder"]
 
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 

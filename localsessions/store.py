@@ -9,11 +9,11 @@ import copy
 import os
 import sys
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import JsonValue
 
@@ -62,9 +62,6 @@ from localsessions.watching import (
     refuse_uncallable,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["SessionStore"]
 
 _MOST_BYTES = 256 * 1024 * 1024
@@ -82,7 +79,9 @@ class SessionStore:
     mistakes of a program that serves several users, not against people who can read the folder.
 
     Args:
-        save_dir: The folder; made, private to the user, where it is not there.
+        save_dir: The folder; made, private to the user, where it is not there. Or an engine that
+            keeps the sessions elsewhere, see ``localsessions.engine``: the store closes it, and
+            the other arguments say nothing.
         durability: With "full", what a verb has returned from survives a power cut. "fast" keeps
             the promise that a reader sees one whole version, at every instant and after every
             power cut, and gives up the promise that an acknowledged write is durable: a power cut

@@ -10,7 +10,7 @@ import sys
 from typing import cast
 
 from localsessions import SessionStore
-from localsessions._local.files import Durability
+from localsessions.engine import Durability
 
 
 def main(folder: str, session_id: str, durability: str) -> None:

@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from localsessions import SessionError, SessionNotFoundError, SessionStore
 from localsessions._local.files import durable
-from localsessions._local.files.folder import Durability
+from localsessions.engine import Durability
 
 __all__ = ["EMPTY", "SHARED", "Entry", "Known", "filling", "text_of", "write", "write_unsynced"]
 

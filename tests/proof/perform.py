@@ -13,7 +13,7 @@ import os
 import sys
 
 from localsessions import SessionError, SessionStore
-from localsessions._local.files import Durability
+from localsessions.engine import Durability
 from proof.verbs import VERBS
 
 BEGIN, END = "/proof-begin", "/proof-end"

@@ -1,0 +1,1 @@
+"""What a verb promises, whichever engine keeps the sessions; see ``conftest``."""

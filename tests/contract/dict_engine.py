@@ -1,0 +1,360 @@
+"""DictEngine: the seam kept by a dict and a lock. What it cannot do is not in the seam."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeAlias
+
+from contract.rules import best_hit, conflict, differing, key_of, page_of
+from localsessions import errors, models
+from localsessions._codec import checkpoint, decode
+from localsessions._codec.names import file_stem, folded
+from localsessions._codec.summary import summarize
+from localsessions._rules.drafts import Draft, draft_of, merged_draft, take_over
+from localsessions._rules.words import Phrases, fold
+from localsessions.engine import Allows, Change, Engine, Follower, Progress, Query
+from localsessions.models import Session, SessionChange, SessionSummary
+from localsessions.models.standing import original_of, stand, version_of
+
+Kept: TypeAlias = tuple[bytes, int]  # what a session says, and the number of that version
+Errors: TypeAlias = Mapping[str, Exception]
+
+
+@dataclass
+class Shelf:
+    """All that is kept, for any number of engines."""
+
+    kept: dict[str, Kept] = field(default_factory=dict)
+    checkpoints: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    trash: list[tuple[models.TrashedSession, Kept, dict[str, bytes]]] = field(default_factory=list)
+    log: list[tuple[Engine, SessionChange]] = field(default_factory=list)
+    begin: int = 1  # the number before the first of the log
+    ticks: int = 0  # how often there was something to wake followers for
+    editors: dict[str, int] = field(default_factory=dict)  # the threads that hold sessions
+    guard: threading.Condition = field(default_factory=threading.Condition)  # of all that
+
+    def tick(self) -> None:
+        with self.guard:
+            self.ticks += 1
+            self.guard.notify_all()
+
+
+class DictEngine(Engine):
+    """The sessions of a shelf; ``lock_timeout`` in seconds."""
+
+    def __init__(self, shelf: Shelf, *, lock_timeout: float = 10.0) -> None:
+        self._shelf, self._guard, self._lock_timeout = shelf, shelf.guard, lock_timeout
+        self._followers: list[Follower] = []
+        self._waking: threading.Thread | None = None
+        self._closed, self.address = False, f"dict:{id(shelf):x}"
+
+    def close(self) -> None:
+        self._closed = True
+        for follower in self._followers:
+            self.unfollow(follower)
+            follower.wake()
+
+    @contextmanager
+    def _lock(self, session_id: str) -> Iterator[None]:
+        editors, path, me = self._shelf.editors, self.location(session_id), threading.get_ident()
+        with self._guard:
+            if editors.get(session_id) == me:
+                raise RuntimeError(f"session {session_id!r} is being edited by this thread already")
+            if not self._guard.wait_for(lambda: session_id not in editors, self._lock_timeout):
+                raise errors.LockTimeoutError(self._lock_timeout, session_id=session_id, path=path)
+            editors[session_id] = me
+        try:
+            yield
+        finally:
+            del editors[session_id]
+            self._shelf.tick()
+
+    def location(self, session_id: str) -> str:
+        return f"{self.address}/{file_stem(session_id)}"
+
+    def _found(self, session_id: str) -> Kept:
+        path, kept = self.location(session_id), self._shelf.kept.get(session_id)
+        if kept is None:
+            raise errors.SessionNotFoundError(session_id, path=path)
+        return kept
+
+    def read(self, session_id: str, *, last_good: bool = False) -> Session:
+        return _session(session_id, self._found(session_id))
+
+    def raw(self, session_id: str) -> bytes:
+        return self._found(session_id)[0]
+
+    def tail(self, session_id: str, n: int) -> Sequence[models.Message]:
+        return self.read(session_id).messages[-n:]
+
+    def create(self, session: Session, *, max_live: int | None = None) -> None:
+        draft = draft_of(session)
+        with self._lock(session.session_id), self._guard:
+            self._refuse_twin(session.session_id)
+            if max_live is not None and self.count(Query(live_at=session.created_at)) >= max_live:
+                raise errors.SessionLimitError(max_live, path=self.address)
+            self._write(draft)
+
+    def _refuse_twin(self, session_id: str) -> None:
+        for one in self._shelf.kept:
+            if folded(one) == folded(session_id):
+                raise errors.SessionExistsError(session_id, existing=one)
+
+    def _write(self, draft: Draft) -> None:
+        """Keep what a session says, if that is anything else than what it stands on."""
+        session_id = draft.session.session_id
+        if not draft.is_changed:
+            return
+        with self._guard:
+            if session_id not in self._shelf.kept:
+                self._refuse_twin(session_id)
+            draft.is_written(version := self.last_change() + 1)
+            self._put(session_id, (draft.data, version))
+
+    def _put(self, session_id: str, kept: Kept | None) -> None:
+        """Keep a version, or none, and log the change."""
+        before, _ = self.summary(session_id), self._shelf.kept.pop(session_id, None)
+        if kept is not None:
+            self._shelf.kept[session_id] = kept
+        after, number = self.summary(session_id), self.last_change() + 1
+        kind: Any = "deleted" if not after else "modified" if before else "created"
+        told, now = differing(before, after), datetime.now(UTC)
+        change = SessionChange(number, session_id, kind, "this store", now, told)
+        self._shelf.log.append((self, change))
+        self._shelf.tick()
+
+    def replace(self, session: Session, *, merges: bool = False) -> None:
+        draft, session_id = draft_of(session, is_activity=True), session.session_id
+        if not draft.is_changed:
+            return
+        with self._lock(session_id):
+            kept, version = self._shelf.kept.get(session_id), version_of(session)
+            is_same, conflicts = version == (kept and kept[1]), tuple[str, ...]()
+            written: Draft | None = draft if is_same else None
+            if not is_same and merges and kept is not None and version is not None:
+                written, conflicts = merged_draft(session, self.read(session_id))
+            if written is None:
+                raise conflict(session, self.summary(session_id), conflicts)
+            self._write(written)
+            if not is_same:
+                take_over(session, written.session)
+
+    def change(self, session_id: str, change: Change) -> SessionSummary:
+        with self._lock(session_id):
+            session = self.read(session_id)
+            change.apply(session)
+            self._write(draft_of(session, is_activity=change.is_activity))
+            return _summary(session_id, self._found(session_id))
+
+    @contextmanager
+    def editing(self, session_id: str, *, is_activity: bool) -> Iterator[Session]:
+        with self._lock(session_id):
+            session = self.read(session_id)
+            yield session
+            self._write(draft_of(session, is_activity=is_activity))
+
+    def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
+        with self._lock(session_id):
+            if (session := make(self.raw(session_id))) is not None:
+                session.session_id = session_id
+                stand(session, None, None)
+                self._write(draft_of(session, stamps={}))
+            return session
+
+    def _each(self, acts: Mapping[str, Callable[[], object]]) -> Errors:
+        found: dict[str, Exception] = {}
+        # Those that somebody is changing come last: the others do not wait for them.
+        for session_id in sorted(acts, key=self._shelf.editors.__contains__):
+            try:
+                acts[session_id]()
+            except (errors.SessionError, RuntimeError) as error:
+                error.add_note(f"session {session_id!r}")
+                found[session_id] = error
+        return found
+
+    def create_many(self, sessions: Sequence[Session]) -> Errors:
+        return self._each({one.session_id: partial(self.create, one) for one in sessions})
+
+    def replace_many(self, sessions: Sequence[Session], *, merges: bool = False) -> Errors:
+        save = partial(self.replace, merges=merges)
+        return self._each({one.session_id: partial(save, one) for one in sessions})
+
+    def delete_many(self, session_ids: Sequence[str], allows: Allows) -> Errors:
+        return self._each({one: partial(self.delete, one, allows) for one in session_ids})
+
+    def _matching(self, query: Query, order: str = "session_id") -> list[SessionSummary]:
+        with self._guard:
+            every = [_summary(*one) for one in self._shelf.kept.items()]
+        return sorted(filter(query.matches, every), key=partial(key_of, order=order))
+
+    def page(
+        self, query: Query, *, order: models.Order, limit: int, cursor: str | None, fresh: bool
+    ) -> models.Page[SessionSummary]:
+        return page_of(self._matching(query), query, order, limit, cursor)
+
+    def summary(self, session_id: str) -> SessionSummary | None:
+        kept = self._shelf.kept.get(session_id)
+        return kept and _summary(session_id, kept)
+
+    def count(self, query: Query) -> int:
+        return len(self._matching(query))
+
+    def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
+        order = "expires_at" if query.expired_at else "last_activity"
+        return [one.session_id for one in self._matching(query, order)]
+
+    def named(self, reference: str, limit: int) -> Sequence[str]:
+        found = {one.session_id: fold(one.title) for one in self._matching(Query())}
+        begun = [one for one in found if one.startswith(reference)]
+        titled = [one for one, title in found.items() if fold(reference) == title != fold("")]
+        return [reference] if reference in found else [*dict.fromkeys([*begun, *titled])][:limit]
+
+    def search(
+        self, text: str, query: Query, *, limit: int, on_progress: Progress | None
+    ) -> Sequence[models.SearchHit]:
+        phrases = Phrases(text)
+        with self._guard:
+            every = [(one, self.read(one.session_id)) for one in self._matching(query)]
+        hits = [hit for found in every if (hit := best_hit(phrases, *found))]
+        return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+    def notice(self, *, fresh: bool = False) -> None:
+        return  # nobody but engines changes anything
+
+    def last_change(self) -> int:
+        with self._guard:
+            return self._shelf.begin + len(self._shelf.log)
+
+    def changes(self, since: int, limit: int) -> Sequence[SessionChange]:
+        if self._closed:
+            raise ValueError(f"the store of {self.address!r} is closed")
+        with self._guard:
+            begin, log = since - self._shelf.begin, self._shelf.log
+        if not 0 <= begin <= len(log):
+            raise errors.ChangesExpiredError(since, path=self.address)
+        found = copy.deepcopy([(by is self, one) for by, one in log[begin : begin + limit]])
+        return [one if own else replace(one, origin="another store") for own, one in found]
+
+    def follow(self, follower: Follower) -> None:
+        with self._guard:
+            if self._closed:
+                raise ValueError(f"the store of {self.address!r} is closed")
+            self._followers = [*self._followers, *([] if follower.closed else [follower])]
+            if self._followers and self._waking is None:
+                self._waking = threading.Thread(target=self._wake, name="dict", daemon=True)
+                self._waking.start()
+        self._shelf.tick()
+
+    def unfollow(self, follower: Follower) -> None:
+        with self._guard:
+            follower.closed, waking = True, self._waking
+            self._followers = [one for one in self._followers if one is not follower]
+            self._waking = waking if self._followers else None
+        self._shelf.tick()
+        if waking and waking is not self._waking and waking is not threading.current_thread():
+            waking.join()
+
+    def _wake(self) -> None:
+        seen, me = -1, threading.current_thread()
+        while True:
+            with self._guard:
+                while self._waking is me and seen == self._shelf.ticks:
+                    self._guard.wait()
+                if self._waking is not me:
+                    return
+                seen, followers = self._shelf.ticks, self._followers
+            for follower in followers:
+                follower.wake()
+
+    def is_away(self) -> bool:
+        return False
+
+    def delete(self, session_id: str, allows: Allows) -> bool:
+        with self._lock(session_id), self._guard:
+            summary, path = self.summary(session_id), self.location(session_id)
+            if summary is None or not allows(summary):
+                return False
+            item = models.TrashedSession(session_id, datetime.now(UTC), summary.size_bytes, path)
+            checkpoints = self._shelf.checkpoints.pop(session_id, {})
+            self._shelf.trash.insert(0, (item, self._found(session_id), checkpoints))
+            self._put(session_id, None)
+            return True
+
+    def restore(self, session_id: str) -> Session:
+        with self._lock(session_id), self._guard:
+            puts = [put for put in self._shelf.trash if put[0].session_id == session_id]
+            if not puts:
+                raise errors.SessionNotFoundError(session_id, what="a deleted session")
+            self._refuse_twin(session_id)
+            self._shelf.trash.remove(puts[0])
+            _, kept, self._shelf.checkpoints[session_id] = puts[0]
+            self._put(session_id, kept)
+            return self.read(session_id)
+
+    def trash(self) -> Sequence[models.TrashedSession]:
+        return [item for item, _, _ in [*self._shelf.trash]]
+
+    def empty_trash(self, deleted_until: datetime) -> Sequence[models.TrashedSession]:
+        with self._guard:
+            gone = [item for item in self.trash() if item.deleted_at <= deleted_until]
+            self._shelf.trash = [put for put in self._shelf.trash if put[0] not in gone]
+            return gone
+
+    def save_checkpoint(self, checkpoint_: models.Checkpoint) -> None:
+        encoded, session_id = checkpoint.encode(checkpoint_), checkpoint_.session_id
+        with self._lock(session_id):
+            self._found(session_id)
+            self._shelf.checkpoints.setdefault(session_id, {})[checkpoint_.checkpoint_id] = encoded
+
+    def checkpoints(self, session_id: str) -> Sequence[str]:
+        return [*self._shelf.checkpoints.get(session_id, {})][::-1]
+
+    def load_checkpoint(self, session_id: str, checkpoint_id: str | None) -> models.Checkpoint:
+        path, saved = self.location(session_id), self._shelf.checkpoints.get(session_id, {})
+        wanted = next(reversed(saved), "") if checkpoint_id is None else checkpoint_id
+        if wanted not in saved:
+            raise errors.SessionNotFoundError(
+                session_id, what=f"a checkpoint {wanted!r} of session"
+            )
+        return checkpoint.decode(saved[wanted], session_id, path)
+
+    def delete_checkpoints(self, session_id: str, checkpoint_id: str | None) -> int:
+        with self._lock(session_id):
+            saved = self._shelf.checkpoints.get(session_id, {})
+            return len([saved.pop(one) for one in [*saved] if checkpoint_id in (None, one)])
+
+    def verify(self, on_progress: Progress | None) -> Sequence[models.Finding]:
+        return []
+
+    def repair(self, finding: models.Finding) -> str:
+        raise ValueError(f"there is nothing here that could be repaired: {finding.problem}")
+
+    def reindex(self, on_progress: Progress | None) -> int:
+        with self._guard:
+            self._shelf.begin, self._shelf.log = self.last_change() + 1, []
+        self._shelf.tick()
+        return self.count(Query())
+
+    def stats(self) -> models.StoreStats:
+        found, trashed = self._matching(Query()), len(self._shelf.trash)
+        messages, size = sum(x.message_count for x in found), sum(x.size_bytes for x in found)
+        watcher: Any = "events" if self._waking else "off"
+        return models.StoreStats(
+            self.address, len(found), 0, messages, size, trashed, 0, 0, watcher
+        )
+
+
+def _session(session_id: str, kept: Kept) -> Session:
+    session = decode(kept[0], session_id=session_id, modified_at=datetime.fromtimestamp(0, UTC))
+    stand(session, original_of(session), kept[1])
+    return session
+
+
+def _summary(session_id: str, kept: Kept) -> SessionSummary:
+    return summarize(_session(session_id, kept), len(kept[0]))

@@ -22,7 +22,6 @@ from localsessions import (
     FormatVersionError,
     Session,
     SessionExistsError,
-    SessionNotFoundError,
     SessionStore,
     UnreadableSessionError,
 )
@@ -355,26 +354,6 @@ def test_a_folder_that_cannot_be_written_can_be_read(folder: Path, tmp_path: Pat
     assert all(str(folder) in here.recv() for _ in range(3))
     process.join()
     assert (folder / "a.json").read_text().count("parser") == 1
-
-
-def test_a_title_means_its_session_whatever_its_case_and_a_prefix_as_well_is_ambiguous(
-    store: SessionStore,
-) -> None:
-    store.create("a1", title="Fix the Parser")
-    store.create("untitled")
-    assert store.resolve("fix the parser") == "a1"
-    store.create("fix the parser 2")
-    with pytest.raises(ValueError, match="more than one"):
-        store.resolve("fix the parser")
-
-
-@pytest.mark.parametrize("reference", ["???", "\ud800", "-"])
-def test_a_reference_without_words_means_no_untitled_session(
-    store: SessionStore, reference: str
-) -> None:
-    store.create("untitled")
-    with pytest.raises(SessionNotFoundError):
-        store.resolve(reference)
 
 
 # -- calls that fail -----------------------------------------------------------------------------

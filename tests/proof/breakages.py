@@ -53,7 +53,7 @@ BREAKAGES = (
         "localsessions/_local/files/locks.py",
         "                        break\n                    continue\n",
         "                        break\n",
-        "tests/local/test_bulk.py::test_a_session_that_somebody_changes_is_waited_for_when_all_others_are_stored",
+        "tests/contract/test_many.py::test_a_session_that_somebody_changes_is_waited_for_when_all_others_are_stored[folder]",
     ),
     Mutation(
         "the folder above a new one is not synced",

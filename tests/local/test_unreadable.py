@@ -268,3 +268,11 @@ def test_a_file_without_permission_is_unreadable(folder: Path) -> None:
     os.chown(folder / "odd.json", 1234, 1234)
     with SessionStore(folder) as store:
         assert len(store.search("parser")) == 2
+
+
+def test_an_unreadable_file_is_nobodys_to_delete(store: SessionStore, folder: Path) -> None:
+    (folder / "s.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UnreadableSessionError):
+        store.delete("s", user_id="ada")
+    assert (folder / "s.json").exists()
+    assert store.delete("s")

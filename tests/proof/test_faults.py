@@ -21,7 +21,7 @@ from localsessions import DurabilityUnknownError, SessionError, SessionStore
 from proof.attacked import READS, Ended
 from proof.counting import IS_FULL, sized, tried
 from proof.course import ALIKE, DISTINCT, course_of, every, step_of
-from proof.injecting import Call, Injection, Zygote, zygote
+from proof.injecting import Call, Injection, Zygote
 from proof.verbs import VERBS, message, prepared, said, sound, with_checkpoints
 
 ATTACK = "calls that fail"
@@ -57,12 +57,6 @@ ERRORS = {
 FOR_EVER = ("EIO", "ENOSPC", "EMFILE")
 # These leave alone what cannot be read, and bring back what could not be read when it went.
 LOOKING = ("cleanup", "purge_expired", "repair", "restore", "restore with checkpoints")
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Zygote]:
-    with zygote() as started:
-        yield started
 
 
 def full(names: tuple[str, ...], small: tuple[str, ...]) -> list[Any]:

@@ -6,7 +6,6 @@ in the middle of the call, which is done; the process lives, and its store must 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,10 @@ import pytest
 from localsessions import SessionStore
 from proof.counting import sized, tried
 from proof.course import ALIKE, DISTINCT, Course, course_of, every, step_of
-from proof.injecting import Call, Injection, Zygote, zygote
+from proof.injecting import Call, Injection, Zygote
 
 ATTACK = "calls that fail"
 SMALL = ("append", "append, and again", "create", "delete with checkpoints", "create_many")
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Zygote]:
-    with zygote() as started:
-        yield started
 
 
 def verbs() -> list[Any]:

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, consumes, rule
 
-from localsessions import ConflictError, Session, SessionExistsError, UnreadableSessionError
+from localsessions import (
+    ConflictError,
+    Session,
+    SessionExistsError,
+    SessionNotFoundError,
+    UnreadableSessionError,
+)
 from proof.model import IDS, PAST, TORN, USERS, WHICH, WORDS, Known, TwoStores
 
 __all__ = ["Changing"]
@@ -126,34 +132,35 @@ class Changing(TwoStores):
             self.change(session_id, known, tags=list(dict.fromkeys([*kept, *tags])))
 
     @rule(target=loaded, which=WHICH, session_id=IDS)
-    def load(self, which: int, session_id: str) -> tuple[Session, int] | None:
+    def load(self, which: int, session_id: str) -> tuple[Session, bytes | None] | None:
         found: list[Session] = []
         if self.attempt(session_id, lambda: found.append(self.stores[which].load(session_id))):
-            return found[0], self.versions[session_id]
+            return found[0], self.kept(session_id)
         return None
 
     @rule(which=WHICH, what=consumes(loaded), text=WORDS)
-    def save(self, which: int, what: tuple[Session, int] | None, text: str) -> None:
+    def save(self, which: int, what: tuple[Session, bytes | None] | None, text: str) -> None:
         if what is None:
             return
         session, version = what
         session_id = session.session_id
+        is_as_loaded = version == self.kept(session_id)
         session.messages = [*session.messages, {"role": "user", "content": text}]
         try:
             self.stores[which].save(session)
         except UnreadableSessionError:
             assert self.model[session_id] == TORN
         except ConflictError:
-            assert version != self.versions[session_id]
+            assert not is_as_loaded
         else:
-            assert version == self.versions[session_id]
+            assert is_as_loaded
             known = self.model[session_id]
             assert isinstance(known, Known)
             known.texts.append(text)
             self.changed(session_id, known)
 
     @rule(which=WHICH, what=consumes(loaded), tag=st.sampled_from("xyz"))
-    def save_merging(self, which: int, what: tuple[Session, int] | None, tag: str) -> None:
+    def save_merging(self, which: int, what: tuple[Session, bytes | None] | None, tag: str) -> None:
         """A tag that is added never conflicts: a merge keeps all that others did meanwhile."""
         if what is None:
             return
@@ -174,6 +181,18 @@ class Changing(TwoStores):
                 tags = self.stores[which].load(session_id).tags
                 assert {*tags} == {*known.tags, tag}
                 self.change(session_id, known, tags=tags)
+
+    @rule(which=WHICH, session_id=IDS, title=st.none() | WORDS)
+    def adopt(self, which: int, session_id: str, title: str | None) -> None:
+        """What is torn becomes a session so, too."""
+        made = Session(session_id="elsewhere", title=title)
+        if session_id not in self.model:
+            with pytest.raises(SessionNotFoundError):
+                self.stores[which].adopt(session_id, lambda _: made)
+            return
+        assert self.stores[which].adopt(session_id, lambda _: None) is None
+        assert self.stores[which].adopt(session_id, lambda _: made) is made
+        self.changed(session_id, Known(title))
 
     @rule(which=WHICH, session_id=IDS, new_id=IDS, at=st.none() | st.integers(0, 2))
     def fork(self, which: int, session_id: str, new_id: str, at: int | None) -> None:
@@ -212,18 +231,19 @@ class Changing(TwoStores):
     def save_many(
         self,
         which: int,
-        one: tuple[Session, int] | None,
-        other: tuple[Session, int] | None,
+        one: tuple[Session, bytes | None] | None,
+        other: tuple[Session, bytes | None] | None,
         text: str,
     ) -> None:
         chosen = {what[0].session_id: what for what in (one, other) if what is not None}
         for session, _ in chosen.values():
             session.messages = [*session.messages, {"role": "user", "content": text}]
         sessions = [session for session, _ in chosen.values()]
+        as_loaded = {one for one, (_, version) in chosen.items() if version == self.kept(one)}
         refused = refusals(lambda: self.stores[which].save_many(sessions))
         assert refused.keys() <= chosen.keys()
-        for session_id, (_, version) in chosen.items():
-            known, is_as_loaded = self.model.get(session_id), version == self.versions[session_id]
+        for session_id in chosen:
+            known, is_as_loaded = self.model.get(session_id), session_id in as_loaded
             if (error := refused.get(session_id)) is not None:
                 assert error is (UnreadableSessionError if known == TORN else ConflictError)
                 assert known == TORN or not is_as_loaded

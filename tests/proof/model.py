@@ -66,8 +66,6 @@ class TwoStores(RuleBasedStateMachine):
         self.model: dict[str, Known | str] = {}
         self.checkpoints: dict[str, list[int]] = {}
         self.trash: dict[str, list[tuple[Known | str, list[int]]]] = {}
-        # Which version a loaded copy was made from: counted up at each change.
-        self.versions: dict[str, int] = {}
         self.is_damaged = False
         self.steps = 0
 
@@ -90,8 +88,14 @@ class TwoStores(RuleBasedStateMachine):
     def path(self, session_id: str) -> Path:
         return Path(self.stores[0].path(session_id))
 
+    def kept(self, session_id: str) -> bytes | None:
+        """Return what a copy that is loaded now stands on; a restored session has it again."""
+        try:
+            return self.stores[0].raw(session_id)
+        except SessionNotFoundError:
+            return None
+
     def changed(self, session_id: str, known: Known | str | None) -> None:
-        self.versions[session_id] = self.versions.get(session_id, 0) + 1
         if known is None:
             self.model.pop(session_id, None)
         else:

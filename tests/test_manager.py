@@ -10,18 +10,14 @@ import inspect
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from inside import local
 from pydantic import BaseModel, ValidationError
 
 import localsessions
@@ -35,7 +31,6 @@ from localsessions import (
     manager,
 )
 from localsessions import store as store_room
-from localsessions._local.files.locks import stripe_of
 from localsessions.manager import Checkpoint, Session, verbs
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -429,48 +424,6 @@ def test_the_limit_holds_when_the_index_was_thrown_away(folder: Path, store: Ses
             await small.create_session("u", "a")
 
     run(use())
-
-
-def test_who_is_killed_holding_the_room_holds_up_nobody(
-    folder: Path, store: SessionStore, start: Start
-) -> None:
-    """R5: the lock is the system's and goes with its process."""
-    child = start("hold_room.py", folder, "s")
-    assert said(child) == "held"
-    with SessionStore(folder, lock_timeout=0) as impatient:
-        with pytest.raises(localsessions.LockTimeoutError, match="whole"):
-            impatient.create("other", max_live=10)
-        impatient.create("without a limit")
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        impatient.create("other", max_live=10)
-        assert impatient.count() == 2
-
-
-def test_creating_inside_an_edit_never_waits_in_a_circle(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """R5: the lock of the limit is the innermost: who holds it waits for no other one."""
-    other = next(f"s{n}" for n in range(9999) if stripe_of(f"s{n}") == stripe_of("edited"))
-    inner = next(f"s{n}" for n in range(9999) if stripe_of(f"s{n}") != stripe_of("edited"))
-    is_waiting = threading.Event()
-    with SessionStore(folder, lock_timeout=5) as store:
-        lock = local(store).folder.lock
-
-        def say_and_lock(*session_ids: str) -> AbstractContextManager[None]:
-            if other in session_ids:
-                is_waiting.set()
-            return lock(*session_ids)
-
-        monkeypatch.setattr(local(store).folder, "lock", say_and_lock)
-        store.create("edited")
-        thread = threading.Thread(target=store.create, args=[other], kwargs={"max_live": 10})
-        with store.edit("edited"):
-            thread.start()
-            assert is_waiting.wait(60)
-            store.create(inner, max_live=10)
-        thread.join()
-        assert store.count(live=True) == 3
 
 
 def test_the_store_refuses_a_limit_below_nothing(store: SessionStore) -> None:
@@ -1020,23 +973,6 @@ def test_deleting_by_user_and_by_agent_takes_exactly_theirs(
     assert len(list(folder.glob("*.checkpoints"))) == 2
 
 
-def test_deleting_finds_what_was_copied_in_just_now(
-    folder: Path, store: SessionStore, sessions: SessionManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """R16: nothing of a user stays, though no look at the folder is due."""
-
-    async def use() -> None:
-        made = await sessions.create_session("u", "a")
-        assert await sessions.get_active_session_count() == 1
-        monkeypatch.setattr(local(store).reconciler, "_is_due", lambda: False)
-        for name in ("copy", "another"):
-            (folder / f"{name}.json").write_bytes((folder / f"{made.session_id}.json").read_bytes())
-        assert await sessions.delete_user_sessions("u") == 3
-        assert files(folder) == []
-
-    run(use())
-
-
 # R17 to R20: checkpoints
 
 
@@ -1373,20 +1309,3 @@ def test_each_verb_reads_and_writes_no_more_files_than_it_must(store: SessionSto
             assert after[1] - before[1] == cost[1]
 
     run(use())
-
-
-def test_counting_opens_no_row_of_a_session_that_is_live(store: SessionStore) -> None:
-    """R24: counting is independent of content: the plan names covering indexes only."""
-    plans: list[str] = []
-    for user_id in (None, "u"):
-        statements: list[str] = []
-        store.count(user_id=user_id, live=True)
-        connection = local(store).index._database._connection
-        assert connection is not None
-        connection.set_trace_callback(statements.append)
-        store.count(user_id=user_id, live=True)
-        connection.set_trace_callback(None)
-        (query,) = [one for one in statements if "count(*)" in one]
-        plans += [str(row[-1]) for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
-    assert not [plan for plan in plans if plan.startswith("SCAN sessions") and "INDEX" not in plan]
-    assert sum("COVERING INDEX" in plan for plan in plans) == 2

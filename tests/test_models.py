@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue, ValidationError
 
-from localsessions._local.version import Fingerprint
 from localsessions.models import (
     CleanupAction,
     CleanupReport,
@@ -245,16 +244,6 @@ def test_the_json_schema_refuses_what_is_no_session_at_its_place(
 
 
 # Small values
-
-
-def test_a_fingerprint_tells_the_time_in_milliseconds() -> None:
-    fingerprint = Fingerprint(1, 1_735_634_700_123_999_999, 0, 0)
-    assert fingerprint.modified_at == datetime(2024, 12, 31, 8, 45, 0, 123000, tzinfo=UTC)
-
-
-@pytest.mark.parametrize("mtime_ns", [-(1 << 63) + 1, -1, 0, (1 << 63) - 1])
-def test_a_fingerprint_tells_any_time_that_it_can_hold(mtime_ns: int) -> None:
-    assert 1677 <= Fingerprint(1, mtime_ns, 0, 0).modified_at.year <= 2262
 
 
 def test_a_page_is_a_sequence_of_its_items() -> None:

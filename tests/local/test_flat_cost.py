@@ -15,7 +15,7 @@ from proof.nursery import unmeasured
 
 from localsessions import Session, SessionStore
 
-PROGRAM = Path(__file__).parents[1] / "programs" / "cost_of.py"
+PROGRAM = Path(__file__).parent / "programs" / "cost_of.py"
 CALLS = "%file,%desc,fsync,fdatasync,rename,ftruncate"
 CALL = re.compile(r"(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)")
 # What another thread's call came in between of.

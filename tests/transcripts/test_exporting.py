@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localsessions._codec import decode, encode
-from localsessions.models import Message, Session, utc_now
+from localsessions.models import Message, Session
 from localsessions.transcripts import EXPORT_SUFFIXES, ExportKind, export, read_transcript
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+    from localsessions import SessionStore
 
 TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
 REAL = [
@@ -167,12 +168,12 @@ def test_every_kind_takes_every_text(kind: ExportKind) -> None:
 # JSON
 
 
-def test_exported_json_is_the_session_file(tmp_path: Path) -> None:
-    (stored,) = read_transcript(TRANSCRIPTS / REAL[1]).sessions
-    assert export(stored, "json") == encode(stored)
+def test_exported_json_is_the_session_file(store: SessionStore) -> None:
+    (stored,) = store.create_many(read_transcript(TRANSCRIPTS / REAL[1]).sessions)
+    assert export(stored, "json") == store.raw(stored.session_id)
 
 
-def test_exported_json_comes_back_whole(tmp_path: Path) -> None:
+def test_exported_json_comes_back_whole(tmp_path: Path, store: SessionStore, folder: Path) -> None:
     document: dict[str, JsonValue] = {
         "format": "localsessions/1",
         "session_id": "s/1",
@@ -189,11 +190,12 @@ def test_exported_json_comes_back_whole(tmp_path: Path) -> None:
         "revision": 3,
         "of the future": {"a": None},
     }
-    stored = decode(json.dumps(document).encode(), session_id="s 1", modified_at=utc_now())
+    (folder / "s 1.json").write_text(json.dumps(document))
+    stored = store.load("s 1")
     path = tmp_path / "out.json"
     path.write_bytes(export(stored, "json"))
     (again,) = read_transcript(path).sessions
-    assert json.loads(encode(again)) == document | {"session_id": "s 1"}
+    assert json.loads(export(again, "json")) == document | {"session_id": "s 1"}
 
 
 def test_foreign_id_of_a_session_file_is_cleaned(tmp_path: Path) -> None:

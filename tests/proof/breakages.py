@@ -143,8 +143,8 @@ BREAKAGES = (
     Mutation(
         "a failed write leaves its temp file",
         "localsessions/_local/files/durable.py",
-        "    except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way\n        discard(path)\n",
-        "    except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way\n",
+        "    except BaseException:  # Ctrl-C too: remove the temp file, then re-raise\n        discard(path)\n",
+        "    except BaseException:  # Ctrl-C too: remove the temp file, then re-raise\n",
         "tests/proof/test_full_disks.py::test_a_write_that_is_cut_short_leaves_what_was[append]",
     ),
     Mutation(
@@ -186,7 +186,7 @@ BREAKAGES = (
     Mutation(
         "a temp file stays when its write fails",
         "localsessions/_local/files/durable.py",
-        "    except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way\n        discard(path)\n        raise",
+        "    except BaseException:  # Ctrl-C too: remove the temp file, then re-raise\n        discard(path)\n        raise",
         "    except KeyboardInterrupt:\n        discard(path)\n        raise",
         "tests/proof/test_faults.py::test_a_call_that_fails_once_leaves_the_old_version_or_the_new_one[create]",
     ),
@@ -228,7 +228,7 @@ BREAKAGES = (
     Mutation(
         "Ctrl-C in the middle of making a temp file leaves it",
         "localsessions/_local/files/durable.py",
-        "    except KeyboardInterrupt:  # it came in the middle of the call, which made the file\n        discard(path)",
+        "    except KeyboardInterrupt:  # raised inside the call, which created the file\n        discard(path)",
         "    except KeyboardInterrupt:",
         "tests/proof/test_kills_at_calls.py::test_ctrl_c_at_a_call_loses_nothing_and_leaves_nothing_over[append]",
     ),

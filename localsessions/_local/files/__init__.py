@@ -1,19 +1,21 @@
-"""The only room that writes session files: id -> path, lock, atomic replace, read, scan.
+"""Session files on disk: id -> path, lock, atomic replace, read, scan.
 
-It deals in bytes and file names and knows neither sessions nor the index::
+Only this package writes session files. It handles bytes and file names, and knows neither
+sessions nor the index::
 
-    durable    the operating system's calls, in the order that survives a power cut
+    durable    the calls of the operating system, in an order that survives a power cut
     locks      256 striped locks, between threads and between processes
     kept       copies of the last good versions
     reading    one whole version of a file
-    scan       a look at the whole folder
-    publishing Publisher: a file gets its name whole, in one step, and durably
-    spares     the end of a file written to the version before it
+    scan       a listing of the whole folder
+    publishing Publisher: gives a file its final name, whole, in one step, and durably
+    spares     writes only the end of a file, to its previous version
     checkpoints, trash
-    folder     SessionFolder, which puts them together
-    batch      many sessions written or moved to the trash in one round of syncs
+    folder     SessionFolder, which combines them
+    batch      writes many sessions, or moves them to the trash, in one round of syncs
 
-Nothing outside this room opens, renames or removes a file of the store but SQLite its own.
+No code outside this package opens, renames or removes a file of the store. The exception is
+SQLite, with its own files.
 """
 
 from localsessions._local.files.folder import SessionFolder

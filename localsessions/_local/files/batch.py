@@ -1,11 +1,12 @@
-"""Many sessions in one round of syncs: written, or moved to the trash; their locks must be held.
+"""Many sessions in one round of syncs: written, or moved to the trash. Their locks must be held.
 
-Each session for itself goes as it does alone: what has its name was synced before, and nothing is
-acknowledged before the name is. Only that one sync of the folder is for all of them, and that the
-files are synced by several threads, so that the journal of the file system commits several at
-once. Measured on ext4, 64 files of 3 kB, in microseconds a file: each synced and renamed by itself
-4,360; one after the other, then one sync of the folder, 2,750; by 4 threads 390; by 16 threads 440.
-``syncfs`` took a fifth less, but is Linux's alone, and waits for what others wrote.
+Each session keeps the order that it has alone: its content is synced before it gets its final
+name, and it is acknowledged only after that name is synced. Two things are shared: the folder is
+synced once for all sessions, and several threads sync the files, so that the journal of the file
+system commits several files at once. Measured on ext4, 64 files of 3 kB, in microseconds a file:
+each synced and renamed by itself 4,360; one after the other, then one sync of the folder, 2,750;
+by 4 threads 390; by 16 threads 440. ``syncfs`` took a fifth less, but exists on Linux only, and
+also waits for what other programs wrote.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ from localsessions.errors import DurabilityUnknownError, SessionError
 __all__ = ["NewVersion", "Refusal", "trash_many", "write_many"]
 
 _THREADS = 4
-# Starting a thread costs as much as a sync that finds its commit under way.
+# Starting a thread costs as much as a sync that joins a journal commit already under way.
 _FILES_A_THREAD = 2
 
 Refusal: TypeAlias = SessionError | OSError
-"""Why one session was not stored, or not surely; the others of its batch are."""
+"""The error of a session that was not stored, or whose durability is unknown.
+
+It does not affect the other sessions of the batch.
+"""
 
 
 class NewVersion(NamedTuple):
-    """What a session's file shall hold; ``former`` is what is there now."""
+    """The new content of a session's file; ``former`` is the fingerprint of the file now."""
 
     session_id: str
     data: bytes
@@ -44,11 +48,11 @@ class NewVersion(NamedTuple):
 def write_many(
     folder: SessionFolder, versions: Sequence[NewVersion]
 ) -> list[FileWritten | Refusal | None]:
-    """Replace or make the files of sessions; return what became of each, in order.
+    """Replace or create the files of sessions; return the outcome of each, in order.
 
-    As ``SessionFolder.write`` does, but always whole: no spare is used, and none is left. Where
-    an error is returned for a session, its file was not changed; nor where None is returned:
-    somebody else wrote it while the batch was prepared.
+    Works like ``SessionFolder.write``, but always writes the whole file: it uses no spare and
+    leaves none. An error means that the file was not changed. So does None: another program wrote
+    the file while the batch was prepared.
     """
     prepared: list[Prepared | Refusal | None] = [None] * len(versions)
     fatal: list[BaseException] = []
@@ -67,9 +71,9 @@ def write_many(
         _in_threads(prepare, len(versions))
         _raise_first(fatal)
         return _published(folder, versions, prepared)
-    except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way
+    except BaseException:  # Ctrl-C too: remove the temp files, then re-raise
         for one in prepared:
-            if isinstance(one, Prepared):  # what has its name by now is not there any more
+            if isinstance(one, Prepared):  # a published file has no temp name any more
                 durable.discard(one.temp)
         raise
 
@@ -80,7 +84,7 @@ def _raise_first(errors: Sequence[BaseException]) -> None:
 
 
 def _in_threads(act: Callable[[int], None], count: int) -> None:
-    """Do it for each number, several at once; it raises nothing."""
+    """Call ``act`` with each number, in several threads; ``act`` must not raise."""
     numbers, taking, is_over = iter(range(count)), threading.Lock(), False
 
     def work() -> None:
@@ -96,7 +100,7 @@ def _in_threads(act: Callable[[int], None], count: int) -> None:
         for _ in range(min(_THREADS, count // _FILES_A_THREAD) - 1)
     ]
     try:
-        with contextlib.suppress(RuntimeError):  # no more threads: those that run do it all
+        with contextlib.suppress(RuntimeError):  # no more threads: those that run do all the work
             for thread in threads:
                 thread.start()
         work()
@@ -112,7 +116,7 @@ def _published(
     versions: Sequence[NewVersion],
     prepared: Sequence[Prepared | Refusal | None],
 ) -> list[FileWritten | Refusal | None]:
-    """Give the files their names, then sync the folder, then look at what they are now."""
+    """Rename the files to their final names, sync the folder, then read their fingerprints."""
     outcomes = [
         _put_in_place(folder, version, one) for version, one in zip(versions, prepared, strict=True)
     ]
@@ -156,14 +160,14 @@ def _put_in_place(
 
 
 class _Fault(NamedTuple):
-    """A folder that could not be synced."""
+    """The error of a folder that could not be synced."""
 
     error: OSError
     path: str
 
 
 def _sync(folder: SessionFolder, *paths: str) -> _Fault | None:
-    """Sync some folders, all of them come what may; return the first fault."""
+    """Sync each folder, also after an error; return the first error."""
     faults = []
     for path in paths if folder.publisher.is_durable else ():
         try:
@@ -187,8 +191,8 @@ def trash_many(
 ) -> dict[str, Refusal]:
     """Move sessions with their checkpoints to the trash; return the errors, by session.
 
-    The files go first, and are there durably before any checkpoints follow them: whatever happens
-    between, nothing is half a session.
+    The session files move first, and durably, before any checkpoints move: after a crash, no
+    session in the folder lacks its checkpoints.
     """
     errors: dict[str, Refusal] = {}
     moved: list[tuple[str, Going]] = []
@@ -211,7 +215,7 @@ def trash_many(
 
 
 def _copy(error: OSError) -> OSError:
-    """Return the same error again, for another session: each is raised with its own."""
+    """Return a copy of the error: each session needs an exception object of its own."""
     return type(error)(error.errno, error.strerror, error.filename)
 
 
@@ -235,7 +239,7 @@ def _trash_checkpoints(
 def _sync_both(
     folder: SessionFolder, session_ids: Sequence[str], errors: dict[str, Refusal]
 ) -> None:
-    """Sync the trash, then what the sessions came from; see ``TrashFolder._move``."""
+    """Sync the trash, then the folder of the sessions; see ``TrashFolder._move``."""
     fault = _sync(folder, folder.trash.folder, folder.save_dir)
     for session_id in session_ids:
         if doubt := _doubt(session_id, fault):

@@ -1,4 +1,4 @@
-"""Checkpoints: the folders beside the sessions in which their immutable snapshots are.
+"""Checkpoints: a folder beside each session, with immutable snapshots.
 
 ``<session_id>.checkpoints/<seq 8 digits>-<checkpoint_id>.json``, numbered in the order of saving.
 """
@@ -21,8 +21,8 @@ class Checkpoints:
     """The checkpoints of one store.
 
     Args:
-        save_dir: Where the sessions are.
-        publisher: Of the store.
+        save_dir: The folder of the sessions.
+        publisher: The publisher of the store.
         max_file_bytes: Larger files are unreadable.
     """
 
@@ -32,14 +32,14 @@ class Checkpoints:
         self._max_file_bytes = max_file_bytes
 
     def folder(self, session_id: str) -> str:
-        """Return where the session's checkpoints are or would be."""
+        """Return the path of the session's folder of checkpoints; it may not exist."""
         return os.path.join(self._save_dir, file_stem(session_id) + FOLDER_SUFFIX)
 
     def names(self, session_id: str) -> list[str]:
         """Return the names of the checkpoints, ``<seq>-<checkpoint_id>``, in order of saving.
 
         Raises:
-            OSError: ``ELOOP``: a link has the name of their folder.
+            OSError: ``ELOOP``: the path of their folder is a symbolic link.
         """
         folder = self.folder(session_id)
         durable.refuse_link(folder)
@@ -72,14 +72,14 @@ class Checkpoints:
         """Return the bytes and the path of a checkpoint.
 
         Raises:
-            FileNotFoundError: There is none.
+            FileNotFoundError: There is no such checkpoint.
             UnreadableSessionError: As ``read_whole``.
         """
         path = os.path.join(self.folder(session_id), name + SUFFIX)
         return read_whole(path, session_id, self._max_file_bytes).data, path
 
     def delete(self, session_id: str, name: str) -> bool:
-        """Remove a checkpoint; return whether it was there. The lock must be held.
+        """Remove a checkpoint; return whether it existed. The lock must be held.
 
         Raises:
             DurabilityUnknownError: It was removed, but the disk did not confirm.

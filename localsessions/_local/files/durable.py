@@ -1,7 +1,7 @@
-"""The operating system's calls, in the order that survives a power cut.
+"""The calls of the operating system, in an order that survives a power cut.
 
-Functions of a path and bytes; no idea of a session. Here is the seam where tests make a call
-fail, and the place for what one system does otherwise.
+These functions take paths and bytes, and know no sessions. Tests make a call fail here, and the
+differences between systems are handled here.
 """
 
 from __future__ import annotations
@@ -40,26 +40,29 @@ __all__ = [
     "write_new",
 ]
 
-# Never through a planted link, never for a child that is started meanwhile; bytes as they are.
+# O_NOFOLLOW: a planted symbolic link is refused (ELOOP). O_CLOEXEC and O_NOINHERIT: a child process
+# does not inherit the descriptor. O_BINARY: Windows does not translate line ends.
 _OURS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY"))
-# What is there may be a FIFO, at which nobody waits for the other end.
+# The path may be a FIFO: without O_NONBLOCK, open(2) waits there for the other end.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 READING = os.O_RDONLY | _AT_ONCE | _OURS
 EDITING = os.O_RDWR | _AT_ONCE | _OURS
+# O_EXCL: fails where the name exists, also as a dangling symbolic link (open(2)).
 _MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-# ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: somebody has the file open.
+# ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: another program has it open.
 _WINDOWS_BUSY = (5, 32, 33)
 _WINDOWS_PATIENCE = 2.0
+# Linux transfers at most 2,147,479,552 bytes in one call (read(2), write(2)).
 _LARGEST_CALL = 1 << 30
 _LARGEST = (1 << 63) - 1
 
 
 def fingerprint_of(status: os.stat_result) -> Fingerprint:
-    """Return the part of a ``stat`` that tells one version of a file from another.
+    """Return the part of a ``stat`` that distinguishes one version of a file from another.
 
-    Each number is cut to the 63 bits that SQLite and ``datetime`` have room for: ``touch`` sets a
-    time in the year 3,000,000, and Windows numbers files with 64 bits and more.
+    Modification time and inode are limited to the 63 bits that SQLite and ``datetime`` can hold:
+    ``touch`` can set a time in the year 3,000,000, and Windows file numbers have 64 bits and more.
     """
     return Fingerprint(
         status.st_size,
@@ -70,18 +73,21 @@ def fingerprint_of(status: os.stat_result) -> Fingerprint:
 
 
 def fingerprint_at(path: str) -> Fingerprint | None:
-    """Return what stat says of a path, links not followed; None when nothing is there."""
+    """Return the fingerprint of a path, links not followed; None when nothing is there."""
     status = status_of(path)
     return None if status is None else fingerprint_of(status)
 
 
 def is_same_file(one: Fingerprint, other: Fingerprint) -> bool:
-    """Tell whether only names were given and taken in between, which moves ctime."""
+    """Tell whether two fingerprints are of one version of one file, perhaps under other names.
+
+    ctime is not compared: adding or removing a name changes it.
+    """
     return one[:2] == other[:2] and one.inode == other.inode
 
 
 def open_regular(path: str) -> int:
-    """Open a regular file for reading; never follow a planted link, never wait for a FIFO.
+    """Open a regular file for reading; follow no symbolic link, wait for no FIFO.
 
     Raises:
         OSError: As ``open``; ``EINVAL`` when it is no regular file.
@@ -102,7 +108,10 @@ def open_regular(path: str) -> int:
 
 
 def read_open(fd: int, size: int) -> bytes:
-    """Return the bytes of an open file of ``size`` bytes, and one more if it has grown."""
+    """Return the bytes of an open file of ``size`` bytes, and one byte more if it has grown.
+
+    One call may return fewer bytes than it was asked for (read(2)).
+    """
     parts = []
     wanted = size + 1
     while wanted and (part := os.read(fd, min(wanted, _LARGEST_CALL))):
@@ -112,28 +121,29 @@ def read_open(fd: int, size: int) -> bytes:
 
 
 def read_at(fd: int, offset: int, size: int) -> bytes:
-    """Return the ``size`` bytes of an open file from an offset on; fewer where it ends before."""
+    """Return ``size`` bytes of an open file from ``offset`` on; fewer where the file ends."""
     os.lseek(fd, offset, os.SEEK_SET)
     return read_open(fd, size - 1) if size else b""
 
 
 def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) -> Fingerprint:
-    """Write a file that is not there yet, mode 0600, and bring its content to the disk.
+    """Create a file with mode 0600 and write its content to the disk; it must not exist yet.
 
-    ``mtime_ns`` gives it a time of our own, with digits finer than the clock by which the kernel
-    stamps writes, so that no later write in place can leave it as it was.
+    ``mtime_ns`` sets the modification time. Its digits are finer than the clock that the kernel
+    uses for timestamps, so each later write in place changes it.
 
     Raises:
-        OSError: Nothing is left behind; in particular a failed fsync is never tried again on the
-            same file, whose pages the kernel may have dropped (PostgreSQL's fsyncgate, 2018).
+        OSError: Nothing is left behind. In particular, a failed fsync is never repeated on the
+            same file: the kernel may have dropped its pages (PostgreSQL's fsyncgate, 2018).
     """
     try:
         fd = os.open(path, _MAKING, 0o600)
-    except KeyboardInterrupt:  # it came in the middle of the call, which made the file
+    except KeyboardInterrupt:  # raised inside the call, which created the file
         discard(path)
         raise
     try:
         with closing(fd, path):
+            # The umask may have cleared bits of the mode that open(2) was given.
             if hasattr(os, "fchmod"):
                 os.fchmod(fd, 0o600)
             _write_all(fd, data)
@@ -142,16 +152,16 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
             if durable:
                 _sync(fd)
             return fingerprint_of(os.fstat(fd))
-    except BaseException:  # Ctrl-C too: no temp file stays; the error goes on its way
+    except BaseException:  # Ctrl-C too: remove the temp file, then re-raise
         discard(path)
         raise
 
 
 def write_end(fd: int, end: bytes, *, at: int, mtime_ns: int) -> None:
-    """Let an open file end with ``end`` from ``at`` on, and bring it to the disk.
+    """Replace the end of an open file, from ``at`` on, by ``end``, and sync it to the disk.
 
     Raises:
-        OSError: The file is neither what it was nor what it should be.
+        OSError: The file holds neither the old content nor the new content.
     """
     view, place = memoryview(end), at
     while view:
@@ -159,16 +169,13 @@ def write_end(fd: int, end: bytes, *, at: int, mtime_ns: int) -> None:
         view, place = view[written:], place + written
     os.ftruncate(fd, place)
     os.utime(fd, ns=(mtime_ns, mtime_ns))
-    os.fdatasync(fd)  # the size with it: what is needed to read the content again
+    os.fdatasync(fd)  # flushes the new size too: it is needed to read the content again
 
 
 def status_of(path: str) -> os.stat_result | None:
-    """Return what ``lstat`` says of a path; None when nothing is there.
+    """Return the ``lstat`` of a path; None when nothing is there.
 
-    ``os.path.exists`` and its like say "no" where they could not look, too.
-
-    Raises:
-        OSError: It cannot be known.
+    ``os.path.exists`` and similar functions also say "no" after other errors.
     """
     try:
         return os.lstat(path)
@@ -177,7 +184,7 @@ def status_of(path: str) -> os.stat_result | None:
 
 
 def is_folder(path: str) -> bool:
-    """Tell whether a folder, or a link to one, has a name; see ``status_of``."""
+    """Tell whether a path is a folder, or a link to a folder; see ``status_of``."""
     try:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -185,16 +192,16 @@ def is_folder(path: str) -> bool:
 
 
 def refuse_link(path: str) -> None:
-    """Refuse to go where a link leads: what we write and remove stays inside ``save_dir``."""
+    """Refuse a symbolic link: the store writes and removes only inside ``save_dir``."""
     if os.path.islink(path):
         raise OSError(errno.ELOOP, "a link has the name of a private folder; remove it", path)
 
 
 @contextlib.contextmanager
 def closing(fd: int, path: str, *, was_read: bool = False) -> Iterator[None]:
-    """Close a descriptor in the end; give its path to errors of calls that know no names.
+    """Close a descriptor at the end; add its path to errors of calls that have only a descriptor.
 
-    An error of closing is one of writing: where the file ``was_read``, it says nothing.
+    An error of close(2) reports a failed write: with ``was_read`` it is ignored.
     """
     try:
         try:
@@ -218,7 +225,7 @@ def _sync(fd: int) -> None:
     if sys.platform == "darwin":
         import fcntl
 
-        # fsync stops at the drive's cache on macOS; see fsync(2) there, and LevelDB's env_posix.
+        # On macOS, fsync stops at the drive's cache; see fsync(2) there, and LevelDB's env_posix.
         try:
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
         except OSError as error:
@@ -230,9 +237,10 @@ def _sync(fd: int) -> None:
 
 
 def sync_folder(path: str) -> None:
-    """Make names in a folder durable: new, renamed and removed ones.
+    """Make the names in a folder durable: new, renamed and removed names.
 
-    Windows cannot open a folder; NTFS journals its names.
+    The sync of a file does not cover its name in the folder (fsync(2)). Windows cannot open a
+    folder; NTFS journals its names.
     """
     if sys.platform == "win32":
         return
@@ -242,12 +250,15 @@ def sync_folder(path: str) -> None:
 
 
 def rename(source: str, target: str) -> None:
-    """Move a file over another in one step; readers see the old or the new one."""
+    """Move a file over another in one step: readers see the old or the new file.
+
+    ``os.replace``, because ``os.rename`` refuses an existing target on Windows.
+    """
     _patiently(lambda: os.replace(source, target))
 
 
 def unlink(path: str) -> bool:
-    """Remove a file; return whether it was there."""
+    """Remove a file; return whether it existed."""
     try:
         _patiently(lambda: os.unlink(path))
     except FileNotFoundError:
@@ -256,13 +267,16 @@ def unlink(path: str) -> bool:
 
 
 def discard(path: str) -> None:
-    """Remove a temp file after an error, which is the one to tell: a later open sweeps it."""
+    """Remove a temp file after an error, and ignore a second error: the first is the one to report.
+
+    A file that stays is removed when a store opens the folder.
+    """
     with contextlib.suppress(OSError):
         unlink(path)
 
 
 def _patiently(act: Callable[[], None]) -> None:
-    """Do it again while Windows says that somebody has the file open, for two seconds at most."""
+    """Repeat the call while Windows reports that the file is open, for two seconds at most."""
     deadline = time.monotonic() + _WINDOWS_PATIENCE
     while True:
         try:
@@ -275,12 +289,12 @@ def _patiently(act: Callable[[], None]) -> None:
 
 
 def make_folder(path: str, *, durable: bool) -> None:
-    """Make a folder and those above it, each 0700 and durable; leave what is there.
+    """Make a folder and its missing parents, each 0700 and durable; leave existing folders alone.
 
-    ``os.makedirs`` gives the mode to the last one only, and the umask takes from it.
+    ``os.makedirs`` gives the mode only to the last folder, and the umask clears bits of it.
 
     Raises:
-        OSError: It cannot be made, or a file or a link to nowhere has its name.
+        OSError: It cannot be made, or the path is a file or a link to nowhere.
     """
     if os.path.isdir(path):
         return

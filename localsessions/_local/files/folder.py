@@ -1,4 +1,4 @@
-"""SessionFolder: the files of one store, where they are, locked, read and replaced.
+"""SessionFolder: the files of one store: their paths, locks, reads and writes.
 
 ::
 
@@ -6,10 +6,10 @@
       <session_id>.json               0600, one session, the only truth
       <session_id>.checkpoints/       immutable snapshots: <seq 8 digits>-<checkpoint_id>.json
       .trash/                         deleted sessions: <time>-<session_id>.json, .checkpoints;
-                                      or .checkpoints alone, whose session was not there
+                                      or .checkpoints alone, whose session did not exist
       .localsessions/                 derived and transient
         index.sqlite3 ...  locks/00 .. locks/ff, whole  tmp/<stripe>-<random>.tmp, .spare
-        kept/<session_id>.json        the last good version, where somebody watched
+        kept/<session_id>.json        the last good version, of a store that was watched
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ class SessionFolder:
     """The files of one store.
 
     Args:
-        save_dir: The folder; made, with those above it, where it is not there.
-        durability: "full" syncs what is written and the folder that names it; "fast" the first
-            only.
+        save_dir: The folder; created with its parents where it does not exist.
+        durability: "full" syncs each file that is written and the folder that names it; "fast"
+            syncs only the file.
         lock_timeout: Seconds to wait for a session's lock.
         max_file_bytes: Larger files are unreadable.
 
     Attributes:
-        publisher: Gives files their names.
-        spares: The versions before, and how only the end of a file is written.
+        publisher: Gives files their final names.
+        spares: Keeps previous versions, and writes only the end of a file.
         checkpoints: The checkpoints of all sessions.
-        trash: What was deleted.
+        trash: The deleted sessions.
         kept: Copies of the last good versions.
-        read_only: The error that writing gets, where the folder cannot be written.
+        read_only: The error that each write gets, where the folder cannot be written; else None.
         files_read: Session files read since this object was made.
         written_whole: Session files of which more than the end was written since then.
     """
@@ -59,7 +59,7 @@ class SessionFolder:
     def __init__(
         self, save_dir: str, *, durability: Durability, lock_timeout: float, max_file_bytes: int
     ) -> None:
-        # Put off, but not until they are used: a fork in the middle of that would hang the child.
+        # Imported late, but before the first use: a fork during an import would hang the child.
         from localsessions._local.files.checkpoints import Checkpoints
         from localsessions._local.files.kept import KeptVersions
         from localsessions._local.files.trash import TrashFolder
@@ -89,12 +89,13 @@ class SessionFolder:
         self._prepare()
 
     def path(self, session_id: str) -> str:
-        """Return where the session's file is or would be.
+        """Return the path of the session's file, which may not exist.
 
-        A file that somebody else gave a name that not every system can hold stays where it is.
+        Another program may have named the file by the plain id, which not every system allows.
+        Such a file keeps its name.
 
         Raises:
-            ValueError: No file can have that id's name.
+            ValueError: No file name can hold that id.
         """
         stem = file_stem(session_id)
         path = f"{self._prefix}{stem}{SUFFIX}"
@@ -129,15 +130,15 @@ class SessionFolder:
         self.publisher.write_ignore(self.private)
 
     def is_temp_name(self, name: str) -> bool:
-        """Tell whether a temp file has a name of ours: it begins with the stripe of its session."""
+        """Tell whether a temp file is of this store: its name begins with a stripe."""
         stripe = name.partition("-")[0]
         return len(stripe) == 2 and all(char in "0123456789abcdef" for char in stripe)
 
     def sweep_temp(self, name: str) -> bool:
-        """Remove a temp file of ours that a killed process left.
+        """Remove a temp file of this store that a killed process left.
 
         Returns:
-            False when it stays: it is in use, which is when its stripe is locked.
+            False when it stays: its stripe is locked, so it is in use.
         """
         with self._locks.try_stripe(int(name.partition("-")[0], 16)) as is_ours:
             if is_ours:
@@ -145,9 +146,10 @@ class SessionFolder:
         return is_ours
 
     def temp_files(self) -> list[str]:
-        """Return the paths of temp files: of writes going on, or left by killed processes.
+        """Return the paths of temp files: of current writes, or left by killed processes.
 
-        Spares are none: they are kept, and go when their process ends or another opens the folder.
+        Spares are not among them: they are kept until their store closes, or another store opens
+        the folder.
         """
         try:
             names = [name for name in os.listdir(self._tmp) if not name.endswith(SPARE_SUFFIX)]
@@ -161,21 +163,21 @@ class SessionFolder:
         """Hold the sessions' locks, against other threads and other processes.
 
         Raises:
-            LockTimeoutError: Somebody else held one for the whole timeout.
+            LockTimeoutError: Another holder kept a lock for the whole timeout.
             PermissionError: The folder cannot be written.
-            OSError: There is no room for the locks.
+            OSError: There is no room for the lock files.
         """
         self._prepare_locks(session_ids)
         return self._locks.hold(session_ids)
 
     def lock_free(self, session_ids: Sequence[str]) -> AbstractContextManager[frozenset[str]]:
-        """Hold the locks of those of the sessions that nobody else holds; the block gets these.
+        """Hold the locks of those sessions that are free now; the block gets these sessions.
 
-        Nobody is waited for, so that whoever holds many locks never waits for another one.
+        It waits for no lock, so that a holder of many locks never waits for another lock.
 
         Raises:
             PermissionError: The folder cannot be written.
-            OSError: There is no room for the locks.
+            OSError: There is no room for the lock files.
         """
         self._prepare_locks(session_ids)
         return self._locks.hold_free(session_ids)
@@ -188,21 +190,21 @@ class SessionFolder:
                 raise PermissionError(
                     self.read_only.errno, "the session folder is read-only", self.read_only.filename
                 )
-            self._make_private()  # there was no room for it; there may be by now
+            self._make_private()  # at opening there was no room for it; there may be now
             self.read_only = None
         if not os.path.isdir(self._locks.folder) or not os.path.isdir(self._tmp):
             self._make_private()  # .localsessions/ was deleted while the store was open
 
     def lock_whole(self, session_id: str) -> AbstractContextManager[None]:
-        """Hold the one lock of the whole folder too; the session's own must be held.
+        """Also hold the lock of the whole folder; the session's own lock must be held.
 
         Raises:
-            LockTimeoutError: Somebody else held it for the whole timeout.
+            LockTimeoutError: Another holder kept it for the whole timeout.
         """
         return self._locks.hold_whole(session_id)
 
     def is_locked(self, session_id: str) -> bool:
-        """Tell whether somebody holds the session's lock now, this thread not counted."""
+        """Tell whether another thread or process holds the session's lock now."""
         if self.read_only is not None or not os.path.isdir(self._locks.folder):
             return False
         with self._locks.try_stripe(stripe_of(session_id)) as is_ours:
@@ -211,27 +213,27 @@ class SessionFolder:
     # -- reading -----------------------------------------------------------------------------
 
     def session_id(self, name: str) -> str | None:
-        """Return the id whose session a file of this name holds; None when no id has it."""
+        """Return the session id that belongs to a file name; None when no id does."""
         stem = name.removesuffix(SUFFIX)
         if stem == name or name.startswith("."):
             return None
         return session_id_of(stem) or (stem if is_session_id(stem) else None)
 
     def fingerprint(self, session_id: str) -> Fingerprint | None:
-        """Return what stat says of the session's file; None when it is not there."""
+        """Return the fingerprint of the session's file; None when the file does not exist."""
         return self.fingerprint_at(self.path(session_id))
 
     fingerprint_at = staticmethod(durable.fingerprint_at)
 
     def scan(self, known: MutableMapping[str, str] | None = None) -> Scan:
-        """Look at the whole folder, one ``stat`` a file, for what is not as ``known``."""
+        """List the files of the folder that differ from ``known``, with one ``stat`` a file."""
         return scan(self.save_dir, {} if known is None else known)
 
     def read(self, session_id: str) -> FileRead:
         """Return one whole version of the session's file.
 
         Raises:
-            SessionNotFoundError: There is none.
+            SessionNotFoundError: There is no such file.
             UnreadableSessionError: It is no regular file, may not be read, is too large, or was
                 being written in place all the time.
         """
@@ -244,9 +246,9 @@ class SessionFolder:
         return read
 
     def read_unchecked(self, path: str) -> FileRead | None:
-        """Return what the file at a session's path holds, in haste; None where ``read`` has to.
+        """Return what the file at a session's path holds, read once; None where ``read`` has to.
 
-        It is one whole version only if the fingerprint is the same afterwards: whoever asks looks.
+        It is one whole version only if the fingerprint is the same afterwards: the caller checks.
         """
         read = read_unchecked(path, self._max_file_bytes)
         if read is not None:
@@ -258,16 +260,17 @@ class SessionFolder:
     def write(
         self, session_id: str, data: bytes, former: Fingerprint | None, tail: Tail | None = None
     ) -> FileWritten:
-        """Replace or make the session's file in one step; the lock must be held.
+        """Replace or create the session's file in one step; the lock must be held.
 
         Args:
-            session_id: Whose file.
+            session_id: The session of the file.
             data: The whole new content.
-            former: What is there now; the new modification time is later than its.
-            tail: Where ``data`` begins to differ from what is there, if it only adds to it.
+            former: The fingerprint of the file now; None where there is no file. The new
+                modification time is later.
+            tail: Where ``data`` begins to differ from the file, if it only adds to it.
 
         Raises:
-            Overtaken: ``former`` is not there any more; nothing was changed.
+            Overtaken: The file no longer has the fingerprint ``former``; nothing was changed.
             OSError: Nothing was changed.
             UnstorableValueError: It would be too large to be read again.
         """

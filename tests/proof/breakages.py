@@ -221,7 +221,7 @@ BREAKAGES = (
     Mutation(
         "a file that cannot be looked at after it was renamed makes the write an error",
         "localsessions/_local/files/publishing.py",
-        "        except OSError:\n            return None  # not to be known, and no reason to say that writing failed",
+        "        except OSError:\n            return None  # unknown, which does not mean that the write failed",
         "        except FileNotFoundError:\n            return None",
         "tests/proof/test_faults.py::test_a_call_that_fails_once_leaves_the_old_version_or_the_new_one[append]",
     ),

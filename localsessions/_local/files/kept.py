@@ -1,8 +1,8 @@
-"""KeptVersions: copies of session files as they last were good, for the day one is broken.
+"""KeptVersions: copies of the last good versions of session files, in case a file breaks.
 
-An editor that writes in place destroys what the file held, so a copy has to be there before.
-Copies are made where somebody watches the store, never by a write; they are no part of any
-promise of durability, and whoever loses them loses no session.
+An editor that writes in place destroys what the file held, so the copy must exist before.
+Copies are made while the store is watched, never by a write. Durability is not promised for
+them: if they are lost, no session is lost.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _PART_SECONDS = 60.0
 
 
 class KeptVersions:
-    """The copies of one store: the newest 1,000, together at most 256 MiB, one a session.
+    """The copies of one store, one for each session: the newest 1,000, together at most 256 MiB.
 
     Args:
-        folder: Where they are; made when first needed.
+        folder: The folder of the copies; created when first needed.
     """
 
     def __init__(self, folder: str) -> None:
@@ -35,9 +35,9 @@ class KeptVersions:
         self._written = 0
 
     def keep(self, session_id: str, data: bytes) -> None:
-        """Put ``data`` in the place of what was kept; nothing over 32 MiB is kept."""
+        """Replace the copy by ``data``; a version over 32 MiB is not kept."""
         if os.path.islink(self.folder):
-            return  # it leads to where we put nothing and remove nothing
+            return  # the store writes and removes nothing behind a link
         if len(data) > _LARGEST:
             self.drop(session_id)
             return
@@ -46,18 +46,18 @@ class KeptVersions:
         try:
             durable.write_new(path + _PART, data, mtime_ns=None, durable=False)
         except FileExistsError:
-            return  # another process is keeping it, or was killed there: see prune
+            return  # another process is writing it, or was killed while it did: see prune
         durable.rename(path + _PART, path)
         if self._written % _PRUNE_EVERY == 0:
             self.prune()
         self._written += 1
 
     def read(self, session_id: str) -> bytes | None:
-        """Return what is kept of a session."""
+        """Return the copy of a session; None where there is none."""
         try:
             fd = durable.open_regular(self._path(session_id))
         except OSError:
-            return None  # whatever the reason, there is no copy to be had
+            return None  # whatever the reason, there is no readable copy
         with durable.closing(fd, self._path(session_id), was_read=True):
             return durable.read_open(fd, os.fstat(fd).st_size)
 
@@ -69,12 +69,12 @@ class KeptVersions:
             return 0
 
     def drop(self, session_id: str) -> None:
-        """Remove what is kept of a session."""
+        """Remove the copy of a session."""
         if not os.path.islink(self.folder):
             durable.unlink(self._path(session_id))
 
     def prune(self) -> None:
-        """Remove the oldest copies beyond what is kept, and what a killed process left."""
+        """Remove the oldest copies beyond the limits, and what a killed process left."""
         found = []
         with os.scandir(self.folder) as entries:
             for entry in entries:

@@ -1,8 +1,8 @@
-"""LockFile: one file that is locked by one process at a time.
+"""LockFile: a file that one process at a time can lock.
 
-The lock itself is filelock's, taken on a descriptor that is opened for it and closed with it.
-filelock's own ``FileLock`` opens too, and does for it what is done here and much that is not
-needed here, in ten times the time; every turn of a session takes a lock.
+The lock is filelock's. It is taken on a descriptor that is opened for it and closed with it.
+filelock's own ``FileLock`` also opens the file. It does what this class does, and much that is
+not needed here, and takes ten times as long. Every turn of a session takes a lock.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from localsessions._log import log
 __all__ = ["LockFile"]
 
 _all: weakref.WeakSet[LockFile] = weakref.WeakSet()
-# No fork comes between the opening of a descriptor and the note of it.
+# No fork happens between the opening of a descriptor and its entry in ``_fds``.
 _opening = threading.RLock()
 
 
 def _close_inherited() -> None:
-    """Close what a forked child inherited: it would hold the lock after its parent's death."""
+    """Close what a forked child inherited: it would hold the lock after its parent's death.
+
+    The copy of a descriptor keeps the lock until each copy is closed (flock(2)).
+    """
     _opening.release()
     for inherited in list(_all):
         inherited.close_inherited()
@@ -38,12 +41,12 @@ if hasattr(os, "register_at_fork"):
 
 
 class LockFile:
-    """A lock file, made where it is not there and never removed.
+    """A lock file, created where it does not exist and never removed.
 
-    Threads of a process do not exclude each other by it: a mutex goes first.
+    It does not exclude threads of the same process: they take a mutex first.
 
     Args:
-        path: Of the file.
+        path: The path of the file.
     """
 
     def __init__(self, path: str) -> None:
@@ -54,21 +57,22 @@ class LockFile:
 
     @property
     def is_held(self) -> bool:
-        """Whether this process has the lock."""
+        """Whether this process holds the lock."""
         return bool(self._fds)
 
     def try_once(self) -> bool:
-        """Take the lock if nobody has it; tell whether it worked.
+        """Take the lock if it is free; tell whether that worked.
 
-        False also where the file was removed or replaced between its opening and its locking.
+        Also False where the file was removed or replaced between its opening and its locking.
 
         Raises:
-            OSError: The file cannot be opened or made, or there are no locks.
+            OSError: The file cannot be opened or created, or the file system has no locks.
         """
         import filelock
 
         with _opening:
-            # Opened and noted in one call into C: Ctrl-C is raised between two calls.
+            # One call into C opens the file and stores the descriptor: Python raises
+            # KeyboardInterrupt only between two calls, so the descriptor is never lost.
             try:
                 self._fds.extend(map(os.open, [self.path], [durable.EDITING]))
             except FileNotFoundError:
@@ -81,14 +85,14 @@ class LockFile:
                 self._identity = status.st_dev, status.st_ino
                 if self.is_in_place():
                     return True
-        except BaseException:  # Ctrl-C too; the error goes on its way
+        except BaseException:  # Ctrl-C too: release the lock, then re-raise
             self.let_go()
             raise
         self.let_go()
         return False
 
     def is_in_place(self) -> bool:
-        """Tell whether the file that is locked still has the name that others open."""
+        """Tell whether the locked file still has the name that others open."""
         try:
             status = os.stat(self.path)
         except FileNotFoundError:
@@ -96,13 +100,16 @@ class LockFile:
         return self.is_held and self._identity == (status.st_dev, status.st_ino)
 
     def close_inherited(self) -> None:
-        """Close what a forked child has of its parent's: the lock stays the parent's."""
+        """Close the descriptors that a forked child inherited: the lock stays the parent's.
+
+        To unlock a copy of the descriptor would release the parent's lock, too (flock(2)).
+        """
         while self._fds:
             with contextlib.suppress(OSError):
                 os.close(self._fds.pop())
 
     def let_go(self) -> None:
-        """Give the lock up, if it is held; what was done under it stands in any case."""
+        """Release the lock, if it is held; what was done under it stays valid in any case."""
         import filelock
 
         if not self._fds:
@@ -111,6 +118,6 @@ class LockFile:
             filelock.unlock_descriptor(self._fds[-1])
         except OSError as error:
             log().warning("lock %s was not let go of (%s); closing its file", self.path, error)
-        # Closed once only: by then the number may be another file's.
+        # Closed only once: afterwards another file may get the same number.
         with contextlib.suppress(OSError):
             os.close(self._fds.pop())

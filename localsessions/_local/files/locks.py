@@ -1,9 +1,9 @@
 """256 striped locks that hold between threads and between processes.
 
-A session's lock is the stripe that its folded id hashes to; the files are never removed, so
-there are 256 of them whatever the number of sessions, and one for the whole folder. Inside a
-process a mutex goes first, since a file lock shared by threads admits them all; filelock's native
-lock then holds other processes off. Readers take no lock.
+The hash of a session's folded id selects its stripe, and the stripe is its lock. Lock files are
+never removed, so there are 256 of them for any number of sessions, and another for the whole
+folder. Inside a process, a mutex comes first, since a file lock that threads share admits all of
+them; then filelock's native lock excludes other processes. Readers take no lock.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ __all__ = ["StripedLocks", "stripe_of"]
 
 _STRIPES = 256
 _WHOLE = "whole"
-# Descriptors that are left to whoever holds many locks: for temp files, the folder and the index.
+# Descriptors that a holder of many locks still needs: for temp files, the folder and the index.
 _ROOM = 12
-# At filelock's own 50 ms one of four processes got in 792 times and another once; at 5 ms all do.
+# With filelock's own 50 ms, one of four processes got the lock 792 times and another got it once.
+# With 5 ms, all of them get it.
 _POLL = 0.005
 
 
 def stripe_of(session_id: str) -> int:
-    """Return the number of a session's stripe; ids that could share a file share it."""
+    """Return the number of a session's stripe; ids that could share a file share the stripe."""
     return crc32(folded(session_id).encode()) % _STRIPES
 
 
@@ -40,26 +41,28 @@ class StripedLocks:
     """The locks of one folder.
 
     Args:
-        folder: Where the lock files are, made when first needed.
+        folder: The folder of the lock files, created when first needed.
         timeout: Seconds to wait for a lock; 0 tries once.
     """
 
     def __init__(self, folder: str, timeout: float) -> None:
-        # Before anybody can have a verb under way in a thread: a fork in the middle of an import
-        # leaves the module locked in the child, and filelock's own hooks wait for the import.
+        # Before any thread can run a verb: a fork during an import leaves the module locked in the
+        # child, and filelock's own fork hooks wait for that import.
         import filelock  # noqa: F401
 
         self.folder = folder
-        self.timeout = min(timeout, threading.TIMEOUT_MAX)  # what "for ever" can be
+        self.timeout = min(
+            timeout, threading.TIMEOUT_MAX
+        )  # the largest value that a mutex accepts, for "forever"
         self._stripes: dict[str, _Stripe] = {}
         self._pid = os.getpid()
 
     def hold(self, session_ids: Sequence[str]) -> AbstractContextManager[None]:
-        """Hold the locks of some sessions; their stripes are taken in order, so nobody deadlocks.
+        """Hold the locks of sessions; the stripes are taken in order, so there is no deadlock.
 
         Raises:
-            LockTimeoutError: Somebody else held one all the time.
-            RuntimeError: This thread holds one of them already, inside ``edit``.
+            LockTimeoutError: Another holder kept a lock all the time.
+            RuntimeError: This thread already holds the lock of one of them, inside ``edit``.
         """
         self._forget_parent()
         if len(session_ids) == 1:
@@ -78,9 +81,9 @@ class StripedLocks:
 
     @contextmanager
     def hold_free(self, session_ids: Iterable[str]) -> Iterator[frozenset[str]]:
-        """Hold the locks of those of the sessions that can be had at once; yield these sessions.
+        """Hold the locks of those sessions that are free now; yield these sessions.
 
-        Nobody is waited for. What is wrong with a lock that cannot be had is told by ``hold``.
+        It waits for no lock. It reports no error of a lock that it cannot take; ``hold`` does.
         """
         self._forget_parent()
         taken: list[list[str]] = []
@@ -102,30 +105,30 @@ class StripedLocks:
 
     @contextmanager
     def hold_whole(self, session_id: str) -> Iterator[None]:
-        """Hold the one lock of the whole folder, inside the lock of a session.
+        """Hold the lock of the whole folder, inside the lock of a session.
 
-        It is the innermost: whoever holds it waits for no other lock, so nobody deadlocks.
+        It is the innermost lock: its holder waits for no other lock, so there is no deadlock.
 
         Raises:
-            LockTimeoutError: Somebody else held it all the time.
+            LockTimeoutError: Another holder kept it all the time.
         """
         self._forget_parent()
         with self._named(_WHOLE).hold([session_id], self.timeout):
             yield
 
     def check(self, session_id: str) -> None:
-        """Make sure that the lock held for a session is still the one that others see.
+        """Make sure that the lock held for a session is still the lock that others see.
 
         Raises:
-            OSError: ``ESTALE``: its file was removed or replaced meanwhile, or this is the child
-                of a process that holds it.
+            OSError: ``ESTALE``: its file was removed or replaced meanwhile, or this process is a
+                forked child of the lock holder.
         """
         self._forget_parent()
         self._stripe(stripe_of(session_id)).check()
 
     @contextmanager
     def try_stripe(self, number: int) -> Iterator[bool]:
-        """Hold a whole stripe if nobody does; tell whether it worked."""
+        """Hold a whole stripe if it is free; yield whether that worked."""
         self._forget_parent()
         try:
             with self._stripe(number).hold([], timeout=0):
@@ -134,8 +137,8 @@ class StripedLocks:
             yield False
 
     def _forget_parent(self) -> None:
-        # After a fork: the child has closed what it inherited, our mutexes are as they
-        # happened to be, and neither says anything about the child.
+        # After a fork, the child has closed the lock files that it inherited, and each mutex has
+        # the state that it had at the fork. Neither says anything about the child.
         if self._pid != os.getpid():
             self._stripes, self._pid = {}, os.getpid()
 
@@ -144,20 +147,20 @@ class StripedLocks:
 
     def _named(self, name: str) -> _Stripe:
         stripe = self._stripes.get(name)
-        # setdefault: two threads that both miss must share one.
+        # setdefault: two threads that both find no stripe must share the same new one.
         return stripe or self._stripes.setdefault(name, _Stripe(os.path.join(self.folder, name)))
 
 
 def _by_stripe(session_ids: Iterable[str]) -> list[tuple[int, list[str]]]:
-    """Return the sessions of each stripe, the stripes in order."""
+    """Return the sessions of each stripe, in the order of the stripes."""
     found: dict[int, list[str]] = {}
     for session_id in session_ids:
         found.setdefault(stripe_of(session_id), []).append(session_id)
     return sorted(found.items())
 
 
-# Not an ExitStack: an error raised while it leaves refers to itself by the stack's frame, and a
-# lock that Ctrl-C did not let it leave stays taken until garbage collection.
+# Not an ExitStack: an error raised during its exit refers to itself through the stack's frame. A
+# lock that Ctrl-C kept it from releasing then stays taken until garbage collection.
 
 
 def _enter(lock: AbstractContextManager[None], entered: list[AbstractContextManager[None]]) -> None:
@@ -166,11 +169,11 @@ def _enter(lock: AbstractContextManager[None], entered: list[AbstractContextMana
 
 
 def _leave(entered: list[AbstractContextManager[None]]) -> None:
-    """Leave all, the last one first, whatever comes in between."""
+    """Release all locks, the last one first, whatever is raised in between."""
     try:
         while entered:
             entered.pop().__exit__(None, None, None)
-    except BaseException:  # Ctrl-C too: the one that it met is left when it is forgotten
+    except BaseException:  # Ctrl-C too: the interrupted lock is released with its object
         _leave(entered)
         raise
 
@@ -187,15 +190,15 @@ class _Stripe:
     def hold(self, session_ids: list[str], timeout: float) -> Iterator[None]:
         named = session_ids[0] if session_ids else None
         if self._owner == threading.get_ident():
-            # Another session of this stripe is being edited by this very thread.
+            # This thread already edits another session of this stripe, and so holds the lock.
             with self._marked(session_ids):
                 yield
             return
         deadline = time.monotonic() + timeout
         taken: list[bool] = []
         try:
-            # Taken and noted in one call into C: Ctrl-C is raised between two calls, and between
-            # these it would leave the mutex taken for ever.
+            # One call into C takes the mutex and stores that: Python raises KeyboardInterrupt only
+            # between two calls, and between these it would leave the mutex taken forever.
             taken.extend(map(self._mutex.acquire, [True], [timeout]))
             if not taken[0]:
                 raise LockTimeoutError(timeout, session_id=named, path=self.path)
@@ -208,7 +211,7 @@ class _Stripe:
                 self._owner = None
                 try:
                     self.file.let_go()
-                except BaseException:  # Ctrl-C too: others wait for the file
+                except BaseException:  # Ctrl-C too: other processes wait for the file
                     self.file.let_go()
                     raise
                 finally:

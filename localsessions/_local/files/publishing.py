@@ -1,8 +1,9 @@
-"""Publisher: a file gets its name whole, in one step, and durably.
+"""Publisher: gives a file its final name, whole, in one step, and durably.
 
-Whatever is to be read under a name is written and synced under a private one first, in ``tmp``,
-which begins with the stripe of its session: who holds that lock may sweep what is left there.
-Then what is to be replaced is looked at once more, the file renamed over it, the folder synced.
+Each file is first written and synced under a private name in ``tmp``, on the same file system:
+rename(2) cannot cross file systems. The private name begins with the stripe of the session, so
+the holder of that lock may remove what is left there. Then the current file is checked once more,
+the new file is renamed over it, and the folder is synced.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["FileWritten", "Overtaken", "Prepared", "Publisher", "later"]
 class FileWritten(NamedTuple):
     """What a write left: the new fingerprint and, where syncing failed, the error to raise.
 
-    ``spare`` is the version before, where it was kept to be brought up to date the next time.
+    ``spare`` is the previous version, where it was kept for the next write.
     """
 
     fingerprint: Fingerprint
@@ -38,18 +39,22 @@ class Prepared(NamedTuple):
     new: Fingerprint
 
 
-class Overtaken(Exception):  # noqa: N818  (no error: whoever called decides what it means)
-    """Somebody who takes no lock wrote a file while the next version was written; it stays."""
+class Overtaken(Exception):  # noqa: N818  (no error: the caller decides what it means)
+    """A program that takes no lock wrote the file while the next version was written.
+
+    The file of that program stays.
+    """
 
 
 class Publisher:
-    """Gives the files of one store their names.
+    """Gives the files of one store their final names.
 
     Args:
         tmp: The folder of private names, on the same file system.
-        locks: Of the store. That of the session must be held, in all that takes its id.
+        locks: The locks of the store. Each method that takes a session id needs that session's
+            lock held.
         is_durable: Whether folders are synced.
-        max_file_bytes: What is larger could not be read again.
+        max_file_bytes: A larger file could not be read again.
     """
 
     def __init__(
@@ -61,12 +66,14 @@ class Publisher:
         self._max_file_bytes = max_file_bytes
 
     def temp_path(self, session_id: str, suffix: str) -> str:
-        """Return a new private name."""
+        """Return the path of a new private name."""
         return self.in_tmp(f"{stripe_of(session_id):02x}-{secrets.token_hex(8)}{suffix}")
 
     def in_tmp(self, name: str) -> str:
         """Return the path of a private name."""
-        return f"{self._tmp}{os.sep}{name}"  # a name of ours: ``join`` would only take longer
+        return (
+            f"{self._tmp}{os.sep}{name}"  # a private name is never absolute; ``join`` takes longer
+        )
 
     def replace(
         self,
@@ -77,12 +84,12 @@ class Publisher:
         *,
         is_durable: bool = False,
     ) -> FileWritten:
-        """Replace a file, or make it where ``former`` is None.
+        """Replace a file, or create it where ``former`` is None.
 
-        With ``is_durable`` its folder is synced whatever was promised.
+        With ``is_durable`` the folder is synced whatever the store promises.
 
         Raises:
-            Overtaken: ``former`` is not there any more; nothing was changed.
+            Overtaken: The file no longer has the fingerprint ``former``; nothing was changed.
             OSError: Nothing was changed.
         """
         temp, new = self.prepare(session_id, data, former)
@@ -90,7 +97,7 @@ class Publisher:
         return self.publish(session_id, temp, path, new, is_durable=is_durable)
 
     def refuse_large(self, session_id: str, size_bytes: int) -> None:
-        """Refuse to write what nobody could read again.
+        """Refuse to write a file that is too large to be read again.
 
         Raises:
             UnstorableValueError: It is too large.
@@ -104,21 +111,21 @@ class Publisher:
     def prepare(self, session_id: str, data: bytes, former: Fingerprint | None) -> Prepared:
         """Write a version under a private name and sync it."""
         temp = self.temp_path(session_id, ".tmp")
-        # With "fast" too: else a power cut may leave the new name on an empty file, see ext4(5)
-        # on auto_da_alloc, which helps where a file is replaced and not where one is made; on
-        # xfs nothing does.
+        # With "fast" too: without this sync, a power cut may leave the new name on an empty file.
+        # See ext4(5) on auto_da_alloc, which helps where a file is replaced and not where it is
+        # created; on xfs nothing helps.
         new = durable.write_new(temp, data, mtime_ns=later(former), durable=True)
         return Prepared(temp, new)
 
     def refuse_overtaken(self, path: str, former: Fingerprint | None, temp: str) -> None:
-        """Look once more at what is to be replaced: writing and syncing took its time.
+        """Check once more the file to be replaced: writing and syncing took time.
 
         Raises:
-            Overtaken: It is not what it was; the temp file is removed.
+            Overtaken: It has changed; the temp file is removed.
         """
         try:
             now = durable.fingerprint_at(path)
-        except BaseException:  # Ctrl-C too: no temp file stays
+        except BaseException:  # Ctrl-C too: remove the temp file, then re-raise
             durable.discard(temp)
             raise
         is_former = durable.is_same_file(now, former) if now and former else now is former
@@ -129,7 +136,7 @@ class Publisher:
     def publish(
         self, session_id: str, temp: str, path: str, new: Fingerprint, *, is_durable: bool = False
     ) -> FileWritten:
-        """Give a file that was written under a private name its own, durably; see ``replace``."""
+        """Rename a file from its private name to ``path``, durably; see ``replace``."""
         doubt = self.put_in_place(session_id, temp, path, new)
         doubt = doubt or self.sync(os.path.dirname(path), session_id, is_durable=is_durable)
         return self.written(path, new, doubt)
@@ -137,12 +144,13 @@ class Publisher:
     def put_in_place(
         self, session_id: str, temp: str, path: str, new: Fingerprint
     ) -> DurabilityUnknownError | None:
-        """Give a file its own name, and do not sync that; return the doubt that it was done."""
+        """Rename a file to ``path`` without a sync; return the error if the result is unknown."""
         try:
             self._locks.check(session_id)
             durable.rename(temp, path)
-        except BaseException as error:  # Ctrl-C too: no temp file stays
-            # Network file systems say that a rename failed which was done (the answer was lost).
+        except BaseException as error:  # Ctrl-C too: remove the temp file, then re-raise
+            # A network file system may report an error of a rename that was done: the answer was
+            # lost.
             if not isinstance(error, OSError) or not self.found_at(path, new):
                 durable.discard(temp)
                 raise
@@ -152,23 +160,23 @@ class Publisher:
     def written(
         self, path: str, new: Fingerprint, doubt: DurabilityUnknownError | None
     ) -> FileWritten:
-        """Return what was written, as it is now."""
-        # Renaming moves ctime on. If somebody was faster than this stat, what we know matches
-        # nothing that is there, and the next look reads the file again.
+        """Return what was written, with its current fingerprint."""
+        # A rename changes ctime. If another program replaced the file before this stat, the known
+        # fingerprint matches no file, and the next check reads the file again.
         return FileWritten(self.found_at(path, new) or new, doubt)
 
     def found_at(self, path: str, new: Fingerprint) -> Fingerprint | None:
-        """Return the fingerprint of a path if it leads to what was just written."""
+        """Return the fingerprint of a path if it leads to the file that was just written."""
         try:
             now = durable.fingerprint_at(path)
         except OSError:
-            return None  # not to be known, and no reason to say that writing failed
+            return None  # unknown, which does not mean that the write failed
         return now if now and durable.is_same_file(now, new) else None
 
     def sync(
         self, folder: str, session_id: str, *, is_durable: bool = False
     ) -> DurabilityUnknownError | None:
-        """Make the names in a folder durable; return the doubt that they are; see ``replace``."""
+        """Make the names in a folder durable; return the error if that failed; see ``replace``."""
         if not (self.is_durable or is_durable):
             return None
         try:
@@ -178,24 +186,25 @@ class Publisher:
         return None
 
     def write_ignore(self, folder: str) -> None:
-        """Keep a private folder out of git, unless a person gave it rules of their own."""
+        """Keep a private folder out of git, unless a person gave it a .gitignore of their own."""
         path = os.path.join(folder, ".gitignore")
         if os.path.lexists(path):
             return
         temp = self.in_tmp(f"00-{secrets.token_hex(8)}.tmp")
         try:
-            # Whole before it has its name: an empty one that a power cut left would stay for ever.
+            # Written before it gets its name: a power cut could leave an empty file, which would
+            # stay forever.
             durable.write_new(temp, b"*\n", mtime_ns=None, durable=True)
             durable.rename(temp, path)
         except FileNotFoundError:
-            return  # a process that opens the folder now took the temp file for one left over
+            return  # another process that opens the folder removed the temp file as a leftover
         except BaseException as error:
             durable.discard(temp)
-            # On a full disk deleting goes on; the next time is another try.
+            # On a full disk, deleting must still work; the next call tries again.
             if not isinstance(error, OSError) or error.errno not in durable.NO_ROOM:
                 raise
 
 
 def later(former: Fingerprint | None) -> int:
-    """Return a modification time of now, later than that of what it replaces."""
+    """Return the current time as a modification time, but later than that of the replaced file."""
     return max(time.time_ns(), former.mtime_ns + 1 if former else 0)

@@ -1,7 +1,7 @@
-"""Reading a session's file: one whole version of it, or of its ends, or word that there is none.
+"""Reading a session's file: one whole version of it, or of its ends, or the error why not.
 
-Whoever writes here replaces files, so that what is open never changes; but an editor may write in
-place, and does so at any time. So a file is looked at before and after.
+Stores replace files, so an open file never changes; but an editor may write in place at any time.
+So a file is checked before and after it is read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["FileRead", "read_ends", "read_unchecked", "read_whole"]
 
 _TRIES = 5
 _PAUSE = 0.004
-# Faults of one file, not of the process: the session is unreadable and all others are well.
+# Errors of one file, not of the process: its session is unreadable, all others are fine.
 _FILE_FAULTS = {
     errno.EACCES: "no permission to read it",
     errno.EPERM: "no permission to read it",
@@ -37,8 +37,9 @@ _FILE_FAULTS = {
 class FileRead(NamedTuple):
     """One whole version of a file.
 
-    ``settled`` says that a later change cannot leave the fingerprint as it is; a file younger
-    than the grain of the file system's clock is not (git calls such an entry racy).
+    ``settled`` says that each later change of the file also changes its fingerprint. That is not
+    sure of a file younger than the resolution of the file system's timestamps (git calls such an
+    entry racy).
     """
 
     data: bytes
@@ -50,7 +51,7 @@ def read_whole(path: str, session_id: str, most_bytes: int) -> FileRead:
     """Return one whole version of a file.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: There is no such file.
         UnreadableSessionError: It is no regular file, may not be read, is too large, or was
             being written in place all the time.
     """
@@ -60,11 +61,12 @@ def read_whole(path: str, session_id: str, most_bytes: int) -> FileRead:
         except FileNotFoundError:
             raise
         except BlockingIOError:
-            read = None  # it was replaced just now, and is being made a newer version: ``spares``
+            read = None  # just replaced; a writer holds a lease on it, see ``spares``
         except OSError as error:
             if error.errno not in _FILE_FAULTS:
                 raise
             reason = "it is a folder" if os.path.isdir(path) else _FILE_FAULTS[error.errno]
+            # Windows reports a folder as EACCES.
             raise UnreadableSessionError(session_id, reason, path=path) from error
         if read is not None:
             return read
@@ -73,7 +75,7 @@ def read_whole(path: str, session_id: str, most_bytes: int) -> FileRead:
 
 
 def _read_once(path: str, session_id: str, most_bytes: int) -> FileRead | None:
-    """Return what the file holds; None when it changed under the reading."""
+    """Return what the file holds; None when it changed while it was read."""
     fd = durable.open_regular(path)
     with durable.closing(fd, path, was_read=True):
         before = durable.fingerprint_of(os.fstat(fd))
@@ -88,16 +90,16 @@ def _read_once(path: str, session_id: str, most_bytes: int) -> FileRead | None:
         after = durable.fingerprint_of(os.fstat(fd))
     if not durable.is_same_file(before, after) or len(data) != after.size_bytes:
         return None
-    # It may have lost its name to a newer version meanwhile, or somebody who wrote in place
-    # put the time back: what was read counts, and is looked at again.
+    # The file may have lost its name to a newer version meanwhile, or a program that wrote in place
+    # may have set the time back: the data is whole, but must be checked again later.
     return FileRead(data, after, before == after and _is_settled(after))
 
 
 def read_unchecked(path: str, most_bytes: int) -> FileRead | None:
-    """Return what a plain file holds, in haste; None where ``read_whole`` has to find out why not.
+    """Return what a regular file holds, read once; None where ``read_whole`` must say why not.
 
-    For many files in a row: as little as each needs, where nothing is out of the ordinary. It is
-    one whole version only if the fingerprint is the same afterwards: whoever asks looks.
+    For many files in a row: it does the minimum for a file without problems. It is one whole
+    version only if the fingerprint is the same afterwards: the caller checks.
     """
     try:
         fd = os.open(path, durable.READING)
@@ -112,7 +114,7 @@ def read_unchecked(path: str, most_bytes: int) -> FileRead | None:
     except OSError:
         return None
     finally:
-        with contextlib.suppress(OSError):  # of a file that was only read it says nothing
+        with contextlib.suppress(OSError):  # after reading only, an error of close means nothing
             os.close(fd)
     if len(data) != size:
         return None
@@ -123,9 +125,9 @@ def read_unchecked(path: str, most_bytes: int) -> FileRead | None:
 def read_ends(
     path: str, former: Fingerprint, head_bytes: int, offset: int
 ) -> tuple[bytes, bytes] | None:
-    """Return the first bytes of a file and those from an offset on.
+    """Return the first bytes of a file and its bytes from an offset on.
 
-    None where the file is not what its fingerprint says, or is where nobody may read it.
+    None where the file does not match its fingerprint, or cannot be read.
     """
     try:
         fd = durable.open_regular(path)
@@ -134,12 +136,13 @@ def read_ends(
             end = durable.read_at(fd, offset, former.size_bytes - offset)
             after = durable.fingerprint_of(os.fstat(fd))
     except OSError:
-        return None  # whoever reads the whole file will say what is wrong with it
+        return None  # a read of the whole file will report the error
     return (head, end) if after == former else None
 
 
 def _is_settled(fingerprint: Fingerprint) -> bool:
-    # FAT keeps two seconds, some network file systems one; others at worst a clock tick of 10 ms.
+    # Timestamps on FAT have a resolution of two seconds, on some network file systems of one
+    # second, on others at worst of one clock tick of 10 ms.
     coarse = fingerprint.mtime_ns % 1_000_000_000 == 0
     grain = 2_000_000_000 if coarse else 50_000_000
     return time.time_ns() - max(fingerprint.mtime_ns, fingerprint.ctime_ns) > grain

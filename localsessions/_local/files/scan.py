@@ -1,6 +1,6 @@
-"""A look at the whole folder of a store: one ``stat`` a file, nothing is opened.
+"""A listing of the whole folder of a store: one ``stat`` a file; no file is opened.
 
-What is asked of each file is little, because there may be a hundred thousand of them.
+The work for each file is small, because there may be a hundred thousand files.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ __all__ = ["Scan", "scan"]
 
 
 class Scan(NamedTuple):
-    """A look at the whole folder: files by session id, and the names that no id has."""
+    """The files of the whole folder: by session id, and by name where no id has that name."""
 
     files: dict[str, Fingerprint]
     misnamed: dict[str, Fingerprint]
 
 
 def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
-    """Look at every file.
+    """List every file with its fingerprint.
 
     Args:
-        folder: Where; one that is not there holds nothing.
-        known: Texts of fingerprints by session id. A file that is as known is left out of the
-            result, and its session taken out of here: what stays is changed or gone.
+        folder: The folder; one that does not exist has no files.
+        known: Texts of fingerprints by session id. A file that matches is left out of the result,
+            and its session is removed from ``known``: what remains there is changed or gone.
     """
     found = Scan({}, {})
     unchanged: set[str] = set()
@@ -43,7 +43,7 @@ def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # removed since the folder was read
-            # Nearly all are as they were: nothing more is made of those than this text.
+            # Nearly all files are unchanged: for these, nothing but this text is built.
             text = fingerprint_text(
                 status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
             )
@@ -61,12 +61,12 @@ def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
 
 @contextmanager
 def _listing(folder: str) -> Iterator[Iterable[os.DirEntry[str]]]:
-    """Open a folder, and close it whatever comes between, Ctrl-C too."""
+    """Open a folder, and close it whatever is raised, Ctrl-C too."""
     opened: list[os._ScandirIterator[str]] = []
     try:
         with suppress(FileNotFoundError):
-            # In one call, from which it comes back kept: ``with os.scandir(...)`` is two, and what
-            # Ctrl-C meets between them is never closed.
+            # One call into C opens the folder and stores the iterator. ``with os.scandir(...)``
+            # takes two calls: after Ctrl-C between them, the folder would never be closed.
             opened.extend(map(os.scandir, [folder]))
         yield opened[0] if opened else ()
     finally:

@@ -1,13 +1,14 @@
-"""Spares: former versions of session files, brought up to date in place instead of written anew.
+"""Spares: previous versions of session files, brought up to date in place instead of rewritten.
 
-A session that is added to has two files of nearly the same content: the published one, and under
-a private name the version before it. To publish the next, the end of the private one is written
-anew, synced, and renamed over the published one, which becomes the spare in its turn. So only the
-end is ever written, and whoever reads the published name finds a whole version at every instant.
+A session that is added to has two files of nearly the same content: the published file and, under
+a private name, its previous version, the spare. To publish the next version, the end of the spare
+is rewritten and synced, and the spare is renamed over the published file, which becomes the next
+spare. So only the end is ever written, and a reader of the published name finds a whole version at
+every instant.
 
-Whoever opened a file before it was replaced must never see it change. Linux grants a write lease
-only while nobody else has the file open or mapped, and holds off whoever comes while it lasts
-(fcntl(2), "Leases"). Where there are no leases there are no spares.
+A reader that opened a file before it was replaced must never see it change. Linux grants a write
+lease only while the file is not open or mapped anywhere else, and makes each later open wait while
+the lease lasts (fcntl(2), "Leases"). Without leases there are no spares.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ __all__ = ["SPARE_SUFFIX", "Spares"]
 SPARE_SUFFIX = ".spare"
 _MOST = 32
 _CAN_LEASE = sys.platform == "linux"
-# Errors that mean "not on this file system", of leases and of hard links.
+# Errors of leases and hard links that mean "not on this file system".
 _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -35,13 +36,13 @@ class Spares:
     """The spares of one store: those that this object made, and those that the index names.
 
     Args:
-        publisher: Of the store. A name that took the place of another is made durable whatever
-            the store promises: after a power cut the one before may else be back, and the next
-            end be written to it.
+        publisher: The publisher of the store. A rename over a published file is made durable
+            whatever the store promises. Otherwise a power cut could bring the previous file
+            back under the published name, and the next write would go into that file.
 
     Attributes:
         ends_written: Session files of which only the end was written.
-        refusals: Why others were written whole although something was only added, counted.
+        refusals: How often a file was written whole although something was only added, by reason.
     """
 
     def __init__(self, publisher: Publisher) -> None:
@@ -56,19 +57,19 @@ class Spares:
     def write_end(
         self, session_id: str, path: str, end: bytes, former: Fingerprint, tail: Tail
     ) -> FileWritten | None:
-        """Replace the session's file by one that differs from ``tail.at`` on; hold the lock.
+        """Replace the session's file by a version that differs from ``tail.at`` on; hold the lock.
 
-        Only the end is written, to the version before, which then is published.
+        Only the end is written, into the previous version, which is then published.
 
         Args:
-            session_id: Whose file.
-            path: Where it is.
-            end: Of the new file, from ``tail.spare.common`` on.
-            former: What is there now; the new modification time is later than its.
+            session_id: The session of the file.
+            path: The path of the file.
+            end: The bytes of the new file from ``tail.spare.common`` on.
+            former: The fingerprint of the file now; the new modification time is later.
             tail: Where the end begins.
 
         Returns:
-            None where that cannot be done: nothing was changed, and there is no spare any more.
+            None where that is not possible: nothing was changed, and the spare was removed.
 
         Raises:
             OSError: Nothing was changed.
@@ -84,7 +85,7 @@ class Spares:
         except _Refused as refused:
             self._refuse(spare, str(refused))
             return None
-        except BaseException:  # Ctrl-C too: half a spare is of no use
+        except BaseException:  # Ctrl-C too: a spare that is half written is useless
             self.drop(spare)
             raise
         self.ends_written += 1
@@ -98,9 +99,10 @@ class Spares:
     def write_end_of(
         self, session_id: str, path: str, data: bytes, former: Fingerprint, tail: Tail
     ) -> FileWritten | None:
-        """Do as ``write_end`` with the end of what the whole file shall hold.
+        """Like ``write_end``, but takes the content of the whole file.
 
-        Not once more where it was refused just now: the index still names a spare that is gone.
+        It does not try a spare again that was just refused: the index still names that spare,
+        although it is gone.
         """
         name = tail.spare.name if tail.spare else ""
         try:
@@ -126,14 +128,14 @@ class Spares:
             self._discard(kept)
             if not isinstance(error, FileNotFoundError):
                 raise
-            # Whoever made it dropped it as he closed; what is published is what it was.
+            # The owner of the spare closed and removed it; the published file is unchanged.
             raise _Refused("the spare is gone") from error
         if self._own.get(session_id) == spare.name:
             del self._own[session_id]  # it has the session's own name now
         return self._with_spare(session_id, written, kept, former, at)
 
     def _refuse_changed(self, kept: str, former: Fingerprint) -> None:
-        """Make sure that what is about to be replaced is what the end was added to."""
+        """Make sure that the file to be replaced is the version to which the end was added."""
         if self._publisher.found_at(self._publisher.in_tmp(kept), former) is None:
             raise _Refused("the file was changed")
 
@@ -142,17 +144,17 @@ class Spares:
     def write_whole(
         self, session_id: str, path: str, data: bytes, former: Fingerprint, at: int
     ) -> FileWritten:
-        """Replace the session's file by ``data`` and keep the version before as a spare.
+        """Replace the session's file by ``data`` and keep the previous version as a spare.
 
         Args:
-            session_id: Whose file.
-            path: Where it is.
+            session_id: The session of the file.
+            path: The path of the file.
             data: The whole new content.
-            former: What is there now.
-            at: Where ``data`` begins to differ from that.
+            former: The fingerprint of the file now.
+            at: Where ``data`` begins to differ from that file.
 
         Raises:
-            Overtaken: ``former`` is not there any more; nothing was changed.
+            Overtaken: The file no longer has the fingerprint ``former``; nothing was changed.
             OSError: Nothing was changed.
         """
         self.drop_own(session_id)
@@ -160,28 +162,32 @@ class Spares:
         try:
             is_kept = kept is not None
             written = self._publisher.replace(session_id, path, data, former, is_durable=is_kept)
-        except BaseException:  # Ctrl-C too: no file of ours stays; the error goes on its way
+        except BaseException:  # Ctrl-C too: remove the private name, then re-raise
             if kept is not None:
                 self._discard(kept)
             raise
         return written if kept is None else self._with_spare(session_id, written, kept, former, at)
 
     def _keep(self, session_id: str, path: str) -> str | None:
-        """Give the published file a private name too, so that it stays when it is replaced."""
+        """Add a private name to the published file, so that it is kept when it is replaced.
+
+        It is a hard link, which copies nothing (link(2)).
+        """
         if not _CAN_LEASE:
             return None
         kept = self._publisher.temp_path(session_id, SPARE_SUFFIX)
         try:
             os.link(path, kept, follow_symlinks=False)
         except OSError:
-            return None  # this file system has no hard links, or no more of them
+            return None  # this file system has no hard links, or the file has the most it can have
         return os.path.basename(kept)
 
     def _with_spare(
         self, session_id: str, written: FileWritten, kept: str, former: Fingerprint, common: int
     ) -> FileWritten:
-        """Make a spare of the version that was just replaced, if it is what it was."""
-        # What the disk did not confirm may come back after a power cut: it must stay as it is.
+        """Make a spare of the version that was just replaced, if it has not changed."""
+        # The disk did not confirm: a power cut may bring the previous version back, so it must not
+        # change.
         if written.doubt:
             self._discard(kept)
             return written
@@ -198,11 +204,11 @@ class Spares:
     # -- dropping ----------------------------------------------------------------------------
 
     def drop(self, spare: Spare) -> None:
-        """Remove a spare that is of no more use; its session's lock must be held."""
+        """Remove a spare that is no longer used; its session's lock must be held."""
         self._discard(spare.name)
 
     def drop_own(self, session_id: str) -> None:
-        """Remove the spare of a session, if this object made one; the lock must be held."""
+        """Remove the spare of a session, if this object made it; the lock must be held."""
         if (name := self._own.pop(session_id, None)) is not None:
             self._discard(name)
 
@@ -220,11 +226,12 @@ class _Refused(Exception):  # noqa: N818  (no error: the file is written whole i
 
 
 def _brought_up_to_date(path: str, spare: Spare, end: bytes, *, mtime_ns: int) -> Fingerprint:
-    """Let a spare end with ``end`` from where it still holds what the published file holds.
+    """Rewrite the end of a spare, from where it begins to differ from the published file.
 
     Raises:
-        _Refused: Somebody has it open, changed it, or gave it another name. It is as it was.
-        OSError: It is neither the old nor the new version, and no longer of use.
+        _Refused: The spare is open elsewhere, was changed, or has another name. Nothing was
+            written.
+        OSError: It holds neither the old nor the new version, and can no longer be used.
     """
     try:
         fd = os.open(path, durable.EDITING)
@@ -236,31 +243,34 @@ def _brought_up_to_date(path: str, spare: Spare, end: bytes, *, mtime_ns: int) -
             status = os.fstat(fd)
             if durable.fingerprint_of(status) != spare.fingerprint:
                 raise _Refused("the spare was changed")
+            # A backup made of hard links shares this file: it must not change.
             if status.st_nlink != 1:
                 raise _Refused("the file has other names")
             durable.write_end(fd, end, at=spare.common, mtime_ns=mtime_ns)
         finally:
-            # Closing would do, but for a child forked meanwhile, which has the file open, too.
+            # Closing alone does not end the lease while a forked child has the file open.
             _let_go(fd)
         return durable.fingerprint_of(os.fstat(fd))
 
 
 def _lease(fd: int) -> None:
-    """Take a write lease: nobody else has the file open now, and who opens it waits.
+    """Take a write lease: the file is open nowhere else, and each later open waits.
 
     Raises:
-        _Refused: Somebody has it open or mapped, or the file system has no leases.
+        _Refused: It is open or mapped elsewhere, or the file system has no leases.
     """
     import fcntl
 
     try:
-        # Whoever opens the file makes the kernel send a signal, by default SIGIO, which kills;
-        # SIGURG is ignored. Unlocking resets it, so it is set each time.
+        # When the file is opened elsewhere, the kernel sends this process a signal: by default
+        # SIGIO, which kills it. SIGURG is ignored. Unlocking resets the signal, so it is set each
+        # time.
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
     except OSError as error:
         if error.errno == errno.EAGAIN:
             raise _Refused("somebody reads the version before") from None
+        # EACCES: a lease needs the owner of the file, or CAP_LEASE (fcntl(2)).
         if error.errno in (*_UNSUPPORTED, errno.EACCES, errno.EPERM):
             raise _Refused("no leases here") from None
         raise

@@ -1,7 +1,7 @@
 """TrashFolder: deleted sessions with their checkpoints, until they are restored or purged.
 
 ``<time>-<session_id>.json`` and ``.checkpoints`` beside it; or ``.checkpoints`` alone, whose
-session was not there. Nothing is moved back or removed but what has such a name.
+session did not exist. Files with other names are neither moved back nor removed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _STAMPED = r"[0-9]{8}T[0-9]{12}Z"
 
 
 class Going(NamedTuple):
-    """A session on its way to the trash."""
+    """A session that is about to be moved to the trash."""
 
     source: str
     target: str
@@ -40,7 +40,7 @@ class Going(NamedTuple):
 
     @property
     def beside(self) -> str:
-        """Where the checkpoints go."""
+        """Where the checkpoints are moved."""
         return _beside(self.target)
 
 
@@ -48,10 +48,10 @@ class TrashFolder:
     """The trash of one store.
 
     Args:
-        folder: Where it is; made when first needed.
-        checkpoints: Of the store, and so are the next two.
-        publisher: See there.
-        locks: See there. That of the session must be held, in all that moves one.
+        folder: The folder of the trash; created when first needed.
+        checkpoints: The checkpoints of the store.
+        publisher: The publisher of the store.
+        locks: The locks of the store. Each method that moves a session needs its lock held.
         max_file_bytes: Larger files are unreadable.
     """
 
@@ -74,7 +74,7 @@ class TrashFolder:
     def put(self, session_id: str, path: str, deleted_at: datetime) -> TrashedSession:
         """Move a session, whose file is at ``path``, with its checkpoints to the trash.
 
-        The file goes first: whatever happens between, nothing is half a session.
+        The file moves first: after a crash, no session in the folder lacks its checkpoints.
 
         Raises:
             SessionNotFoundError: There is no such file.
@@ -90,22 +90,22 @@ class TrashFolder:
         return TrashedSession(session_id, deleted_at, going.size_bytes, going.target)
 
     def make(self) -> None:
-        """Make the folder, where it is not there.
+        """Create the folder, where it does not exist.
 
         Raises:
-            OSError: It cannot be made, or a link has its name.
+            OSError: It cannot be created, or a link has its name.
         """
         durable.refuse_link(self.folder)
-        # With "fast" too, once for all: what is moved into a folder that is lost is lost with it.
+        # With "fast" too, once for all: if the folder is lost, all that was moved into it is lost.
         durable.make_folder(self.folder, durable=True)
         self._publisher.write_ignore(self.folder)
 
     def going(self, session_id: str, path: str, deleted_at: datetime) -> Going:
-        """Return what of a session is to be moved to the trash, and where it goes.
+        """Return what is moved to the trash of a session, and where it goes.
 
         Raises:
             SessionNotFoundError: There is no such file.
-            OSError: That cannot be known, or the lock was lost.
+            OSError: A file cannot be checked, or the lock was lost.
         """
         target = self._target(session_id, deleted_at, SUFFIX)
         self._refuse_second(target)
@@ -118,10 +118,10 @@ class TrashFolder:
         return Going(path, target, fingerprint.size_bytes, source if has_checkpoints else None)
 
     def put_checkpoints(self, session_id: str, deleted_at: datetime) -> str:
-        """Move the checkpoints of a session that is not there to the trash.
+        """Move the checkpoints of a session that does not exist to the trash.
 
-        They join the session's own file there, if a crash in ``put`` or ``restore`` parted them,
-        so that both come back together. Else they go on their own.
+        If a crash in ``put`` or ``restore`` separated them from their session's file in the trash,
+        they are moved beside it, so that both are restored together. Otherwise they go alone.
 
         Returns:
             Where they are now.
@@ -140,10 +140,10 @@ class TrashFolder:
         return target
 
     def _parted_from(self, session_id: str) -> str | None:
-        """Return the place beside the last deleted session of that id, if it is theirs.
+        """Return the path beside the last deleted session of that id, if the checkpoints are its.
 
-        It is not where that one has checkpoints, or was deleted before the last of these was
-        saved: then they belong to a later session of the id, of which no file is left.
+        They are not if that session has checkpoints, or was deleted before the last of these was
+        saved: then they belong to a later session of that id, whose file is lost.
         """
         source = self._checkpoints.folder(session_id)
         times = [os.lstat(os.path.join(source, name)).st_mtime for name in os.listdir(source)]
@@ -165,10 +165,10 @@ class TrashFolder:
     def _move(
         self, source: str, target: str, session_id: str, *, is_durable: bool = False
     ) -> DurabilityUnknownError | None:
-        """Rename from one folder into another and sync both; durable before whatever is next.
+        """Rename from one folder into another and sync both, durably before the next step.
 
-        The new name goes first: syncing one folder says nothing of the other, and a power cut
-        between the two may then leave both names, where it could else leave none.
+        The folder of the new name is synced first. Each sync covers one folder only: a power cut
+        between the two syncs may leave both names. In the other order it could leave none.
         """
         durable.rename(source, target)
         there = self._publisher.sync(os.path.dirname(target), session_id, is_durable=is_durable)
@@ -178,9 +178,9 @@ class TrashFolder:
     # -- what is in it -----------------------------------------------------------------------
 
     def items(self) -> list[TrashedSession]:
-        """Return what is in the trash, the last deleted first."""
+        """Return the contents of the trash, the last deleted first."""
         if os.path.islink(self.folder):
-            return []  # whatever it leads to, we put nothing there and remove nothing from it
+            return []  # the store writes and removes nothing behind a link
         try:
             names = os.listdir(self.folder)
         except (FileNotFoundError, NotADirectoryError):
@@ -219,7 +219,7 @@ class TrashFolder:
         """Move a session with its checkpoints back, its file to ``path``.
 
         Raises:
-            SessionExistsError: A session of that id is there.
+            SessionExistsError: A session of that id exists.
             DurabilityUnknownError: It was moved, but the disk did not confirm.
         """
         if durable.status_of(path) is not None:
@@ -229,16 +229,16 @@ class TrashFolder:
         doubt = None
         if durable.is_folder(source) and durable.status_of(target) is None:
             doubt = self._move(source, target, item.session_id)
-        # Whatever was promised: what is added to it now may be written to this very file, to which
-        # a name that came back in the trash after a power cut would lead.
+        # Durable, whatever the store promises: the next write may go into this very file. If a
+        # power cut brought its name in the trash back, that name would lead to the changed file.
         if doubt := self._move(item.path, path, item.session_id, is_durable=True) or doubt:
             raise doubt
 
     def restore_checkpoints(self, item: TrashedSession) -> None:
-        """Move checkpoints that are in the trash alone back to their session.
+        """Move checkpoints that are alone in the trash back to their session.
 
         Raises:
-            FileExistsError: It has others by now.
+            FileExistsError: The session has other checkpoints now.
             DurabilityUnknownError: They were moved, but the disk did not confirm.
         """
         target = self._checkpoints.folder(item.session_id)
@@ -251,8 +251,8 @@ class TrashFolder:
     def purge(self, item: TrashedSession) -> None:
         """Remove a deleted session and its checkpoints, or checkpoints alone, for good.
 
-        The file goes first, so that none is restored with half its checkpoints. A power cut may
-        bring them back until ``sync``.
+        The file is removed first, so that no session is restored with half its checkpoints. Until
+        ``sync``, a power cut may bring them back.
 
         Raises:
             DurabilityUnknownError: They were removed, but the disk did not confirm.
@@ -274,7 +274,7 @@ class TrashFolder:
             raise doubt
 
     def sync(self, session_id: str) -> None:
-        """Make durable that sessions were removed for good, that of the id the last of them.
+        """Make the removal of purged sessions durable; ``session_id`` is the last of them.
 
         Raises:
             DurabilityUnknownError: They were removed, but the disk did not confirm.
@@ -284,18 +284,18 @@ class TrashFolder:
 
 
 def _beside(trashed: str) -> str:
-    """Return where the checkpoints of a deleted session are."""
+    """Return the path of the checkpoints of a deleted session."""
     return trashed.removesuffix(SUFFIX) + FOLDER_SUFFIX
 
 
 def _instant_of(stamp: str) -> datetime:
     """Return the instant that was written with ``_STAMP``.
 
-    Not by ``strptime``, which imports a module at its first use and has a lock of its own: a fork
-    in the middle of either hangs the child.
+    Not with ``strptime``: it imports a module at its first use and has a lock of its own. A fork
+    during either hangs the child.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: The text has another format.
     """
     if not re.fullmatch(_STAMPED, stamp):
         raise ValueError(f"{stamp!r} is no time of deletion")

@@ -1,1 +1,1 @@
-"""The engine that keeps sessions in a folder: one readable file a session, and a derived index."""
+"""The engine that keeps sessions in a folder: a readable file for each, and a derived index."""

@@ -1,10 +1,10 @@
 """One verb on many sessions, in batches that share their syncs and one transaction of the index.
 
-Each session for itself goes the way of the verb for one, with the same promise. A batch holds the
-locks of its sessions together, and so it waits for none: a session that somebody else is changing
-is set aside and done alone at the end, when nothing else is held. So nobody waits for a bulk verb
-longer than one batch takes, and two of them never wait for each other. Sessions go in the order of
-their stripes, so that each lock is taken about once.
+Each session is handled as by the verb for one session, with the same promise. A batch holds the
+locks of all its sessions, so it waits for no lock: a session that another thread or process is
+changing is set aside and done alone at the end, when no other lock is held. So no caller waits for
+a bulk verb longer than one batch takes, and two bulk verbs never wait for each other. Sessions are
+sorted by stripe, so that each lock is taken about once.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from localsessions.models import Session
 
 __all__ = ["Bulk"]
 
-# Each may be a descriptor of a lock; macOS allows 256 of all kinds by default.
+# Each session may need a descriptor for its lock; macOS allows 256 descriptors by default.
 _BATCH_SESSIONS = 128
 _BATCH_BYTES = 8 * 1024 * 1024
-# RuntimeError: the caller is inside ``edit`` of that very session.
+# RuntimeError: the caller is inside ``edit`` of that session.
 _REFUSALS = (SessionError, OSError, RuntimeError)
 
 T = TypeVar("T")
@@ -45,10 +45,11 @@ class _Version(NamedTuple):
 
 
 class Bulk:
-    """One act on many sessions: which are set aside, and which failed.
+    """One act on many sessions: which sessions are set aside, and which failed.
 
     Attributes:
-        errors: Those of the sessions that were not done, or not surely, by session id.
+        errors: The error of each session that was not done, or whose durability is unknown, by
+            session id.
     """
 
     def __init__(self, reconciler: Reconciler) -> None:
@@ -67,15 +68,15 @@ class Bulk:
         alone: Callable[[Session], object],
         again: tuple[type[SessionError], ...] = (),
     ) -> None:
-        """Write sessions in which something was changed.
+        """Write the sessions that were changed.
 
         Args:
-            sessions: No two of one id.
-            writer: Of the folder.
-            former: Asked inside the lock: what is there now and may be replaced. It raises where
-                the session is to be refused.
-            alone: Does one that was set aside.
-            again: Errors of ``former`` for which a session is set aside instead.
+            sessions: Each session id at most once.
+            writer: The writer of the folder.
+            former: Called inside the lock: returns the fingerprint of the file to be replaced, None
+                where there is none. It raises to refuse the session.
+            alone: Writes a session that was set aside.
+            again: Errors of ``former`` after which a session is set aside instead of refused.
         """
         self._refuse_read_only(sessions)
         in_order = sorted(sessions, key=lambda session: stripe_of(session.session_id))
@@ -112,20 +113,22 @@ class Bulk:
                 yield _Version(draft, found)
 
     def _without_twins(self, batch: Sequence[_Version]) -> Iterator[_Version]:
-        """Leave out new sessions that would share a file with another one on some systems."""
+        """Leave out new sessions that would share a file with another session on some systems."""
         new: dict[str, str] = {}
         for version in batch:
             if version.former is None:
                 new.setdefault(folded(version.session_id), version.session_id)
         try:
             twins = self._reconciler.twins([*new.values()]) if new else {}
-        except OSError:  # a sweep that was due failed: it is told of each, and the others go on
+        except OSError:  # a due sweep failed: each session is tried alone, and gets its own error
             self._aside += [version.session_id for version in batch]
             return
         for version in batch:
             session_id = version.session_id
             if version.former is None and new[folded(session_id)] != session_id:
-                self._aside.append(session_id)  # a new one of this batch, which has no row yet
+                self._aside.append(
+                    session_id
+                )  # its twin is a new session of this batch, which has no row yet
             elif twin := twins.get(session_id):
                 path = self._folder.path(session_id)
                 self._note(session_id, SessionExistsError(session_id, path=path, existing=twin))
@@ -149,9 +152,9 @@ class Bulk:
         """Move sessions to the trash.
 
         Args:
-            session_ids: Each once.
-            trash: Of the folder.
-            allows: Asked inside the lock: whether it is to go. It raises where it is refused.
+            session_ids: Each id at most once.
+            trash: The trash of the folder.
+            allows: Called inside the lock: whether the session is to go. It raises to refuse.
         """
         self._refuse_read_only(session_ids)
         for batch in _batches(sorted(session_ids, key=stripe_of), lambda _: 0):
@@ -179,15 +182,15 @@ class Bulk:
             yield held
 
     def _refuse_read_only(self, concerned: Collection[object]) -> None:
-        """Refuse a folder that cannot be written: that is one error, and not one a session."""
+        """Raise if the folder cannot be written: one error for all, not one for each session."""
         if concerned:
             with self._folder.lock():
                 pass
 
     def _each_alone(self, act: Callable[[str], object]) -> None:
-        """Do those that were set aside one by one.
+        """Do the sessions that were set aside, one after the other.
 
-        Once somebody was waited for in vain, the others of his stripe are not waited for again.
+        After the first timeout in a stripe, the other sessions of that stripe are not waited for.
         """
         stuck: dict[int, LockTimeoutError] = {}
         for session_id in self._aside:

@@ -1,6 +1,6 @@
-"""The check of a whole folder: each finding with the repair that a person can choose.
+"""The check of a whole folder: each finding has a repair that a person can choose.
 
-Changes nothing.
+It changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["verify"]
 
 
 def verify(reconciler: Reconciler, on_progress: Progress | None) -> Iterator[Finding]:
-    """Read every file, compare the index with the folder, and name what is not well."""
+    """Read every file, compare the index with the folder, and yield each problem."""
     folder = reconciler.folder
     scan = folder.scan()
     rows = reconciler.index.fingerprints()
@@ -69,7 +69,7 @@ def _session(reconciler: Reconciler, session_id: str) -> Iterator[Finding]:
 
 
 def _repair_of_unreadable(folder: SessionFolder, session_id: str) -> tuple[str, bool]:
-    """Return the repair in words, and whether it needs no person."""
+    """Return the repair in words, and whether it can be done automatically."""
     by_hand = "repair the file by hand, or delete the session"
     if (recovery := recovery_of(folder, session_id)) is None:
         return by_hand, False
@@ -95,7 +95,7 @@ def _leftovers(folder: SessionFolder, files: Mapping[str, Fingerprint]) -> Itera
 
 
 def _permissions(path: str, status: os.stat_result) -> Iterator[Finding]:
-    """Whoever may write into a folder can put anything in the place of what is in it."""
+    """Find folders that other users may write to: they could replace any file there."""
     if status.st_mode & 0o022:
         problem = f"others may write here (mode {status.st_mode & 0o7777:o})"
         yield Finding("permissions", path, problem, "chmod go-w the folder")

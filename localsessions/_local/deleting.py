@@ -1,6 +1,6 @@
-"""Deleting sessions and bringing them back: each goes with its checkpoints, and the index knows.
+"""Deleting and restoring sessions, with their checkpoints and their rows in the index.
 
-A session is deleted and restored inside its lock, which whoever calls holds.
+A session is deleted and restored inside its lock, which the caller holds.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Trash:
     # -- into it -----------------------------------------------------------------------------
 
     def is_to_go(self, session_id: str, allows: Allows) -> bool:
-        """Tell, inside the lock, whether a session is there and its deletion allowed."""
+        """Tell, inside the lock, whether a session exists and may be deleted."""
         summary = self._reconciler.summary(session_id)
         return summary is not None and allows(summary)
 
     def put(self, session_id: str) -> None:
-        """Delete a session that is there."""
+        """Delete an existing session."""
         self._growth.drop_spares([session_id])
         self._reconciler.log_held([session_id])
         with self._reconciler.changing():
@@ -51,7 +51,7 @@ class Trash:
                 self._reconciler.record_removal(session_id)
 
     def put_many(self, session_ids: Sequence[str]) -> Mapping[str, Refusal]:
-        """Delete sessions that are there, together; return the errors of those that stay."""
+        """Delete existing sessions together; return the errors of those that were not deleted."""
         self._growth.drop_spares(session_ids)
         self._reconciler.log_held(session_ids)
         with self._reconciler.changing():
@@ -63,10 +63,11 @@ class Trash:
     # -- out of it ---------------------------------------------------------------------------
 
     def restore(self, session_id: str) -> Session:
-        """Bring back the last deleted session of an id; see ``SessionStore.restore``."""
+        """Restore the last deleted session of an id; see ``SessionStore.restore``."""
         is_there = self._folder.fingerprint(session_id) is not None
         items = [item for item in self._folder.trash.items() if item.session_id == session_id]
-        # Checkpoints are restored to a session only, and a session where there is none.
+        # Checkpoints alone are restored only to an existing session; a session only where none
+        # exists.
         for item in sorted(items, key=lambda item: item.checkpoints_only != is_there):
             if is_there or not item.checkpoints_only:
                 refuse_twin(session_id, self._reconciler)
@@ -75,7 +76,7 @@ class Trash:
         raise SessionNotFoundError(session_id, path=path, what="a deleted session")
 
     def _restore(self, item: TrashedSession) -> Session:
-        """Bring back what was read before, so that no error of reading comes when it is back."""
+        """Restore an item; read it first, so that no error of reading comes after it was moved."""
         session_id = item.session_id
         if item.checkpoints_only:
             session = self._reader.session(session_id)
@@ -84,11 +85,11 @@ class Trash:
         try:
             read = self._folder.trash.read(item)
         except UnreadableSessionError:
-            read = None  # a person asked: it comes back as it is
+            read = None  # a person asked for it: restore it, although it is unreadable
         self._return(item)
         if read is None:
             return self._reader.session(session_id)
-        # It has another name, and with it other times.
+        # The move changed its name, and with it its ctime.
         moved = read._replace(settled=False)
         return decoded(moved, session_id, self._folder.path(session_id))
 
@@ -97,8 +98,8 @@ class Trash:
             try:
                 self._folder.trash.restore(item, self._folder.path(item.session_id))
             except SessionExistsError:
-                raise  # what is there now is not what was to come back
-            except BaseException:  # it may be back all the same; the error goes on its way
+                raise  # the session that exists is another one: nothing to record
+            except BaseException:  # it may be restored all the same: record it, then re-raise
                 self._reconciler.record_return(item.session_id)
                 raise
             self._reconciler.record_return(item.session_id)
@@ -106,7 +107,7 @@ class Trash:
     # -- for good ----------------------------------------------------------------------------
 
     def empty(self, deleted_until: datetime) -> Sequence[TrashedSession]:
-        """Remove for good what was deleted up to an instant; takes the locks itself."""
+        """Remove for good what was deleted up to an instant; this takes the locks itself."""
         items = self._folder.trash.items()
         purged = [item for item in items if item.deleted_at <= deleted_until]
         for item in purged:

@@ -1,7 +1,7 @@
-"""LocalEngine: sessions in a folder, one readable file each; owns folder, index, locks and feed.
+"""LocalEngine: sessions in a folder, each in a readable file; owns folder, index, locks and feed.
 
-Imports every room that a verb may need: a store that is open imports nothing more, so that a fork
-never comes in the middle of an import, which would hang the child.
+This module imports every module that a verb may need. So an open store imports nothing more, and
+no fork can happen during an import, which would hang the child.
 """
 
 from __future__ import annotations
@@ -54,18 +54,18 @@ from localsessions.models import (
 
 __all__ = ["LocalEngine"]
 
-# A page looks at each row that it returns; where rows keep moving, this often at most.
+# A page checks each row that it returns. While rows keep changing, it is read this often at most.
 _LOOKS = 10
-_MOST_ROWS = 2**31  # that SQLite counts
+_MOST_ROWS = 2**31  # the limit of SQLite
 
 
 class LocalEngine(Engine):
-    """The sessions of one folder; see ``engine`` for what each act promises.
+    """The sessions of one folder; see ``engine`` for the contract of each method.
 
     Args:
-        save_dir: The folder; made where it is not there.
+        save_dir: The folder; created where it does not exist.
         durability: "full" or "fast", see ``SessionStore``.
-        lock_timeout: Seconds to wait for a session that somebody else is changing.
+        lock_timeout: Seconds to wait for a session that another thread or process is changing.
         max_file_bytes: Larger files are unreadable.
     """
 
@@ -126,13 +126,13 @@ class LocalEngine(Engine):
             with self._room(session, max_live):
                 try:
                     self.writer.write(draft, None)
-                except ConflictError:  # a program without locks was faster
+                except ConflictError:  # a program without locks wrote it first
                     path = self.location(session_id)
                     raise SessionExistsError(session_id, path=path) from None
 
     @contextmanager
     def _room(self, session: Session, max_live: int | None) -> Iterator[None]:
-        """Hold a place for one more live session, inside its lock, until it is in the index."""
+        """Reserve room for a new live session, inside its lock, until it is in the index."""
         if max_live is None:
             yield
             return
@@ -208,7 +208,7 @@ class LocalEngine(Engine):
         return Page(items, more)
 
     def _looked_at(self, ask: Callable[[], Sequence[IndexRow]]) -> Sequence[IndexRow]:
-        """Ask the index until each row that it answers is what its file says."""
+        """Ask the index until each row that it returns agrees with its file."""
         rows: Sequence[IndexRow] = ()
         for _ in range(_LOOKS):
             rows = self.reconciler.ask(ask)
@@ -371,7 +371,7 @@ class LocalEngine(Engine):
 
 
 def _build_models() -> None:
-    """Build what else is built at its first use, and set up again as the first is assigned to."""
+    """Build now what pydantic builds at the first use of a model, and at the first assignment."""
     Unreadable(reason="none")
     session = Session(session_id="first")
     session.title, session.expires_at, session.messages = "first", session.created_at, []

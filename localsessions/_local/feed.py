@@ -1,8 +1,8 @@
-"""The feed: one thread that turns hints into logged changes and hands them to those who watch.
+"""The feed: one thread that turns hints into logged changes and reports them to the watchers.
 
-Nobody's thread runs before the first watch and none after the last. Hints only say where to
-look: what is told comes from the log in the index, so hints may come late, twice or never, and
-each change is still told once and in order.
+Without a watcher there is no thread: the first watch starts it, and the end of the last watch ends
+it. Hints only say where to look; what is reported comes from the log in the index. So hints may
+come late, twice or never, and each change is still reported once and in order.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from localsessions.engine import Follower
 __all__ = ["Feed"]
 
 
-# One save of an editor makes several events; a look after the first would meet it half done.
+# An editor's save makes several events; a check right after the first would find it half done.
 _DEBOUNCE = 0.01
 _TICK = 1.0
-# How often the whole folder is looked at although events come, and how often where none can.
+# Seconds between two sweeps of the whole folder: while events come, and where none can come.
 _RESCAN = 60.0
 _POLL = 0.5
-# A look at the whole folder costs as much as this many single ones, or less.
+# A sweep of the whole folder costs at most as much as this many checks of single files.
 _MANY = 256
-# Another process holds the lock of a session that was changed: look again after this.
+# Another process holds the lock of a changed session: check again after such a pause.
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
-# A folder that is renamed away and replaced is absent for a moment; its sessions are not deleted.
+# A folder that is renamed away and replaced is missing for a moment; its sessions are not deleted.
 _GRACE = 1.0
-# A copy of a good version is made when its file was left alone for so long, or kept busy.
+# A good version is copied after its file was unchanged for _QUIET seconds, or changed all the time
+# for _BUSY seconds.
 _QUIET, _BUSY = 1.0, 10.0
 _NEWEST = 64
 
 
 class Feed:
-    """Who follows a folder, and the thread that looks for them."""
+    """The followers of a folder, and the thread that looks for changes for them."""
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
@@ -52,18 +53,18 @@ class Feed:
 
     @property
     def state(self) -> tuple[Literal["off", "events", "polling"], str]:
-        """How external edits are noticed and, where by polling, why."""
+        """How external edits are noticed and, in the case of polling, why."""
         looker = self._running()
         return ("off", "") if looker is None else (looker.watcher.mode, looker.watcher.reason)
 
     def join(self, listener: Follower) -> None:
-        """Wake a listener whenever something was logged, beginning now.
+        """Wake a listener whenever something was logged, from now on.
 
-        The first thing that the thread does is a look at the whole folder.
+        First, the thread sweeps the whole folder.
 
         Raises:
             ValueError: The feed is closed.
-            RuntimeError: There is no thread to be had.
+            RuntimeError: No thread can be started.
         """
         self._forget_parent()
         with self._lock:
@@ -81,7 +82,7 @@ class Feed:
         looker.wake_all()
 
     def leave(self, listener: Follower) -> None:
-        """Wake a listener no more; end the thread when nobody is left. Idempotent."""
+        """Stop waking a listener; end the thread after the last listener. Idempotent."""
         self._forget_parent()
         with self._lock:
             listener.closed = True
@@ -89,7 +90,7 @@ class Feed:
         self._stop_if_alone()
 
     def close(self) -> None:
-        """Leave everybody alone and end the thread. Idempotent."""
+        """Remove all listeners and end the thread. Idempotent."""
         self._forget_parent()
         with self._lock:
             self._closed = True
@@ -101,22 +102,22 @@ class Feed:
             listener.wake()
 
     def wake(self) -> None:
-        """Say that something was logged; costs nothing where nobody watches."""
+        """Tell the thread that something was logged; costs nothing without listeners."""
         if (looker := self._running()) is not None:
             looker.awake.set()
 
     def is_away(self) -> bool:
-        """Tell whether the folder is not there, but may come back; asked by the feed's thread."""
+        """Tell whether the folder is missing, but may come back; called in the feed's thread."""
         looker = self._running()
         return looker is not None and looker.is_absent()
 
     def _running(self) -> _Looker | None:
         looker = self._looker
-        # A forked child has the object and not the thread.
+        # A forked child has the object, but not the thread.
         return looker if looker is not None and looker.pid == os.getpid() else None
 
     def _forget_parent(self) -> None:
-        # A lock may have been held at the fork, and who listened is listening there.
+        # The lock may have been held at the fork, and the listeners belong to the parent.
         if self._pid != os.getpid():
             self._lock, self._pid = threading.Lock(), os.getpid()
             for listener in self._listeners:
@@ -147,7 +148,7 @@ class Feed:
 
 
 class _Looker:
-    """The thread: waits for hints, looks, settles, and says that something was logged."""
+    """The thread: it waits for hints, updates the log, and wakes the listeners."""
 
     def __init__(self, reconciler: Reconciler, listening: Callable[[], list[Follower]]) -> None:
         folder = reconciler.folder
@@ -171,19 +172,20 @@ class _Looker:
         self._check_at = 0.0
         self._absent_since: float | None = None
         self._failure = ""
-        # When each session that changed is to be kept: at the first time, at the second at last.
+        # When to copy each changed session: planned for the first time, at the latest at the
+        # second.
         self._to_keep: dict[str, tuple[float, float]] = {}
 
     def start(self) -> None:
         self.watcher.start()
         try:
             self._thread.start()
-        except BaseException:  # Ctrl-C too: no thread of the watcher stays; the error goes on
+        except BaseException:  # Ctrl-C too: stop the watcher's threads, then re-raise
             self.watcher.close()
             raise
 
     def wake_all(self) -> None:
-        """Wake every listener, one that has just joined among them, though nothing is new."""
+        """Wake every listener, the newest included, although nothing is new."""
         self._wakes_all = True
         self.awake.set()
 
@@ -195,7 +197,7 @@ class _Looker:
 
     @property
     def is_live(self) -> bool:
-        """Whether whatever happened in the folder has been looked at."""
+        """Whether all that happened in the folder has been looked at."""
         unseen = self._dirty or self._everything or self.watcher.has_hints
         return self.watcher.mode == "events" and not unseen
 
@@ -219,14 +221,14 @@ class _Looker:
     def _step(self) -> None:
         try:
             self._look()
-        # The folder, the disk or the database may fail in any way, and be well again: a feed that
-        # ends would be a silence that passes for "nothing happened". Said, and tried again.
+        # The folder, the disk or the database may fail in any way, and recover. If the feed ended,
+        # its silence would look like "nothing happened". So it logs the error and tries again.
         except Exception as error:  # noqa: BLE001
-            self._wakes_all = True  # some may not have been
-            # Of one trouble the path may differ from look to look.
+            self._wakes_all = True  # some listeners may not have been woken
+            # The path may differ from look to look while the trouble is the same.
             what = error.errno if isinstance(error, OSError) else error
             failure = f"{type(error).__name__} {what}"
-            if failure != self._failure:  # said once, until it is over
+            if failure != self._failure:  # logged once, until it is over
                 log().warning("looking at %s: %s", self._folder.save_dir, error, exc_info=error)
                 for listener in self._listening():
                     listener.fail(error)
@@ -258,7 +260,7 @@ class _Looker:
             self._told = news.last
             self._wakes_all = True
         if self._wakes_all:
-            self._wakes_all = False  # before: whoever joins now sets it again
+            self._wakes_all = False  # reset first: a listener that joins now sets it again
             for listener in self._listening():
                 listener.wake()
             self._wakes_all |= self.is_absent()
@@ -266,19 +268,19 @@ class _Looker:
 
     def _keep_later(self, changed: Iterable[str]) -> None:
         now = time.monotonic()
-        if self._told < 0:  # the first time: what is likely to be edited
+        if self._told < 0:  # the first time: the sessions that are likely to be edited
             self._to_keep = dict.fromkeys(self._last_good.newest(_NEWEST), (now, now))
         for session_id in changed:
             _, at_last = self._to_keep.get(session_id, (0, now + _BUSY))
             self._to_keep[session_id] = min(now + _QUIET, at_last), at_last
 
     def _keep(self) -> None:
-        """Copy the good versions that are due; where that fails, there is only no copy."""
+        """Copy the good versions that are due; after an error, there is only no copy."""
         now = time.monotonic()
         due = [session_id for session_id, (at, _) in self._to_keep.items() if at <= now]
         for session_id in due:
             if self._stopping or self.watcher.has_hints:
-                return  # telling what happens goes first
+                return  # reporting changes comes first
             try:
                 self._last_good.keep(session_id)
             except OSError as error:
@@ -294,7 +296,7 @@ class _Looker:
         if now >= self._check_at:
             self._check_at = now + _TICK
             self.watcher.check()
-        # Marked before it is taken: is_live must not say yes between the two.
+        # Set before the hints are taken: in between, ``is_live`` must not be true.
         everything = self._everything or now >= self._scan_at
         self._everything = True
         hints = self.watcher.take()
@@ -308,7 +310,7 @@ class _Looker:
         return max(_RESCAN, 100 * took)
 
     def is_absent(self) -> bool:
-        """Tell whether the folder has gone, but not for long."""
+        """Tell whether the folder is missing, but not for long."""
         if os.path.isdir(self._folder.save_dir):
             self._absent_since = None
             return False

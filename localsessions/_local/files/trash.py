@@ -140,7 +140,7 @@ class TrashFolder:
         return target
 
     def _parted_from(self, session_id: str) -> str | None:
-        """Return the path beside the last deleted session of that id, if the checkpoints are its.
+        """Return the path beside the last deleted session of that id, if these checkpoints are its.
 
         They are not if that session has checkpoints, or was deleted before the last of these was
         saved: then they belong to a later session of that id, whose file is lost.

@@ -1,9 +1,9 @@
-"""Adding to a session, and reading its end, without what stands before.
+"""Adding to a session, and reading its end, without reading the earlier messages.
 
-All that is needed of the file is its two ends: the fields before the messages and those behind
-them. The index says where the messages end; it is believed only for the very file that a store
-wrote, by a fingerprint that no other write can have. So is what a store remembers of the file
-that it wrote itself: it need not read what it has just written.
+Only the two ends of the file are needed: the fields before the messages and the fields behind
+them. The index says where the messages end. It is believed only for a file that a store wrote, by
+a fingerprint that no other write can have. The same holds for what a store remembers of a file
+that it wrote itself: it does not read again what it has just written.
 """
 
 from __future__ import annotations
@@ -42,27 +42,29 @@ __all__ = ["Growth", "OpenEnd"]
 
 _HEAD_BYTES = 16 * 1024
 _END_BYTES = 16 * 1024
-# Of so many sessions the ends are remembered, as many as there are spares; none of a large one.
+# The ends of this many sessions are remembered, as many as there are spares; an end of more than
+# _MOST_BYTES is not.
 _MOST_REMEMBERED = 32
 _MOST_BYTES = 1 << 20
 
 Places: TypeAlias = dict[str, int]
-"""Where the first message of each run begins in a file, by ``run_id``."""
+"""The position in a file of the first message of each run, by ``run_id``."""
 
 
 class OpenEnd(NamedTuple):
     """A session to be added to, inside its lock.
 
     Attributes:
-        session: The session without its earlier messages; those that are put there are added.
-        row: What the index says, or has to say, of its file.
+        session: The session without its earlier messages; messages put into it are added.
+        row: The row of its file, as it is or must be in the index.
         before: The bytes of the file before its messages.
         end: The bytes of the file from ``start`` on.
-        start: Where a block of the hash begins, at the end of the last message or before.
-        blocks: The hashes of the blocks from there on.
-        at: Where the messages that ``session`` has begin, or the last one of the file ends.
-        places: Of the runs of the file; None where they are not known.
-        taken: The messages of the file that ``session`` had at first.
+        start: The beginning of a block of the hash, at or before the end of the last message.
+        blocks: The hashes of the blocks from ``start`` on.
+        at: Where the messages of ``session`` begin; if it has none, where the file's last
+            message ends.
+        places: The places of the runs of the file; None where they are not known.
+        taken: The messages that ``session`` was read with.
     """
 
     session: Session
@@ -89,11 +91,13 @@ class Growth:
         """Return the ends of a session; None where it has to be loaded whole.
 
         Args:
-            session_id: Which session.
-            run_id: A run whose messages are to be among those of the session, from the first one
-                on; None where none are needed.
+            session_id: The id of the session.
+            run_id: A run whose messages the session must contain, from the first message on; None
+                where none are needed.
         """
-        found = self._folder.fingerprint(session_id)  # first: it refuses what no file can be called
+        found = self._folder.fingerprint(
+            session_id
+        )  # first: it raises for an id that no file can have
         open_end = self._remembered.pop(session_id, None)
         if open_end is None or open_end.row.fingerprint != found:
             open_end = self._read(session_id, found)
@@ -105,7 +109,7 @@ class Growth:
         return self._with_run(open_end, run_id)
 
     def _read(self, session_id: str, found: Fingerprint | None) -> OpenEnd | None:
-        """Return the ends of a session as the index says where to find them."""
+        """Return the ends of a session; the index says where to find them."""
         row = self._index.get(session_id)
         if not _is_known(row, found) or row is None or row.tail is None or row.tail.spare is None:
             return None
@@ -113,7 +117,7 @@ class Growth:
         return self._read_from(row, row.tail.at, start)
 
     def _read_from(self, row: IndexRow, at: int, start: int) -> OpenEnd | None:
-        """Return the ends of a session, with the messages behind ``at``, where one ends."""
+        """Return the ends of a session with the messages after ``at``, the end of a message."""
         session_id = row.summary.session_id
         ends = read_ends(self._folder.path(session_id), row.fingerprint, _HEAD_BYTES, start)
         if ends is None:
@@ -133,7 +137,7 @@ class Growth:
         return OpenEnd(session, row, before, end, start, blocks, at, None, taken)
 
     def _with_run(self, open_end: OpenEnd, run_id: str) -> OpenEnd | None:
-        """Return the same with all messages of a run; None where it is not known which they are."""
+        """Return the ends with all messages of a run; None where it has to be loaded whole."""
         row, places = open_end.row, open_end.places
         if places is None:
             self.keep(open_end)
@@ -142,13 +146,13 @@ class Growth:
         if place is None or row.tail is None or row.tail.spare is None:
             return open_end
         if place == first_message(open_end.before):
-            return None  # there is no message before it to be left as it is
+            return None  # the run begins with the first message: no message can be left out
         start = block_start(min(place, row.tail.spare.common))
         reached = self._read_from(row, place, start)
         return None if reached is None else reached._replace(places=places)
 
     def keep(self, open_end: OpenEnd) -> None:
-        """Remember what a file ends with, inside its lock; nothing was added to it."""
+        """Remember the ends of a file, inside its lock; ``open_end`` must be as in the file."""
         if open_end.taken or len(open_end.end) > _MOST_BYTES:
             if open_end.places is not None:
                 row = open_end.row
@@ -156,7 +160,7 @@ class Growth:
             return
         self._remembered[open_end.row.summary.session_id] = open_end
         while len(self._remembered) > _MOST_REMEMBERED:
-            # Other threads put theirs in and take them out meanwhile.
+            # Other threads add and remove theirs meanwhile.
             self._remembered.pop(list(self._remembered)[0], None)  # noqa: RUF015
 
     def _keep_places(self, session_id: str, fingerprint: Fingerprint, places: Places) -> None:
@@ -165,14 +169,14 @@ class Growth:
             self._places.pop(list(self._places)[0], None)  # noqa: RUF015
 
     def drop_spares(self, session_ids: Sequence[str]) -> None:
-        """Let go of the spares of sessions, inside their locks: what comes now is no turn."""
-        for session_id in session_ids:  # the row may name none: somebody else wrote it
+        """Remove the spares of sessions, inside their locks: the next write is not a turn."""
+        for session_id in session_ids:  # the row may not name it: another store wrote the file
             self._folder.spares.drop_own(session_id)
         for spare in self._index.spares(session_ids) if session_ids else ():
             self._folder.spares.drop(spare)
 
     def learn(self, session: Session) -> None:
-        """Remember where the runs of a session begin that was just written whole."""
+        """Remember where the runs begin in a session that was just written whole."""
         original, version = original_of(session), version_of(session)
         if original is None or not original.canonical or not isinstance(version, Version):
             return
@@ -221,7 +225,7 @@ class Growth:
         end: bytes,
         blocks: list[int],
     ) -> None:
-        """Remember what was just written as what the next turn is added to."""
+        """Remember what was just written, for the next turn."""
         session, tail = open_end.session, row.tail
         if tail is None or tail.spare is None:
             return
@@ -237,7 +241,9 @@ class Growth:
 
     def last_messages(self, session_id: str, count: int) -> list[Message] | None:
         """Return the last messages of a session; None where it has to be read whole."""
-        found = self._folder.fingerprint(session_id)  # first: it refuses what no file is called
+        found = self._folder.fingerprint(
+            session_id
+        )  # first: it raises for an id that no file can have
         row = self._index.get(session_id)
         if row is None or row.tail is None or not _is_known(row, found):
             return None
@@ -261,7 +267,7 @@ class Growth:
 
 
 def _is_known(row: IndexRow | None, found: Fingerprint | None) -> bool:
-    """Tell whether the file that was found is sure to be what a row was made of."""
+    """Tell whether a row certainly describes the file that was found."""
     return row is not None and row.settled and row.fingerprint == found
 
 
@@ -271,7 +277,7 @@ def _note(places: Places, message: Message, place: int) -> None:
 
 
 def _renew(places: Places, open_end: OpenEnd, written: bytes) -> None:
-    """Note where the runs of messages begin that were written instead of those taken."""
+    """Replace the places of the messages that were taken by those of the written messages."""
     for message in open_end.taken:
         run_id = message.get("run_id")
         if isinstance(run_id, str) and places.get(run_id, -1) >= open_end.at:
@@ -284,7 +290,7 @@ def _renew(places: Places, open_end: OpenEnd, written: bytes) -> None:
 def _spoken(open_end: OpenEnd) -> tuple[str, str] | None:
     """Return title and preview of a session that was added to; None where they are not known.
 
-    What was made of a message that is replaced now may as well have been made of one before it.
+    They may come from a message that is replaced now, or from a message before it.
     """
     session, former = open_end.session, open_end.row.summary
     title, preview = session.title or former.title or session.made_title, session.preview
@@ -306,7 +312,7 @@ def _row_of(
     spoken: tuple[str, str],
     written: FileWritten,
 ) -> IndexRow:
-    """Return the row of a session of which the end was written."""
+    """Return the row of a session after the end of its file was written."""
     session, row = open_end.session, open_end.row
     end = messages_end(rest, original.keys)
     proven = row.tail is not None and row.tail.proven and original.proven

@@ -1,6 +1,6 @@
-"""LastGood: which version of a file is worth a copy, for the day when somebody breaks the file.
+"""LastGood: decides which version of a file is worth a copy, in case the file breaks.
 
-Where the copies are and how many there are is the matter of ``files``; ``reading`` reads them.
+``files`` stores the copies and limits their number; ``reading`` reads them.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ class LastGood:
         self._index = reconciler.index
 
     def newest(self, count: int) -> list[str]:
-        """Return the sessions that were active last: those that are likely to be edited."""
+        """Return the sessions that were active last: they are likely to be edited."""
         rows = self._index.page(Query(), "-last_activity", count, None)
         return [row.summary.session_id for row in rows]
 
     def keep(self, session_id: str) -> None:
-        """Keep a copy of a session's file as it is now, if it is good and not kept yet."""
+        """Copy a session's file as it is now, if it is good and not copied yet."""
         row, kept = self._index.get(session_id), self._folder.kept
         if row is None:
             kept.drop(session_id)
             return
-        # One that is too young to be told from a later version is copied again; so be it.
+        # A file that is too young to differ for sure from a later version is copied again, which is
+        # harmless.
         if row.summary.unreadable or kept.kept_ns(session_id) > row.fingerprint.ctime_ns:
             return
         try:
             read = self._folder.read(session_id)
         except (SessionNotFoundError, UnreadableSessionError):
-            return  # changed since: whoever tells of it comes here again
+            return  # changed since: the report of that change leads here again
         if digest_of(read.data) == row.digest:
             kept.keep(session_id, read.data)

@@ -1,8 +1,8 @@
-"""Reading a session, and deciding that a file is none: whatever is read of a session is read here.
+"""Reading a session, and deciding that a file is none: all reads of sessions happen here.
 
-A file that an editor is writing in place is torn for a moment. Whoever asks for the session waits
-a little for it; whoever lists it, or looks for changes, tells a file that is young from one that
-is at rest.
+While an editor writes a file in place, it is torn for a moment. A caller that reads the session
+waits for it a little; a listing, or a search for changes, distinguishes a young file from a file
+at rest.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from localsessions.models.standing import original_of, stand
 
 __all__ = ["PAUSE", "Reader", "decoded", "is_young"]
 
-# A torn file is looked at again for this long.
+# Seconds for which a torn file is read again.
 _PATIENCE = 0.2
 PAUSE = 0.01
-"""Seconds between two looks at a file that somebody is about to write."""
+"""Seconds between two checks of a file that a program is about to write."""
 
-# So long after it became so an unreadable or missing file is news; before, somebody is saving it.
+# An unreadable or missing file is reported only after this time; before it, a program may be saving
+# the file.
 _YOUNG_NS = 40_000_000
-# Of a smaller file it is proven again in less time than asking the index takes.
+# For a smaller file, a new proof takes less time than a question to the index.
 _WORTH_ASKING_BYTES = 128 * 1024
 
 
 def decoded(read: FileRead, session_id: str, path: str, *, proven: bool = False) -> Session:
-    """Return the session that was read, standing on the version of the file.
+    """Return the session that was read, based on this version of the file.
 
     Raises:
         UnreadableSessionError: The file is no session.
@@ -55,11 +56,11 @@ class Reader:
         self._index = index
 
     def session(self, session_id: str) -> Session:
-        """Return what the file says now, with patience for one that is being written.
+        """Return the session in the file; wait a moment for a file that is being written.
 
         Raises:
-            SessionNotFoundError: There is none.
-            UnreadableSessionError: It is no session, and does not become one in a moment.
+            SessionNotFoundError: There is no such file.
+            UnreadableSessionError: It is no session, and does not become a session in a moment.
         """
         path = self._folder.path(session_id)
         deadline = time.monotonic() + _PATIENCE
@@ -73,26 +74,26 @@ class Reader:
                 time.sleep(PAUSE)
 
     def _is_proven(self, session_id: str, read: FileRead) -> bool:
-        """Tell whether a store has proven or written this very version, see ``Original``."""
+        """Tell whether a store has proven or written exactly this version, see ``Original``."""
         is_worth_it = len(read.data) >= _WORTH_ASKING_BYTES
         return is_worth_it and self._index.is_proven(session_id, read.fingerprint)
 
     def last_good(self, session_id: str) -> Session | None:
-        """Return the last good version that is kept; it stands on no file."""
+        """Return the copy of the last good version; it is based on no file."""
         data, fingerprint = self._folder.kept.read(session_id), self._folder.fingerprint(session_id)
         if data is None or fingerprint is None:
             return None
-        try:  # what has no times of its own gets those of the broken file
+        try:  # a copy without timestamps gets those of the broken file
             session = decode(data, session_id=session_id, modified_at=fingerprint.modified_at)
         except UnreadableSessionError:
-            return None  # a copy that a power cut tore
+            return None  # a power cut tore the copy
         stand(session, None, None)
         return session
 
     # -- for listings ------------------------------------------------------------------------
 
     def row(self, session_id: str) -> IndexRow | None:
-        """Return the row of a file, as it is; None when it is gone."""
+        """Return the row of a file as it is now; None when the file is gone."""
         try:
             read = self._folder.read(session_id)
         except SessionNotFoundError:
@@ -101,20 +102,21 @@ class Reader:
             fingerprint = self._folder.fingerprint(session_id)
             if fingerprint is None:
                 return None
-            # Another user, a larger limit or a second try may read it, its fingerprint unmoved.
+            # Not settled: another user, a larger limit or a second try may read the same version.
             return row_unreadable(error, session_id, fingerprint, settled=False)
         return row_of(*read, session_id, self._folder.path(session_id))
 
     def row_unchecked(self, session_id: str, path: str) -> IndexRow | None:
-        """Return the row of a file that is read once only; None where ``row`` has to be asked.
+        """Return the row of a file that is read only once; None where ``row`` has to be called.
 
-        It is of one whole version only if the fingerprint is the same afterwards: the caller looks.
+        It is of one whole version only if the fingerprint is the same afterwards: the caller
+        checks.
         """
         read = self._folder.read_unchecked(path)
         return None if read is None else row_of(*read, session_id, path)
 
     def row_at_rest(self, session_id: str) -> IndexRow | None:
-        """Return the row of a file, unless somebody is writing it or about to record it."""
+        """Return the row of a file; None when it is gone, or is being written or recorded."""
         if self._folder.is_locked(session_id):
             return None
         row = self.row(session_id)
@@ -124,5 +126,5 @@ class Reader:
 
 
 def is_young(since_ns: int) -> bool:
-    """Tell whether something happened to a file so lately that somebody may be saving it."""
+    """Tell whether a file changed so recently that a program may still be saving it."""
     return 0 <= time.time_ns() - since_ns < _YOUNG_NS

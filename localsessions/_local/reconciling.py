@@ -1,7 +1,7 @@
-"""Files against index: what is new, changed or gone, and bringing the index up to date.
+"""Compares the files with the index: finds new, changed and missing files, and updates the index.
 
 Fingerprints say where to look; the file and the hash of its content decide. Nothing here writes
-a session file, and everything may be done twice: by two threads, by two processes, after a crash
+a session file, and each step may be done twice: by two threads, by two processes, after a crash
 in the middle.
 """
 
@@ -35,26 +35,27 @@ from localsessions.models import Session, SessionChange, SessionSummary
 __all__ = ["Reconciler", "Replaced", "Written"]
 
 
-# A sweep is due when this many times its own duration has passed: a twentieth of anyone's time.
+# A sweep is due after this many times the duration of the last sweep: sweeps take at most a
+# twentieth of the time.
 _SWEEP_SHARE = 20
 _BATCH = 1000
-# From so many files on they are read in haste at first, see ``SessionFolder.read_unchecked``.
+# This many files or more are first read only once, see ``SessionFolder.read_unchecked``.
 _MANY = 200
-# The databases may be lost again and again, by other processes that make them anew.
+# The databases may be lost again and again, when other processes rebuild them.
 _TRIES = 10
 
 T = TypeVar("T")
 
 
 class Replaced(NamedTuple):
-    """The version of a file that a write takes the place of."""
+    """The version of a file that a write replaces."""
 
     data: bytes
     fingerprint: Fingerprint
 
 
 class Written(NamedTuple):
-    """What was just written over what; see ``Reconciler.record``."""
+    """What was just written, and what it replaced; see ``Reconciler.record``."""
 
     session: Session
     data: bytes
@@ -64,17 +65,17 @@ class Written(NamedTuple):
 
 
 class Reconciler:
-    """Keeps the index of one store in step with its folder; whoever changes a file tells it.
+    """Keeps the index of one store in step with its folder; each writer of a file reports to it.
 
     Attributes:
         folder: The files.
-        index: What is known of them.
-        reader: Reads them.
-        sweeps: Looks at the whole folder since this object was made.
-        last_sweep_seconds: How long the last one took.
-        is_watched: Asked whether whatever happens in the folder is looked at without a sweep; None
-            where nobody watches.
-        on_record: Called when something that a store did was recorded; None as above.
+        index: The index of these files.
+        reader: Reads the files.
+        sweeps: Sweeps of the whole folder since this object was made.
+        last_sweep_seconds: The duration of the last sweep.
+        is_watched: Returns whether every change of the folder is looked at without a sweep; None
+            while there are no watchers.
+        on_record: Called when a change by a store was recorded; None while there are no watchers.
     """
 
     def __init__(self, folder: SessionFolder, index: SessionIndex) -> None:
@@ -91,18 +92,18 @@ class Reconciler:
 
     @property
     def origin(self) -> str:
-        """The name under which changes are logged; a forked child has one of its own."""
+        """The name under which changes are logged; a forked child has a name of its own."""
         return f"{self._name}-{os.getpid():x}"
 
     # -- the whole folder --------------------------------------------------------------------
 
     def refresh(self, *, fresh: bool = False, on_progress: Progress | None = None) -> None:
-        """Sweep the folder if that is due, or in any case when ``fresh``."""
+        """Sweep the folder if a sweep is due, or in any case with ``fresh``."""
         if fresh or not self.is_current() or self._is_due():
             self.sweep(on_progress)
 
     def ask(self, ask: Callable[[], T]) -> T:
-        """Return what the index says; ask again where it was lost since the last sweep.
+        """Return what the index says; ask again if it was lost since the last sweep.
 
         Raises:
             OSError: It is lost again and again, in memory too.
@@ -110,7 +111,8 @@ class Reconciler:
 
         def find() -> tuple[int, T]:
             self.refresh()
-            # Taken before: another thread may be filling an index that was lost just now.
+            # The generation is read first: another thread may be filling an index that was lost
+            # just now.
             return self._generation, ask()
 
         return self.index.ask_while_lost(find)
@@ -120,23 +122,23 @@ class Reconciler:
         return self._generation == self.index.generation
 
     def _is_due(self) -> bool:
-        is_watched = self.is_watched  # the last watch may end in between
+        is_watched = self.is_watched  # a copy: the last watch may end before the call
         if is_watched is not None and is_watched() and self._swept_at > -math.inf:
             return False
         return time.monotonic() - self._swept_at > _SWEEP_SHARE * self.last_sweep_seconds
 
     def sweep(self, on_progress: Progress | None = None) -> None:
-        """Look at every file, read those that differ from their rows, forget those that went."""
+        """Check every file: read those that differ from their rows, drop rows without a file."""
         started = time.monotonic()
         for _ in range(_TRIES):
-            self.index.epoch()  # opens it: what is lost from now on makes a sweep due
+            self.index.epoch()  # opens the index: a loss from now on makes a sweep due
             generation = self.index.generation
             known = self.index.fingerprints()
             files = self.folder.scan(known).files
             self._read_into_index([*files], on_progress)
             self.index.remove([one for one in known if one not in files], self._is_gone)
             self.index.begin_log(generation)
-            # Not before the index is whole: other threads ask is_current() meanwhile.
+            # Set only when the index is complete: other threads call is_current() meanwhile.
             self._generation = generation
             if self.is_current():
                 break
@@ -161,7 +163,7 @@ class Reconciler:
                 on_progress(min(begin + _BATCH, len(session_ids)), len(session_ids))
 
     def _put_many(self, session_ids: list[str]) -> list[str]:
-        """Read files in haste and put their rows in; return what is left to be read with care."""
+        """Read each file once and put the rows in; return the sessions that need ``_put_each``."""
         rows: list[IndexRow] = []
         paths: dict[str, str] = {}
         for session_id in session_ids:
@@ -175,16 +177,16 @@ class Reconciler:
         return [session_id for session_id in session_ids if session_id in left]
 
     def _put_each(self, session_ids: list[str]) -> list[str]:
-        """Read files and put their rows in; return those that were replaced meanwhile.
+        """Read files and put their rows in; return the sessions that were replaced meanwhile.
 
-        Whoever replaced one records it himself, but he may be killed before.
+        The process that replaced a file records that itself, but may be killed before.
         """
         rows = [row for session_id in session_ids if (row := self.reader.row(session_id))]
         done = self._put(rows, self._is_current_row)
         return [one for row in rows if (one := row.summary.session_id) not in done]
 
     def _put(self, rows: list[IndexRow], is_current: Callable[[IndexRow], bool]) -> set[str]:
-        """Put rows in; return the sessions whose files were still what was read."""
+        """Put rows in; return the sessions whose files were unchanged since they were read."""
         done: set[str] = set()
 
         def is_still_current(row: IndexRow) -> bool:
@@ -199,7 +201,7 @@ class Reconciler:
     # -- one file ----------------------------------------------------------------------------
 
     def refresh_row(self, row: IndexRow) -> bool:
-        """Bring one row up to date; return whether it was."""
+        """Bring one row up to date; return whether it already was."""
         session_id = row.summary.session_id
         fingerprint = self.folder.fingerprint(session_id)
         if fingerprint == row.fingerprint and row.settled:
@@ -211,11 +213,11 @@ class Reconciler:
         if now is None:
             return False
         self.index.put([now], self._is_current_row)
-        # A row that was only too young to be believed says what it said before.
+        # A row that only was not settled is right if the file still says the same.
         return now.digest == row.digest and now.summary == row.summary
 
     def summary(self, session_id: str) -> SessionSummary | None:
-        """Return the summary of a session as its file says now; None when there is none."""
+        """Return the summary of a session as its file is now; None when there is no file."""
         if (row := self.index.get(session_id)) is not None and self.refresh_row(row):
             return row.summary
         if (now := self.reader.row(session_id)) is None:
@@ -240,16 +242,16 @@ class Reconciler:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Change files and record it; where that is cut short, a sweep is due."""
+        """Change files and record it; if that is interrupted, a sweep is due."""
         try:
             yield
-        except BaseException:  # Ctrl-C too; the error goes on its way
+        except BaseException:  # Ctrl-C too: make a sweep due, then re-raise
             self._swept_at = -math.inf
             raise
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
-        """Record what was done already: a file that cannot be looked at now is no failure of it."""
+        """Record a change that was made; it stays valid if a file cannot be checked now."""
         try:
             with self.changing():
                 yield
@@ -270,23 +272,23 @@ class Reconciler:
             self.index.record(row, former.fingerprint, lambda: former, self.origin)
 
     def record_return(self, session_id: str) -> None:
-        """Record a session that came back from the trash, inside its lock, if it is there."""
+        """Record a session that was restored from the trash, inside its lock, if it exists."""
         with self._recording():
             if (row := self.reader.row(session_id)) is not None:
                 self.index.record(row, None, lambda: None, self.origin)
 
     def record_removal(self, session_id: str) -> None:
-        """Record that a session went to the trash, inside its lock, if it did."""
+        """Record that a session was moved to the trash, inside its lock, if it was."""
         with self._recording():
             self.index.record_removal(session_id, self._is_gone, self.origin)
 
     def record_removals(self, session_ids: Sequence[str]) -> None:
-        """Record that sessions went to the trash, inside their locks, in one transaction."""
+        """Record that sessions were moved to the trash, inside their locks, in one transaction."""
         with self._recording():
             self.index.record_removals(session_ids, self._is_gone, self.origin)
 
     def twins(self, session_ids: Sequence[str]) -> dict[str, str]:
-        """Return those ids to which macOS or Windows would give the file of another, with that."""
+        """Return each id that would share a file with another id on macOS or Windows; and that id."""
         wanted = {folded(session_id): session_id for session_id in session_ids}
         known = self.ask(lambda: self.index.ids_folded_like([*wanted]))
         return {
@@ -301,7 +303,7 @@ class Reconciler:
         return self.fingerprint(session_id) is None
 
     def fingerprint(self, session_id: str) -> Fingerprint | None:
-        """Return the fingerprint of a file whose id an index gave; None where there is none."""
+        """Return a file's fingerprint, by an id from an index; None where there is no file."""
         try:
             return self.folder.fingerprint(session_id)
         except (TypeError, ValueError):
@@ -313,11 +315,11 @@ class Reconciler:
     # -- changes -----------------------------------------------------------------------------
 
     def catch_up(self, session_ids: Collection[str]) -> set[str]:
-        """Look at some files, of which somebody may have changed any.
+        """Check some files, each of which may have been changed.
 
         Returns:
-            Those to look at again in a moment: somebody is about to record what was changed, or
-            is still writing.
+            Those to check again in a moment: a writer is about to record the change, or is still
+            writing.
         """
         rows: list[IndexRow] = []
         gone: list[str] = []
@@ -333,9 +335,7 @@ class Reconciler:
                 rows.append(now)
             else:
                 busy.add(session_id)
-        rows.sort(
-            key=lambda row: row.fingerprint.ctime_ns
-        )  # told in the order in which it happened
+        rows.sort(key=lambda row: row.fingerprint.ctime_ns)  # logged in the order of the changes
         self.index.put(rows, self._is_current_row, self._is_free)
         self.index.remove(gone, self._is_gone)
         return busy
@@ -347,8 +347,8 @@ class Reconciler:
         """Log the differences that were found in the folder, as changes by other programs.
 
         Returns:
-            The sessions that wait on: somebody holds the lock and is about to log the change
-            himself, or is still writing the file.
+            The sessions that still wait: the lock holder is about to log the change itself, or a
+            program is still writing the file.
         """
         pending = self.index.pending()
         if not pending:
@@ -366,26 +366,26 @@ class Reconciler:
         return set(pending) - set(places)
 
     def log_held(self, session_ids: Sequence[str]) -> None:
-        """Log what waits of sessions whose locks are held: nobody else is about to log it.
+        """Log the waiting differences of sessions whose locks are held: no other writer logs them.
 
-        Once their files are gone, so may be the rows that say what was changed before.
+        Call it before the files are removed: the rows that say what was changed may go with them.
         """
         self.index.log_waiting(self.index.waiting(session_ids))
 
     def _is_just_gone(self, session_id: str, change: int) -> bool:
-        """Tell whether a new file may be about to take the place of the old one.
+        """Tell whether a new file may be about to replace the old file.
 
-        Emacs and vim rename the old one away first, git removes it. The number of the change is
+        Emacs and vim first rename the old file away, git removes it. The number of the change is
         the microsecond in which the file was found to be gone.
         """
         return is_young(1000 * change) and self._is_gone(session_id)
 
     def last_change(self) -> int:
-        """Return the number of the last change that is logged."""
+        """Return the number of the last logged change."""
         return self.index.last_change()
 
     def changes(self, since: int, limit: int) -> list[SessionChange]:
-        """Return the next changes that are logged, at most ``limit``.
+        """Return the next logged changes, at most ``limit``.
 
         Raises:
             ChangesExpiredError: The log does not know the number.
@@ -396,5 +396,5 @@ class Reconciler:
         return found
 
     def news(self, since: int) -> News:
-        """Return what the log says that a feed does not know yet."""
+        """Return what the log holds and a feed does not know yet."""
         return self.index.news(since, self.origin)

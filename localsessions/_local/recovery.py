@@ -1,4 +1,4 @@
-"""The session that can be made of a broken file, and the id that it gets. Writes nothing."""
+"""The session that can be recovered from a broken file, and the id that it gets. Writes nothing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from localsessions.models import FORMAT, Session
 
 __all__ = ["Recovery", "recovery_of"]
 
-# What a new session has of its own.
+# The fields in which a new session differs in any case.
 _OWN = frozenset({"session_id", "updated_at", "revision"})
 
 
 class Recovery(NamedTuple):
-    """What is left of a torn session, under its new id; ``is_done``: it is stored so already."""
+    """What is left of a torn session, under its new id; ``is_done``: it is stored already."""
 
     session: Session
     is_done: bool
@@ -33,11 +33,11 @@ class Recovery(NamedTuple):
 def recovery_of(folder: SessionFolder, session_id: str) -> Recovery | None:
     """Return what can be recovered of an unreadable file; None when nothing can.
 
-    That is what is whole in it or, where that is less, the last good version that is kept. It is
-    done where a session that was recovered earlier begins with the same messages: whoever
-    went on with that one does not get another.
+    That is the whole part of the file or, if that has fewer messages, the copy of its last good
+    version. It is done if an earlier recovered session begins with the same messages: a user
+    who went on with that session does not get another.
     """
-    # What has no times of its own gets those of the file.
+    # A session without timestamps gets those of the file.
     fingerprint = folder.fingerprint(session_id)
     if fingerprint is None:
         return None
@@ -74,7 +74,7 @@ def _decoded(
 
 
 def _new_ids(session_id: str) -> Iterator[str]:
-    """Yield ids for what is recovered, until one is longer than an id can be."""
+    """Yield ids for the recovered session, until an id would be too long."""
     for number in count(1):
         new_id = f"{session_id}-recovered" + (f"-{number}" if number > 1 else "")
         if not is_session_id(new_id):
@@ -86,7 +86,7 @@ def _document(folder: SessionFolder, session_id: str) -> Mapping[str, JsonValue]
     try:
         return _object(folder.read(session_id).data)
     except (SessionNotFoundError, UnreadableSessionError, json.JSONDecodeError):
-        return {}  # whatever has that name, it holds nothing of the session
+        return {}  # an unreadable file with that name holds nothing of this session
 
 
 def _object(data: bytes) -> Mapping[str, JsonValue]:

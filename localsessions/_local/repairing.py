@@ -1,6 +1,6 @@
-"""The repairs that need no person: each looks again inside the lock, then acts or says why not.
+"""The repairs that need no person: each checks again inside the lock, then acts or says why not.
 
-Removes nothing but temp files that nobody writes any more, and never touches an unreadable file.
+They remove only temp files that no process writes any more, and never change an unreadable file.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from localsessions.models.standing import original_of
 __all__ = ["repair"]
 
 Write: TypeAlias = Callable[[Session, bool], None]
-"""Writes a session inside its lock, over what it was loaded from or, when True, as a new one."""
+"""Writes a session inside its lock: over its loaded version or, with True, as a new session."""
 
 
 def repair(finding: Finding, reconciler: Reconciler, write: Write) -> str:
     """Do the repair that a finding names and say what was done.
 
     Raises:
-        ValueError: It is none that can be done without a person.
+        ValueError: The repair needs a person.
     """
     session_id, folder = finding.session_id, reconciler.folder
     if finding.automatic and finding.kind == "orphan temp file":
@@ -92,7 +92,7 @@ def _recover(reconciler: Reconciler, session_id: str, write: Write) -> str:
             if new_id in held:
                 write(recovery.session, True)
                 return f"recovered {messages} messages as session {new_id!r}; the file stays"
-        # Somebody took the id just now: the next one is free, and not locked yet.
+        # Another process took the id just now: the next id is free, but not locked yet.
 
 
 def _no_longer_unreadable(reconciler: Reconciler, session_id: str) -> str:

@@ -1,7 +1,7 @@
-"""Searching by words: what the full text finds, each hit looked at in the index and its file.
+"""Searching by words: each hit of the full text is checked in the index and in its file.
 
-The full text catches up when it is asked, so that a save never waits for it: only files that
-changed since the last time are read.
+The full text is updated when a search begins, so that a save never waits for it: only files that
+changed since the last search are read.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["Search"]
 
 T = TypeVar("T")
 
-# Sessions may change while it goes on, and databases be lost by other processes that make them
-# anew; then it begins again, this often at most.
+# Sessions may change during a search, and databases may be lost when other processes rebuild them.
+# Then the search begins again, at most this often.
 _TRIES = 10
 
 
@@ -46,11 +46,12 @@ class Search:
             hits, is_current = self._answer(lambda: self._hits(phrases, query, limit), on_progress)
             if is_current:
                 return hits
-        # Others write faster than we look: each was there a moment ago, and its file still is.
+        # Other processes write faster than this one checks: each hit was right a moment ago, and
+        # its file still exists.
         return [hit for hit in hits if self._reconciler.fingerprint(hit.session.session_id)]
 
     def _hits(self, phrases: Phrases, query: Query, limit: int) -> tuple[Sequence[SearchHit], bool]:
-        """Return what is found, and whether all of it is what the files say now."""
+        """Return what is found, and whether all of it agrees with the files now."""
         hits: list[SearchHit] = []
         is_current = True
         for found in self._texts.search(phrases):
@@ -69,14 +70,15 @@ class Search:
     # -- catching up ----------------------------------------------------------------------
 
     def _answer(self, ask: Callable[[], T], on_progress: Progress | None = None) -> T:
-        """Return what the texts say, brought up to date before; ask again where they were lost.
+        """Update the texts, then return what they say; ask again where they were lost.
 
         Raises:
             OSError: They are lost again and again, in memory too.
         """
 
         def find() -> tuple[int | None, T]:
-            # Taken before the question: another thread may find the words lost in between.
+            # The generation is read before the question: another thread may find the words lost in
+            # between.
             return self._catch_up(on_progress), ask()
 
         return self._texts.ask_while_lost(lambda: self._reconciler.ask(find))
@@ -84,18 +86,18 @@ class Search:
     def _catch_up(self, on_progress: Progress | None = None) -> int | None:
         """Index the words of what changed since the last search; only those files are read.
 
-        The first time all hashes are compared: after a power cut either database may be older
-        than the other, so that change numbers from before this object was made say nothing. So
-        they are after a while in which the tombstones of what was deleted were forgotten.
+        The first call compares all hashes: after a power cut, either database may be older than the
+        other, so change numbers from before this object was made are useless. All hashes are also
+        compared if the log has dropped tombstones of deleted sessions since the last search.
 
         Returns:
-            The generation of the texts that hold all words, if it still is that of the texts;
-            None where the index was lost: whoever asks sweeps and asks again.
+            The generation of the texts before the call: if still current, they hold all words.
+            None where the index was lost: the caller sweeps and asks again.
         """
         generation, epoch = self._texts.generation, self._index.epoch()
         last = self._done[2] if self._done[:2] == (generation, epoch) else 0
         if last < self._index.first_change():
-            last = 0  # tombstones of that time are forgotten
+            last = 0  # the tombstones of that time were dropped
         changes = self._index.changed_since(last)
         if not self._reconciler.is_current():
             return None
@@ -121,7 +123,7 @@ class Search:
             seen = fingerprint(session_id)
 
             def is_current(seen: Fingerprint | None = seen) -> bool:
-                """Tell whether no other process that searches can have overtaken this one."""
+                """Tell whether the file is unchanged: no other search can have been faster."""
                 return fingerprint(session_id) == seen
 
             if seen is None:
@@ -132,12 +134,12 @@ class Search:
                 return
 
     def _read(self, session_id: str) -> tuple[bytes, dict[int, Text]]:
-        """Return a file's hash and words; one that is gone or unreadable has neither."""
+        """Return a file's hash and words; both are empty if the file is gone or unreadable."""
         try:
             read = self._folder.read(session_id)
             session = decoded(read, session_id, self._folder.path(session_id))
         except (SessionNotFoundError, UnreadableSessionError):
-            # Its row must know, or nobody would tell us when it is well again.
+            # Its row must say so: otherwise no change is logged when the file is readable again.
             self._reconciler.summary(session_id)
             return b"", {}
         return digest_of(read.data), dict(_texts_of(session))

@@ -1,16 +1,16 @@
-"""One version of a session file: what tells it from another, and what is kept of it.
+"""One version of a session file: what distinguishes it from others, and what is kept of it.
 
 The shape of the data::
 
     Fingerprint   what ``stat`` says of it: where to look, never a proof
-    digest        the hash of what it holds, by which a file that was only touched is told
-    Version       the version that a session in memory stands on
-    Spare, Tail   the version before, and from where on it is written anew as the next one
+    digest        the hash of its content: detects a file that was only touched
+    Version       the version that a session in memory is based on
+    Spare, Tail   the previous version, and where its end is rewritten for the next version
 
-The hash is the sum of the hashes of the file's blocks, each hashed together with its number, so
-that the hash of a file of which only the end was changed is made of the former hash and the two
-ends (an incremental hash by addition: Bellare and Micciancio, Eurocrypt 1997). It guards against
-accidents, not against people.
+The hash of a file is the sum of the hashes of its blocks, each hashed together with its number. So
+when only the end of a file was changed, its hash is computed from the former hash and the two
+ends (an incremental hash by addition: Bellare and Micciancio, Eurocrypt 1997). It protects against
+accidents, not against attacks.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _WORTH_A_THREAD_BYTES = 256 * 1024
 
 
 class Fingerprint(NamedTuple):
-    """What ``stat`` says of a file: where to look, never a proof of what the file holds."""
+    """What ``stat`` says of a file: where to look, never a proof of its content."""
 
     size_bytes: int
     mtime_ns: int
@@ -56,22 +56,22 @@ class Fingerprint(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The four numbers on one line, as they stand in the index."""
+        """The four numbers on one line, as the index stores them."""
         return fingerprint_text(*self)
 
 
 def fingerprint_text(size_bytes: int, mtime_ns: int, ctime_ns: int, inode: int) -> str:
-    """Return the text of a fingerprint, without making one: a sweep needs no more of a file."""
+    """Return the text of a fingerprint without creating one: a sweep needs only the text."""
     return f"{size_bytes}:{mtime_ns}:{ctime_ns}:{inode}"
 
 
 class Spare(NamedTuple):
-    """A former version of a session file, kept under a private name to be brought up to date.
+    """A previous version of a session file, kept under a private name to be brought up to date.
 
     Attributes:
-        name: Among the temp files.
-        common: How many bytes at its beginning are those of the published file.
-        fingerprint: Of the spare itself.
+        name: Its name in ``tmp``.
+        common: How many bytes at its beginning equal those of the published file.
+        fingerprint: The fingerprint of the spare itself.
     """
 
     name: str
@@ -80,11 +80,11 @@ class Spare(NamedTuple):
 
 
 class Tail(NamedTuple):
-    """Where a session file is written anew when something is added to it.
+    """Where a session file is rewritten when something is added to it.
 
     Attributes:
-        at: Bytes up to the end of the last message, which adding does not change.
-        spare: The version before, if there is one to be brought up to date.
+        at: The number of bytes up to the end of the last message; adding does not change them.
+        spare: The previous version, if it is kept to be brought up to date.
         proven: Whether orjson is known to read the file without loss, see ``models.standing``.
     """
 
@@ -94,13 +94,13 @@ class Tail(NamedTuple):
 
 
 class Version(NamedTuple):
-    """The version of a file that a session in memory stands on: one half of a compare-and-swap.
+    """The version of a file that a session in memory is based on: half of a compare-and-swap.
 
     The other half is what the session was read from, see ``models.standing``.
 
     Attributes:
         fingerprint: The file's fingerprint when it was read or written.
-        settled: Whether a file with this fingerprint is sure to hold the same bytes still.
+        settled: Whether a file with this fingerprint certainly still holds the same bytes.
     """
 
     fingerprint: Fingerprint
@@ -113,9 +113,9 @@ def digest_of(data: bytes) -> bytes:
 
 
 def begin_digest(data: bytes) -> Callable[[], bytes]:
-    """Begin to hash a file; return what waits for the hash.
+    """Begin to hash a file; return a function that waits for the hash.
 
-    A large one is hashed in a thread of its own, while its writer waits for the disk.
+    A large file is hashed in a thread of its own, while the writer waits for the disk.
     """
     if len(data) < _WORTH_A_THREAD_BYTES:
         return lambda: digest_of(data)
@@ -136,7 +136,7 @@ def begin_digest(data: bytes) -> Callable[[], bytes]:
 
 
 def blocks_of(end: bytes, start: int) -> list[int]:
-    """Return the hashes of the blocks of a file from ``start`` on, where a block begins."""
+    """Return the hashes of a file's blocks from ``start`` on, which is the beginning of a block."""
     view = memoryview(end)
     return [
         int.from_bytes(
@@ -147,7 +147,7 @@ def blocks_of(end: bytes, start: int) -> list[int]:
 
 
 def digest_with(former: bytes, former_blocks: list[int], blocks: list[int]) -> bytes:
-    """Return the hash of a file that differs from a former one in its last blocks only."""
+    """Return the hash of a file that differs from a former one only in its last blocks."""
     return _packed(int.from_bytes(former) - sum(former_blocks) + sum(blocks))
 
 
@@ -157,7 +157,7 @@ def from_block(blocks: list[int], start: int, place: int) -> list[int]:
 
 
 def block_start(place: int) -> int:
-    """Return where the block begins in which a byte is."""
+    """Return where the block begins that contains a byte."""
     return place // _BLOCK * _BLOCK
 
 

@@ -1,15 +1,15 @@
-"""Watcher: what anybody does to the session folder, as hints of where to look.
+"""Watcher: hints of where to look after a change in the session folder, by any program.
 
-A hint is the name of a file, or "look at everything". It may come late, twice, merged or for
-nothing; the file decides. This room knows names only: no session, no store, no index. It alone
-names watchdog, which is imported at use.
+A hint is the name of a file, or "look at everything". It may come late, twice, merged or without
+a change; the file decides. This module knows names only: no session, no store, no index. Only this
+module names watchdog, which is imported at use.
 
 ::
 
     kernel -> _Inotify (elsewhere _Observed) -> _Gathered -> on_hint(), and then take()
 
-Events can stop without a word: the folder is swapped, a limit is reached, a thread dies. So
-whoever drives the watcher calls check() about once a second.
+Events can stop without notice: the folder is swapped, a limit is reached, a thread dies. So the
+owner of the watcher calls check() about once a second.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _CANARY_EVERY = 30.0
 _CANARY_PATIENCE = 5.0
 _RETRY_EVERY = 60.0
 _MOST_NAMES = 1_000
-# Of the kernel's 16,384; where an overflow is not told, others may be dropped behind so many.
+# The kernel queues 16,384 events. Where an overflow is not reported, events after this many may
+# have been dropped.
 _EVENTS_LIKE_AN_OVERFLOW = 1_000
 _REMEDIES = {
     errno.EMFILE: "no inotify instance or open file is left; raise fs.inotify.max_user_instances "
@@ -52,7 +53,7 @@ class Hints(NamedTuple):
 
     Attributes:
         names: Files directly in the folder that may have changed.
-        everything: Look at the whole folder.
+        everything: Whether to look at the whole folder.
     """
 
     names: frozenset[str]
@@ -60,17 +61,17 @@ class Hints(NamedTuple):
 
 
 class Watcher:
-    """Watches one folder, not the folders in it.
+    """Watches one folder, but not the folders in it.
 
-    Everything may be called from any thread, ``close`` even from inside ``on_hint``. In a forked
-    child nothing is watched: ``take`` says "everything", the other verbs do nothing.
+    Each method may be called from any thread, ``close`` even from inside ``on_hint``. In a forked
+    child nothing is watched: ``take`` says "everything", the other methods do nothing.
 
     Args:
-        folder: Need not be there yet; may be a symbolic link.
-        on_hint: Called, often from a thread of watchdog, when there is something new to take. Has
-            to be quick and must wait for nothing.
-        canary: A folder directly inside ``folder`` whose times may be touched, to see whether
-            events arrive. None where nothing may be written: then that is not tested.
+        folder: It need not exist yet; it may be a symbolic link.
+        on_hint: Called, often in a thread of watchdog, when there is something new to take. It must
+            be quick and must not wait.
+        canary: A folder directly inside ``folder`` whose times may be touched, to test whether
+            events arrive. None where nothing may be written: then there is no such test.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Watcher:
 
     @property
     def mode(self) -> Literal["events", "polling"]:
-        """``polling`` where no events are to be had: look at everything now and then."""
+        """``polling`` where there are no events: look at everything now and then."""
         return "polling" if self.reason else "events"
 
     @property
@@ -107,9 +108,10 @@ class Watcher:
         return self._gathered.has_hints
 
     def start(self) -> None:
-        """Begin to watch; twice is once. Look at everything afterwards: the past is not told.
+        """Begin to watch; a second call does nothing. Look at everything afterwards.
 
-        Where watching cannot be had, ``mode`` and ``reason`` say so and ``check`` tries again.
+        Earlier changes are not reported. Where watching is impossible, ``mode`` and ``reason`` say
+        so, and ``check`` tries again.
         """
         if self._is_in_child():
             return
@@ -119,13 +121,13 @@ class Watcher:
                 self._look_after(time.monotonic())
 
     def take(self) -> Hints:
-        """Return what has gathered and forget it."""
+        """Return the gathered hints and forget them."""
         if self._is_in_child():
             return Hints(frozenset(), everything=True)
         return self._gathered.take()
 
     def check(self) -> None:
-        """See whether events can still come, and mend it if not; call it about once a second."""
+        """Check whether events can still come, and repair it if not; call it about every second."""
         if self._pid is None or self._is_in_child():
             return
         with self._acts:
@@ -134,29 +136,29 @@ class Watcher:
             self._gather(None)
 
     def close(self) -> None:
-        """Stop and wait until no thread is left; twice is once.
+        """Stop and wait until no thread is left; a second call does nothing.
 
         From inside ``on_hint`` it does not wait: the thread that called it ends by itself.
         """
         if self._is_in_child():
-            return  # what was inherited is the parent's: its locks may be held for ever
+            return  # what was inherited is the parent's: its locks may be held forever
         self._closed = True
         if not getattr(self._here, "is_watchdogs", False):
             with self._acts:
                 self._drop_engine()
         elif (engine := self._engine) is not None:
-            # Not under the lock: its holder may be waiting for this very thread to end. What is
-            # left is joined by a close from outside, if there is one.
+            # Not under the lock: its holder may be waiting for this thread to end. A later close
+            # from outside, if there is any, joins what is left.
             engine.stop()
 
     def _is_in_child(self) -> bool:
-        # Threads are not inherited, but locks are, as they were held at the fork.
+        # A fork copies no threads, but it copies the locks, as they were held at the fork.
         return self._pid is not None and os.getpid() != self._pid
 
     # -- hints -------------------------------------------------------------------------------
 
     def _notice(self, name: str | None) -> None:
-        """Take in what a thread of watchdog says."""
+        """Process a notice from a thread of watchdog."""
         self._here.is_watchdogs = True
         self._canary.hear(name)
         if name is None or (name.endswith(".json") and not name.startswith(".")):
@@ -167,7 +169,8 @@ class Watcher:
             return
         try:
             self._on_hint()
-        # The listener is not ours; what it raises would end watchdog's thread, and all hints.
+        # The listener is not our code: its error would end watchdog's thread, and with it all
+        # hints.
         except Exception:  # noqa: BLE001
             log().exception("the listener of the watcher of %s failed", self._folder)
 
@@ -188,16 +191,16 @@ class Watcher:
         return self._mind_canary(now)
 
     def _watch(self, identity: tuple[int, int], now: float) -> bool:
-        """Watch the folder that is there now, in place of what was watched."""
+        """Watch the folder that exists now, in place of what was watched."""
         self._drop_engine()
-        if self._closed:  # meanwhile, from inside on_hint
+        if self._closed:  # closed meanwhile, from inside on_hint
             return False
         try:
             self._engine = _open(self._folder, self._notice)
-        except (OSError, RuntimeError) as error:  # RuntimeError: no more threads to be had
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
             is_transient = isinstance(error, _FOLDER_FAULTS)
             return self._give_up(error, retry_at=now + (0 if is_transient else _RETRY_EVERY))
-        # Taken before watching: a folder swapped in between differs at the next check.
+        # Read before the watch began: if the folder was swapped in between, the next check sees it.
         self._identity = identity
         self._canary.rest(now + _CANARY_EVERY)
         if not self._canary.is_missed_again:
@@ -243,13 +246,13 @@ class Watcher:
 
 
 def _identity(folder: str) -> tuple[int, int]:
-    os.scandir(folder).close()  # may it be read? inotify keeps that to itself
+    os.scandir(folder).close()  # raises if the folder cannot be read, which inotify does not report
     status = os.stat(folder)
     return status.st_dev, status.st_ino
 
 
 class _Gathered:
-    """The hints since the last take; bounded, whatever comes."""
+    """The hints since the last take, limited in number."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -261,7 +264,7 @@ class _Gathered:
         return self._everything or bool(self._names)
 
     def add(self, name: str | None) -> bool:
-        """Add a name, or everything when None; return whether that is news."""
+        """Add a name, or everything when None; return whether that is new."""
         with self._lock:
             if self._everything or name in self._names:
                 return False
@@ -281,7 +284,7 @@ class _Gathered:
 
 
 class _Canary:
-    """A folder that is touched now and then, to see whether an event of that comes."""
+    """A folder that is touched now and then, to test whether the event of that arrives."""
 
     def __init__(self, path: str | None) -> None:
         self.path = path
@@ -310,7 +313,7 @@ class _Canary:
             try:
                 os.utime(self.path)
             except OSError:
-                return self._well(now)  # gone or not ours to touch: that proves nothing
+                return self._well(now)  # gone, or no permission: that proves nothing
             self._touched_at = now
             return "waiting"
         if self._is_heard:
@@ -327,7 +330,7 @@ class _Canary:
 
 
 class _Engine(Protocol):
-    """What turns the kernel's events into notices, in threads of its own, until stopped."""
+    """Turns the kernel's events into notices, in threads of its own, until it is stopped."""
 
     def is_alive(self) -> bool: ...
     def stop(self) -> None: ...
@@ -342,16 +345,17 @@ def _has_inotify() -> bool:
         return False
     from watchdog.observers import inotify_c
 
-    # watchdog 7.1; with another one the observer is slower and tells of no overflow.
+    # watchdog 7.1 has it. With other versions the observer is used, which is slower and reports no
+    # overflow.
     return hasattr(getattr(inotify_c, "WatchCallback", None), "on_queue_overflow")
 
 
 class _Inotify:
     """A callback of watchdog's inotify reader, without its observer.
 
-    The observer keeps a file that was moved away, and all events behind it, for half a second,
-    waiting for the other half of a rename; it tells nobody of an overflow; and its filter knows
-    no event of the folder itself being moved.
+    The observer holds back a file that was moved away, and all events behind it, for half a second:
+    it waits for the other half of a rename. It reports no overflow, and its filter knows no event
+    for a move of the folder itself.
     """
 
     def __init__(self, folder: str, notice: _Notice) -> None:
@@ -361,27 +365,28 @@ class _Inotify:
         self._notice = notice
         self._is_over = False
         self._reader = InotifyFD()
-        # Not opened, read, or closed without a write: our own reading would wake us for ever.
+        # No events for opening, reading, or closing without a write: our own reads would wake us
+        # forever.
         written = Inotify.IN_MODIFY | Inotify.IN_CLOSE_WRITE | Inotify.IN_ATTRIB | Inotify.IN_CREATE
         moved = Inotify.IN_MOVE | Inotify.IN_DELETE | Inotify.IN_MOVE_SELF
         self._begin(os.fsencode(folder), written | moved | Inotify.IN_ONLYDIR)
 
     def _begin(self, path: bytes, mask: int) -> None:
-        """Watch, so that nothing is left open where that fails."""
+        """Begin to watch; leave nothing open if that fails."""
         try:
             watch = self._add(path, mask, 0)
-            # The end of this watch is an event that is there at once. Once it has been read, the
-            # reader closes its descriptors itself, however early its thread is stopped.
+            # The end of this watch queues an event at once. After that event was read, the reader
+            # closes its descriptors itself, however early its thread is stopped.
             self._reader.remove_callbacks([(watch, cast("CallbackId", 0))])
             self._reader.read_events()
-        except BaseException:  # Ctrl-C too: no descriptor stays; the error goes on its way
-            # Its close() would leave them to a thread that is reading, and there is none.
+        except BaseException:  # Ctrl-C too: close the descriptors, then re-raise
+            # ``close()`` would leave them to the reading thread, which does not run yet.
             self._reader._close_resources()  # noqa: SLF001
             raise
         try:
             self._add(path, mask, 1)
             self._reader.start()
-        except BaseException:  # as above; now its close() does it
+        except BaseException:  # as above; from here on ``close()`` works
             self._is_over = True
             self._reader.close()
             raise
@@ -390,7 +395,7 @@ class _Inotify:
         watch = self._reader.add_callback(
             path, cast("Mask", mask), self, cast("CallbackId", number)
         )
-        if watch == -1:  # the one errno that watchdog passes over
+        if watch == -1:  # the only errno that watchdog ignores
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fsdecode(path))
         return watch
 
@@ -401,7 +406,7 @@ class _Inotify:
             self._notice(None)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:  # noqa: ARG002 - watchdog's signature
-        """Hear that the folder is gone, or unmounted; or that we are stopping."""
+        """Report that the folder is gone or unmounted; the event also comes while we stop."""
         if not self._is_over:
             self._is_over = True
             self._notice(None)
@@ -447,7 +452,7 @@ class _Observed:
         self._observer.schedule(Handler(), root)
         try:
             self._observer.start()
-        except BaseException:  # Ctrl-C too: emitters may run already; the error goes on its way
+        except BaseException:  # Ctrl-C too: emitters may run already; stop them, then re-raise
             self.stop()
             raise
 

@@ -1,7 +1,7 @@
-"""The writing of a session: what may be replaced, the new version, and its record in the index.
+"""Writing a session: what may be replaced, the new version, and its row in the index.
 
-All of it is done inside the session's lock, which the caller holds. What is written is a draft: a
-session, encoded before the lock was taken wherever that is possible.
+All of it is done inside the session's lock, which the caller holds. A draft is written: a session
+that was encoded before the lock was taken, wherever that is possible.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from localsessions.models.standing import Original, original_of, stand, version_
 
 __all__ = ["Writer", "refuse_twin", "stood_on"]
 
-# A program that takes no locks may be faster again and again.
+# A program that takes no locks may write first again and again.
 _TRIES = 5
 
 
 def stood_on(session: Session) -> Version | None:
-    """Return the version of a file that a session stands on; None where it stands on none."""
+    """Return the version of a file that a session is based on; None where it is based on none."""
     version = version_of(session)
     return version if isinstance(version, Version) else None
 
 
 def _replaced(session: Session) -> Replaced | None:
-    """Return what a write of a session takes the place of."""
+    """Return the version that a write of a session replaces; None where there is none."""
     original, version = original_of(session), stood_on(session)
     if original is None or version is None:
         return None
@@ -72,10 +72,12 @@ class Writer:
     # -- what may be replaced ----------------------------------------------------------------
 
     def former_of(self, session: Session) -> Fingerprint | None:
-        """Return the file's fingerprint if it still holds what the session stands on.
+        """Return the fingerprint of the file if it still holds what the session is based on.
+
+        None where there is no file, and the session is based on none.
 
         Raises:
-            ConflictError: It does not, or there is a file where there was none.
+            ConflictError: The file has changed or is gone, or there is a file where there was none.
         """
         version, session_id = stood_on(session), session.session_id
         found = self._folder.fingerprint(session_id)
@@ -88,7 +90,7 @@ class Writer:
         return found
 
     def refuse_existing(self, session: Session) -> None:
-        """Refuse to make a session that is there."""
+        """Raise if a session of that id exists."""
         if self._folder.fingerprint(session.session_id) is not None:
             path = self._folder.path(session.session_id)
             raise SessionExistsError(session.session_id, path=path)
@@ -113,11 +115,11 @@ class Writer:
     # -- a whole version ---------------------------------------------------------------------
 
     def write(self, draft: Draft, former: Fingerprint | None) -> None:
-        """Write a session over what has the fingerprint ``former``, or as a new one.
+        """Write a session over the file with the fingerprint ``former``, or as a new session.
 
         Raises:
-            SessionExistsError: A new one would have the file of another on some systems.
-            ConflictError: A program that knows no locks was faster.
+            SessionExistsError: A new session would share a file with another on some systems.
+            ConflictError: A program that takes no locks wrote first.
             DurabilityUnknownError: Written and visible, but the disk did not confirm.
         """
         session, session_id, data = draft.session, draft.session.session_id, draft.data
@@ -136,14 +138,14 @@ class Writer:
                 written = self._folder.write(session_id, data, former, tail)
             except Overtaken:
                 raise self._conflict(session, self._found(session_id)) from None
-            # From here on the content is visible: memory and index move on with it, come what may.
+            # From here on the content is visible: memory and index follow it, whatever happens.
             draft.is_written(Version(written.fingerprint, settled=True))
             self._reconciler.record(Written(session, data, written, replaced, digest()))
         if written.doubt is not None:
             raise written.doubt
 
     def _row(self, session_id: str, former: Fingerprint) -> IndexRow | None:
-        """Return what the index says of the very file that has a fingerprint."""
+        """Return the row of the file with exactly this fingerprint; None where there is none."""
         row = self._index.get(session_id)
         return row if row and row.fingerprint == former else None
 
@@ -156,9 +158,9 @@ class Writer:
     def write_many(
         self, versions: Sequence[tuple[Draft, Fingerprint | None]]
     ) -> list[FileWritten | Refusal | None]:
-        """Write sessions together, each over what has the fingerprint beside it.
+        """Write sessions together, each over the file with the fingerprint beside it.
 
-        None of them may have a twin. Returns what became of each, see ``files.batch.write_many``.
+        None of them may have a twin. Returns the outcome of each, see ``files.batch.write_many``.
         """
         overwritten = [one.session.session_id for one, former in versions if former is not None]
         self._growth.drop_spares(overwritten)
@@ -168,7 +170,7 @@ class Writer:
             records: list[Written] = []
             for (draft, _), outcome in zip(versions, outcomes, strict=True):
                 if isinstance(outcome, FileWritten):
-                    # It is visible: memory and index move on with it, come what may.
+                    # It is visible: memory and index follow it, whatever happens.
                     session, data, replaced = draft.session, draft.data, _replaced(draft.session)
                     records.append(Written(session, data, outcome, replaced, digest_of(data)))
                     draft.is_written(Version(outcome.fingerprint, settled=True))
@@ -179,19 +181,19 @@ class Writer:
         """Write a session that was loaded inside the lock, if it was changed."""
         draft = draft_of(session, is_activity=is_activity)
         if draft.is_changed:
-            # Programs that know nothing of our locks may have written meanwhile.
+            # A program that takes no locks may have written meanwhile.
             self.write(draft, self.former_of(session))
 
     def put(self, session: Session, is_new: bool) -> None:
-        """Write a session even where nothing was changed; no activity."""
+        """Write a session even if nothing was changed; that is no activity."""
         former = None if is_new else self.former_of(session)
         draft = draft_of(session, is_activity=False)
-        if is_new:  # what it was read from is another file, and stays
+        if is_new:  # it was read from another file, which stays
             stand(session, None, None)
         self.write(draft, former)
 
     def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
-        """Write a session in the place of a file that is none; see ``Engine.adopt``."""
+        """Write a session in the place of a file that is no session; see ``Engine.adopt``."""
         read = self._folder.read(session_id)
         with suppress(UnreadableSessionError):
             self._refuse_newer(decoded(read, session_id, self._folder.path(session_id)))
@@ -199,8 +201,8 @@ class Writer:
         if session is None:
             return None
         session.session_id = session_id
-        # The log of changes is told of a session that said nothing: it reads what was replaced,
-        # and these bytes may be none that a store can read.
+        # The replaced version is given as an empty document: the log of changes reads it, and a
+        # store may not be able to read the real bytes.
         nothing = Original(b"{}", (), {}, read.fingerprint.modified_at)
         stand(session, nothing, Version(read.fingerprint, read.settled))
         self.write(draft_of(session, stamps={}), read.fingerprint)
@@ -212,7 +214,7 @@ class Writer:
         """Write a session together with what others changed since it was loaded.
 
         Raises:
-            ConflictError: Both changed one thing differently, or there is nothing to merge with.
+            ConflictError: Both changed the same thing differently, or there is no version to merge.
         """
         session = draft.session
         theirs = self._theirs(session)
@@ -222,9 +224,9 @@ class Writer:
             self._merge(session, theirs)
 
     def _theirs(self, session: Session) -> Session | None:
-        """Return what the file says if that is not what the session stands on.
+        """Return the session in the file if it is not the version that ``session`` is based on.
 
-        None also where there is nothing to merge: no file, or a session that stands on none.
+        None also where there is nothing to merge: no file, or a session that is based on none.
         """
         version, session_id = stood_on(session), session.session_id
         found = self._folder.fingerprint(session_id)
@@ -235,13 +237,13 @@ class Writer:
         return theirs
 
     def _refuse_newer(self, session: Session) -> None:
-        """Refuse to write over what a newer version wrote."""
+        """Refuse to overwrite a session of a newer format."""
         if session.format != FORMAT:
             path = self._folder.path(session.session_id)
             raise FormatVersionError(session.session_id, session.format, FORMAT, path=path)
 
     def _merge(self, session: Session, theirs: Session) -> None:
-        """Write what both say together, and let the session be that."""
+        """Write the merge of both sessions, and let ``session`` be the result."""
         draft, conflicts = merged_draft(session, theirs)
         if draft is None:
             raise self._conflict(session, theirs, conflicts)
@@ -253,16 +255,16 @@ class Writer:
         try:
             self.write(draft, former)
         finally:
-            if version_of(merged) is not version_of(theirs):  # it is visible, whatever went wrong
+            if version_of(merged) is not version_of(theirs):  # it is visible, even after an error
                 take_over(session, merged)
 
     # -- a turn ------------------------------------------------------------------------------
 
     def change(self, session_id: str, change: Change) -> SessionSummary:
-        """Change what stands behind the messages, and add some; see ``engine.Change``.
+        """Change the fields behind the messages, and add messages; see ``engine.Change``.
 
-        At first nothing of the session's own messages is read or written, but for those from the
-        first of the run that the change needs.
+        The first attempt reads and writes none of the earlier messages, except those from the first
+        message of the run that the change needs.
         """
         end = self._growth.begin(session_id, change.run_id)
         found = None if end is None else self._grow(end, change)
@@ -274,7 +276,7 @@ class Writer:
         return _summary(session)
 
     def _grow(self, end: OpenEnd, change: Change) -> SessionSummary | None:
-        """Change without what stands before; None: it has to be read, nothing was done."""
+        """Change without the earlier messages; None: they have to be read, and nothing was done."""
         change.apply(end.session)
         draft = draft_of(
             end.session, is_activity=change.is_activity, only_assigns=change.only_assigns
@@ -293,7 +295,7 @@ class Writer:
         return row.summary
 
     def _changed(self, session_id: str, change: Change) -> Session:
-        """Read a session, change it, store it; again where a program without locks was faster."""
+        """Read a session, change it, store it; repeat if a program without locks wrote first."""
         tries_left = _TRIES
         while True:
             session = self._reader.session(session_id)
@@ -309,7 +311,7 @@ class Writer:
 
 
 def refuse_twin(session_id: str, reconciler: Reconciler) -> None:
-    """Refuse an id that macOS or Windows would give the file of another one."""
+    """Refuse an id that would share a file with another id on macOS or Windows."""
     if twin := reconciler.twins([session_id]).get(session_id):
         path = reconciler.folder.path(session_id)
         raise SessionExistsError(session_id, path=path, existing=twin)
@@ -323,7 +325,7 @@ def _summary(session: Session) -> SessionSummary:
 def _begin_digest(
     data: bytes, original: Original | None, row: IndexRow | None, end: int | None
 ) -> Callable[[], bytes]:
-    """Begin to hash a file that says what ``original`` said up to ``end``, by that one's row."""
+    """Begin to hash a file that equals ``original``, whose row is ``row``, up to ``end``."""
     if original is None or row is None or end is None or not row.settled:
         return begin_digest(data)
     start = block_start(end)

@@ -173,7 +173,7 @@ class Bulk:
 
         self._each_alone(remove)
 
-    # -- what could not be done together -----------------------------------------------------
+    # -- one by one --------------------------------------------------------------------------
 
     @contextmanager
     def _locked(self, session_ids: Sequence[str]) -> Iterator[frozenset[str]]:

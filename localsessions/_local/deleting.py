@@ -33,10 +33,10 @@ class Trash:
         self._reconciler = reconciler
         self._growth = growth
 
-    # -- into it -----------------------------------------------------------------------------
+    # -- deleting ----------------------------------------------------------------------------
 
     def is_to_go(self, session_id: str, allows: Allows) -> bool:
-        """Tell, inside the lock, whether a session exists and may be deleted."""
+        """Return, inside the lock, whether a session exists and may be deleted."""
         summary = self._reconciler.summary(session_id)
         return summary is not None and allows(summary)
 
@@ -60,7 +60,7 @@ class Trash:
             finally:
                 self._reconciler.record_removals(session_ids)
 
-    # -- out of it ---------------------------------------------------------------------------
+    # -- restoring ---------------------------------------------------------------------------
 
     def restore(self, session_id: str) -> Session:
         """Restore the last deleted session of an id; see ``SessionStore.restore``."""
@@ -98,13 +98,13 @@ class Trash:
             try:
                 self._folder.trash.restore(item, self._folder.path(item.session_id))
             except SessionExistsError:
-                raise  # the session that exists is another one: nothing to record
+                raise  # another session exists there: nothing to record
             except BaseException:  # it may be restored all the same: record it, then re-raise
                 self._reconciler.record_return(item.session_id)
                 raise
             self._reconciler.record_return(item.session_id)
 
-    # -- for good ----------------------------------------------------------------------------
+    # -- removing for good -------------------------------------------------------------------
 
     def empty(self, deleted_until: datetime) -> Sequence[TrashedSession]:
         """Remove for good what was deleted up to an instant; this takes the locks itself."""

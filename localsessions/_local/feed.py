@@ -107,7 +107,7 @@ class Feed:
             looker.awake.set()
 
     def is_away(self) -> bool:
-        """Tell whether the folder is missing, but may come back; called in the feed's thread."""
+        """Return whether the folder is missing, but may come back; called in the feed's thread."""
         looker = self._running()
         return looker is not None and looker.is_absent()
 
@@ -310,7 +310,7 @@ class _Looker:
         return max(_RESCAN, 100 * took)
 
     def is_absent(self) -> bool:
-        """Tell whether the folder is missing, but not for long."""
+        """Return whether the folder is missing, but not for long."""
         if os.path.isdir(self._folder.save_dir):
             self._absent_since = None
             return False

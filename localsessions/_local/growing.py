@@ -267,7 +267,7 @@ class Growth:
 
 
 def _is_known(row: IndexRow | None, found: Fingerprint | None) -> bool:
-    """Tell whether a row certainly describes the file that was found."""
+    """Return whether a row certainly describes the file that was found."""
     return row is not None and row.settled and row.fingerprint == found
 
 

@@ -74,7 +74,7 @@ class Reader:
                 time.sleep(PAUSE)
 
     def _is_proven(self, session_id: str, read: FileRead) -> bool:
-        """Tell whether a store has proven or written exactly this version, see ``Original``."""
+        """Return whether a store has proven or written exactly this version, see ``Original``."""
         is_worth_it = len(read.data) >= _WORTH_ASKING_BYTES
         return is_worth_it and self._index.is_proven(session_id, read.fingerprint)
 
@@ -126,5 +126,5 @@ class Reader:
 
 
 def is_young(since_ns: int) -> bool:
-    """Tell whether a file changed so recently that a program may still be saving it."""
+    """Return whether a file changed so recently that a program may still be saving it."""
     return 0 <= time.time_ns() - since_ns < _YOUNG_NS

@@ -118,7 +118,7 @@ class Reconciler:
         return self.index.ask_while_lost(find)
 
     def is_current(self) -> bool:
-        """Tell whether the index still holds what the last sweep put into it."""
+        """Return whether the index still holds what the last sweep put into it."""
         return self._generation == self.index.generation
 
     def _is_due(self) -> bool:
@@ -288,7 +288,7 @@ class Reconciler:
             self.index.record_removals(session_ids, self._is_gone, self.origin)
 
     def twins(self, session_ids: Sequence[str]) -> dict[str, str]:
-        """Return each id that would share a file with another id on macOS or Windows; and that id."""
+        """Return, by id, the other id that would share its file on macOS or Windows, if any."""
         wanted = {folded(session_id): session_id for session_id in session_ids}
         known = self.ask(lambda: self.index.ids_folded_like([*wanted]))
         return {
@@ -373,7 +373,7 @@ class Reconciler:
         self.index.log_waiting(self.index.waiting(session_ids))
 
     def _is_just_gone(self, session_id: str, change: int) -> bool:
-        """Tell whether a new file may be about to replace the old file.
+        """Return whether a new file may be about to replace the old file.
 
         Emacs and vim first rename the old file away, git removes it. The number of the change is
         the microsecond in which the file was found to be gone.

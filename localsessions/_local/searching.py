@@ -123,7 +123,7 @@ class Search:
             seen = fingerprint(session_id)
 
             def is_current(seen: Fingerprint | None = seen) -> bool:
-                """Tell whether the file is unchanged: no other search can have been faster."""
+                """Return whether the file is unchanged: no other search can have been faster."""
                 return fingerprint(session_id) == seen
 
             if seen is None:

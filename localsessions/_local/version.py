@@ -8,7 +8,7 @@ The shape of the data::
     Spare, Tail   the previous version, and where its end is rewritten for the next version
 
 The hash of a file is the sum of the hashes of its blocks, each hashed together with its number. So
-when only the end of a file was changed, its hash is computed from the former hash and the two
+when only the end of a file was changed, its hash is computed from the previous hash and the two
 ends (an incremental hash by addition: Bellare and Micciancio, Eurocrypt 1997). It protects against
 accidents, not against attacks.
 """
@@ -147,7 +147,7 @@ def blocks_of(end: bytes, start: int) -> list[int]:
 
 
 def digest_with(former: bytes, former_blocks: list[int], blocks: list[int]) -> bytes:
-    """Return the hash of a file that differs from a former one only in its last blocks."""
+    """Return the hash of a file that differs from a previous version only in its last blocks."""
     return _packed(int.from_bytes(former) - sum(former_blocks) + sum(blocks))
 
 

@@ -208,7 +208,7 @@ class Writer:
         self.write(draft_of(session, stamps={}), read.fingerprint)
         return session
 
-    # -- two versions ------------------------------------------------------------------------
+    # -- merging -----------------------------------------------------------------------------
 
     def write_merged(self, draft: Draft) -> None:
         """Write a session together with what others changed since it was loaded.

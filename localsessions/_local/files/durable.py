@@ -79,7 +79,7 @@ def fingerprint_at(path: str) -> Fingerprint | None:
 
 
 def is_same_file(one: Fingerprint, other: Fingerprint) -> bool:
-    """Tell whether two fingerprints are of one version of one file, perhaps under other names.
+    """Return whether two fingerprints are of one version of a file, perhaps under other names.
 
     ctime is not compared: adding or removing a name changes it.
     """
@@ -184,7 +184,7 @@ def status_of(path: str) -> os.stat_result | None:
 
 
 def is_folder(path: str) -> bool:
-    """Tell whether a path is a folder, or a link to a folder; see ``status_of``."""
+    """Return whether a path is a folder, or a link to a folder; see ``status_of``."""
     try:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -267,7 +267,7 @@ def unlink(path: str) -> bool:
 
 
 def discard(path: str) -> None:
-    """Remove a temp file after an error, and ignore a second error: the first is the one to report.
+    """Remove a temp file after an error; ignore a second error, since the first is reported.
 
     A file that stays is removed when a store opens the folder.
     """

@@ -130,7 +130,7 @@ class SessionFolder:
         self.publisher.write_ignore(self.private)
 
     def is_temp_name(self, name: str) -> bool:
-        """Tell whether a temp file is of this store: its name begins with a stripe."""
+        """Return whether a temp file is of this store: its name begins with a stripe."""
         stripe = name.partition("-")[0]
         return len(stripe) == 2 and all(char in "0123456789abcdef" for char in stripe)
 
@@ -204,7 +204,7 @@ class SessionFolder:
         return self._locks.hold_whole(session_id)
 
     def is_locked(self, session_id: str) -> bool:
-        """Tell whether another thread or process holds the session's lock now."""
+        """Return whether another thread or process holds the session's lock now."""
         if self.read_only is not None or not os.path.isdir(self._locks.folder):
             return False
         with self._locks.try_stripe(stripe_of(session_id)) as is_ours:

@@ -25,7 +25,7 @@ _opening = threading.RLock()
 def _close_inherited() -> None:
     """Close what a forked child inherited: it would hold the lock after its parent's death.
 
-    The copy of a descriptor keeps the lock until each copy is closed (flock(2)).
+    All copies of a descriptor share one lock, which lasts until all are closed (flock(2)).
     """
     _opening.release()
     for inherited in list(_all):
@@ -61,7 +61,7 @@ class LockFile:
         return bool(self._fds)
 
     def try_once(self) -> bool:
-        """Take the lock if it is free; tell whether that worked.
+        """Take the lock if it is free; return whether that worked.
 
         Also False where the file was removed or replaced between its opening and its locking.
 
@@ -92,7 +92,7 @@ class LockFile:
         return False
 
     def is_in_place(self) -> bool:
-        """Tell whether the locked file still has the name that others open."""
+        """Return whether the locked file still has the name that others open."""
         try:
             status = os.stat(self.path)
         except FileNotFoundError:
@@ -102,7 +102,7 @@ class LockFile:
     def close_inherited(self) -> None:
         """Close the descriptors that a forked child inherited: the lock stays the parent's.
 
-        To unlock a copy of the descriptor would release the parent's lock, too (flock(2)).
+        Unlocking a copy of the descriptor would also release the parent's lock (flock(2)).
         """
         while self._fds:
             with contextlib.suppress(OSError):

@@ -28,7 +28,7 @@ def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
     """List every file with its fingerprint.
 
     Args:
-        folder: The folder; one that does not exist has no files.
+        folder: The folder; a missing folder has no files.
         known: Texts of fingerprints by session id. A file that matches is left out of the result,
             and its session is removed from ``known``: what remains there is changed or gone.
     """
@@ -43,7 +43,7 @@ def scan(folder: str, known: MutableMapping[str, str]) -> Scan:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # removed since the folder was read
-            # Nearly all files are unchanged: for these, nothing but this text is built.
+            # Nearly all files are unchanged: for these, only this text is built.
             text = fingerprint_text(
                 status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
             )

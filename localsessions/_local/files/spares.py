@@ -139,7 +139,7 @@ class Spares:
         if self._publisher.found_at(self._publisher.in_tmp(kept), former) is None:
             raise _Refused("the file was changed")
 
-    # -- keeping the version before ----------------------------------------------------------
+    # -- keeping the previous version --------------------------------------------------------
 
     def write_whole(
         self, session_id: str, path: str, data: bytes, former: Fingerprint, at: int

@@ -140,10 +140,10 @@ class TrashFolder:
         return target
 
     def _parted_from(self, session_id: str) -> str | None:
-        """Return the path beside the last deleted session of that id, if these checkpoints are its.
+        """Return where the checkpoints belong, beside the last deleted session of that id.
 
-        They are not if that session has checkpoints, or was deleted before the last of these was
-        saved: then they belong to a later session of that id, whose file is lost.
+        None where there is no such session, it has checkpoints, or it was deleted before the last
+        of these was saved: then they belong to a later session of that id, whose file is lost.
         """
         source = self._checkpoints.folder(session_id)
         times = [os.lstat(os.path.join(source, name)).st_mtime for name in os.listdir(source)]
@@ -175,7 +175,7 @@ class TrashFolder:
         gone = self._publisher.sync(os.path.dirname(source), session_id, is_durable=is_durable)
         return there or gone
 
-    # -- what is in it -----------------------------------------------------------------------
+    # -- listing -----------------------------------------------------------------------------
 
     def items(self) -> list[TrashedSession]:
         """Return the contents of the trash, the last deleted first."""
@@ -213,7 +213,7 @@ class TrashFolder:
         """
         return read_whole(item.path, item.session_id, self._max_file_bytes)
 
-    # -- out of it ---------------------------------------------------------------------------
+    # -- out of the trash --------------------------------------------------------------------
 
     def restore(self, item: TrashedSession, path: str) -> None:
         """Move a session with its checkpoints back, its file to ``path``.

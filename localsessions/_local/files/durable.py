@@ -94,6 +94,7 @@ def open_regular(path: str) -> int:
     """
     fd = os.open(path, READING)
     is_regular = False
+    # fstat, not stat: between open and stat, another file may get the name.
     try:
         is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
     except OSError as error:
@@ -122,6 +123,7 @@ def read_open(fd: int, size: int) -> bytes:
 
 def read_at(fd: int, offset: int, size: int) -> bytes:
     """Return ``size`` bytes of an open file from ``offset`` on; fewer where the file ends."""
+    # Windows has no pread.
     os.lseek(fd, offset, os.SEEK_SET)
     return read_open(fd, size - 1) if size else b""
 
@@ -147,6 +149,7 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
             if hasattr(os, "fchmod"):
                 os.fchmod(fd, 0o600)
             _write_all(fd, data)
+            # Windows cannot set the times of an open file by its descriptor.
             if mtime_ns is not None and os.utime in os.supports_fd:
                 os.utime(fd, ns=(mtime_ns, mtime_ns))
             if durable:
@@ -216,6 +219,7 @@ def closing(fd: int, path: str, *, was_read: bool = False) -> Iterator[None]:
 
 
 def _write_all(fd: int, data: bytes) -> None:
+    # write(2) may write fewer bytes than it was given, as on a disk that is nearly full.
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view[:_LARGEST_CALL]) :]
@@ -229,6 +233,7 @@ def _sync(fd: int) -> None:
         try:
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
         except OSError as error:
+            # ENOTSUP, EINVAL: this file system has no F_FULLFSYNC; fsync may work.
             if error.errno not in (errno.ENOTSUP, errno.EINVAL):
                 raise
         else:
@@ -244,6 +249,7 @@ def sync_folder(path: str) -> None:
     """
     if sys.platform == "win32":
         return
+    # O_DIRECTORY: fails with ENOTDIR if the path is no folder, and never waits for a FIFO.
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     with closing(fd, path):
         _sync(fd)
@@ -276,7 +282,10 @@ def discard(path: str) -> None:
 
 
 def _patiently(act: Callable[[], None]) -> None:
-    """Repeat the call while Windows reports that the file is open, for two seconds at most."""
+    """Repeat the call while Windows reports that the file is open, for two seconds at most.
+
+    Windows neither renames nor removes a file that is open without FILE_SHARE_DELETE.
+    """
     deadline = time.monotonic() + _WINDOWS_PATIENCE
     while True:
         try:
@@ -305,6 +314,7 @@ def make_folder(path: str, *, durable: bool) -> None:
         os.mkdir(path, 0o700)
         os.chmod(path, 0o700)
     except FileExistsError:
+        # A folder: another process created it first.
         if not os.path.isdir(path):
             raise NotADirectoryError(
                 errno.ENOTDIR, "a file has the name of the folder", path

@@ -71,6 +71,7 @@ class LockFile:
         import filelock
 
         with _opening:
+            # O_RDWR: over NFS, an exclusive lock needs a file opened for writing (flock(2)).
             # One call into C opens the file and stores the descriptor: Python raises
             # KeyboardInterrupt only between two calls, so the descriptor is never lost.
             try:
@@ -93,6 +94,7 @@ class LockFile:
 
     def is_in_place(self) -> bool:
         """Return whether the locked file still has the name that others open."""
+        # By device and inode: the name may lead to a new file, which others lock.
         try:
             status = os.stat(self.path)
         except FileNotFoundError:

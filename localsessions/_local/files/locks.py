@@ -93,6 +93,7 @@ class StripedLocks:
                 try:
                     _enter(self._stripe(number).hold(those, timeout=0), entered)
                 except (OSError, RuntimeError) as error:
+                    # EMFILE: this process has no descriptor left; ENFILE: the system has none.
                     if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE):
                         _leave(entered[-_ROOM:])
                         del entered[-_ROOM:], taken[-_ROOM:]
@@ -256,6 +257,8 @@ def _named(error: OSError, path: str) -> OSError:
         return OSError(
             errno.ENOSYS, "this file system has no locks; keep sessions on a local disk", path
         )
+    # Python maps EACCES and EPERM to PermissionError, but not EROFS.
     if error.errno == errno.EROFS:
         return PermissionError(errno.EROFS, "the session folder is read-only", path)
+    # flock(2) works on a descriptor, so its error names no file.
     return type(error)(error.errno, error.strerror, error.filename or path)

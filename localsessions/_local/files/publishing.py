@@ -188,7 +188,7 @@ class Publisher:
     def write_ignore(self, folder: str) -> None:
         """Keep a private folder out of git, unless a person gave it a .gitignore of their own."""
         path = os.path.join(folder, ".gitignore")
-        if os.path.lexists(path):
+        if os.path.lexists(path):  # a dangling link counts, too
             return
         temp = self.in_tmp(f"00-{secrets.token_hex(8)}.tmp")
         try:

@@ -22,6 +22,7 @@ __all__ = ["FileRead", "read_ends", "read_unchecked", "read_whole"]
 _TRIES = 5
 _PAUSE = 0.004
 # Errors of one file, not of the process: its session is unreadable, all others are fine.
+# ENXIO: a UNIX domain socket; ENODEV: a device file without its device (open(2)).
 _FILE_FAULTS = {
     errno.EACCES: "no permission to read it",
     errno.EPERM: "no permission to read it",
@@ -65,8 +66,8 @@ def read_whole(path: str, session_id: str, most_bytes: int) -> FileRead:
         except OSError as error:
             if error.errno not in _FILE_FAULTS:
                 raise
-            reason = "it is a folder" if os.path.isdir(path) else _FILE_FAULTS[error.errno]
             # Windows reports a folder as EACCES.
+            reason = "it is a folder" if os.path.isdir(path) else _FILE_FAULTS[error.errno]
             raise UnreadableSessionError(session_id, reason, path=path) from error
         if read is not None:
             return read

@@ -268,6 +268,7 @@ def _lease(fd: int) -> None:
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
     except OSError as error:
+        # EAGAIN: the file is open elsewhere (fcntl(2)).
         if error.errno == errno.EAGAIN:
             raise _Refused("somebody reads the version before") from None
         # EACCES: a lease needs the owner of the file, or CAP_LEASE (fcntl(2)).

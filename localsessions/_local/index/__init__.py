@@ -1,18 +1,18 @@
-"""The derived index: what listing and searching read instead of the files.
+"""The derived index: listing and searching read it instead of the files.
 
-The only room that names sqlite3; it knows no files but its own two databases, and nothing in
-them that could not be made again from the session files::
+Only this package imports sqlite3. It uses no files except its own two databases, and everything in
+them can be rebuilt from the session files::
 
     database   one SQLite file that may be lost, garbled, swapped or locked at any moment
-    integrity  whether a database is as it was when it was last checked whole
+    integrity  whether a database is known to be intact since its last full check
     schema     every table, index, seal and version
     changelog  what happened to each session, in order, with numbers that only grow
-    row        IndexRow: what is known of one file, how it is packed, sealed and read again
-    table      the rows of all sessions, each changed together with the log
-    sessions   SessionIndex: what is asked of them, with filters, orders and pages
-    fulltext   FullText: the words of messages, titles and metadata, in a file of its own, so
-               that a save never waits for a search that catches up; imported where a store is
-               opened, and not with the package
+    row        IndexRow: what is known about one file; how it is packed, sealed and read again
+    table      the rows of all sessions; each row changes together with the log
+    sessions   SessionIndex: the queries, with filters, orders and pages
+    fulltext   FullText: the words of messages, titles and metadata. It has its own file, so that
+               a save never waits while a search brings the words up to date. It is imported when
+               a store is opened, not with the package
     cursor     the opaque text that asks for the next page
 """
 

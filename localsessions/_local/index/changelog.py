@@ -1,16 +1,16 @@
-"""The log of changes: what happened to each session, in order, each with a growing number.
+"""The log of changes: what happened to each session, in order, each change with a growing number.
 
-Lives in the database of the rows and is written in their transactions. The functions take the
-connection of a transaction that is under way.
+The log is in the same database as the rows and is written in the same transactions. The functions
+take the connection of an open transaction.
 
-What goes through a store is logged by it at once. A difference that somebody meets in the folder
-waits in ``pending`` together with what the log last said of that session: perhaps a writer of
-another process is only about to log it. It is settled as an external change once nobody holds
-the session's lock.
+A store logs its own changes at once. A difference that is found in the folder waits in
+``pending``, together with the last logged state of that session, because a writer in another
+process may be about to log it. When no process or thread holds the session's lock any more, the
+difference is logged as an external change.
 
-A number is the microsecond of its making, or one more than the last where the clock stands or
-went back. So numbers grow over restarts and over the loss of the whole index, and one that a
-power cut took back is not given twice.
+A change number is the current time in microseconds, or the last number plus one if the clock
+stands still or goes back. So the numbers grow over restarts and over the loss of the whole index,
+and a number that is lost in a power cut is not given twice.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ __all__ = [
 ]
 
 KEPT_CHANGES = 50_000
-"""How many changes are kept at least; a client that was away for longer lists again."""
+"""The log keeps at least this many changes; a client that missed more lists again."""
 
 _CUT_EVERY = 1024
-_LARGEST = (1 << 63) - 1  # that SQLite has room for
-# What moves with every write, or is said in another way.
+_LARGEST = (1 << 63) - 1  # the largest integer that SQLite can store
+# Fields that change with every write, or that the change reports in another way.
 _UNTOLD = frozenset(
     {"session_id", "created_at", "last_activity", "updated_at"}
     | {"size_bytes", "revision", "preview", "unreadable"}
@@ -61,14 +61,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class State(NamedTuple):
-    """What is known of one version of a file.
+    """What is known about one version of a file.
 
     Attributes:
-        fingerprint: Of the file when it was read.
-        settled: Whether the fingerprint can be believed.
-        digest: Hash of the content; empty where it could not be read at all.
+        fingerprint: The file's fingerprint when it was read.
+        settled: Whether the fingerprint can be trusted.
+        digest: Hash of the content; empty if the content could not be read at all.
         summary: The summary as JSON.
-        good: Where the file is unreadable: the summary when it last was not, as JSON.
+        good: If the file is unreadable: the summary of its last readable version, as JSON.
     """
 
     fingerprint: Fingerprint
@@ -84,12 +84,12 @@ class State(NamedTuple):
 
     @property
     def last_readable(self) -> str | None:
-        """The summary when the file last was a session, as JSON."""
+        """The summary of the file's last readable version, as JSON."""
         return self.summary if self.is_readable else self.good
 
 
 def same(one: State | None, other: State | None) -> bool:
-    """Tell whether two states are of the same content; a file that was touched is the same."""
+    """Tell whether two states have the same content; touching a file does not change it."""
     if one is None or other is None:
         return one is other
     if one.digest or other.digest:
@@ -102,7 +102,7 @@ def same(one: State | None, other: State | None) -> bool:
 
 
 def next_number(db: sqlite3.Connection) -> int:
-    """Return a number greater than all before it."""
+    """Return a new number, greater than all numbers before it."""
     number = _after(_meta(db, "change"))
     _set_meta(db, "change", number)
     return number
@@ -128,19 +128,19 @@ def _set_meta(db: sqlite3.Connection, key: str, value: int) -> None:
 
 
 def is_complete(db: sqlite3.Connection) -> bool:
-    """Tell whether the rows have been what the folder held, so that differences are changes."""
+    """Tell whether the rows once matched the whole folder: only then is a difference a change."""
     return bool(_meta(db, "complete"))
 
 
 def begin(db: sqlite3.Connection) -> None:
-    """Begin to log, anew: the rows now are what the folder holds."""
+    """Begin an empty log: the rows now match the folder. Do nothing if the log has begun."""
     if not is_complete(db):
-        clear(db)  # where only the mark was garbled, nothing was logged since
+        clear(db)  # if only the mark was garbled, nothing was logged since
         _set_meta(db, "complete", 1)
 
 
 def clear(db: sqlite3.Connection) -> None:
-    """Forget the log; no number that was given before is known any more."""
+    """Empty the log: it no longer knows any earlier number."""
     db.execute("DELETE FROM changes")
     db.execute("DELETE FROM pending")
     number = next_number(db)
@@ -149,12 +149,12 @@ def clear(db: sqlite3.Connection) -> None:
 
 
 def first_number(db: sqlite3.Connection) -> int:
-    """Return the number at which the log begins; tombstones before it are forgotten."""
+    """Return the number at which the log begins; older tombstones are deleted."""
     return _meta(db, "cut")
 
 
 def last_number(db: sqlite3.Connection) -> int:
-    """Return the number of the last change, or the one at which the log begins."""
+    """Return the number of the last change, or the number at which the log begins."""
     found = db.execute("SELECT number FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
     number = first_number(db) if found is None else found[0]
     _refuse_other_end(db, number)
@@ -173,9 +173,9 @@ _OTHER_END = "the log of changes has lost its end"
 
 
 class Log:
-    """The log inside a transaction: read by one statement, and its numbers written by one.
+    """The log inside a transaction: one statement reads its numbers, another writes them.
 
-    Whoever asks for a number closes it before the transaction ends.
+    A caller that takes a number calls ``close`` before the transaction ends.
     """
 
     _READ = (
@@ -200,28 +200,28 @@ class Log:
         self._written = self._change, self._last
 
     def next_number(self) -> int:
-        """Return a number greater than all before it."""
+        """Return a new number, greater than all numbers before it."""
         self._change = _after(self._change)
         return self._change
 
     def add(
         self, session_id: str, before: State | None, after: State | None, origin: str | None
     ) -> None:
-        """Log that a session went from one state to another, if it did.
+        """Log that a session changed from one state to another; the same content logs nothing.
 
-        Origin None is an external change.
+        Origin None means an external change.
         """
         if same(before, after):
             return
         previous = self._cut if self._end is None else self._end
-        # A page of an older database is well sealed: without this its readers would be told that
-        # nothing happened since.
+        # A page of an older database has a valid seal. Without this check, readers would be told
+        # that nothing happened since.
         if previous != self._last:
             raise sqlite3.DatabaseError(_OTHER_END)
         number, seen_at = self.next_number(), time.time_ns() // 1000
         kind = _kind(before, after)
         details = _dumps(_details(before, after))
-        # Sealed together with the number before, so that none can go missing between two.
+        # The seal covers the previous number too, so that a missing change is detected.
         seal = seal_of(previous, number, session_id, kind, origin, seen_at, details)
         seq = self._db.execute(
             "INSERT INTO changes (number, session_id, kind, origin, seen_at, details, seal)"
@@ -233,7 +233,7 @@ class Log:
             _cut(self._db, seq - KEPT_CHANGES)
 
     def close(self) -> None:
-        """Write the numbers that were given."""
+        """Write the new numbers to the database."""
         if self._written != (self._change, self._last):
             self._db.execute(self._WRITE, [self._change, self._last])
 
@@ -264,7 +264,7 @@ def _details(before: State | None, after: State | None) -> dict[str, object]:
 
 
 def _cut(db: sqlite3.Connection, seq: int) -> None:
-    """Forget the changes up to one of them, and the tombstones of that time."""
+    """Delete the changes up to ``seq``, and the tombstones that are not younger than these."""
     found = db.execute("SELECT max(number) FROM changes WHERE seq <= ?", [seq]).fetchone()
     if found[0] is not None:
         db.execute("DELETE FROM changes WHERE seq <= ?", [seq])
@@ -276,7 +276,7 @@ def _cut(db: sqlite3.Connection, seq: int) -> None:
 
 
 def remember(db: sqlite3.Connection, before: Mapping[str, State | None]) -> None:
-    """Keep what the log last said of sessions, whose files were found to be different."""
+    """Keep the last logged state of sessions whose files were found to be different."""
     texts = {session_id: _packed(state) for session_id, state in before.items()}
     added = db.executemany(
         "INSERT OR IGNORE INTO pending VALUES (?, ?, ?)",
@@ -293,7 +293,7 @@ def _packed(state: State | None) -> str | None:
 
 
 def pending(db: sqlite3.Connection) -> list[str]:
-    """Return the sessions whose difference is not logged yet."""
+    """Return the ids of the sessions whose difference is not logged yet."""
     rows = db.execute("SELECT session_id, before, seal FROM pending").fetchall()
     for session_id, text, seal in rows:
         _refuse_garbled(session_id, text, seal)
@@ -308,7 +308,7 @@ def _refuse_garbled(session_id: str, text: str | None, seal: int) -> None:
 
 
 def remembered(session_id: str, text: str | None, seal: int) -> State | None:
-    """Return what the log last said of a session, from its row in ``pending``."""
+    """Return the last logged state of a session, from its row in ``pending``."""
     _refuse_garbled(session_id, text, seal)
     if text is None:
         return None
@@ -317,7 +317,7 @@ def remembered(session_id: str, text: str | None, seal: int) -> State | None:
 
 
 def forget_pending(db: sqlite3.Connection, session_ids: Iterable[str]) -> None:
-    """The differences of sessions are logged, or are none any more."""
+    """Delete pending differences: they are logged, or are no longer differences."""
     ids = [(session_id,) for session_id in session_ids]
     if ids:
         removed = db.executemany("DELETE FROM pending WHERE session_id = ?", ids)
@@ -335,10 +335,10 @@ def _count_waiting(db: sqlite3.Connection, more: int) -> None:
 def changes_after(
     db: sqlite3.Connection, number: int, limit: int, own: str
 ) -> list[SessionChange] | None:
-    """Return at most ``limit`` changes after one, in order; None: the log does not know it.
+    """Return at most ``limit`` changes after a number, in order; None: the log does not know it.
 
-    Only a number that this log gave is known. What was given by an index that is lost, or that a
-    power cut took back, never passes for another change.
+    The log knows only numbers that it gave itself. A number of a lost index, or a number that is
+    lost in a power cut, is never taken for another change.
     """
     if not 0 <= number <= _LARGEST:
         return None
@@ -347,7 +347,7 @@ def changes_after(
     after = db.execute(query, [number]).fetchone()
     if (after is None and number != cut) or not is_complete(db):
         return None
-    # By the table itself, not by its index of numbers, where a flipped key would hide a change.
+    # Read the table itself, not its index of numbers: a flipped key there would hide a change.
     rows = db.execute(
         "SELECT number, session_id, kind, origin, seen_at, details, seal FROM changes"
         " WHERE seq > ? ORDER BY seq LIMIT ?",
@@ -367,7 +367,7 @@ def _change(previous: int, found: _Columns, own: str) -> SessionChange:
     if seal != seal_of(previous, *parts):
         raise sqlite3.DatabaseError(f"the change {found[0]} is garbled, or those before it")
     number, session_id, kind, made_by, seen_at, details, _ = found
-    told = _loads.__wrapped__(details)  # handed out: none that others share
+    told = _loads.__wrapped__(details)  # not the cached object: the caller keeps this
     unreadable = told.get("unreadable")
     return SessionChange(
         number=number,
@@ -389,15 +389,15 @@ def _origin(made_by: str | None, own: str) -> ChangeOrigin:
 def _dumps(value: dict[str, object]) -> str:
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # lone surrogates, which are escaped
+    except TypeError:  # lone surrogates: they are escaped
         return json.dumps(value, separators=(",", ":"))
 
 
-@lru_cache(maxsize=64)  # what a session goes to is what it comes from the next time
+@lru_cache(maxsize=64)  # the state after this change is the state before the next
 def _loads(text: str) -> Mapping[str, Any]:
     try:
         found = orjson.loads(text)
-    except orjson.JSONDecodeError:  # lone surrogates and long numbers, which only this one reads
+    except orjson.JSONDecodeError:  # lone surrogates and long numbers: only json reads them
         found = json.loads(text)
     if not isinstance(found, dict):
         raise sqlite3.DatabaseError("a summary is garbled")

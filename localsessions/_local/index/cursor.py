@@ -1,4 +1,4 @@
-"""The opaque text that asks for the next page: where the last one ended, and of which listing."""
+"""The opaque text that asks for the next page: where the last page ended, and in which listing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Cursor"]
 
 
 class Cursor(NamedTuple):
-    """The key of the last item of a page: no page moves when sessions come or go before it."""
+    """The key of the last item of a page: added or deleted sessions do not shift the next page."""
 
     listing: str
     value: int
@@ -26,7 +26,7 @@ class Cursor(NamedTuple):
         """Return the cursor that a text stands for.
 
         Raises:
-            ValueError: It was not made by ``encode``, or by another listing.
+            ValueError: ``encode`` did not make the text, or the text belongs to another listing.
         """
         try:
             padded = text + "=" * (-len(text) % 4)

@@ -1,14 +1,16 @@
-"""Integrity: whether a database file is as it was when it was last checked whole.
+"""Integrity: whether a database file is known to be intact since its last full check.
 
-Checking a database row by row against its indexes takes longer than all else that opening a store
-of 100,000 sessions takes. It says nothing new where nobody but SQLite wrote to the files since,
-and that is told by their fingerprints: what we write, and what we check, gets a modification time
-of our own, to the nanosecond, which no write by the kernel's clock can leave as it is. Whatever is
-in doubt (another process wrote, a process was killed, a power cut, a coarse clock, an error) is
-answered by "not kept", and costs one more check.
+A full check compares each row with the indexes. For a store of 100,000 sessions, it takes longer
+than all other steps of opening the store together. It finds nothing new if only SQLite wrote to
+the files since the last check. The fingerprints of the files show this: after our own writes and
+checks we set the modification time ourselves, to the nanosecond, and a write that uses the
+kernel's clock always changes that time. In all doubtful cases (another process wrote, a process
+was killed, a power cut, a coarse clock, an error) the answer is "not kept". It costs one more
+check.
 
-A file beside the database, ``index.checked``, hands it on to other processes: when a database is
-closed, and after each write to one that takes long to check.
+A file beside the database, ``index.checked``, records the fingerprints of an intact database for
+other processes. It is written when a database is closed, and after each write to a database that
+takes long to check.
 """
 
 from __future__ import annotations
@@ -25,19 +27,20 @@ from localsessions._log import log
 __all__ = ["Integrity"]
 
 _Seen: TypeAlias = tuple[int, int, int, int] | None
-"""Size, modification, change and inode of a file, of a log without the third; None for one that is
-not there, or empty."""
+"""Size, modification time, change time and inode of a file. The change time of a log is 0. None
+means that the file does not exist or is empty."""
 _MARK_BYTES = 400
-_LARGE_BYTES = 1 << 20  # of some 1,000 sessions; to check it takes 10 ms
-# Windows opens text files otherwise; elsewhere the others keep from following planted links.
+_LARGE_BYTES = 1 << 20  # about 1,000 sessions; a check takes 10 ms
+# Without O_BINARY, Windows opens the file in text mode. On other systems, the other flags make sure
+# that a planted link is not followed.
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
 
 
 class Integrity:
-    """What is known of one database and its log.
+    """What is known about one database and its log.
 
     Args:
-        path: The database; None is memory, which nobody else can write to.
+        path: The database; None means in memory, where no other process can write.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -48,9 +51,9 @@ class Integrity:
         self._marked = ""
 
     def is_kept(self) -> bool:
-        """Tell whether nobody wrote since this object checked, or wrote itself.
+        """Tell whether the files are as this object left them after its last check or write.
 
-        Of a large database others may have written who had it in custody, and handed it on.
+        For a large database it is enough that they are as ``index.checked`` records them.
         """
         if self._names is None:
             return True
@@ -58,7 +61,10 @@ class Integrity:
         return self._is_as_left(seen) or (_is_large(seen) and self._is_marked(seen))
 
     def is_handed_on(self) -> bool:
-        """Tell the same where anybody who had it in custody may have written, or checked."""
+        """Tell whether the files are as this object left them, or as ``index.checked`` says.
+
+        Only a process that knew the database to be intact writes ``index.checked``.
+        """
         if self._names is None:
             return True
         seen = self._seen()
@@ -74,28 +80,31 @@ class Integrity:
         return True
 
     def begin(self) -> None:
-        """Before a check: give the files times of our own, so that later writes are told."""
+        """Before a check: set our own times on the files, so that later writes can be detected."""
         self._kept, self._candidate = None, self._stamped()
 
     def end(self) -> None:
-        """After a check that found nothing: from here on custody is kept."""
+        """After a check that found no damage: the database is now known to be intact.
+
+        If a file changed during the check, nothing is known.
+        """
         if self._candidate is not None and self._candidate == self._seen():
             self._kept = self._candidate
             self.hand_on()
 
     def go_on(self) -> None:
-        """After a write of our own, in custody before: so is what was written."""
+        """After our own write to a database that was known to be intact: it still is."""
         self._kept = self._stamped()
         if _is_large(self._kept):
             self.hand_on()
 
     def hand_on(self) -> None:
-        """Leave word for the next process, if there is anything new to say."""
+        """Write ``index.checked`` for the next process, if there is anything new to record."""
         if self._names is None or self._kept is None or (text := repr(self._kept)) == self._marked:
             return
         try:
             self._write_mark(text)
-        except OSError as error:  # the next process checks: that is all
+        except OSError as error:  # it costs only that the next process checks
             log().debug("the index's check is not handed on: %s", error)
         else:
             self._marked = text
@@ -103,14 +112,17 @@ class Integrity:
     # -- the files -----------------------------------------------------------------------------
 
     def _seen(self) -> tuple[_Seen, ...] | None:
-        """Return what ``stat`` says of the database and its log; None where it cannot say."""
+        """Return what ``stat`` says about the database and its log; None if ``stat`` fails."""
         try:
             return None if self._names is None else tuple(map(_seen, self._names))
         except OSError:
             return None
 
     def _stamped(self) -> tuple[_Seen, ...] | None:
-        """Return what ``stat`` says after each file that changed got a time of our own."""
+        """Set our own time on each file that changed; return what ``stat`` says then.
+
+        None: a time cannot be set.
+        """
         if self._names is None:
             return None
         known = self._kept or (None, None)
@@ -130,7 +142,7 @@ class Integrity:
         except OSError:
             return None
         finally:
-            with contextlib.suppress(OSError):  # of a file that was only read it says nothing
+            with contextlib.suppress(OSError):  # the file was only read: an error means nothing
                 os.close(fd)
 
     def _write_mark(self, text: str) -> None:
@@ -141,10 +153,10 @@ class Integrity:
             os.close(fd)
 
     def _open_mark(self) -> int:
-        with contextlib.suppress(OSError):  # none there, a link, a folder, a pipe
+        with contextlib.suppress(OSError):  # not there, a link, a folder, a pipe
             if (fd := self._open_own_mark()) is not None:
                 return fd
-        # Never into what is there, which may have a second name somewhere else.
+        # Never write into the existing file: it may have a second name somewhere else.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._mark)
         return os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
@@ -171,17 +183,17 @@ def _seen(path: str) -> _Seen:
     except FileNotFoundError:
         return None
     if found.st_size == 0:
-        return None  # a log that SQLite has just begun
-    # SQLite gives a log its owner anew whenever root opens the database, which moves this time.
+        return None  # a log that SQLite has just created
+    # When root opens the database, SQLite sets the owner of the log again. That changes the ctime.
     changed_ns = 0 if path.endswith("-wal") else found.st_ctime_ns
     return found.st_size, found.st_mtime_ns, changed_ns, found.st_ino
 
 
 def _stamped(path: str, known: _Seen) -> _Seen:
-    """Give a file that is not as known a time of our own.
+    """Set our own modification time on a file, unless the file is as ``known``.
 
     Raises:
-        OSError: It cannot be given one, or its file system keeps none as fine as that.
+        OSError: The time cannot be set, or the file system does not keep nanoseconds.
     """
     if (now := _seen(path)) is None or now == known:
         return now

@@ -1,8 +1,8 @@
 """One SQLite file that may be lost, garbled, swapped or locked at any moment.
 
-Everything in it can be made again, so there is one answer to every fault: begin anew, empty, and
-let ``generation`` tell the callers that what they put in is gone. Where the file cannot be used
-at all, its place is taken by memory.
+Everything in it can be rebuilt, so every fault has the same answer: begin again with an empty
+database, and raise ``generation``, which tells the callers that their rows are gone. If the file
+cannot be used at all, a database in memory takes its place.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ T = TypeVar("T")
 _BUSY_MS = 3000
 _BUSY_PAUSE = 0.001
 _TRIES = 10
-# SQLite maps a file of 32 kB and more (-shm) that all processes share. Where a page of it turns out
-# to have no room when it is touched, as on ext4, the system kills the process (SIGBUS).
+# SQLite maps a file of 32 kB or more (-shm) that all processes share. If the disk has no room for
+# a page when the page is touched, as on ext4, the system kills the process (SIGBUS).
 _LEAST_ROOM_BYTES = 4 << 20
-# The file is there and may be right, but cannot be used: another process holds it, the disk is
-# full or read-only, the folder is gone.
+# The file exists and may be intact, but cannot be used: another process has locked it, the disk is
+# full or read-only, or the folder is gone.
 _UNUSABLE = {
     "SQLITE_BUSY",
     "SQLITE_LOCKED",
@@ -48,7 +48,7 @@ _UNUSABLE = {
     "SQLITE_PROTOCOL",
     "SQLITE_IOERR",
 }
-# Connections that a forked child inherited: neither used nor closed there; see
+# Connections that a forked child inherited. The child neither uses nor closes them; see
 # https://www.sqlite.org/howtocorrupt.html, section 2.6.
 _inherited: list[sqlite3.Connection] = []
 _all: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -57,10 +57,10 @@ _one_fork = threading.Lock()
 
 
 def _before_fork() -> None:
-    """Wait until no thread is inside SQLite: its locks would stay taken in the child, for ever."""
+    """Wait until no thread is inside SQLite: in the child, its locks would never be released."""
     _one_fork.acquire()
     for database in list(_all):
-        _forking.enter_context(database._lock)  # noqa: SLF001  (its own)
+        _forking.enter_context(database._lock)  # noqa: SLF001  (same module)
 
 
 def _after_fork() -> None:
@@ -75,16 +75,16 @@ if hasattr(os, "register_at_fork"):
 
 
 class Database:
-    """A connection that heals itself.
+    """A connection that repairs itself.
 
     Args:
         path: The file; None keeps everything in memory.
-        schema: SQL that makes the tables.
-        version: Number of the schema; a file of another one is emptied.
+        schema: SQL that creates the tables.
+        version: Number of the schema; a file with another number is emptied.
 
     Attributes:
-        generation: Grows whenever what was in the database is lost to this object.
-        identity: A random name that the database got when it was made; None before its use.
+        generation: Grows whenever this object loses the content of the database.
+        identity: A random name, set when the database is created; None before its first use.
     """
 
     def __init__(self, path: str | None, schema: str, version: int) -> None:
@@ -104,25 +104,25 @@ class Database:
         _all.add(self)
 
     def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``act`` finds; after a fault, in an empty database.
+        """Return what ``act`` returns; after a fault it reads an empty database.
 
-        All that it asks is answered of one state of one database: else another process could
-        empty it between the look at its identity and the question, and the answer would pass for
-        one of a database that was whole.
+        ``act`` reads one state of one database. Otherwise another process could empty the
+        database after its identity is checked and before ``act`` reads it, and the answer would
+        seem to come from a complete database.
         """
         return self._heal_in(lambda db: self._transact(db, "DEFERRED", act), is_put_in=False)
 
     def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``act`` returns, which writes in one transaction; see ``read``.
+        """Let ``act`` write in one transaction, and return what it returns; see ``read``.
 
-        It has the right to write from its first statement on: one that begins by reading and then
-        writes fails at once when another process wrote in between, whatever the busy timeout.
-        Callers that put something in earlier compare ``generation`` before and after.
+        The transaction may write from its first statement on. A transaction that first reads and
+        then writes fails at once if another process wrote in between; the busy timeout does not
+        help. Callers that stored something earlier compare ``generation`` before and after.
         """
         return self._heal_in(lambda db: self._transact(db, "IMMEDIATE", act), is_put_in=True)
 
     def write_last(self, act: Callable[[sqlite3.Connection], object]) -> None:
-        """Write what may be left out, before closing: no fault is healed, nobody is waited for."""
+        """Write, before closing, what may be left out: repair no fault, wait for no process."""
         self._forget_parent()
         with self._lock:
             if self._connection is not None and not self._is_swapped():
@@ -136,21 +136,21 @@ class Database:
             for _ in range(3):
                 try:
                     answer = act(self._open())
-                # SQLite quotes a garbled schema in its message, which then is no UTF-8.
+                # SQLite quotes a garbled schema in its message, which is then not UTF-8.
                 except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     self._heal(error)
                     continue
-                # Where another process made it anew meanwhile, what was put in is gone with it;
-                # what was asked was answered of a whole one.
+                # If another process rebuilt the database meanwhile, a write is lost with the old
+                # one. A read stays valid: the database that it read was complete.
                 if not (is_put_in and self._is_swapped()):
                     return answer
             return act(self._open())
 
     def refuse_damage(self, connection: sqlite3.Connection) -> None:
-        """Check the whole database against itself, unless nobody wrote to it since.
+        """Check the whole database against itself, unless it is known to be intact.
 
         Raises:
-            sqlite3.DatabaseError: It is damaged.
+            sqlite3.DatabaseError: The database is damaged.
         """
         integrity = self._integrity
         if integrity.is_handed_on():
@@ -164,13 +164,13 @@ class Database:
     def _transact(
         self, connection: sqlite3.Connection, kind: str, act: Callable[[sqlite3.Connection], T]
     ) -> T:
-        # No context manager: its generator would take a tenth of the time of a small one.
-        try:  # from the beginning on: Ctrl-C may come right after it
+        # No context manager: its generator would take a tenth of a small transaction's time.
+        try:  # around BEGIN too: Ctrl-C may come right after it
             connection.execute(f"BEGIN {kind}")
             was_kept = kind == "IMMEDIATE" and self._integrity.is_kept()
             answer = act(self._known(connection))
-        except BaseException:  # Ctrl-C too: an open transaction would lock others out
-            with suppress(sqlite3.Error):  # the error that is on its way says more
+        except BaseException:  # Ctrl-C too: an open transaction would block other processes
+            with suppress(sqlite3.Error):  # the first error says more
                 connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
@@ -179,17 +179,17 @@ class Database:
         return answer
 
     def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
-        """Return the answer to a question that was asked while the database was whole.
+        """Call ``ask`` until the database stays complete during the call; return its answer.
 
-        Where it is lost in every attempt, by other processes that make it anew perhaps, memory
-        takes its place.
+        If the database is lost in every attempt, perhaps because other processes rebuild it, a
+        database in memory takes its place.
 
         Args:
-            ask: Puts in what is lacking, and returns the generation in which that was done, and
-                the answer; None is the generation where it was lost again.
+            ask: Adds the missing rows. Returns the generation in which it did that, and the
+                answer. The generation None means that the database was lost again.
 
         Raises:
-            OSError: It is lost again and again, in memory too.
+            OSError: The database is lost again and again, in memory too.
         """
         lost = 0
         while True:
@@ -205,7 +205,7 @@ class Database:
                 )
 
     def _keep_in_memory(self) -> None:
-        """Let memory take the place of a file, empty."""
+        """Use an empty database in memory instead of the file."""
         self._forget_parent()
         with self._lock:
             if self.path is not None or self._vanished:
@@ -215,18 +215,18 @@ class Database:
                 self.path = self._vanished = None
 
     def close(self) -> None:
-        """Close the connection; later calls open it again in memory only if they are made."""
+        """Close the connection; a later call opens a new one."""
         self._forget_parent()
         with self._lock:
             self._closed = True
             was_kept = self._connection is not None and self._integrity.is_kept()
             self._drop()
-            if was_kept:  # SQLite has written its log into the database
+            if was_kept:  # closing wrote SQLite's log into the database
                 self._integrity.go_on()
                 self._integrity.hand_on()
 
     def size_bytes(self) -> int:
-        """Return what the database takes on the disk."""
+        """Return the size of the database on the disk."""
         names = [] if self.path is None else [self.path, self.path + "-wal"]
         return sum(map(_size, names))
 
@@ -245,7 +245,7 @@ class Database:
         if self._connection is not None and self._is_swapped():
             self._drop()
             self.generation += 1
-            # SQLite would play the old file's journal into the new one.
+            # SQLite would apply the old file's journal to the new file.
             if self.path is not None and self._journal == _inode(self.path + "-wal"):
                 self._remove()
         if self._connection is None:
@@ -258,15 +258,15 @@ class Database:
         try:
             status = os.statvfs(os.path.dirname(self.path))
         except OSError:
-            return  # SQLite will say what is wrong
-        # Some FUSE file systems do not know their size, and say that it is 0.
+            return  # SQLite will report what is wrong
+        # Some FUSE file systems do not know their size and report 0.
         if status.f_blocks and status.f_bavail * status.f_frsize < _LEAST_ROOM_BYTES:
             error = sqlite3.OperationalError("the disk is all but full")
             error.sqlite_errorname = "SQLITE_FULL"
             raise error
 
     def _known(self, connection: sqlite3.Connection) -> sqlite3.Connection:
-        """Notice a database whose content was replaced in place, by another store's perhaps."""
+        """Detect that the content was replaced in place, perhaps by that of another store."""
         found = connection.execute("SELECT value FROM identity").fetchone()
         if found is None:
             raise sqlite3.DatabaseError("the database has lost its identity")
@@ -279,11 +279,11 @@ class Database:
         return connection
 
     def renew(self, connection: sqlite3.Connection) -> None:
-        """Give the database another identity, inside a transaction that empties it."""
+        """Give the database a new identity; call it in the transaction that empties it."""
         connection.execute("UPDATE identity SET value = ?", [secrets.token_hex(8)])
 
     def _is_swapped(self) -> bool:
-        """Tell whether the name now leads to another file, or to none."""
+        """Tell whether the path now leads to another file, or to no file."""
         return self.path is not None and self._inode != _inode(self.path)
 
     def _connect(self) -> sqlite3.Connection:
@@ -300,17 +300,17 @@ class Database:
         self._integrity = Integrity(self.path)
         try:
             self._set_up(connection)
-        except KeyboardInterrupt:  # else the next call would find a database without its tables
+        except KeyboardInterrupt:  # otherwise the next call finds a database without tables
             self._drop()
             raise
         return connection
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
-        # A commit reaches the disk at a checkpoint only: after a power cut the database is an
-        # older one, whole, and the next look at the folder brings it up to date.
+        # A commit reaches the disk only at a checkpoint. After a power cut the database has an
+        # older, consistent state, and the next look at the folder brings it up to date.
         _keep_a_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
-        if self.path is None:  # because there was no room on the disk, perhaps
+        if self.path is None:  # perhaps because the disk has no room
             connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cell_size_check = ON")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -320,7 +320,7 @@ class Database:
             self._inode, self._journal = _inode(self.path), _inode(self.path + "-wal")
 
     def _make(self, connection: sqlite3.Connection) -> None:
-        with connection:  # which commits, or rolls back
+        with connection:  # commits, or rolls back
             connection.execute("BEGIN IMMEDIATE")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == self._version:
@@ -344,7 +344,7 @@ class Database:
         name = getattr(error, "sqlite_errorname", None) or ""
         if any(name.startswith(kind) for kind in _UNUSABLE) and not name.endswith("DBMOVED"):
             log().warning("index %s cannot be used (%s); using memory instead", self.path, error)
-            # Its folder was removed or renamed: where it is made again, so is the database.
+            # The folder was removed or renamed. When it exists again, so will the database.
             if self.path and not os.path.isdir(os.path.dirname(self.path)):
                 self._vanished = self.path
             self.path = None
@@ -353,8 +353,8 @@ class Database:
             self._remove()
 
     def _remove(self) -> None:
-        # Where SQLite itself can no longer empty the file. Other processes see at their next
-        # call that the name leads elsewhere.
+        # Used when SQLite itself can no longer empty the file. At their next call, other processes
+        # notice that the path leads to another file.
         for path in self._files(self.path) if self.path is not None else ():
             try:
                 os.unlink(path)
@@ -376,9 +376,9 @@ class Database:
 
 
 def _keep_a_log(connection: sqlite3.Connection) -> None:
-    """Change to a write-ahead log; wait for another process that is making the database.
+    """Switch to a write-ahead log; wait while another process creates the database.
 
-    SQLite does not: where somebody is writing in the former mode, it answers "busy" at once.
+    SQLite does not wait: while a process writes in the previous mode, it answers "busy" at once.
     """
     deadline = time.monotonic() + _BUSY_MS / 1000
     while True:
@@ -393,16 +393,16 @@ def _keep_a_log(connection: sqlite3.Connection) -> None:
 
 
 def _is_ours(path: str) -> bool:
-    """Tell whether nothing else than a file of ours has this name.
+    """Tell whether the path is unused, or a regular file that has no second name.
 
-    SQLite follows links, waits for pipes, and writes into a file whatever other names it has; see
+    SQLite follows links, waits for pipes, and writes into a file that has other names too; see
     https://www.sqlite.org/howtocorrupt.html, sections 2.4 and 2.5.
     """
     try:
         status = os.lstat(path)
     except OSError:
         return True  # not there
-    # None at all: another process removes it just now.
+    # A link count of 0: another process is removing the file.
     return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
 
 
@@ -410,7 +410,7 @@ def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
     except OSError:
-        return 0  # not there, or not to be known
+        return 0  # not there, or cannot be read
 
 
 def _inode(path: str) -> int | None:

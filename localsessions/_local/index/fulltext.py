@@ -1,11 +1,13 @@
 """FullText: the words of messages, titles and metadata.
 
-A row of ``texts`` for each message that has words, sealed like those of the sessions, and one
-with position -1 for the session itself; ``words`` is an FTS5 table of trigrams without content of
-its own, ``indexed`` says which version of each session's file the rows were made from.
+``texts`` has a row for each message that has words, and a row with position -1 for the session
+itself; each row has a seal, like the rows of the sessions. ``words`` is an FTS5 table of trigrams
+without its own content. ``indexed`` says from which version of each session's file the rows were
+made.
 
-A flipped bit in the trigrams would hide a hit, and nothing in SQLite tells: so whoever put texts
-in seals the whole of them when it is done, and whoever opens the database looks at the seal.
+A flipped bit in the trigrams would hide a hit, and SQLite does not detect it. So a process that
+added texts seals all words when it closes the database, and a process that opens the database
+checks the seal.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ SESSION_ITSELF = -1
 # A hit in the title or the metadata says more about a session than one in a message.
 _OWN_WEIGHT = 2.0
 CHECKED_BYTES = 1 << 26
-"""Up to this size the words are looked at whenever they are opened: 0.1 s at most."""
+"""Up to this size the words are checked whenever they are opened: 0.1 s at most."""
 
-# What FTS5 keeps of ``words``, https://www.sqlite.org/fts5.html, section 9.
+# The tables in which FTS5 keeps ``words``, https://www.sqlite.org/fts5.html, section 9.
 _BLOCKS = (
     "SELECT id, block FROM words_data",
     "SELECT segid, term, pgno FROM words_idx",
@@ -39,14 +41,14 @@ _BLOCKS = (
 
 
 class Text(NamedTuple):
-    """What one message says; ``role`` is None for title and metadata."""
+    """The text of one message; ``role`` is None for title and metadata."""
 
     role: str | None
     body: str
 
 
 class TextHit(NamedTuple):
-    """The best place of one session; ``position`` is None for title and metadata."""
+    """The best hit in one session; ``position`` is None for title and metadata."""
 
     session_id: str
     position: int | None
@@ -67,11 +69,11 @@ class FullText:
 
     @property
     def generation(self) -> int:
-        """Grows whenever texts were lost."""
+        """A number that grows whenever texts are lost."""
         return self._database.generation
 
     def close(self) -> None:
-        """Seal what was put in and close the database."""
+        """Seal changed words, up to ``CHECKED_BYTES``, and close the database."""
         if self._is_changed and self.size_bytes() <= CHECKED_BYTES:
             self._is_changed = False
             self._database.write_last(_seal_whole)
@@ -82,17 +84,17 @@ class FullText:
         self._is_changed = True
 
     def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
-        """Return the answer to a question, asked again while it is lost, see ``Database``."""
+        """Call ``ask`` until the database stays complete during the call, see ``Database``."""
         return self._database.ask_while_lost(ask)
 
     def size_bytes(self) -> int:
-        """Return what the texts take on the disk."""
+        """Return the size of the texts on the disk."""
         return self._database.size_bytes()
 
     def digests(self) -> dict[str, bytes]:
-        """Return, by session id, the hash of the file that its texts were made from.
+        """Return, by session id, the hash of the file from which the texts were made.
 
-        Up to ``CHECKED_BYTES`` the words are checked on the way: 1.5 ms a megabyte.
+        Up to ``CHECKED_BYTES`` this also checks the words: 1.5 ms a megabyte.
         """
         is_small = self.size_bytes() <= CHECKED_BYTES
 
@@ -104,7 +106,7 @@ class FullText:
         return self._database.read(read)
 
     def digest(self, session_id: str) -> bytes | None:
-        """Return the hash of the file that a session's texts were made from."""
+        """Return the hash of the file from which a session's texts were made."""
         query = "SELECT digest FROM indexed WHERE session_id = ?"
 
         def read(db: sqlite3.Connection) -> bytes | None:
@@ -120,16 +122,16 @@ class FullText:
         texts: Mapping[int, Text],
         is_current: Callable[[], bool],
     ) -> bool:
-        """Replace a session's texts; those that stayed the same are not indexed again.
+        """Replace a session's texts; texts that did not change are not indexed again.
 
         Args:
-            session_id: Whose texts they are.
-            digest: Hash of the file that they were read from.
-            texts: What its messages say, by position.
-            is_current: Asked inside the transaction: whether the file still is what was read.
+            session_id: Which session.
+            digest: Hash of the file from which the texts were read.
+            texts: The texts of its messages, by position.
+            is_current: Called inside the transaction: whether the file is still as it was read.
 
         Returns:
-            False when it was not; then nothing was replaced.
+            False if it is not; then nothing was replaced.
         """
 
         def write(db: sqlite3.Connection) -> bool:
@@ -147,7 +149,7 @@ class FullText:
         return self._database.write(write)
 
     def remove(self, session_id: str, is_gone: Callable[[], bool]) -> bool:
-        """Forget a session's texts if its file, asked inside the transaction, is gone."""
+        """Delete a session's texts if its file is gone; checked inside the transaction."""
 
         def write(db: sqlite3.Connection) -> bool:
             if not is_gone():
@@ -163,7 +165,7 @@ class FullText:
     def search(self, phrases: Phrases) -> Iterator[TextHit | None]:
         """Yield the best hit of each session, the best session first.
 
-        None stands for one whose texts another process replaced meanwhile: ask again.
+        None stands for a session whose texts another process replaced meanwhile: search again.
         """
         ranked = (
             "WITH hits AS MATERIALIZED ("
@@ -185,13 +187,13 @@ class FullText:
             found = self._body(session_id, row)
             if found is None:
                 yield None
-            # Looked at again, so that a garbled index cannot invent a hit.
+            # The text is checked, so that a garbled index cannot invent a hit.
             elif phrases.occurs_in(found[1].body):
                 position = None if found[0] == SESSION_ITSELF else found[0]
                 yield TextHit(session_id, position, found[1], -score)
 
     def clear(self) -> None:
-        """Forget everything, so that it is read anew from the files."""
+        """Delete everything, so that it is read again from the files."""
 
         def write(db: sqlite3.Connection) -> None:
             self._unseal(db)
@@ -216,7 +218,7 @@ class FullText:
 
 
 def _stored(db: sqlite3.Connection, session_id: str) -> list[tuple[int, int, Text]]:
-    """Return (row, position, text) of all texts of a session."""
+    """Return (row, position, text) for each text of a session."""
     query = "SELECT id, position, role, body, seal FROM texts WHERE session_id = ?"
     return [
         (row, position, _sealed(session_id, position, role, body, seal))
@@ -258,7 +260,7 @@ def _add(db: sqlite3.Connection, session_id: str, position: int, text: Text) -> 
 
 def _remove(db: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> None:
     for row, body in rows:
-        # A table without content must be told what it once was given.
+        # A table without content needs the old text to delete it.
         values = [row, _folded(body)]
         db.execute("INSERT INTO words (words, rowid, body) VALUES ('delete', ?, ?)", values)
         db.execute("DELETE FROM texts WHERE id = ?", [row])
@@ -268,13 +270,17 @@ def _folded(text: str) -> str:
     return fold(text).encode("utf-8", "replace").decode()
 
 
-# Blobs, because SQLite's texts cannot hold the lone surrogates that a message may.
+# Blobs, because a message may contain lone surrogates, which SQLite's texts cannot store.
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
 def _sealed(session_id: str, position: int, role: object, body: object, seal: int) -> Text:
-    """Return a text that was not garbled."""
+    """Return a text after its seal is checked.
+
+    Raises:
+        sqlite3.DatabaseError: The text is garbled.
+    """
     read = None if role is None else _blob(role), _blob(body)
     if seal != schema.seal_of_text(session_id, position, *read):
         raise sqlite3.DatabaseError(f"the text {position} of {session_id!r} is garbled")
@@ -283,7 +289,7 @@ def _sealed(session_id: str, position: int, role: object, body: object, seal: in
 
 
 def _blob(value: object) -> bytes:
-    # A flipped bit makes a text of a blob, or a number.
+    # A flipped bit can turn a blob into a text or a number.
     if not isinstance(value, bytes):
         raise sqlite3.DatabaseError("a blob of the index is garbled")
     return value

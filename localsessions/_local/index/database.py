@@ -140,8 +140,8 @@ class Database:
                 except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     self._heal(error)
                     continue
-                # If another process rebuilt the database meanwhile, a write is lost with the old
-                # one. A read stays valid: the database that it read was complete.
+                # If another process rebuilt the database meanwhile, our write is lost. A read stays
+                # valid: the database that it read was complete.
                 if not (is_put_in and self._is_swapped()):
                     return answer
             return act(self._open())

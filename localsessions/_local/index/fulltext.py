@@ -26,7 +26,7 @@ __all__ = ["SESSION_ITSELF", "FullText", "Text", "TextHit"]
 T = TypeVar("T")
 
 SESSION_ITSELF = -1
-# A hit in the title or the metadata says more about a session than one in a message.
+# A hit in the title or the metadata says more about a session than a hit in a message.
 _OWN_WEIGHT = 2.0
 CHECKED_BYTES = 1 << 26
 """Up to this size the words are checked whenever they are opened: 0.1 s at most."""

@@ -1,8 +1,9 @@
-"""IndexRow: what the index knows of one file: how it is made, packed into a row and read again.
+"""IndexRow: what the index knows about one file; how it is made, packed into a row and read again.
 
-The shape of a row: the summary as JSON, the columns that listings filter and order by, the
-fingerprint and the hash of the file it was made from, the number of its last change, and a seal
-over all that is ever read of it, so that a garbled page cannot pass for a row. Asks no database.
+A row has the summary as JSON, the columns that listings filter and order by, the fingerprint and
+the hash of the file from which the row was made, the number of its last change, and a seal. The
+seal covers every column that is read again, so that a garbled page is not taken for a row. Nothing
+here queries a database.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ __all__ = [
 ]
 
 SEALED = ("fingerprint", "settled", "digest", "change", "summary", "good", "tail", "seal")
-"""The columns that are read again, behind the session id; the seal is over all of them."""
+"""The columns that are read again, after the session id; the seal covers the id and the others."""
 
 COLUMNS = (
     *("session_id", "folded", "title", "user_id", "agent_id", "status"),
@@ -60,17 +61,17 @@ COLUMNS = (
 """All columns of a row, in the order in which they are packed."""
 
 Columns: TypeAlias = tuple[Any, ...]
-"""A row as it stands, in the order of ``COLUMNS``."""
+"""A row as stored, in the order of ``COLUMNS``."""
 
 Sealed: TypeAlias = tuple[str, str, int, bytes, int, str, str | None, str | None, int]
-"""The session id and what stands in ``SEALED``."""
+"""The session id and the columns of ``SEALED``."""
 
 
 class IndexRow(NamedTuple):
-    """What the index knows of one file.
+    """What the index knows about one file.
 
-    ``settled`` says that the fingerprint can be believed; ``digest`` is the hash of the content;
-    ``tail`` is known of files that a store wrote.
+    ``settled`` says that the fingerprint can be trusted; ``digest`` is the hash of the content;
+    ``tail`` is known for a file that is laid out as a store writes it.
     """
 
     summary: SessionSummary
@@ -88,9 +89,9 @@ class IndexRow(NamedTuple):
 def row_of(
     data: bytes, fingerprint: Fingerprint, settled: bool, session_id: str, path: str
 ) -> IndexRow:
-    """Return the row of a file that was read; what is no session has one too.
+    """Return the row of a file that was read; a file that is not a session has a row too.
 
-    Where it can be, the summary comes straight from the parsed document, without a Session.
+    If possible, the summary is made directly from the parsed document, without a Session.
     """
     digest, modified_at = digest_of(data), fingerprint.modified_at
     if (found := summarized(data, session_id, modified_at)) is not None:
@@ -110,9 +111,9 @@ def row_of(
 def row_written(
     session: Session, fingerprint: Fingerprint, spare: Spare | None, size_bytes: int, digest: bytes
 ) -> IndexRow:
-    """Return the row of a file that was written whole, as what ``session`` says now.
+    """Return the row of a file that was written whole from the present state of ``session``.
 
-    Our own writes have a modification time that no other write can have: they are settled.
+    Our own writes have a modification time that no other write can have, so the row is settled.
     """
     row = _row(session, fingerprint, digest, size_bytes, settled=True, has_tail=True)
     tail = row.tail and row.tail._replace(spare=spare)
@@ -156,16 +157,16 @@ def row_grown(
     digest: bytes,
     tail: Tail | None,
 ) -> IndexRow:
-    """Return the row of a file of which the end was written.
+    """Return the row of a file after only its end was written.
 
     Args:
-        former: The row of the version before.
-        session: What the end says; its messages are only those that were written.
+        former: The row of the previous version.
+        session: The session with the fields of the end; it has only the messages that were written.
         spoken: Title and preview.
-        message_count: Of the whole session.
-        size_bytes: Of the whole file.
-        fingerprint: Of the file.
-        digest: Of the whole file.
+        message_count: Messages in the whole session.
+        size_bytes: Size of the whole file.
+        fingerprint: Fingerprint of the file.
+        digest: Hash of the whole file.
         tail: Where its messages end now.
     """
     summary = former.summary.model_copy(
@@ -181,7 +182,8 @@ def row_grown(
     return IndexRow(summary, fingerprint, True, digest, former.folded, tail=tail)
 
 
-# Of a summary what stands behind the messages; what stands before them does not change here.
+# The fields of a summary that follow the messages in the file. Writing the end does not change the
+# fields before the messages.
 _IN_THE_END = (
     *("current_agent", "status", "pinned", "expires_at"),
     *("last_activity", "updated_at", "revision"),
@@ -192,14 +194,14 @@ _IN_THE_END = (
 
 
 def state_of(row: IndexRow, former: State | None) -> State:
-    """Return what a row that takes the place of a former one tells the log of changes."""
+    """Return the state that a new row gives to the log; ``former`` is the state it replaces."""
     text = _packed_summary(row.summary)
     good = former.last_readable if former is not None and row.summary.unreadable else None
     return State(row.fingerprint, row.settled, row.digest, text, good)
 
 
 def packed(row: IndexRow, now: State, change: int) -> Columns:
-    """Return what stands in the row of a session, in the order of ``COLUMNS``."""
+    """Return the columns of a row, in the order of ``COLUMNS``."""
     summary = row.summary
     tail = _packed_tail(row.tail)
     sealed = row.fingerprint.text, int(row.settled), row.digest, change, now.summary, now.good, tail
@@ -221,11 +223,14 @@ def packed(row: IndexRow, now: State, change: int) -> Columns:
     )
 
 
-_folded_title = lru_cache(maxsize=256)(fold)  # it seldom changes from one turn to the next
+_folded_title = lru_cache(maxsize=256)(fold)  # a title seldom changes between turns
 
 
 def comparable(text: str | None) -> str | bytes | None:
-    """Return what stands for a text where it is compared; SQLite's hold no lone surrogates."""
+    """Return the value that stands for a text in a comparison.
+
+    A text with lone surrogates becomes a blob: SQLite's texts cannot store them.
+    """
     if text is None or text.isascii():
         return text
     try:
@@ -236,7 +241,7 @@ def comparable(text: str | None) -> str | bytes | None:
 
 
 def microseconds(instant: datetime | None) -> int | None:
-    """Return the number that stands for an instant."""
+    """Return an instant as microseconds since 1970 in UTC."""
     if instant is None:
         return None
     delta = instant - _EPOCH
@@ -252,7 +257,9 @@ def _packed_summary(summary: SessionSummary) -> str:
         told = {**told, "unreadable": dict(summary.unreadable)}
     try:
         return orjson.dumps(told).decode()
-    except TypeError:  # a title may hold lone surrogates, which are escaped, and numbers be long
+    except (
+        TypeError
+    ):  # a title may contain lone surrogates (json escapes them), and a number may be long
         return json.dumps(told, default=datetime.isoformat, separators=(",", ":"))
 
 
@@ -268,12 +275,16 @@ def _packed_tail(tail: Tail | None) -> str | None:
 
 
 def sealed_among(columns: Columns) -> Sealed:
-    """Return of all columns those that are read again."""
+    """Return, of all columns, the session id and the columns of ``SEALED``."""
     return columns[0], *columns[-len(SEALED) :]
 
 
 def unsealed(found: Sealed) -> tuple[State, int]:
-    """Return the state and the number of a row that was not garbled."""
+    """Return the state and the change number of a row, after its seal is checked.
+
+    Raises:
+        sqlite3.DatabaseError: The row is garbled.
+    """
     session_id, *parts, seal = found
     if seal != seal_of(session_id, *parts):
         raise sqlite3.DatabaseError(f"the row of {session_id!r} is garbled")
@@ -282,7 +293,7 @@ def unsealed(found: Sealed) -> tuple[State, int]:
 
 
 def listed(found: Sealed) -> IndexRow:
-    """Return a row as listings show it: without where the file's messages end."""
+    """Return a row as listings show it: without ``tail``."""
     return _remembered(found) if len(found[5]) <= _LONG else _listed(found)
 
 
@@ -292,24 +303,24 @@ def _listed(found: Sealed) -> IndexRow:
     return IndexRow(summary, state.fingerprint, state.settled, state.digest, "", change)
 
 
-# Who lists again finds most rows as they were; nothing in one can change.
+# A repeated listing finds most rows unchanged. Rows are immutable, so they can be shared.
 _remembered = lru_cache(maxsize=512)(_listed)
 _LONG = 4096
 
 
 def unpacked(found: Sealed) -> IndexRow:
-    """Return a row with all that is read of it."""
+    """Return a row with ``tail``."""
     return _listed(found)._replace(tail=_unpacked_tail(found[7]))
 
 
 def tail_of(found: Sealed) -> Tail | None:
-    """Return where a file's messages end, by its row."""
+    """Return where the messages of a row's file end."""
     unsealed(found)
     return _unpacked_tail(found[7])
 
 
 def is_proven(found: Sealed, fingerprint: Fingerprint) -> bool:
-    """Tell whether a row is of the file of a fingerprint, which needs no proof, see ``Tail``."""
+    """Tell whether a row says that the file of this fingerprint needs no proof, see ``Tail``."""
     (state, _), tail = unsealed(found), _unpacked_tail(found[7])
     is_it = state.settled and state.fingerprint == fingerprint
     return is_it and tail is not None and tail.proven
@@ -325,7 +336,7 @@ def _fingerprint(text: str) -> Fingerprint:
 def _unpacked_summary(text: str) -> SessionSummary:
     try:
         return SessionSummary.model_validate(from_json(text))
-    except ValueError:  # lone surrogates are nothing to pydantic's parser
+    except ValueError:  # pydantic's parser refuses lone surrogates
         return SessionSummary.model_validate(json.loads(text))
 
 

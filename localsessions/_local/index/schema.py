@@ -1,7 +1,8 @@
 """The schema of both databases: every table, index, seal and version, and nothing else.
 
-A database of another version is emptied and made anew, so a change here is a new version. What is
-read again of a row is sealed: a garbled page cannot pass for one.
+A database of another version is emptied and rebuilt, so each change here needs a new version. A
+seal covers every value that is read again from a row, so that a garbled page is not taken for a
+row.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 IDENTITY = "CREATE TABLE identity (value TEXT NOT NULL)"
-"""In both: the random name that a database got when it was made."""
+"""In both databases: a random name, set when the database is created."""
 
 # -- index.sqlite3 -------------------------------------------------------------------------------
 
@@ -69,12 +70,12 @@ CREATE TABLE pending (session_id TEXT PRIMARY KEY, before TEXT, seal INTEGER NOT
 """
 
 TABLES = f"{_SESSIONS.rstrip()};{_CHANGES}"
-"""``sessions``: a row for each; ``gone``: tombstones of those deleted; ``changes``: the log;
-``pending``: differences found in the folder, with what the log last said; ``meta``: numbers."""
+"""``sessions``: a row for each session; ``gone``: tombstones of deleted sessions; ``changes``: the
+log; ``pending``: differences found in the folder, with the last logged state; ``meta``: numbers."""
 
 
 def seal_of(*parts: object) -> int:
-    """Return the checksum of a row, by which a garbled page is told; no part is a bool."""
+    """Return the checksum of a row, which detects a garbled page; no part may be a bool."""
     return crc32("\0".join(map(str, parts)).encode())
 
 
@@ -93,8 +94,8 @@ CREATE TABLE sealed (checksum INTEGER);
 INSERT INTO sealed VALUES (NULL);
 CREATE VIRTUAL TABLE words USING fts5 (body, content = '', tokenize = 'trigram')
 """
-"""``indexed``: which version of each session's file; ``texts``: what its messages say; ``words``:
-their trigrams; ``sealed``: the checksum of the words, or NULL while they change."""
+"""``indexed``: the indexed version of each session's file; ``texts``: the texts of its messages;
+``words``: their trigrams; ``sealed``: the checksum of the words, or NULL while they change."""
 
 
 def seal_of_text(session_id: str, position: int, role: bytes | None, body: bytes) -> int:

@@ -1,7 +1,7 @@
 """SessionIndex: a row for each session, with filters, orders, pages and the log of changes.
 
-What is asked of the index and put into it; how a row is packed is the matter of ``row``, how the
-rows change together with the log that of ``table``.
+This file has the queries and the writes. ``row`` packs the rows; ``table`` changes the rows
+together with the log.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ _FINGERPRINTS = (
 
 
 class _Conditions(NamedTuple):
-    """What of a query a statement asks for, and the values that it is asked with."""
+    """The conditions of a SQL statement, and their values."""
 
     texts: list[str]
     values: list[object]
 
     @property
     def where(self) -> str:
-        """The clause; empty where nothing restricts."""
+        """The WHERE clause; empty if there is no condition."""
         return f"WHERE {' AND '.join(self.texts)}" if self.texts else ""
 
 
 def _conditions(query: Query) -> _Conditions:
-    """Return what of a query restricts, but for ``live_at``."""
+    """Return the conditions of a query, except ``live_at``."""
     found = _Conditions([], [])
     for name, condition, stands_for in _CONDITIONS:
         value = getattr(query, name)
@@ -77,13 +77,13 @@ _CONDITIONS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
 
 
 class News(NamedTuple):
-    """What the log says that was not known yet.
+    """What the log says since the caller's last change number.
 
     Attributes:
-        waits: The differences that are not logged yet: the number of each session's row, and
-            whether its file can be read.
+        waits: The differences that are not logged yet: for each session, the change number of its
+            row, and whether its file can be read.
         last: The number of the last change.
-        changed: The sessions that changed; none where the log does not know since when.
+        changed: The sessions that changed; empty if the log does not know the caller's number.
     """
 
     waits: dict[str, tuple[int, bool]]
@@ -106,7 +106,7 @@ class SessionIndex:
 
     @property
     def generation(self) -> int:
-        """Grows whenever rows were lost; whoever put them in must look at the files again."""
+        """A number that grows whenever rows are lost; the caller must then read the files again."""
         return self._database.generation
 
     def close(self) -> None:
@@ -114,15 +114,15 @@ class SessionIndex:
         self._database.close()
 
     def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
-        """Return the answer to a question, asked again while it is lost, see ``Database``."""
+        """Call ``ask`` until the database stays complete during the call, see ``Database``."""
         return self._database.ask_while_lost(ask)
 
     def size_bytes(self) -> int:
-        """Return what the index takes on the disk."""
+        """Return the size of the index on the disk."""
         return self._database.size_bytes()
 
     def page(self, query: Query, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
-        """Return at most ``limit`` rows in order, those behind ``after`` if given; no tails."""
+        """Return at most ``limit`` rows in order, after ``after`` if given; no row has ``tail``."""
         column, direction, sign = (
             order.lstrip("-"),
             "DESC" if order[0] == "-" else "ASC",
@@ -153,7 +153,7 @@ class SessionIndex:
         return self._read(read)
 
     def cursor(self, row: SessionSummary, query: Query, order: Order) -> str:
-        """Return the cursor that asks for what follows a row."""
+        """Return the cursor for the page after a row."""
         value = getattr(row, order.lstrip("-"))
         number = microseconds(value) if isinstance(value, datetime) else int(value)
         return Cursor(listing_of(query, order), number or 0, row.session_id).encode()
@@ -161,7 +161,8 @@ class SessionIndex:
     def count(self, query: Query) -> int:
         """Return how many sessions there are.
 
-        Few sessions are dead: counting all and those is done in the indexes, and opens few rows.
+        With ``live_at`` it counts all sessions, and subtracts those that are not live. These are
+        few, so the indexes answer both, and few rows are read.
         """
         restricted = _conditions(query)
         statement = f"SELECT count(*) FROM sessions {restricted.where}"  # noqa: S608
@@ -173,7 +174,7 @@ class SessionIndex:
         return self._read(lambda db: int(db.execute(statement, values).fetchone()[0]))
 
     def get(self, session_id: str) -> IndexRow | None:
-        """Return one row."""
+        """Return the row of a session; None if it has no row."""
 
         def read(db: sqlite3.Connection) -> IndexRow | None:
             found = table.found(db, session_id)
@@ -182,7 +183,7 @@ class SessionIndex:
         return self._read(read)
 
     def rows(self, session_ids: Iterable[str]) -> dict[str, IndexRow]:
-        """Return the rows of those of some sessions that have one."""
+        """Return rows by session id; sessions without a row are left out."""
 
         def read(db: sqlite3.Connection) -> dict[str, IndexRow]:
             rows = {one: table.found(db, one) for one in session_ids}
@@ -191,7 +192,7 @@ class SessionIndex:
         return self._read(read)
 
     def is_proven(self, session_id: str, fingerprint: Fingerprint) -> bool:
-        """Tell whether the file of a fingerprint is known to need no proof, see ``Tail``."""
+        """Tell whether the session's file of this fingerprint needs no proof, see ``Tail``."""
 
         def read(db: sqlite3.Connection) -> bool:
             found = table.found(db, session_id)
@@ -200,31 +201,34 @@ class SessionIndex:
         return self._read(read)
 
     def spares(self, session_ids: Sequence[str]) -> list[Spare]:
-        """Return the spares of some sessions, as far as their rows name one."""
+        """Return the spares that the rows of these sessions name."""
         return self._read(lambda db: table.spares(db, session_ids))
 
     def ids_folded_like(self, folded: Sequence[str]) -> list[str]:
-        """Return the ids that macOS or Windows would give the file of one of these."""
+        """Return the ids that would share a file with one of these on macOS or Windows."""
         marks = ", ".join("?" * len(folded))
         query = f"SELECT session_id FROM sessions WHERE folded IN ({marks})"  # noqa: S608
         return self._read(lambda db: _ids(db, query, folded))
 
     def ids_like(self, prefix: str, limit: int) -> list[str]:
-        """Return ids that begin with a text."""
+        """Return at most ``limit`` ids that begin with ``prefix``."""
         query = "SELECT session_id FROM sessions WHERE session_id >= ? AND session_id < ? LIMIT ?"
         values = [prefix, prefix + "\U0010ffff", limit]
         return self._read(lambda db: _ids(db, query, values))
 
     def ids_titled(self, title: str, limit: int) -> list[str]:
-        """Return the ids of sessions with a title of the same words; case does not matter."""
+        """Return the ids of sessions whose title has the same words; case does not matter."""
         query = "SELECT session_id FROM sessions WHERE title = ? ORDER BY session_id LIMIT ?"
         values = [fold(title), limit]
         if not fold(title).strip():
-            return []  # it would be the title of all that have none
+            return []  # otherwise all sessions without a title would match
         return self._read(lambda db: _ids(db, query, values))
 
     def ids(self, query: Query) -> list[str]:
-        """Return all ids, those active longest ago first, or those that expired first."""
+        """Return all ids, the least recently active first.
+
+        With ``expired_at``, the sessions that expired first come first.
+        """
         restricted = _conditions(query)
         column = "last_activity, session_id" if query.expired_at is None else "expires_at"
         statement = f"SELECT session_id FROM sessions {restricted.where} ORDER BY {column}"  # noqa: S608
@@ -248,12 +252,14 @@ class SessionIndex:
     def fingerprints(self) -> dict[str, str]:
         """Return the fingerprint of each row as text, by session id.
 
-        One that is not settled begins with ``UNSETTLED``: it is equal to no file's. The whole
-        database is checked on the way, unless nobody wrote to it since that was done last.
+        A fingerprint that is not settled begins with ``UNSETTLED``, so that it never equals the
+        fingerprint of a file. The whole database is checked too, unless it is known to be intact
+        since its last check.
         """
 
         def read(db: sqlite3.Connection) -> dict[str, str]:
-            # Row by row against each secondary index: a flipped key would hide its row for ever.
+            # This compares the rows with each secondary index: a flipped key would hide its row
+            # for ever.
             self._database.refuse_damage(db)
             found: dict[str, str] = dict(db.execute(_FINGERPRINTS))
             (count,) = db.execute("SELECT count(*) FROM sessions").fetchone()
@@ -269,15 +275,16 @@ class SessionIndex:
         is_current: Callable[[IndexRow], bool],
         is_free: Callable[[str], bool] = lambda _session_id: False,
     ) -> None:
-        """Record rows of files that somebody changed, in one transaction.
+        """Record rows of files that were found changed, in one transaction.
 
         Args:
-            rows: What was read of the files, at some time before.
-            is_current: Asked inside the transaction, for each row: whether the file still is
-                what was read. A row that was overtaken is left out; whoever overtook it records.
-            is_free: Asked inside the transaction, for each session that was changed: whether
-                nobody holds its lock. Then nobody is about to log this very change, which is
-                logged at once; all others wait to be settled, see ``changelog``.
+            rows: The rows of the files, read earlier.
+            is_current: Called inside the transaction for each row: whether the file is still as it
+                was read. Otherwise the row is left out, and the process that changed the file
+                again records it.
+            is_free: Called inside the transaction for each changed session: whether its lock is
+                free. If so, no store is about to log this change, and it is logged at once. All
+                other changes wait to be logged, see ``changelog``.
         """
 
         def write(db: sqlite3.Connection) -> None:
@@ -294,7 +301,7 @@ class SessionIndex:
 
     @contextmanager
     def filling(self, count: int) -> Iterator[None]:
-        """Put ``count`` rows in: where there are none yet, indexes are made when all are in."""
+        """Expect ``count`` rows in the block; if many fill an empty table, create indexes after."""
         if count >= MANY:
             self._database.write(table.drop_indexes)
         yield
@@ -311,32 +318,32 @@ class SessionIndex:
         """Record what a store wrote, inside the session's lock, and log the change.
 
         Args:
-            row: What was written.
-            base: The fingerprint of what it replaced; None where there was nothing.
-            read_base: Returns the row of what it replaced; asked only where nobody has logged
-                that version, which then is an external change.
-            origin: Of which store the change is.
+            row: The row of the written version.
+            base: The fingerprint of the version that it replaced; None if there was no file.
+            read_base: Returns the row of the version that it replaced. Called only if that version
+                is not logged; then it is logged too, as an external change.
+            origin: The store that made the change.
         """
         self.record_many([WrittenRow(row, base, read_base)], origin)
 
     def record_many(self, written: Sequence[WrittenRow], origin: str) -> None:
-        """Record what a store wrote, inside the sessions' locks, in one transaction; see above."""
+        """Do what ``record`` does for many sessions, inside their locks, in one transaction."""
         self._database.write(lambda db: table.record(db, written, origin))
 
     def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
-        """Forget sessions whose files, asked inside the transaction, somebody removed."""
+        """Delete the rows of sessions whose files are gone; checked inside the transaction."""
         gone = list(session_ids)
         if gone:
             self._database.write(lambda db: table.forget(db, [*filter(is_gone, gone)]))
 
     def record_removal(self, session_id: str, is_gone: Callable[[str], bool], origin: str) -> None:
-        """Forget a session that a store removed, inside its lock, and log the change."""
+        """Delete the row of a session that a store removed, inside its lock; log the change."""
         self.record_removals([session_id], is_gone, origin)
 
     def record_removals(
         self, session_ids: Sequence[str], is_gone: Callable[[str], bool], origin: str
     ) -> None:
-        """Forget sessions that a store removed, in one transaction; see above."""
+        """Do what ``record_removal`` does for many sessions, in one transaction."""
         self._database.write(
             lambda db: table.record_removals(db, [*filter(is_gone, session_ids)], origin)
         )
@@ -344,7 +351,10 @@ class SessionIndex:
     # -- changes -----------------------------------------------------------------------------
 
     def begin_log(self, generation: int) -> None:
-        """Log from now on, if the rows that this generation holds are what the folder holds."""
+        """Log from now on; the caller knows that the rows of ``generation`` match the folder.
+
+        If rows were lost since that generation, nothing is done.
+        """
 
         def write(db: sqlite3.Connection) -> None:
             if self._database.generation == generation:
@@ -354,7 +364,11 @@ class SessionIndex:
             self._database.write(write)
 
     def pending(self) -> dict[str, tuple[int, bool]]:
-        """Return what waits to be logged: the number of its row, and whether it is readable."""
+        """Return the differences that wait to be logged.
+
+        Returns:
+            By session id: the change number of its row, and whether its file can be read.
+        """
 
         def read(db: sqlite3.Connection) -> dict[str, tuple[int, bool]]:
             return {one: table.place(db, one) for one in changelog.pending(db)}
@@ -362,7 +376,7 @@ class SessionIndex:
         return self._read(read)
 
     def news(self, since: int, own: str) -> News:
-        """Return what waits, the last number, and which sessions changed after another number."""
+        """Return what waits, the last number, and which sessions changed after ``since``."""
 
         def read(db: sqlite3.Connection) -> News:
             waits = {one: table.place(db, one) for one in changelog.pending(db)}
@@ -375,34 +389,34 @@ class SessionIndex:
         return self._read(read)
 
     def waiting(self, session_ids: Sequence[str]) -> dict[str, int]:
-        """Return which of some sessions wait to be logged, with the numbers of their rows."""
+        """Return which of these sessions wait to be logged, with the numbers of their rows."""
         return self._read(lambda db: table.waiting(db, session_ids))
 
     def log_waiting(self, places: Mapping[str, int]) -> None:
-        """Log what waits as external changes, where the session's row is still of that number."""
+        """Log waiting differences as external changes, if a row still has the given number."""
         if places:
             self._database.write(lambda db: table.log_waiting(db, places))
 
     def first_change(self) -> int:
-        """Return the number at which the log begins; of what went before, nothing is known."""
+        """Return the number at which the log begins; nothing is known about earlier changes."""
         return self._read(changelog.first_number)
 
     def last_change(self) -> int:
-        """Return the number of the last change, or the one at which the log begins."""
+        """Return the number of the last change, or the number at which the log begins."""
         return self._read(changelog.last_number)
 
     def changes(self, since: int, limit: int, own: str) -> list[SessionChange] | None:
-        """Return at most ``limit`` changes after one, in order; None: the log does not know it.
+        """Return at most ``limit`` changes after ``since``, in order; None: ``since`` is unknown.
 
         Args:
-            since: The number of that change.
+            since: The number of a change, or the number at which the log begins.
             limit: How many at most.
-            own: The origin that is called "this store".
+            own: The origin that is reported as "this store".
         """
         return self._read(lambda db: changelog.changes_after(db, since, limit, own))
 
     def changed_since(self, change: int) -> list[tuple[int, str, bytes | None]]:
-        """Return (change, session id, digest) of what changed later; digest None: it is gone."""
+        """Return (change, session id, digest) of later changes; digest None: it is deleted."""
         query = (
             "SELECT change, session_id, digest FROM sessions WHERE change > ?1 UNION ALL "
             "SELECT change, session_id, NULL FROM gone WHERE change > ?1 ORDER BY change"
@@ -417,11 +431,14 @@ class SessionIndex:
         return self._read(read)
 
     def epoch(self) -> str:
-        """Return the name of this making of the index; change numbers belong to it."""
+        """Return the random name of this build of the index; a rebuild gets a new name.
+
+        Change numbers are valid for this build only.
+        """
         return self._read(lambda _: str(self._database.identity))
 
     def clear(self) -> None:
-        """Forget everything, so that it is read anew from the files."""
+        """Delete everything, so that it is read again from the files."""
 
         def write(db: sqlite3.Connection) -> None:
             table.forget_all(db)
@@ -434,7 +451,7 @@ class SessionIndex:
 
 
 def listing_of(query: Query, order: Order) -> str:
-    """Return a short name of an order and filters, which a cursor must agree with."""
+    """Return a short name for an order and filters; a cursor is valid only with the same name."""
     told = repr((order, *_conditions(query), query.live_at is None))
     return f"{crc32(told.encode('utf-8', 'surrogatepass')):08x}"
 

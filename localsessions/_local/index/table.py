@@ -1,9 +1,9 @@
-"""The table of sessions and that of sessions that are gone: rows, changed together with the log.
+"""The tables of present and of deleted sessions: rows that change together with the log.
 
-The functions take the connection of a transaction that is under way. Rows come one by one or, to
-a table that is empty, by the thousand, its secondary indexes made when all are in: ten indexes
-kept up to date row by row take longer than the rows. While they are missing every answer is
-right, only slow; whoever sweeps next makes those that a killed process left out.
+The functions take the connection of an open transaction. Rows come singly or, for an empty table,
+by the thousand. Then the secondary indexes are created after all rows are in: to update ten indexes
+row by row takes longer than the rows themselves. While indexes are missing, every answer is right,
+only slow. If a process is killed before it creates them, the next sweep does.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ __all__ = [
 ]
 
 SELECT = f"SELECT session_id, {', '.join(SEALED)} FROM sessions"  # noqa: S608
-"""Asks for rows to be read, see ``row``."""
+"""Selects rows in the form that ``row`` reads."""
 
 GARBLED_ID = "an id in the index is garbled"
 
 MANY = 200
-"""From so many rows on they are put in all at once."""
+"""From this many rows on, rows are inserted all at once."""
 
 _ONE = f"{SELECT} WHERE session_id = ?"
 _GARBLED = (
@@ -76,13 +76,13 @@ _INSERT = (
 
 
 class WrittenRow(NamedTuple):
-    """What a store wrote, and what it replaced.
+    """What a store wrote, and which version it replaced.
 
     Attributes:
-        row: What was written.
-        base: The fingerprint of what it replaced; None where there was nothing.
-        read_base: Returns the row of what it replaced; asked only where nobody has logged that
-            version, which then is an external change.
+        row: The row of the written version.
+        base: The fingerprint of the version that it replaced; None if there was no file.
+        read_base: Returns the row of the version that it replaced. Called only if that version is
+            not logged; then it is logged too, as an external change.
     """
 
     row: IndexRow
@@ -91,7 +91,7 @@ class WrittenRow(NamedTuple):
 
     @property
     def session_id(self) -> str:
-        """Of which session."""
+        """The id of the session that was written."""
         return self.row.summary.session_id
 
 
@@ -99,13 +99,13 @@ class WrittenRow(NamedTuple):
 
 
 def found(db: sqlite3.Connection, session_id: str) -> Sealed | None:
-    """Return the row of a session, to be read; None where there is none."""
+    """Return the row of a session, in the form that ``row`` reads; None if it has no row."""
     row: Sealed | None = db.execute(_ONE, [session_id]).fetchone()
     return row
 
 
 def place(db: sqlite3.Connection, session_id: str) -> tuple[int, bool]:
-    """Return the number of a session's row, or tombstone, and whether its file can be read."""
+    """Return the number of a session's row or tombstone, and whether its file can be read."""
     query = (
         "SELECT change, unreadable FROM sessions WHERE session_id = ?1 UNION ALL "
         "SELECT change, 1 FROM gone WHERE session_id = ?1"
@@ -117,12 +117,12 @@ def place(db: sqlite3.Connection, session_id: str) -> tuple[int, bool]:
 
 
 class _Known(NamedTuple):
-    """What is known of a session.
+    """What is known about a session.
 
     Attributes:
-        columns: Its row as it stands.
+        columns: Its row as stored; None if it has no row.
         waits: Whether a difference waits to be logged, see ``changelog``.
-        logged: What the log last said of it, where one waits.
+        logged: The last logged state, if a difference waits.
     """
 
     columns: Columns | None
@@ -131,12 +131,12 @@ class _Known(NamedTuple):
 
     @property
     def indexed(self) -> tuple[State | None, int]:
-        """What the row says, and its number."""
+        """The state that the row holds, and its change number; None and 0 without a row."""
         return (None, 0) if self.columns is None else unsealed(sealed_among(self.columns))
 
 
 def _known(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, _Known]:
-    """Return what is known of each of some sessions, which one statement asks."""
+    """Return what is known about each of these sessions, read in a single statement."""
     found = {}
     for session_id, waits, text, seal, *columns in db.execute(
         _ALL_KNOWN, [json.dumps(session_ids)]
@@ -148,23 +148,24 @@ def _known(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, _Kno
 
 
 def _by_thousands(session_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Of what is known of a session all of its row is in memory."""
+    """Yield the ids in parts of 1,000, because ``_known`` holds every row of a part in memory."""
     left = iter(session_ids)
     while some := [*islice(left, 1000)]:
         yield some
 
 
 def spares(db: sqlite3.Connection, session_ids: Sequence[str]) -> list[Spare]:
-    """Return the spares of some sessions, as far as their rows name one."""
+    """Return the spares that the rows of these sessions name."""
     rows = [found.columns for found in _known(db, session_ids).values() if found.columns]
     tails = [tail_of(sealed_among(columns)) for columns in rows]
     return [tail.spare for tail in tails if tail is not None and tail.spare is not None]
 
 
 def waiting(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, int]:
-    """Return which of some sessions wait to be logged, with the numbers of their rows.
+    """Return which of these sessions wait to be logged, with the numbers of their rows.
 
-    What has no row was found to be gone: whether that is a deletion, others may be about to say.
+    A waiting session without a row is left out: its file was found to be gone, and another process
+    may be about to log the deletion.
     """
     found = _known(db, session_ids)
     waits = [one for one, known in found.items() if known.waits and known.columns is not None]
@@ -175,7 +176,7 @@ def waiting(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, int
 
 
 def record(db: sqlite3.Connection, written: Sequence[WrittenRow], origin: str) -> None:
-    """Put rows in their places and log the changes, if the log is complete."""
+    """Store rows, and log the changes if the log is complete."""
     log, known = Log(db), _known(db, [one.session_id for one in written])
     for one in written:
         _record(db, one, known[one.session_id], log, origin)
@@ -204,7 +205,7 @@ def _record(
 
 
 def record_removals(db: sqlite3.Connection, session_ids: Sequence[str], origin: str) -> None:
-    """Take rows away and log the changes, if the log is complete."""
+    """Remove rows, and log the changes if the log is complete."""
     log, known = Log(db), _known(db, session_ids)
     _remove(db, log, known)
     for session_id, (columns, waits, logged) in known.items():
@@ -212,14 +213,14 @@ def record_removals(db: sqlite3.Connection, session_ids: Sequence[str], origin: 
         if log.is_complete and waits and before is not None:
             log.add(session_id, logged, before, None)
         if log.is_complete:
-            # Without a row somebody was faster to notice this very removal.
+            # No row: another process has already noticed this removal.
             log.add(session_id, before or logged, None, origin)
     changelog.forget_pending(db, [one for one, found in known.items() if found.waits])
     log.close()
 
 
 def _is_logged(logged: State | None, base: Fingerprint | None) -> bool:
-    """Tell whether what was replaced is sure to be what the log last said."""
+    """Tell whether the replaced version is certainly the version that was logged last."""
     if logged is None or base is None:
         return logged is None and base is None
     return logged.settled and logged.fingerprint == base
@@ -229,9 +230,9 @@ def _is_logged(logged: State | None, base: Fingerprint | None) -> bool:
 
 
 def put(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> dict[str, int]:
-    """Record files that somebody changed; return the numbers of those that were more than touched.
+    """Record files that were found changed; return the new numbers of those with new content.
 
-    The changes wait to be settled, see ``changelog``.
+    The changes wait to be logged, see ``changelog``.
     """
     known = _known(db, [row.summary.session_id for row in rows])
     changed: dict[str, State | None] = {}
@@ -240,7 +241,7 @@ def put(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> dict[str,
         session_id = row.summary.session_id
         before, change = known[session_id].indexed
         if before and before.settled and _is_same_version(before, row):
-            continue  # it was known, and where it ends perhaps with it
+            continue  # this version has a row already, perhaps with ``tail``
         after = state_of(row, before)
         if not changelog.same(before, after):
             change = log.next_number()  # a file that was only touched keeps its number
@@ -257,8 +258,9 @@ def _is_same_version(known: State, row: IndexRow) -> bool:
 
 
 def forget(db: sqlite3.Connection, session_ids: Sequence[str]) -> None:
-    """Forget sessions whose files somebody removed; where that is to be logged, it waits too."""
-    # Rows gave these ids. A NUL ends a text where SQLite takes it from JSON: it would be another's.
+    """Remove the rows of sessions whose files are gone; if the log is complete, changes wait."""
+    # The ids come from rows. In JSON, SQLite reads a text only up to a NUL, which would give the id
+    # of another session.
     ids = [one for one in session_ids if type(one) is str and "\0" not in one]
     if len(ids) < len(session_ids) and db.execute(_GARBLED).fetchone():
         raise sqlite3.DatabaseError(GARBLED_ID)
@@ -273,9 +275,9 @@ def forget(db: sqlite3.Connection, session_ids: Sequence[str]) -> None:
 
 
 def log_waiting(db: sqlite3.Connection, places: Mapping[str, int]) -> None:
-    """Log what waits as external changes, where a session's row is still of the number given."""
+    """Log waiting differences as external changes, if a row still has the given number."""
     log = Log(db)
-    # All of them first: the log may become so long that tombstones are forgotten.
+    # Read all numbers first: the log may grow so long that tombstones are deleted.
     as_they_were = [one for one, change in places.items() if place(db, one)[0] == change]
     for some in _by_thousands(as_they_were):
         settled = {one: found for one, found in _known(db, some).items() if found.waits}
@@ -289,7 +291,7 @@ def log_waiting(db: sqlite3.Connection, places: Mapping[str, int]) -> None:
 
 
 def insert_new(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> list[IndexRow]:
-    """Record files of which nothing is known yet; return the others."""
+    """Insert the rows of sessions that have no row yet; return the other rows."""
     among = json.dumps([row.summary.session_id for row in rows])
     query = "SELECT session_id FROM sessions WHERE session_id IN (SELECT value FROM json_each(?))"
     known = {session_id for (session_id,) in db.execute(query, [among])}
@@ -302,21 +304,21 @@ def insert_new(db: sqlite3.Connection, log: Log, rows: Sequence[IndexRow]) -> li
 
 
 def has_indexes(db: sqlite3.Connection) -> bool:
-    """Tell whether no process was killed while it was filling."""
+    """Tell whether all secondary indexes exist: a killed process may have left some out."""
     query = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND sql GLOB '* ON sessions *'"
     (count,) = db.execute(query).fetchone()
     return bool(count >= len(schema.INDEXES))
 
 
 def drop_indexes(db: sqlite3.Connection) -> None:
-    """Drop the secondary indexes if there is no row yet."""
+    """Drop the secondary indexes if the table is empty."""
     if db.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is None:
         for name in schema.INDEXES:
             db.execute(f"DROP INDEX IF EXISTS {name}")
 
 
 def make_indexes(db: sqlite3.Connection) -> None:
-    """Make those that are missing."""
+    """Create the missing secondary indexes."""
     for name, what in schema.INDEXES.items():
         db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON sessions {what}")
 
@@ -325,14 +327,14 @@ def make_indexes(db: sqlite3.Connection) -> None:
 
 
 def forget_all(db: sqlite3.Connection) -> None:
-    """Forget every row, every tombstone and the log."""
+    """Delete every row, every tombstone and the log."""
     db.execute("DELETE FROM sessions")
     db.execute("DELETE FROM gone")
     changelog.clear(db)
 
 
 def _renew(db: sqlite3.Connection, former: Columns | None, now: Columns) -> None:
-    """Put a row in the place of what was found; only indexes of what changed are touched."""
+    """Insert or update a row; only the changed columns, and so only their indexes, are written."""
     if former is None:
         db.execute(_INSERT, now)
         return
@@ -344,14 +346,14 @@ def _renew(db: sqlite3.Connection, former: Columns | None, now: Columns) -> None
 
 
 def _forget_tombstones(db: sqlite3.Connection, known: Mapping[str, _Known]) -> None:
-    """Sessions that had no row have one now."""
+    """Delete the tombstones of sessions that had no row and now have a row."""
     new = [(session_id,) for session_id, found in known.items() if found.columns is None]
     if new:
         db.executemany("DELETE FROM gone WHERE session_id = ?", new)
 
 
 def _remove(db: sqlite3.Connection, log: Log, known: Mapping[str, _Known]) -> None:
-    """Put tombstones in the places of rows."""
+    """Replace rows with tombstones."""
     there = [session_id for session_id, found in known.items() if found.columns is not None]
     if there:
         db.executemany("DELETE FROM sessions WHERE session_id = ?", [(one,) for one in there])

@@ -2,13 +2,14 @@
 
 Pure: no disk, no clock, no lock::
 
-    session_file  a session and the file that says it, both ways, with the proof of it
-    layout        how a session lies in its file: what JSON can carry, the fields, the places
-    summary       the line of a listing, of a session or straight from a file's document
+    session_file  a session <-> its file, with the proof that nothing is lost
+    layout        the layout of a session file: the limits of JSON, the fields, the places
+    summary       the line of a listing, made from a session or directly from a file's document
     checkpoint    a snapshot <-> bytes
-    salvage       a torn file cut back to what is whole
-    faults        why something is no session, and where; imported at use
-    strict        the parser for what orjson did not write, or would lose; imported at use
+    salvage       the whole parts at the beginning of a torn file
+    faults        why something is not a session, and where; imported at use
+    strict        the parser for files that orjson did not write or would not read without loss;
+                  imported at use
 """
 
 from localsessions._codec.layout import (

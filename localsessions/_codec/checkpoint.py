@@ -1,7 +1,7 @@
-"""Checkpoint <-> bytes: an immutable snapshot, a file of its own beside its session.
+"""Checkpoint <-> bytes: an immutable snapshot in its own file, beside its session.
 
-Inside the session's file every append would rewrite them all: 100 checkpoints that each hold the
-history so far are fifty times the chat itself.
+If checkpoints were in the session's file, every append would rewrite them all: 100 checkpoints that
+each hold the history so far are fifty times as large as the chat itself.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def decode(data: bytes, session_id: str, path: str) -> Checkpoint:
     """Return the checkpoint that a file holds.
 
     Raises:
-        UnreadableSessionError: It holds none.
+        UnreadableSessionError: The file holds no checkpoint.
     """
     document = decode_value(data, session_id=session_id, path=path)
     if isinstance(document, dict) and "data" in document:

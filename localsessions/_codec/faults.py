@@ -1,7 +1,7 @@
-"""Why something is no session, and where: the place in a value, or in the text of a file.
+"""Why something is not a session, and where: the place in a value, or in the text of a file.
 
-Imported at use: faults are told seldom. What is told of a text is a ``json.JSONDecodeError``,
-which carries the place as line and column.
+Imported at use: faults are rare. A fault in a text is reported as a ``json.JSONDecodeError``, which
+carries the place as line and column.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ __all__ = ["Wrong", "fault_at", "fault_in", "first_doubt", "refuse_unstorable", 
 
 
 def refuse_unstorable(value: JsonValue, session_id: str | None) -> None:
-    """Raise with the place of the first value that cannot be stored, if there is one."""
+    """Raise an error with the place of the first value that cannot be stored, if any.
+
+    Raises:
+        UnstorableValueError: A value cannot be stored.
+    """
     for where, reason in _faults(value, "", MAX_DEPTH):
         raise UnstorableValueError(where, reason, session_id=session_id)
 
@@ -44,13 +48,13 @@ def _faults(value: object, where: str, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def _own_fault(value: object) -> str | None:
-    """Say why a value cannot be stored, whatever it contains."""
+    """Return why the value itself cannot be stored, without a look at what it contains."""
     kind = type(value)
     if kind not in STORABLE:
         return f"{kind.__name__} is no type of JSON{_remedy(value)}"
     if isinstance(value, float) and not isfinite(value):
         return f"JSON has no {value}; store None or a text instead"
-    # Looking at the bits first saves making the power of ten for all that are surely small.
+    # The bit length is compared first: a small integer then needs no power of ten.
     if (
         isinstance(value, int)
         and value.bit_length() > 3 * MAX_DIGITS
@@ -63,7 +67,7 @@ def _own_fault(value: object) -> str | None:
 
 
 _KEY = "a key must be a text"
-# Patterns of what is seldom seen are compiled when they are used, not when this is imported.
+# Patterns for rare cases are compiled when they are used, not when this module is imported.
 _HALVES = "[\ud800-\udbff][\udc00-\udfff]"
 
 
@@ -81,7 +85,7 @@ class Wrong(NamedTuple):
     """What is wrong somewhere in a session.
 
     Attributes:
-        path: The steps that lead there.
+        path: The steps that lead to the place.
         reason: What is wrong.
     """
 
@@ -90,7 +94,7 @@ class Wrong(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The path as it is written in Python."""
+        """The path in Python notation."""
         where = ""
         for step in self.path:
             where = f"{where}[{step}]" if isinstance(step, int) else _joined(where, step)
@@ -98,7 +102,7 @@ class Wrong(NamedTuple):
 
 
 def wrong_types(error: ValidationError) -> list[Wrong]:
-    """Return all that pydantic found in a session."""
+    """Return everything that pydantic found wrong in a session."""
     return [
         Wrong((*each["loc"], *context.get("place", ())), context.get("what", each["msg"]))
         for each in error.errors(include_url=False, include_input=False)
@@ -116,13 +120,13 @@ def _start(text: str, length: int = 60) -> str:
 
 
 def fault_at(reason: str, data: bytes, position: int | None) -> json.JSONDecodeError:
-    """Return the error for a place given in bytes; None stands for the end."""
+    """Return the error for a position in bytes; None means the end."""
     before = data[:position].decode(errors="replace")
     return json.JSONDecodeError(reason, before, len(before))
 
 
 def fault_in(data: bytes, wrong: Wrong) -> json.JSONDecodeError:
-    """Return the error for what is wrong in the session of a file, with its place in the text."""
+    """Return the error for a wrong value in a session file, with its place in the text."""
     text = data.decode()
     return json.JSONDecodeError(
         f"{wrong.where}: {_start(wrong.reason, 200)}", text, _position(text, wrong.path)
@@ -130,7 +134,7 @@ def fault_in(data: bytes, wrong: Wrong) -> json.JSONDecodeError:
 
 
 def _position(text: str, path: Sequence[str | int]) -> int:
-    """Return where the value at ``path`` begins, or that of the nearest one around it."""
+    """Return where the value at ``path`` begins, or else the smallest value that encloses it."""
     found, depth = 0, -1
     for position, token, here, is_key in _tokens(text):
         steps = len(here)
@@ -145,7 +149,11 @@ def _position(text: str, path: Sequence[str | int]) -> int:
 
 
 def first_doubt(text: str) -> json.JSONDecodeError | None:
-    """Return the first place where a text that parses does not say one thing only."""
+    """Return the first place where a text that parses is ambiguous or breaks a limit; else None.
+
+    Such places are duplicate keys, NaN and Infinity, numbers that are too large or too long, and
+    values that are nested too deep.
+    """
     keys: list[set[str]] = [set()]
     for position, token, path, is_key in _tokens(text):
         del keys[len(path) + 1 :]
@@ -180,9 +188,9 @@ _TOKEN = r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s{}\[\],:"]+'
 
 
 def _tokens(text: str) -> Iterator[tuple[int, str, list[str | int], bool]]:
-    """Yield each token of a JSON text: its place, itself, its path, whether it is a key.
+    """Yield each token of a JSON text: its position, the token, its path, whether it is a key.
 
-    The path is the walker's own list: copy what you keep.
+    The path is a list that the generator goes on to change: copy what you keep.
     """
     path: list[str | int] = []
     previous = ""

@@ -1,8 +1,8 @@
-"""How a session lies in its file: what JSON carries, the order of the fields, the messages' places.
+"""The layout of a session file: what JSON can carry, the order of the fields, the message places.
 
-The shape of the data is ``docs/format.md``: one JSON object, laid out as
-``orjson.dumps(document, option=OPT_INDENT_2 | OPT_APPEND_NEWLINE)`` lays it out. Knows documents
-and bytes; nothing here proves or refuses anything.
+``docs/format.md`` describes the format: a JSON object, laid out as by
+``orjson.dumps(document, option=OPT_INDENT_2 | OPT_APPEND_NEWLINE)``. This module works with
+documents and bytes; it neither proves nor refuses anything.
 """
 
 from __future__ import annotations
@@ -45,13 +45,14 @@ __all__ = [
 ]
 
 MAX_DEPTH = 200
-"""Containers inside containers, the document itself counted; the same for writing and reading."""
+"""How deep containers may be nested, including the document itself; for writing and reading."""
 
 MAX_DIGITS = 20_000
-"""Of an integer. Python takes the square of the digits in time: a million of them half a minute."""
+"""How many digits an integer may have. In Python, the time to convert grows with the square of the
+digits: a million digits take half a minute."""
 
 MAX_FILE_BYTES = 1 << 30
-"""The largest file that is read or written; a parse takes several times that in memory."""
+"""The largest file that is read or written; parsing takes several times this size in memory."""
 
 STORABLE = frozenset({str, int, float, bool, type(None), dict, list})
 
@@ -59,9 +60,10 @@ _FIELDS = tuple(Session.model_fields)
 KNOWN = frozenset(_FIELDS)
 INSTANTS = ("created_at", "expires_at", "last_activity", "updated_at")
 
-# An empty container takes no line of its own: what stands in the last level may be one too many.
+# An empty container gets no line for its content. So a value that is indented to the last level may
+# itself be a container that is too deep.
 _PERHAPS_TOO_DEEP = b"\n" + b"  " * MAX_DEPTH
-# Below it, what indenting adds is of no account: 400 bytes to each.
+# Up to this size, the bytes that indenting adds do not matter: 400 to each byte.
 _SMALL_BYTES = 1 << 16
 
 
@@ -69,9 +71,9 @@ _SMALL_BYTES = 1 << 16
 
 
 def is_storable(value: JsonValue) -> bool:
-    """Tell whether every value is of a type that JSON has, finite and not too deep.
+    """Tell whether every value is of a JSON type, finite, and not nested too deep.
 
-    Goes level by level, because a level's types are looked at in C.
+    It checks level by level, because C code then checks all types of a level.
     """
     level: list[JsonValue] = [value]
     for _ in range(MAX_DEPTH + 1):
@@ -93,9 +95,10 @@ def is_storable(value: JsonValue) -> bool:
 
 
 def may_be_laid_out(value: JsonValue, data: bytes) -> bool:
-    """Tell whether writing a value may give its file again; if not, it is not to be written.
+    """Tell whether writing a value can give its file ``data`` again; if not, do not write it.
 
-    Indented, what is nested 200 levels deep is 200 times as long as it was on one line.
+    A value that is nested 200 levels deep is 200 times as long when it is indented as on a single
+    line.
     """
     if len(data) <= _SMALL_BYTES:
         return _PERHAPS_TOO_DEEP not in data
@@ -112,9 +115,10 @@ def may_be_laid_out(value: JsonValue, data: bytes) -> bool:
 
 
 def lay_out(value: JsonValue, newline: bytes = b"\n") -> bytes:
-    """Write what orjson refuses as orjson would; what it takes, it writes.
+    """Return the JSON of a value in orjson's layout, also of a value that orjson refuses.
 
-    A JSON string holds no raw newline, so indenting is replacing newlines.
+    orjson writes all parts that it accepts. A JSON string contains no raw newline, so replacing
+    newlines indents a part.
     """
     if type(value) is int:
         # Decimal has no limit on digits; str(int) stops at 4,300 (CVE-2020-10735).
@@ -135,7 +139,7 @@ def lay_out(value: JsonValue, newline: bytes = b"\n") -> bytes:
 
 
 def _quoted(text: str) -> bytes:
-    # What UTF-8 cannot carry is a lone surrogate, and Python's escape of one is JSON's.
+    # UTF-8 cannot carry lone surrogates. Python's escape for a lone surrogate is that of JSON.
     return json.dumps(text, ensure_ascii=False).encode("utf-8", errors="backslashreplace")
 
 
@@ -143,17 +147,17 @@ def _quoted(text: str) -> bytes:
 
 
 def document_of(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return the top level in the order of the format, unknown fields where they stood."""
+    """Return the top level in the order of the format; unknown fields keep their places."""
     original, unknown = original_of(session), dict(session.extra)
     spelled = original.times if original else {}
-    said = {**session.__dict__, **stamps}  # half the time of asking for each
+    said = {**session.__dict__, **stamps}  # takes half the time of reading each field
     for instant in INSTANTS:
         if isinstance(value := said[instant], datetime):
             said[instant] = _spelled(value, spelled.get(instant))
     document: dict[str, JsonValue] = {}
     places = _unknown_after(original.keys) if original and unknown else {}
     for name in (None, *_FIELDS) if places else _FIELDS:
-        # What ``_is_empty`` says, in place: asked of each field of each turn.
+        # This is ``not _is_empty(value)``, inline because it runs for each field of each turn.
         if name is not None and (
             (value := said[name])
             or name == "messages"
@@ -167,7 +171,7 @@ def document_of(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, 
 
 
 def _spelled(instant: datetime, text: str | None) -> str:
-    """Return an instant as text; one that was not changed keeps its spelling, offset and digits."""
+    """Return an instant as text; an unchanged instant keeps its spelling, offset and digits."""
     return text if text and parse_instant(text) == instant else format_instant(instant)
 
 
@@ -176,7 +180,7 @@ def _is_empty(value: JsonValue) -> bool:
 
 
 def _unknown_after(keys: tuple[str, ...]) -> Mapping[str | None, list[str]]:
-    """Return which unknown keys follow which known one; None stands for the beginning."""
+    """Return the unknown keys by the known key that they follow; None means the beginning."""
     places: dict[str | None, list[str]] = {}
     anchor: str | None = None
     for key in keys:
@@ -187,7 +191,7 @@ def _unknown_after(keys: tuple[str, ...]) -> Mapping[str | None, list[str]]:
     return places
 
 
-# What ``document_of`` writes whatever a session holds.
+# The fields that ``document_of`` writes for every session.
 _ALWAYS = frozenset(
     {"format", "session_id", "created_at", "messages", "status", "last_activity", "updated_at"}
     | {"revision"}
@@ -195,7 +199,7 @@ _ALWAYS = frozenset(
 
 
 def is_as_written(document: Mapping[str, JsonValue], session_id: str) -> bool:
-    """Tell whether ``document_of`` of the session that was just read gives its document again."""
+    """Tell whether ``document_of`` returns this document for the session that is read from it."""
     known = {key: value for key, value in document.items() if key in KNOWN}
     return (
         known.keys() >= _ALWAYS
@@ -207,7 +211,7 @@ def is_as_written(document: Mapping[str, JsonValue], session_id: str) -> bool:
 
 
 def known_fields(document: Mapping[str, JsonValue], modified_at: datetime) -> dict[str, object]:
-    """Return the fields of the format that a document has, and the times that it lacks."""
+    """Return the known fields of a document, with defaults for the times that it lacks."""
     known: dict[str, object] = {
         key: value for key, value in document.items() if key in KNOWN and value is not None
     }
@@ -232,10 +236,10 @@ def _spoken_at(message: Mapping[str, JsonValue]) -> datetime | None:
     try:
         return parse_instant(spoken) if isinstance(spoken, str) else None
     except ValueError:
-        return None  # the key is the message's own; it need not be an instant
+        return None  # the key belongs to the message; its value need not be an instant
 
 
-# -- the messages in the file: what adding one needs to know of it -------------------------------
+# -- the messages in the file: what is needed to add messages ------------------------------------
 
 # Since a JSON string holds no raw newline, a line of two spaces and a quote is a top-level key.
 _MESSAGES = b'\n  "messages": ['
@@ -244,7 +248,7 @@ _MESSAGE = b"\n    {"
 
 
 def messages_end(data: bytes, keys: Sequence[str]) -> int | None:
-    """Return where the last message of a file in our layout ends; None where there are none.
+    """Return where the last message of a file in our layout ends; None if it has no messages.
 
     Args:
         data: The file.
@@ -258,7 +262,7 @@ def messages_end(data: bytes, keys: Sequence[str]) -> int | None:
 
 
 def common_end(original: Original | None, data: bytes) -> int | None:
-    """Return where the messages of an original end, if ``data`` says the same up to there."""
+    """Return where the messages of an original end, if ``data`` is the same up to there."""
     if original is None or not original.canonical:
         return None
     end = messages_end(original.data, original.keys)
@@ -267,7 +271,7 @@ def common_end(original: Original | None, data: bytes) -> int | None:
 
 
 def messages_begin(data: bytes) -> int:
-    """Return where the messages of a file in our layout begin; others' fields may stand before."""
+    """Return where the messages of a file in our layout begin; unknown fields may come before."""
     return max(data.find(_MESSAGES), 0)
 
 
@@ -277,9 +281,9 @@ def first_message(before: bytes) -> int:
 
 
 def places_of_messages(data: bytes, start: int = 0) -> list[int]:
-    """Return where what is before each message ends, in a part of a file that ends with the last.
+    """Return where the part before each message ends; ``data`` ends with the last message.
 
-    That is the comma between two messages, or the line of the first one.
+    That is the comma between two messages or, for the first message, the start of its line.
     """
     places, place = [], data.find(_MESSAGE, start)
     while place >= 0:
@@ -289,9 +293,9 @@ def places_of_messages(data: bytes, start: int = 0) -> list[int]:
 
 
 def last_messages_begin(data: bytes, count: int) -> int | None:
-    """Return where the last ``count`` messages begin in a part of a file that ends with the last.
+    """Return where the last ``count`` messages begin; ``data`` ends with the last message.
 
-    None where the part does not hold so many.
+    None if ``data`` holds fewer messages.
     """
     place = len(data)
     for _ in range(count):
@@ -302,9 +306,9 @@ def last_messages_begin(data: bytes, count: int) -> int | None:
 
 
 def joined_ends(head: bytes, end: bytes) -> tuple[bytes, bytes] | None:
-    """Return the file that two ends make, and the bytes before its messages; see ``decode_ends``.
+    """Join two ends to a file; return it and the bytes before its messages; see ``decode_ends``.
 
-    None where the ends are not in our layout, or the head does not reach to the messages.
+    None if the ends are not in our layout, or the head does not reach the messages.
     """
     before, found, _ = head.partition(_MESSAGES)
     if not found or not end.startswith((_MESSAGES_END, _MESSAGE)):
@@ -315,16 +319,19 @@ def joined_ends(head: bytes, end: bytes) -> tuple[bytes, bytes] | None:
 
 
 def without_messages(before: bytes, end: bytes) -> bytes:
-    """Return a session's file without its messages, of what stands before and behind them."""
+    """Return a session file without messages, made of the bytes before and after them."""
     return before + _MESSAGES + end[len(_MESSAGES_END) - 1 :]
 
 
 def added(data: bytes, before: bytes) -> bytes | None:
-    """Return what stands behind the last message that a file had before some were added.
+    """Return the new end of a file after messages are added: all bytes after its last old message.
 
     Args:
-        data: The session of ``decode_ends``, encoded with the added messages only.
+        data: The session of ``decode_ends``, encoded with only the added messages.
         before: The bytes before its messages, as they are in the file.
+
+    Returns:
+        None if ``data`` does not begin with ``before``.
     """
     if not data.startswith(before + _MESSAGES):
         return None

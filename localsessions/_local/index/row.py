@@ -257,9 +257,7 @@ def _packed_summary(summary: SessionSummary) -> str:
         told = {**told, "unreadable": dict(summary.unreadable)}
     try:
         return orjson.dumps(told).decode()
-    except (
-        TypeError
-    ):  # a title may contain lone surrogates (json escapes them), and a number may be long
+    except TypeError:  # lone surrogates in a title, or a long number: json writes both
         return json.dumps(told, default=datetime.isoformat, separators=(",", ":"))
 
 

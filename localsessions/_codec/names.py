@@ -1,7 +1,7 @@
 """Session id <-> file name, one to one, and safe on every system.
 
-An id is its own file name wherever it can be; only what some system cannot hold is
-percent-encoded, so that a folder copied to another machine stays whole.
+If possible, the id itself is the file name. Only characters that some system cannot store are
+percent-encoded, so that a folder can be copied to another machine without loss.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["SUFFIX", "file_stem", "folded", "is_session_id", "session_id_of"]
 
 SUFFIX = ".json"
 _ID_BYTES = 200
-# 255 is NAME_MAX of ext4, xfs, APFS and NTFS; the trash puts a time before and a suffix behind.
+# 255 is NAME_MAX of ext4, xfs, APFS and NTFS. The trash adds a time before and a suffix after.
 _STEM_BYTES = 255 - len("20261231T235959000000Z-" + ".checkpoints")
 
-# Ids that were named last; one verb names its session's several times.
+# How many recent ids are cached: a single verb needs its session's file name several times.
 _CACHED = 256
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@-]{4,120}")
@@ -31,8 +31,8 @@ def file_stem(session_id: str) -> str:
     """Return the name of the session's file without ``.json``.
 
     Raises:
-        TypeError: The id is no text.
-        ValueError: The id is empty, too long, or holds what no file name can.
+        TypeError: The id is not a text.
+        ValueError: The id is empty, too long, or holds a character that no file name can hold.
     """
     if not isinstance(session_id, str):
         raise TypeError(f"session_id must be a str, not {type(session_id).__name__}")
@@ -58,7 +58,7 @@ def _stem(session_id: str) -> str:
 
 
 def session_id_of(stem: str) -> str | None:
-    """Return the id whose file has this name; None when no id has it."""
+    """Return the id whose file has this name; None if no id has it."""
     if _is_plain(stem):
         return stem
     try:
@@ -73,7 +73,7 @@ def session_id_of(stem: str) -> str | None:
 
 
 def is_session_id(text: str) -> bool:
-    """Tell whether a text can be a session's id."""
+    """Tell whether a text can be a session id."""
     try:
         return bool(file_stem(text))
     except ValueError:
@@ -82,7 +82,7 @@ def is_session_id(text: str) -> bool:
 
 @lru_cache(maxsize=_CACHED)
 def folded(session_id: str) -> str:
-    """Return what two ids share when macOS or Windows would give them one file."""
+    """Return the same text for any two ids that would share a file on macOS or Windows."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", session_id).casefold())
 
 

@@ -1,8 +1,8 @@
-"""What can be read of a torn file: the longest prefix that can be closed to a whole document.
+"""What can be read from a torn file: the longest prefix that can be closed to a whole document.
 
-Pure: bytes in, bytes out. Works on any layout of JSON, by looking at each token once. A torn
-file is one that ends too early, or goes on in zeros or in another text; a fault in the middle of
-an ordinary text is a slip of the hand, and cutting off all that follows it would be no repair.
+Pure: bytes in, bytes out. It works for any layout of JSON and reads each token once. A torn file
+ends too early, or continues with zeros or with another text. A fault in the middle of an ordinary
+text is different: it is an editing mistake, and cutting off everything after it is no repair.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from localsessions._codec.session_file import parse_json
 __all__ = ["salvage"]
 
 _STRING = r'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+'
-# Only the top level has to be known token by token: a string is a key there or a value.
+# Only the top level needs every token: there a string is a key or a value.
 _TOP = re.compile(r"\s*+(" + _STRING + r'"|"|[{}\[\],:]|[^\s{}\[\],:"]++)')
 _INSIDE = re.compile(r'(?:[^"{}\[\]]++|' + _STRING + r'")*+(["{}\[\]])')
 _TORN_STRING = re.compile(_STRING + r"\\?")
 _CLOSERS = {"{": "}", "[": "]"}
-# Nothing can be added to these: where one is the last thing that there is, it is whole.
+# No character can follow in these words, so they are whole even at the end of the file.
 _WORDS = ("true", "false", "null")
-# As git and others write them; raw newlines stand between tokens only.
+# Conflict markers as git and others write them. Raw newlines occur only between tokens.
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
 
 
 class _Cut(NamedTuple):
-    """Where the last whole part of the document ends, and what closes the document there."""
+    """Where the last whole part of the document ends, and the text that closes it there."""
 
     position: int
     closing: str
@@ -39,13 +39,13 @@ class _Cut(NamedTuple):
 def salvage(data: bytes) -> bytes | None:
     """Return a JSON object made of the whole parts at the beginning of a torn file.
 
-    Top-level fields are kept or dropped as a whole, but for ``messages``: of these, all whole
-    ones are kept. A number that is the last thing in the file is no whole one, more digits may
-    have followed. Of a document that is whole, with something behind it, all is returned.
+    Each top-level field is kept or dropped as a whole, except ``messages``: every whole message is
+    kept. A number at the end of the file is not whole, because more digits may have followed. If
+    the document is whole and something follows it, the whole document is returned.
 
     Returns:
-        None when not even one field or message is whole, when the fault is no torn end, or when
-        what would be returned is ambiguous or no JSON.
+        None if no field and no message is whole, if the fault is not a torn end, or if the result
+        would be ambiguous or not JSON.
     """
     if _CONFLICT.search(data):
         return None
@@ -62,9 +62,9 @@ def salvage(data: bytes) -> bytes | None:
 
 
 def _text(data: bytes) -> tuple[str, bool]:
-    """Return the text before the first NUL, and whether all of that is UTF-8.
+    """Return the text before the first NUL, and whether all of it is UTF-8.
 
-    A character cut in half is left out: the decoder waits for the rest of it.
+    A character that is cut in half at the end is left out: the decoder waits for the rest of it.
     """
     head = data.partition(b"\0")[0]
     try:
@@ -74,9 +74,9 @@ def _text(data: bytes) -> tuple[str, bool]:
 
 
 def _last_cut(text: str) -> _Cut | None:
-    """Return the last place where the document can be closed; None where there is none.
+    """Return the last place where the document can be closed; None if there is no such place.
 
-    Looks at strings and nesting only: what stands between them is for the parser to judge.
+    It checks only strings and nesting; the parser checks everything else.
     """
     cut: _Cut | None = None
     expected: list[str] = []
@@ -102,7 +102,7 @@ def _last_cut(text: str) -> _Cut | None:
 
 
 def _nest(token: str, expected: list[str]) -> bool:
-    """Open or close a container; return False where no parser would take that."""
+    """Open or close a container; return False if no parser would accept that."""
     if token in _CLOSERS:
         expected.append(_CLOSERS[token])
         return len(expected) <= MAX_DEPTH

@@ -1,10 +1,10 @@
-"""A session and the file that says it, both ways.
+"""A session <-> its file.
 
-What goes in comes back equal, or is refused with its place. orjson loses some things in silence
-(NaN becomes null, integers beyond 64 bits become floats, the last duplicate key wins), so both
-directions prove what they did: writing looks at the type of every value, reading compares the
-file with the parsed document written out again. What does not compare equal, a hand edit say, is
-parsed once more by the standard library with every check on.
+Every value comes back equal, or is refused with its place. orjson silently loses some values (NaN
+becomes null, integers beyond 64 bits become floats, the last duplicate key wins). So both
+directions prove that nothing is lost: writing checks the type of every value, and reading writes
+the parsed document out again and compares it with the file. A file that differs, such as a hand
+edit, is parsed again by the standard library with every check on.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 _LAYOUT = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-# Subclasses and dataclasses would be written as what they extend and come back as that.
+# orjson would write subclasses and dataclasses as their base types, and they would come back so.
 _EXACT = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
@@ -61,15 +61,15 @@ _EXACT = (
 
 
 def encode(session: Session, stamps: Mapping[str, JsonValue] | None = None) -> bytes:
-    """Return the file of a session, whole.
+    """Return the whole file of a session.
 
     Args:
-        session: What to write.
-        stamps: Top-level fields to write instead of the session's own, which stays as it is.
+        session: The session to write; it is not changed.
+        stamps: Top-level fields to write instead of the session's own fields.
 
     Raises:
-        UnstorableValueError: A value would be lost or changed, what was put into the session
-            would make its file unreadable, or the file would be too large.
+        UnstorableValueError: A value would be lost or changed, a value in the session would make
+            its file unreadable, or the file would be too large.
         FormatVersionError: The session was read from a file of a newer format.
     """
     return encode_document(session, stamps or {})[0]
@@ -78,9 +78,10 @@ def encode(session: Session, stamps: Mapping[str, JsonValue] | None = None) -> b
 def encode_document(
     session: Session, stamps: Mapping[str, JsonValue], *, only_assigns: bool = False
 ) -> tuple[bytes, dict[str, JsonValue]]:
-    """Return the file of a session, see ``encode``, and the top level of what it says.
+    """Return the file of a session, see ``encode``, and the top level of its document.
 
-    Where it ``only_assigns``, nothing was put into its lists and objects since they were assigned.
+    ``only_assigns`` says that nothing was added to the session's lists and objects since they were
+    assigned; then they are not checked again.
     """
     if session.format != FORMAT:
         raise FormatVersionError(session.session_id, session.format, FORMAT)
@@ -92,14 +93,14 @@ def encode_document(
 
 
 class _Lossy(bytes):
-    """What orjson could not write, and would not read without loss; see ``Original.proven``."""
+    """A file that orjson could not write, and would not read without loss; see ``Original``."""
 
 
 def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
     """Return any JSON value in the layout of the session file.
 
     Raises:
-        UnstorableValueError: A part of it would be lost or changed, or it would be too large.
+        UnstorableValueError: A part of it would be lost or changed, or the file would be too large.
     """
     data: bytes | None
     try:
@@ -110,7 +111,7 @@ def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
         from localsessions._codec.faults import refuse_unstorable
 
         refuse_unstorable(value, session_id)
-    if data is None:  # integers beyond 64 bits and lone surrogates are JSON, all else was refused
+    if data is None:  # long integers or lone surrogates: both are JSON; all else was refused
         data = _Lossy(lay_out(value) + b"\n")
     if len(data) > MAX_FILE_BYTES:
         raise UnstorableValueError(
@@ -120,7 +121,7 @@ def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
 
 
 def _refuse_unreadable(session: Session) -> None:
-    """Refuse what was put into the session's lists and objects, where assignment cannot look."""
+    """Refuse wrong values that were added to lists and objects, where assignment cannot check."""
     if clashes := KNOWN & session.extra.keys():
         clash = min(clashes)
         raise UnstorableValueError(
@@ -143,10 +144,10 @@ _HUGE = "the number is too large to be one of seconds or of revisions"
 
 
 def _huge_number(session: Session) -> str | None:
-    """Return the field whose number nobody could print: Python prints no more than 4,300 digits.
+    """Return the field whose number cannot be printed: Python prints 4,300 digits at most.
 
-    The session's own numbers stand in the index and in messages of errors; one file must not
-    make either fail for all.
+    The session's numbers appear in the index and in error messages. A single file must not make
+    these fail for all sessions.
     """
     for name in ("ttl", "revision"):
         value = getattr(session, name)
@@ -163,14 +164,14 @@ def decode(
     path: str | None = None,
     proven: bool = False,
 ) -> Session:
-    """Return the session that a file holds; ``session_id`` is the one that its name tells.
+    """Return the session that a file holds; ``session_id`` is the id that its file name gives.
 
-    Fields that are absent get the format's defaults; times that are absent are taken from the
-    messages or, at last, ``modified_at``. A newer format is read as far as it can be. Of a file
-    that is ``proven``, see ``Original``, nothing is proven again.
+    Absent fields get the format's defaults. Absent times are taken from the messages or, if these
+    have none, from ``modified_at``. A newer format is read as far as possible. A file that is
+    ``proven``, see ``Original``, is not proven again.
 
     Raises:
-        UnreadableSessionError: The file is no session; nothing of it is guessed.
+        UnreadableSessionError: The file is not a session; nothing in it is guessed.
     """
     try:
         document, in_layout, is_proven = _parse(data, proven=proven)
@@ -198,10 +199,10 @@ def decode(
 def _session(
     document: dict[str, JsonValue], data: bytes, session_id: str, modified_at: datetime
 ) -> Session:
-    """Return the session of a document that was parsed of ``data``.
+    """Return the session of a document that was parsed from ``data``.
 
     Raises:
-        json.JSONDecodeError: A field is of another type, or its number is too large.
+        json.JSONDecodeError: A field has a wrong type, or its number is too large.
     """
     known = known_fields(document, modified_at)
     try:
@@ -209,7 +210,8 @@ def _session(
     except ValidationError as error:
         from localsessions._codec.faults import fault_in, wrong_types
 
-        # An absent time is made of a present one, and then as wrong: the file says the present one.
+        # An absent time is copied from a present time, so both are wrong. The file has only the
+        # present time, so that is the field to report.
         raise fault_in(
             data, next(wrong for wrong in wrong_types(error) if wrong.path[0] in document)
         ) from None
@@ -222,10 +224,10 @@ def _session(
 
 
 def decode_value(data: bytes, *, session_id: str, path: str) -> JsonValue:
-    """Return the JSON value of a file that is no session, as a checkpoint.
+    """Return the JSON value of a file that is not a session, for example a checkpoint.
 
     Raises:
-        UnreadableSessionError: The file is not JSON, or ambiguous.
+        UnreadableSessionError: The file is not JSON, or is ambiguous.
     """
     try:
         return parse_json(data)
@@ -244,16 +246,16 @@ def _unreadable(
 def decode_ends(
     head: bytes, end: bytes, *, session_id: str, modified_at: datetime
 ) -> tuple[Session, bytes] | None:
-    """Return the session of a file without its earlier messages, and the bytes before them all.
+    """Return a file's session without its earlier messages, and the bytes before all messages.
 
     Args:
         head: The beginning of the file.
-        end: The file from the beginning of a message on, or from the end of the last one on.
-        session_id: As its name tells.
+        end: The file from the start of a message on, or from the end of the last message on.
+        session_id: The id that the file name gives.
         modified_at: When the file was written.
 
     Returns:
-        None where the ends are not in our layout, or the head does not reach to the messages.
+        None if the ends are not in our layout, or the head does not reach the messages.
     """
     if (joined := joined_ends(head, end)) is None:
         return None
@@ -267,18 +269,18 @@ def decode_ends(
 
 
 def parse_json(data: bytes) -> JsonValue:
-    """Return what a JSON file holds, exactly: long integers, lone surrogates, key order.
+    """Return the exact value of a JSON file: with long integers, lone surrogates and key order.
 
     Raises:
-        json.JSONDecodeError: It is not JSON (NaN is not), not UTF-8, says a key twice, holds a
-            number that no float can hold or an integer of more than ``MAX_DIGITS``, or is nested
-            deeper than ``MAX_DEPTH``.
+        json.JSONDecodeError: The file is not JSON (NaN is not) or not UTF-8, has a duplicate key, a
+            number that no float can hold or an integer of more than ``MAX_DIGITS`` digits, or is
+            nested deeper than ``MAX_DEPTH``.
     """
     return _parse(data).value
 
 
 class _Parsed(NamedTuple):
-    """What a file holds, whether it is laid out as orjson would, and whether that proved it."""
+    """A file's value, whether the file has orjson's layout, and whether the value is proven."""
 
     value: JsonValue
     in_layout: bool
@@ -298,12 +300,12 @@ def _parse(data: bytes, *, proven: bool = False) -> _Parsed:
 
 
 def parse_proven(data: bytes, *, is_proven: bool = False) -> JsonValue:
-    """Return what a file holds that orjson is proven to read without loss; None for any other.
+    """Return the value of a file if orjson provably reads it without loss; else None.
 
-    The proof is that writing it out again gives the file; where it ``is_proven``, that is left out.
+    The proof: writing the value again gives the same bytes. With ``is_proven`` this is left out.
     """
-    # A file that equals its own rewriting lost nothing in orjson: no duplicate key, no integer
-    # turned float. TypeError: nested deeper than orjson can write.
+    # If writing gives the same bytes, orjson lost nothing: no duplicate key, no integer that became
+    # a float. TypeError: the value is nested deeper than orjson can write.
     with contextlib.suppress(orjson.JSONDecodeError, TypeError):
         value: JsonValue = orjson.loads(data)
         if is_proven or (
@@ -313,11 +315,11 @@ def parse_proven(data: bytes, *, is_proven: bool = False) -> JsonValue:
     return None
 
 
-# -- what a session stands on --------------------------------------------------------------------
+# -- the version on which a session is based -----------------------------------------------------
 
 
 def inner_id(data: bytes) -> JsonValue:
-    """Return the ``session_id`` that a session's file says; the file's name is what counts."""
+    """Return the ``session_id`` inside a session file; only the id of the file name counts."""
     document = parse_json(data)
     return document.get("session_id") if isinstance(document, dict) else None
 
@@ -329,30 +331,33 @@ def rebase(
     document: Mapping[str, JsonValue],
     version: object,
 ) -> Original:
-    """Let a session be what was just written of it, and stand on that version; return what it is.
+    """Set a session to the state that was just written, based on that version.
 
     Args:
-        session: What was written.
+        session: The session that was written.
         data: The file, encoded with ``stamps``.
         stamps: The fields that the write set.
-        document: The top level of what ``data`` says.
-        version: What an engine tells this state of the session by.
+        document: The top level of the document in ``data``.
+        version: The mark by which an engine recognizes this state of the session.
+
+    Returns:
+        The session's new original.
     """
-    # They are our own, and right: setting each as a field takes a tenth of a turn's time.
+    # Our own values are valid, so validation is skipped: it takes a tenth of a turn's time.
     session.__dict__.update(
         (name, parse_instant(str(value)) if name in INSTANTS else value)
         for name, value in stamps.items()
     )
     times = {name: str(document[name]) for name in INSTANTS if name in document}
     proven = not isinstance(data, _Lossy)
-    written_at = session.updated_at  # no time is lacking
+    written_at = session.updated_at  # not used: no time is missing
     original = Original(data, tuple(document), times, written_at, canonical=True, proven=proven)
     stand(session, original, version)
     return original
 
 
 def as_it_was(session: Session) -> Session:
-    """Return a session as it was read or last written, standing on nothing."""
+    """Return a session as it was read or last written, based on no version."""
     original = original_of(session)
     if original is None:
         raise ValueError(f"session {session.session_id!r} was never read")
@@ -360,12 +365,13 @@ def as_it_was(session: Session) -> Session:
 
 
 def revised(session: Session, data: bytes) -> Session:
-    """Return what an edited text of a session says, standing on what the session stands on.
+    """Return the session of an edited text, based on the same version as ``session``.
 
-    Unknown fields stand where the text has them; all else is compared with what was read.
+    Unknown fields take their places from the text. Everything else is compared with the version
+    that was read.
 
     Raises:
-        UnreadableSessionError: The text is no session.
+        UnreadableSessionError: The text is not a session.
     """
     original = original_of(session)
     if original is None:
@@ -380,9 +386,9 @@ def revised(session: Session, data: bytes) -> Session:
 def is_unchanged(
     session: Session, data: bytes, stamps: Mapping[str, JsonValue], original: Original | None
 ) -> bool:
-    """Tell whether ``data``, encoded with ``stamps``, says what the session was read from.
+    """Tell whether ``data``, encoded with ``stamps``, has the content that was read.
 
-    The stamps themselves do not count; a file in another layout counts by what it says.
+    The stamps themselves do not count. For a file in another layout, the content counts.
     """
     if original is None:
         return False
@@ -397,7 +403,7 @@ def is_unchanged(
     )
 
 
-# The last of the fields that are always there: whatever a stamp replaces stands from here on.
+# A field that every file has. All fields that a stamp replaces come from here on.
 _TAIL = b'\n  "last_activity": '
 
 

@@ -1,6 +1,6 @@
-"""JSON by the standard library, with every check on: for what orjson did not write, or would lose.
+"""JSON parsed by the standard library with every check on, for files that orjson may not preserve.
 
-Imported at use: a file that a store wrote needs none of it.
+Imported at use: a file that a store wrote does not need it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ __all__ = ["parse_strictly"]
 
 
 def parse_strictly(data: bytes) -> JsonValue:
-    """Return what a JSON file holds, see ``parse_json``.
+    """Return the exact value of a JSON file, see ``parse_json``.
 
     Raises:
-        json.JSONDecodeError: See there.
+        json.JSONDecodeError: As in ``parse_json``.
     """
     _refuse_what_is_no_text(data)
     text = data.decode()
@@ -35,7 +35,7 @@ def parse_strictly(data: bytes) -> JsonValue:
         raise
     except RecursionError:
         if (fault := first_doubt(text)) is None:
-            raise  # the caller's own calls are nested so deep that no room is left
+            raise  # the caller's own calls left too little of the stack
         raise fault from None
     if (is_doubtful or not is_storable(value)) and (fault := first_doubt(text)):
         raise fault
@@ -43,7 +43,7 @@ def parse_strictly(data: bytes) -> JsonValue:
 
 
 def _loads(text: str) -> tuple[JsonValue, bool]:
-    """Return the value, and whether the text says something that the value does not."""
+    """Return the value, and whether the text holds something that the value does not."""
     doubts: list[object] = []
 
     def objects(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
@@ -75,12 +75,12 @@ def _loads(text: str) -> tuple[JsonValue, bool]:
     return value, bool(doubts)
 
 
-# What no setting of the interpreter can forbid int(str): sys.set_int_max_str_digits.
+# No setting of sys.set_int_max_str_digits can make int(str) refuse this many digits.
 _DIGITS_AT_ONCE = 640
 
 
 def _joined_digits(token: str) -> int:
-    """Return the integer of a text by halves: int(str) has a limit, and takes twice as long."""
+    """Convert a text to an integer by halves: int(str) has a limit, and takes twice as long."""
     if token.startswith("-"):
         return -_joined_digits(token[1:])
     if len(token) <= _DIGITS_AT_ONCE:
@@ -110,5 +110,5 @@ def _refuse_what_is_no_text(data: bytes) -> None:
 
 
 _UTF16 = rb"(\0[^\0]){2}|([^\0]\0){2}"
-# Raw newlines stand between tokens only, so no JSON text has a line that begins like this.
+# Raw newlines occur only between tokens, so no line of a JSON text begins like this.
 _CONFLICT = rb"(?m)^(<{7}|={7}|>{7}|\|{7})( |\r?$)"

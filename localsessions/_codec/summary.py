@@ -1,8 +1,8 @@
-"""The summary of a session, and of a file: the line of a listing. Pure.
+"""The summary of a session or of a file: the line of a listing. Pure.
 
-For filling an index a summary is made straight from a file's parsed document: of a file in our
-layout whose fields are all of the plain kind that says what ``decode`` and ``summarize`` say, in a
-fifth of the time. Of any other file it says nothing, and whoever asked decodes it.
+To fill an index, a summary is made directly from a file's parsed document. For a file in our layout
+whose fields all have plain types, this gives the result of ``decode`` and ``summarize`` in a fifth
+of the time. For any other file there is no result, and the caller decodes the file.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def summarize(session: Session, size_bytes: int) -> SessionSummary:
 def summarize_unreadable(
     error: UnreadableSessionError, session_id: str, modified_at: datetime, size_bytes: int
 ) -> SessionSummary:
-    """Return the line of a listing for a file that is no session."""
+    """Return the line of a listing for a file that is not a session."""
     return SessionSummary(
         session_id=session_id,
         status="unreadable",
@@ -65,7 +65,7 @@ def summarize_unreadable(
     )
 
 
-# The very type that each field comes back as; whatever is of another one is left to pydantic.
+# The exact type that each field has after reading; pydantic handles every other type.
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("format", "title", "user_id", "agent_id", "status"), str),
     **dict.fromkeys(("created_at", "last_activity", "updated_at", "expires_at"), str),
@@ -77,14 +77,14 @@ _KINDS: dict[str, type] = {
 
 
 class Summarized(NamedTuple):
-    """A file's summary and, where writing it unchanged would give it again, its messages' end."""
+    """A file's summary and, if writing the session would give the same file, its messages' end."""
 
     summary: SessionSummary
     messages_end: int | None
 
 
 def summarized(data: bytes, session_id: str, modified_at: datetime) -> Summarized | None:
-    """Return the summary of a file; None where only ``decode`` can tell."""
+    """Return the summary of a file; None if only ``decode`` can read it."""
     document: Any = parse_proven(data)
     if type(document) is not dict or not _is_plain(document):
         return None
@@ -95,13 +95,13 @@ def summarized(data: bytes, session_id: str, modified_at: datetime) -> Summarize
             times = known_fields(document, modified_at)
         summary = _summary(document, times, session_id, len(data))
     except ValueError:
-        return None  # an instant that is none
+        return None  # a time is not an instant
     end = messages_end(data, tuple(document)) if is_ours else None
     return Summarized(summary, end)
 
 
 def _is_plain(document: Mapping[str, Any]) -> bool:
-    """Tell whether each field is of the very type that it comes back as."""
+    """Tell whether each field has exactly the type that it has after reading."""
     kind_of = _KINDS.get
     for name, value in document.items():
         kind = kind_of(name)
@@ -120,7 +120,7 @@ def _is_plain(document: Mapping[str, Any]) -> bool:
 
 
 def _are_objects(items: list[Any] | None, key: str) -> bool:
-    """Tell whether a list, or none, is of objects that each carry a text."""
+    """Tell whether all items are objects with a text under ``key``; None and empty lists pass."""
     if not items:
         return True
     if {*map(type, items)} != {dict}:
@@ -169,9 +169,9 @@ def _summary(
 _NONE: Mapping[str, Any] = {}
 
 
-@cache  # at its first use: importing the package builds no model
+@cache  # made at its first use: importing the package builds no model
 def _blank() -> SessionSummary:
-    """Return what copies are made of; each thing put into them has the type that it has there."""
+    """Return a summary to copy; the copies are not validated, so each value needs its type."""
     times = dict.fromkeys(("created_at", "last_activity", "updated_at"), "2000-01-01T00:00:00Z")
     return SessionSummary.model_validate({"session_id": "", **times})
 

@@ -1,6 +1,6 @@
-"""What callers give: refused by name where it is of another type or out of its range.
+"""The checks of arguments: an argument with a wrong type or out of range is refused by name.
 
-Every check comes before anything is done with the argument.
+Each argument is checked before it is used.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _ORDERS = frozenset(get_args(Order))
 
 
 def refuse_other(name: str, value: object, kind: type | UnionType, what: str) -> None:
-    """Refuse an argument of another type.
+    """Refuse an argument that has a wrong type.
 
     Raises:
-        TypeError: It is not of ``kind``, which ``what`` says in words.
+        TypeError: The value is not of ``kind``; ``what`` describes the kind in words.
     """
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
@@ -45,7 +45,7 @@ def refuse_other_texts(**texts: object) -> None:
 
 
 def refuse_options(durability: str, lock_timeout: float, max_file_bytes: int) -> None:
-    """Refuse options with which no store can be opened."""
+    """Refuse invalid options for opening a store."""
     if durability not in ("full", "fast"):
         raise ValueError(f'durability must be "full" or "fast", not {durability!r}')
     refuse_other("lock_timeout", lock_timeout, int | float, "a number of seconds")
@@ -55,7 +55,7 @@ def refuse_options(durability: str, lock_timeout: float, max_file_bytes: int) ->
 
 
 def refuse_page(order: str, limit: int, cursor: str | None) -> None:
-    """Refuse what asks for no page of a listing."""
+    """Refuse invalid arguments for a page of a listing."""
     if order not in _ORDERS:
         raise ValueError(f"order must be one of {', '.join(sorted(_ORDERS))}, not {order!r}")
     refuse_other("limit", limit, int, "an int")
@@ -65,14 +65,14 @@ def refuse_page(order: str, limit: int, cursor: str | None) -> None:
 
 
 def refuse_negative(name: str, number: int) -> None:
-    """Refuse what is no count."""
+    """Refuse a number that is not an int of 0 or more."""
     refuse_other(name, number, int, "an int")
     if number < 0:
         raise ValueError(f"{name} must be 0 or more, not {number}")
 
 
 def refuse_naive(**instants: datetime | None) -> None:
-    """Refuse instants that do not say of which zone they are."""
+    """Refuse instants without a time zone; None is allowed."""
     for name, instant in instants.items():
         if instant is None:
             continue
@@ -82,13 +82,13 @@ def refuse_naive(**instants: datetime | None) -> None:
 
 
 def refuse_conflict_rule(on_conflict: str) -> None:
-    """Refuse what says neither "raise" nor "merge"."""
+    """Refuse a rule that is neither "raise" nor "merge"."""
     if on_conflict not in ("raise", "merge"):
         raise ValueError(f'on_conflict must be "raise" or "merge", not {on_conflict!r}')
 
 
 def texts_in(name: str, texts: Iterable[str], each: str) -> tuple[str, ...]:
-    """Return several texts; refuse one in their place, which would be taken for its letters."""
+    """Return several texts; refuse a single text, whose letters would be taken for the texts."""
     refuse_other(name, texts, Iterable, "several texts, as in a list")
     if isinstance(texts, str | bytes):
         raise TypeError(f"{name} must be several texts, as in [{texts!r}], not one")
@@ -99,7 +99,7 @@ def texts_in(name: str, texts: Iterable[str], each: str) -> tuple[str, ...]:
 
 
 def sessions_in(sessions: Iterable[Session]) -> Sequence[Session]:
-    """Return several sessions; what is none is refused."""
+    """Return several sessions; refuse any item that is not a ``Session``."""
     refuse_other("sessions", sessions, Iterable, "several sessions, as in a list")
     chosen = tuple(sessions)
     for session in chosen:

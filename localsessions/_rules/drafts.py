@@ -1,6 +1,6 @@
-"""Drafts: what is to be written of a session, with the stamps that a write sets. Pure but for now.
+"""Drafts: a session encoded for writing, with the stamps that a write sets.
 
-A draft is encoded before any lock is taken, wherever that is possible.
+Pure, except that it reads the clock. If possible, a draft is encoded before any lock is taken.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ __all__ = ["Draft", "draft_of", "merged_draft", "take_over"]
 
 
 class Draft(NamedTuple):
-    """A session that is to be written, encoded with ``stamps`` as ``data``.
+    """A session to be written; ``data`` is the session encoded with ``stamps``.
 
-    ``document`` is the top level of what that says, ``original`` what the session was read from.
+    ``document`` is the top level of the document in ``data``. ``original`` is the file from which
+    the session was read.
     """
 
     session: Session
@@ -32,11 +33,11 @@ class Draft(NamedTuple):
 
     @property
     def is_changed(self) -> bool:
-        """Whether it says anything else than what the session was read from."""
+        """Whether the content differs from the file from which the session was read."""
         return not is_unchanged(self.session, self.data, self.stamps, self.original)
 
     def is_written(self, version: object) -> Original:
-        """Let the session be what was written of it, and stand on that version."""
+        """Set the session to the state that was written, based on that version."""
         return rebase(self.session, self.data, self.stamps, self.document, version)
 
 
@@ -47,17 +48,17 @@ def draft_of(
     stamps: Mapping[str, JsonValue] | None = None,
     only_assigns: bool = False,
 ) -> Draft:
-    """Encode a session for writing, with stamps of now or, if given, with others.
+    """Encode a session for writing, with stamps of the present time or with the given stamps.
 
     Args:
-        session: What to write.
+        session: The session to write.
         is_activity: Whether the write moves ``last_activity``, unless the caller set it.
-        stamps: Instead of those of now.
-        only_assigns: Whether nothing was put into its lists and objects since they were assigned.
+        stamps: Used instead of the stamps of the present time.
+        only_assigns: Whether nothing was added to its lists and objects since they were assigned.
 
     Raises:
         UnstorableValueError: A value would be lost or changed.
-        FormatVersionError: It was read from a file of a newer format.
+        FormatVersionError: The session was read from a file of a newer format.
     """
     original = original_of(session)
     if stamps is None:
@@ -69,7 +70,7 @@ def draft_of(
 def _stamps_of(
     session: Session, original: Original | None, *, is_activity: bool
 ) -> dict[str, JsonValue]:
-    """Return what a write sets: time and revision and, where it is activity, its time."""
+    """Return the fields that a write sets: update time, revision and, for activity, its time."""
     now = formatted_now()
     stamps: dict[str, JsonValue] = {"updated_at": now, "revision": session.revision + 1}
     if is_activity and original is not None:
@@ -80,7 +81,7 @@ def _stamps_of(
 
 
 def merged_draft(session: Session, theirs: Session) -> tuple[Draft | None, tuple[str, ...]]:
-    """Return what a session and what others made of it say together, or the places of conflict."""
+    """Merge a session with the version that others stored; return a draft, or the conflicts."""
     merged, conflicts = merge(as_it_was(session), session, theirs)
     if conflicts:
         return None, conflicts
@@ -88,7 +89,7 @@ def merged_draft(session: Session, theirs: Session) -> tuple[Draft | None, tuple
 
 
 def _stamps_of_merge(session: Session, merged: Session) -> dict[str, JsonValue]:
-    """Return what writing a merge sets; nobody's activity is put back."""
+    """Return the fields that writing a merge sets; ``last_activity`` never goes back."""
     original = original_of(session)
     is_activity = "last_activity" in _stamps_of(session, original, is_activity=True)
     stamps = _stamps_of(merged, None, is_activity=False)
@@ -99,7 +100,7 @@ def _stamps_of_merge(session: Session, merged: Session) -> dict[str, JsonValue]:
 
 
 def take_over(session: Session, merged: Session) -> None:
-    """Let the caller's object be what was merged, and stand on what that stands on."""
+    """Copy the merged session into the caller's object, based on the version of the merge."""
     for name in Session.model_fields:
         setattr(session, name, getattr(merged, name))
     set_extra(session, merged.extra)

@@ -1,6 +1,6 @@
 """What the verbs change in a session, in memory; pure: no file and no lock.
 
-What a caller gives is checked and copied here: nothing of it is shared with what is stored.
+Every value from a caller is checked and copied here: the session shares no object with the caller.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def message_of(given: Mapping[str, JsonValue], now: str) -> Message:
     """Return a message as it is stored, with an ``id`` and ``created_at``.
 
     Raises:
-        TypeError: It is no object.
-        ValueError: It has no ``role``.
+        TypeError: The message is not an object.
+        ValueError: The message has no ``role``.
     """
     if not isinstance(given, Mapping):
         raise TypeError(
@@ -32,14 +32,14 @@ def message_of(given: Mapping[str, JsonValue], now: str) -> Message:
     made: Message = {} if "id" in given else {"id": made_id("msg")}
     try:
         made.update((key, _copied(value)) for key, value in given.items())
-    except RecursionError:  # it contains itself, perhaps, which is refused by its place
+    except RecursionError:  # perhaps it contains itself; that is refused later, with its place
         made.update(copy.deepcopy(dict(given)))
     made.setdefault("created_at", now)
     return made
 
 
 def _copied(value: JsonValue) -> JsonValue:
-    """Return JSON with containers of its own; what is not JSON stays, and is refused later."""
+    """Return a copy of JSON containers; values that are not JSON stay, and are refused later."""
     if type(value) is dict:
         return {key: _copied(item) for key, item in value.items()}
     if type(value) is list:
@@ -53,7 +53,7 @@ def upsert_run(
     run: Mapping[str, JsonValue],
     messages: Sequence[Mapping[str, JsonValue]],
 ) -> None:
-    """Put a run in the place of its elder, or at the end, and each of its messages likewise."""
+    """Replace the run of the same id, or add the run at the end; do the same for its messages."""
     places = [at for at, known in enumerate(session.runs) if known["run_id"] == run_id]
     place = slice(places[0], places[0] + 1) if places else slice(len(session.runs), None)
     session.runs[place] = [copy.deepcopy(dict(run))]
@@ -63,7 +63,7 @@ def upsert_run(
 def _upserted(
     messages: Sequence[Message], new: Sequence[Mapping[str, JsonValue]], run_id: str
 ) -> list[Message]:
-    """Return messages with each new one of a run in the place of its elder, or at the end."""
+    """Replace the run's messages that have the same ids; add the other new messages at the end."""
     places = {
         message_id: at
         for at, message in enumerate(messages)
@@ -83,7 +83,7 @@ def _upserted(
 
 
 def switch_agent(session: Session, agent: str, reason: str | None, now: str) -> bool:
-    """Make an agent the current one and record the switch; False where it is that already."""
+    """Make an agent the current agent and record the switch; False if it already is."""
     if session.current_agent == agent:
         return False
     context = session.agent_context
@@ -101,7 +101,7 @@ def switch_agent(session: Session, agent: str, reason: str | None, now: str) -> 
 
 
 def fork_of(source: Session, at: str | int | None, new_id: str | None) -> Session:
-    """Return a new session of the messages up to one; see ``SessionStore.fork``.
+    """Return a new session with the messages up to and including ``at``; see ``SessionStore.fork``.
 
     Raises:
         LookupError: There is no such message.

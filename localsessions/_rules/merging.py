@@ -1,20 +1,19 @@
-"""Two versions of one session made into one, or the places where they cannot be. Pure.
+"""Two versions of a session merged into a single version, or the places of conflict. Pure.
 
-Knows no disk and no lock. Three sessions come in::
+It uses no disk and no lock. It merges three sessions::
 
-    base    what both sides began with
+    base    the version from which both sides began
     ours    the session in memory
-    theirs  what the file says now
+    theirs  the version in the file now
 
-What only one side changed is taken from it, and what both changed alike is taken once, but for
-messages without an id of their own: two who say the same have said two things. What both
-changed differently goes by the kind of the field: objects are merged key by key, lists of records
-by the identity of each record, tags as a set, instants by the later one; all else is a conflict.
-No record is lost and none comes back: where both changed a list, and one of them took a record
-out of it or moved one, that is a conflict too.
+A change that only one side made is taken from that side. A change that both sides made alike is
+taken once, except messages without an id: two people who say the same have said two things. If the
+sides made different changes, the kind of the field decides: objects are merged key by key, lists
+of records by the identity of each record, tags as a set, and of two instants the later is taken.
+Every other difference is a conflict. No record is lost, and no removed record comes back: if both
+sides changed a list, and a side removed or moved a record, that is a conflict too.
 
-Equality is that of JSON as it is written: ``True`` is not 1, 1 is not 1.0, and the order of keys
-counts.
+Values are compared as written JSON: ``True`` is not 1, 1 is not 1.0, and the order of keys counts.
 """
 
 from __future__ import annotations
@@ -37,23 +36,23 @@ __all__ = ["Merged", "merge"]
 
 
 class Merged(NamedTuple):
-    """What both sides say together; where there are ``conflicts``, ``session`` says nothing."""
+    """The result of a merge; if there are ``conflicts``, ``session`` has no meaning."""
 
     session: Session
     conflicts: tuple[str, ...]
 
 
 def merge(base: Session, ours: Session, theirs: Session) -> Merged:
-    """Return what ``ours`` and ``theirs``, both made of ``base``, say together.
+    """Merge ``ours`` and ``theirs``, which were both made from ``base``.
 
-    The result is a new session that stands on what ``theirs`` stands on. It shares parts with the
-    three, none of which is changed. Format, revision and time of update are those of ``theirs``:
-    the write sets its own.
+    The result is a new session, based on the same version as ``theirs``. It shares parts with the
+    three sessions; none of these is changed. Format, revision and update time come from
+    ``theirs``: the write sets its own.
 
     Returns:
-        The session, and all places of conflict, as ``title``, ``messages[id=msg_3]``,
-        ``modules.friday`` or ``metadata.tier``, in the order of the fields. A list is named as a
-        whole (``messages``) where records were removed or moved.
+        The session, and all places of conflict, such as ``title``, ``messages[id=msg_3]``,
+        ``modules.friday`` or ``metadata.tier``, in the order of the fields. If records were
+        removed or moved, the whole list is named (``messages``).
     """
     conflicts: list[str] = []
     fields = _fields(theirs)
@@ -78,7 +77,7 @@ def _fields(session: Session) -> dict[str, JsonValue]:
 
 
 def _times_kept(base: Session, theirs: Session) -> dict[str, JsonValue]:
-    """Return what the file leaves out: a time that was made of the file's own is no change."""
+    """Return ``created_at`` if the file lacks it: a time made from other times is no change."""
     original = original_of(theirs)
     if original is None or "created_at" in original.times:
         return {}
@@ -94,7 +93,7 @@ Value: TypeAlias = JsonValue | _Absent
 
 
 class Sides(NamedTuple):
-    """The three values of one place."""
+    """The three values at a place."""
 
     base: Value
     ours: Value
@@ -108,7 +107,7 @@ class Sides(NamedTuple):
 
 
 class Resolve(Protocol):
-    """Return the value of a place that both sides changed differently, or note a conflict."""
+    """Return the value for a place that the two sides changed differently, or note a conflict."""
 
     def __call__(self, place: str, sides: Sides, conflicts: list[str], /) -> Value: ...
 
@@ -142,14 +141,14 @@ def _by_key(
     keys: Mapping[str, Resolve] | None = None,
     others: Resolve | None = None,
 ) -> Value:
-    """Merge three objects key by key, their order that of theirs; other values conflict.
+    """Merge three objects key by key, in the key order of ``theirs``; other values conflict.
 
     Args:
-        place: Where they stand.
+        place: Where the values are.
         sides: The three values.
-        conflicts: Takes the places of conflict.
-        keys: How to resolve some keys.
-        others: How to resolve all others; None does what this does.
+        conflicts: Receives the places of conflict.
+        keys: How to resolve certain keys.
+        others: How to resolve all other keys; None resolves them with this function.
     """
     if not (isinstance(sides.ours, dict) and isinstance(sides.theirs, dict)):
         return _refused(place, sides, conflicts)
@@ -173,8 +172,8 @@ def _joined(place: str, key: str) -> str:
 def _agent_context(place: str, sides: Sides, conflicts: list[str]) -> Value:
     switches = sides.at("switches")
     if isinstance(sides.base, dict) and _written(switches.base) not in map(_written, switches[1:]):
-        # Who came back to the agent of before has switched too: two agents are a conflict even
-        # where one of them is that of the base.
+        # A side that switched away and back has switched too. So two different agents are a
+        # conflict, even if either is the agent of the base.
         base = {key: value for key, value in sides.base.items() if key != "current_agent"}
         sides = sides._replace(base=base)
     return _by_key(place, sides, conflicts, keys=_CONTEXT_RESOLVED_BY)
@@ -182,8 +181,8 @@ def _agent_context(place: str, sides: Sides, conflicts: list[str]) -> Value:
 
 # -- lists -----------------------------------------------------------------------------------
 
-# A record's id or, where it has none of its own, its content and the count of that before it;
-# and the side that added it, where it is a message.
+# A record's id. If the record has no id: its content, and how often the same content came before;
+# for a message, also the side that added it.
 Identity: TypeAlias = str | tuple[bytes, int] | tuple[bytes, int, str]
 
 
@@ -192,8 +191,8 @@ def _by_identity(
 ) -> Value:
     """Merge three lists of records, so that each side's list is a subsequence of the result.
 
-    A record is known by the text under ``id_key`` where no list has it twice, else by its
-    content. Where both sides added records at one place, theirs come first.
+    A record is identified by the text under ``id_key`` if no list has that text twice, else by its
+    content. If both sides added records at the same place, ``theirs`` come first.
     """
     base, ours, theirs = _identified(sides, id_key)
     if id_key == "id":
@@ -212,7 +211,7 @@ def _by_identity(
 def _apart(
     base: Mapping[Identity, JsonValue], side: Mapping[Identity, JsonValue], name: str
 ) -> dict[Identity, JsonValue]:
-    """Tell what a side added from what the other did, where no id says that it is the same.
+    """Mark the records without an id that a side added, so that they differ from the other side's.
 
     Two people who both say "yes" have said two things.
     """
@@ -256,7 +255,7 @@ def _identities(
 def _interleaved(
     ours: Mapping[Identity, JsonValue], theirs: Mapping[Identity, JsonValue]
 ) -> list[Identity]:
-    """Return all identities of both, once; each side's in its order, if they agree on one."""
+    """Return all identities of both sides, each once, and in each side's order if they agree."""
     order: list[Identity] = []
     own: list[Identity] = []
     rest = iter(theirs)
@@ -274,7 +273,7 @@ def _until(end: Identity, rest: Iterable[Identity]) -> Iterable[Identity]:
 
 
 def _as_set(_place: str, sides: Sides, _conflicts: list[str]) -> Value:
-    """Merge tags, each once: theirs without those that we removed, then those that we added."""
+    """Merge tags, each once: their tags without the tags that we removed, then our new tags."""
     base, ours, theirs = (side if isinstance(side, list) else [] for side in sides)
     kept = [tag for tag in theirs if tag in ours or tag not in base]
     added = [tag for tag in ours if tag not in base and tag not in theirs]
@@ -290,18 +289,18 @@ def _later(place: str, sides: Sides, conflicts: list[str]) -> Value:
 
 
 def _latest_end(place: str, sides: Sides, conflicts: list[str]) -> Value:
-    # No end is later than any.
+    # No end (None) is later than every instant.
     return None if None in (sides.ours, sides.theirs) else _later(place, sides, conflicts)
 
 
 def _beginning(place: str, sides: Sides, conflicts: list[str]) -> Value:
-    """Return the earlier instant where both sides began what was not there."""
+    """Return the earlier instant if the base has none and both sides set it."""
     instants = _instants(sides) if sides.base is ABSENT else ()
     return min(instants, key=parse_instant) if instants else _refused(place, sides, conflicts)
 
 
 def _instants(sides: Sides) -> tuple[str, ...]:
-    """Return ours and theirs if both are texts that name an instant."""
+    """Return the values of both sides if both are texts that name an instant, else nothing."""
     ours, theirs = sides.ours, sides.theirs
     if not (isinstance(ours, str) and isinstance(theirs, str)):
         return ()
@@ -319,7 +318,8 @@ _CONTEXT_RESOLVED_BY: Mapping[str, Resolve] = {
     "last_switch_at": _later,
     "switches": _by_identity,
 }
-# What is not here is the name's or the write's: session_id, format, updated_at and revision.
+# Not here: session_id, which the file name gives, and format, updated_at and revision, which the
+# write sets.
 _MESSAGES: Final = partial(_by_identity, id_key="id")
 _RESOLVED_BY: Mapping[str, Resolve] = {
     "title": _refused,
@@ -330,7 +330,7 @@ _RESOLVED_BY: Mapping[str, Resolve] = {
     "messages": _MESSAGES,
     "runs": partial(_by_identity, id_key="run_id"),
     "agent_context": _agent_context,
-    "modules": partial(_by_key, others=_refused),  # what a module keeps is its own
+    "modules": partial(_by_key, others=_refused),  # the content of a module is never merged
     "state": _by_key,
     "metadata": _by_key,
     "tags": _as_set,

@@ -1,4 +1,4 @@
-"""What became of many sessions that were done together: the errors of some, raised as one."""
+"""The errors of a verb on many sessions, raised together as a group."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ __all__ = ["raise_first", "raise_refusals"]
 
 
 def raise_refusals(errors: Mapping[str, Exception], session_ids: Sequence[str], done: str) -> None:
-    """Raise the errors of some sessions, if there are any, in the order of the sessions.
+    """Raise the errors of the sessions together, in the order of the sessions, if there are any.
 
     Raises:
-        ExceptionGroup: With the error of each; ``done`` is what the others are.
+        ExceptionGroup: With the error of each; its message says how many sessions were not
+            ``done``, such as "saved".
     """
     found = [errors[one] for one in session_ids if one in errors]
     doubtful = sum(isinstance(error, DurabilityUnknownError) for error in found)
@@ -26,7 +27,7 @@ def raise_refusals(errors: Mapping[str, Exception], session_ids: Sequence[str], 
 
 
 def raise_first(errors: Mapping[str, Exception], session_ids: Sequence[str]) -> None:
-    """Raise the error of the first session that has one, with a note of how many others have."""
+    """Raise the first error in the order of the sessions; a note counts the other errors."""
     found = [errors[one] for one in session_ids if one in errors]
     if len(found) > 1:
         found[0].add_note(f"{len(found) - 1} more sessions failed")

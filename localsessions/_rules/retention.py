@@ -10,11 +10,11 @@ __all__ = ["cutoff_of", "verdict"]
 
 
 def cutoff_of(now: datetime, max_age: float | timedelta) -> datetime:
-    """Return the instant that lies an age before another; the age is in seconds or a timedelta.
+    """Return the instant ``max_age`` before ``now``; the age is in seconds or a timedelta.
 
     Raises:
         TypeError: The age is neither a number nor a timedelta.
-        ValueError: It is negative, not a number (NaN), or beyond all times.
+        ValueError: The age is negative, not a number (NaN), or beyond all times.
     """
     _refuse_other_type(max_age)
     if not (max_age >= timedelta(0) if isinstance(max_age, timedelta) else max_age >= 0):
@@ -34,12 +34,13 @@ def _refuse_other_type(max_age: object) -> None:
 def verdict(
     summary: SessionSummary, now: datetime, cutoff: datetime | None
 ) -> CleanupAction | None:
-    """Return what a cleanup does with a session; None when it is not even concerned.
+    """Return what a cleanup does with a session; None if the cleanup does not concern it.
 
     Args:
-        summary: The session as its file says now.
+        summary: The session's summary, as in its file now.
         now: The instant of the cleanup.
-        cutoff: Sessions last active before it are due; None goes by ``expires_at`` instead.
+        cutoff: A session is due if it was last active before this instant. None: a session is due
+            if its ``expires_at`` has passed.
     """
     session_id, active = summary.session_id, summary.last_activity
     if cutoff is None:

@@ -1,9 +1,9 @@
-"""How a text is folded into what is searched, and a snippet made of it.
+"""How a text is folded for the search, and how a snippet is made.
 
-The full-text index is made of trigrams, so that parts of words are found in every script. Two
-things make it fit all of them: letters are folded (Unicode NFKC, case), everything else is a
-space; and each letter of a script that writes words in one or two signs (Han, Kana, Hangul) is
-followed by two fillers, so that a single sign is a trigram too.
+The full-text index consists of trigrams, so that parts of words are found in every script. Two
+rules make it fit all scripts. First, letters are folded (Unicode NFKC, case), and everything else
+becomes a space. Second, in a script whose words have a single sign or two (Han, Kana, Hangul), each
+letter is followed by two fillers, so that a single sign is a trigram too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 __all__ = ["Phrases", "fold"]
 
 _FILLER = "\ue000\ue000"
-# Compiled when they are used: that takes longer than importing this module.
+# Patterns are compiled when they are used: compiling takes longer than importing this module.
 _SHORT_WORDS = (
     "[\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u3100-\u312f"
     "\u3130-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
@@ -23,12 +23,12 @@ _SHORT_WORDS = (
 )
 _VOICED = "[\uff66-\uff9d][\uff9e\uff9f]"
 _BEFORE, _AFTER = 40, 100
-# A long text is looked at in parts until one has a hit; no phrase is longer than the overlap.
+# A long text is searched in parts until a part has a hit; no phrase is longer than the overlap.
 _BLOCK, _OVERLAP = 20_000, 2_000
 
 
 class _Letters(dict[int, str]):
-    """What ``str.translate`` makes of a code point, found out once."""
+    """The table for ``str.translate``; each code point is folded at its first use."""
 
     def __missing__(self, code: int) -> str:
         letters = []
@@ -47,26 +47,26 @@ _letters = _Letters()
 
 
 def fold(text: str) -> str:
-    """Return what is indexed of a text: folded words, one space between and around them."""
+    """Return a text as it is indexed: folded words, with a space between and around them."""
     words = _normal(text).translate(_letters).split()
     return f" {' '.join(words)} "
 
 
 def _normal(text: str) -> str:
-    """Compose what is written in two code points: accents, and voiced Kana of half width."""
+    """Compose pairs of code points: letters with accents, and voiced Kana of half width."""
     composed = unicodedata.normalize("NFC", text)
     return re.sub(_VOICED, lambda match: unicodedata.normalize("NFKC", match.group()), composed)
 
 
 class Phrases:
-    """What a person typed: words that must all occur, in quotes those that follow each other.
+    """A search text: all its words must occur; words in quotes must follow each other.
 
-    A word is found as a part of longer ones too; one of two letters at the beginning or the end
-    of a word, one of a single letter as a word. Chinese, Japanese and Korean words may have any
-    length.
+    A word is also found inside longer words. A word of two letters is found only at the beginning
+    or the end of a word, and a single letter only as a whole word. Chinese, Japanese and Korean
+    words may have any length.
 
     Raises:
-        ValueError: It holds no letter and no digit.
+        ValueError: The text holds no letter and no digit.
     """
 
     def __init__(self, text: str) -> None:
@@ -78,18 +78,18 @@ class Phrases:
 
     @property
     def match(self) -> str:
-        """The query in the language of FTS5."""
+        """The query in FTS5 syntax."""
         return " AND ".join(f"({' OR '.join(_variants(phrase))})" for phrase in self.phrases)
 
     def occurs_in(self, text: str) -> bool:
-        """Tell whether a text fits the query."""
+        """Tell whether a text matches the query."""
         folded = fold(text)
         return all(
             any(variant[1:-1] in folded for variant in _variants(phrase)) for phrase in self.phrases
         )
 
     def places(self, text: str) -> tuple[str, list[tuple[int, int]]]:
-        """Return a text in normal form, and where in it the query's words stand."""
+        """Return a text in normal form, and where the query's words are in it."""
         text = _normal(text)
         folded, origin = _fold_with_origin(text)
         spans = []
@@ -105,7 +105,7 @@ class Phrases:
         return text, _merged(sorted(spans))
 
     def snippet(self, text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-        """Return some of a text on one line, around the first hit, and where the hits are."""
+        """Return the text around the first hit, on a single line, and where the hits are in it."""
         for block in range(0, len(text), _BLOCK):
             lead_in = max(0, block - _BEFORE)
             part, spans = self.places(text[lead_in : block + _BLOCK + _OVERLAP])
@@ -129,7 +129,7 @@ class Phrases:
 
 
 def _variants(phrase: str) -> Iterator[str]:
-    """Yield the quoted strings of which one must occur; a trigram needs three letters."""
+    """Yield quoted strings, at least one of which must occur; a trigram needs three letters."""
     if len(phrase) >= 3:
         yield f'"{phrase}"'
     elif len(phrase) == 2:
@@ -140,7 +140,7 @@ def _variants(phrase: str) -> Iterator[str]:
 
 
 def _fold_with_origin(text: str) -> tuple[str, list[int]]:
-    """Fold, and tell for each letter of the result which one of the text it came from."""
+    """Fold a text; return the result and, for each of its letters, the position in the text."""
     letters, origin = [" "], [0]
     for index, char in enumerate(text):
         for letter in _letters[ord(char)]:

@@ -1,4 +1,4 @@
-"""The logger of the library, in one place because it is imported when there is something to say."""
+"""The logger of the library; ``logging`` is imported only when there is something to log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["log"]
 def log() -> logging.Logger:
     """Return the logger ``localsessions``.
 
-    ``logging`` takes a twentieth of what importing the package takes. filelock, which is imported
-    when a store is opened, brings it: a fork never comes in the middle of its import.
+    Importing ``logging`` takes a twentieth of the time of importing the package. filelock imports
+    ``logging`` when a store is opened, so no fork happens during that import.
     """
     import logging
 

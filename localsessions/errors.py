@@ -15,11 +15,11 @@
       NotOwnerError(PermissionError)               .user_id
       ChangesExpiredError(LookupError)             .since
 
-Outside the family, because the store is not what failed: ``OSError`` that names its path,
+Some errors are not in this tree, because it is not the store that fails: ``OSError`` with its path,
 ``ValueError`` and ``TypeError`` for misuse, ``ImportError`` with the pip line for a missing extra.
 
-Each message says what, where and the remedy; each error carries its data as attributes and
-pickles. No other room may define an exception class.
+Each message says what is wrong, where, and the remedy. Each error carries its data as attributes
+and can be pickled. No other package may define an exception class.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
 
 
 class SessionError(Exception):
-    """Root of the family; catch it to catch whatever the store can say about a session."""
+    """Root of the tree; catch it to catch every error that a store raises about a session."""
 
     session_id: str | None
     path: str | None
@@ -59,7 +59,7 @@ class SessionError(Exception):
         self.path = path
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The constructors of the leaves take data, not messages: rebuild without them.
+        # The constructors of the subclasses take data, not messages, so they are not called.
         return _rebuild, (type(self), str(self)), vars(self)
 
 
@@ -70,7 +70,7 @@ def _rebuild(kind: type[SessionError], message: str) -> SessionError:
 
 
 class SessionNotFoundError(SessionError, LookupError):
-    """No session, checkpoint or deleted session of that id."""
+    """No session, checkpoint or deleted session has that id."""
 
     def __init__(
         self, session_id: str, *, path: str | None = None, what: str = "a session"
@@ -85,7 +85,7 @@ class SessionNotFoundError(SessionError, LookupError):
 
 
 class SessionExistsError(SessionError):
-    """A session of that id, or of one that some file system cannot tell from it, is there."""
+    """A session exists with that id, or with an id that some file system takes for the same."""
 
     def __init__(
         self, session_id: str, *, path: str | None = None, existing: str | None = None
@@ -102,11 +102,11 @@ class SessionExistsError(SessionError):
 
 
 class ConflictError(SessionError):
-    """The file is not what the session was loaded from; nothing was written.
+    """The file is not the version that was loaded; nothing was written.
 
-    ``expected`` is what was loaded and ``found`` is what is there now; None says that the session
-    was not there. ``conflicts`` are the places that a merge could not decide, as ``title`` or
-    ``messages[id=msg_3]``; empty where none was tried.
+    ``expected`` is the loaded version and ``found`` is the present version; None means that the
+    session did not exist. ``conflicts`` are the places that a merge could not decide, such as
+    ``title`` or ``messages[id=msg_3]``; empty if no merge was tried.
     """
 
     def __init__(
@@ -144,9 +144,9 @@ class ConflictError(SessionError):
 
 
 class UnreadableSessionError(SessionError):
-    """The file is there but is no session; it stays as it is until a person repairs it.
+    """The file exists but is not a session; it stays as it is until a person repairs it.
 
-    ``line`` and ``column`` count from 1 and are None where the fault has no place.
+    ``line`` and ``column`` count from 1; they are None if the fault has no place.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class UnreadableSessionError(SessionError):
 
 
 class FormatVersionError(SessionError):
-    """The file was written in a newer format; it was read as far as it can be, never written."""
+    """The file has a newer format; it is read as far as possible, and never written."""
 
     def __init__(
         self, session_id: str, found: str, supported: str, *, path: str | None = None
@@ -189,7 +189,7 @@ class FormatVersionError(SessionError):
 
 
 class LockTimeoutError(SessionError, TimeoutError):
-    """Somebody held the lock of the session for the whole of ``timeout`` (seconds)."""
+    """Another thread or process held the session's lock for the whole ``timeout`` (seconds)."""
 
     def __init__(
         self, timeout: float, *, session_id: str | None = None, path: str | None = None
@@ -204,10 +204,10 @@ class LockTimeoutError(SessionError, TimeoutError):
 
 
 class DurabilityUnknownError(SessionError, OSError):
-    """The new content is visible to everyone, but the disk did not confirm that it will stay.
+    """All processes see the new content, but the disk did not confirm that it is durable.
 
-    Raised when making the folder durable fails after the rename. Memory has moved on with the
-    file, so a later save does not conflict; save again once the disk is well.
+    Raised if syncing the folder fails after the rename. The session in memory matches the new file,
+    so a later save does not conflict. Save again when the disk works.
     """
 
     def __init__(self, cause: OSError, *, session_id: str | None = None, path: str) -> None:
@@ -227,9 +227,9 @@ class DurabilityUnknownError(SessionError, OSError):
 
 
 class UnstorableValueError(SessionError, ValueError, TypeError):
-    """A value that JSON would lose or change; refused before the disk was touched.
+    """A value that JSON would lose or change; it is refused before anything is written.
 
-    ``where`` is its place, as in ``messages[3].content.usage``.
+    ``where`` is its place, such as ``messages[3].content.usage``.
     """
 
     def __init__(self, where: str, reason: str, *, session_id: str | None = None) -> None:
@@ -243,7 +243,7 @@ class UnstorableValueError(SessionError, ValueError, TypeError):
 
 
 class SessionLimitError(SessionError, RuntimeError):
-    """There are as many live sessions as were allowed."""
+    """There are already as many live sessions as allowed."""
 
     def __init__(self, limit: int, *, path: str | None = None) -> None:
         self.limit = limit
@@ -268,9 +268,9 @@ class NotOwnerError(SessionError, PermissionError):
 
 
 class ChangesExpiredError(SessionError, LookupError):
-    """The changes since a number are not known any more; nothing of them is answered.
+    """The log no longer knows the changes since a number; none of them is returned.
 
-    The index was made anew, or more happened since than is kept.
+    The index was rebuilt, or more changes happened since than the log keeps.
     """
 
     def __init__(self, since: int, *, path: str | None = None) -> None:

@@ -1,16 +1,16 @@
-"""Everything that crosses a wall between two rooms: the session, its summary, what verbs return.
+"""All objects that packages pass to each other: the session, its summary, the results of verbs.
 
-No room's own state lives here, and nothing here touches a disk::
+No package keeps its own state here, and nothing here uses a disk::
 
-    session    Session: one session in memory, a copy of what is stored; titles and previews
+    session    Session: a session in memory, a copy of the stored session; titles and previews
       messages       flat list of JSON objects, each with a ``role``
-      runs           records that messages point to by ``run_id``
+      runs           records to which messages refer by ``run_id``
       agent_context  current agent and the switches between agents
-    results    SessionSummary, Page, SearchHit, CleanupReport, ...: what verbs return, frozen
-    history    which messages go to a model again
-    standing   what a session in memory stands on: for codecs and engines
-    instants   aware datetimes in UTC, and how they are written
-    schema     what the JSON Schema says of the objects in a session; imported at use
+    results    SessionSummary, Page, SearchHit, CleanupReport, ...: the results of verbs, frozen
+    history    which messages are sent to a model again
+    standing   the version on which a session in memory is based: for codecs and engines
+    instants   aware datetimes in UTC, and their text form
+    schema     the JSON Schema of the objects in a session; imported at use
 """
 
 from localsessions.models.history import Message, Turn

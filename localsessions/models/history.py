@@ -1,16 +1,16 @@
-"""What of a session goes to a model: its turns, the window over them, the context. Pure.
+"""The part of a session that is sent to a model: its turns, a window of them, the context. Pure.
 
-No model class and no disk: the ``messages`` and ``runs`` of a session come in as they are stored,
-and copies come out. The shape of the data::
+No model class and no disk: the functions take the ``messages`` and ``runs`` of a session as they
+are stored, and return copies. The shape of the data::
 
-    Turn       one exchange: the record of a run with the messages of that run, or messages that
-               belong to no run, from one user message up to the next
-    history    what was said in the last turns, as a model is to be reminded of it
-    context    system message, history, user's input: what is sent
+    Turn       an exchange: the record of a run with the messages of that run, or messages without
+               a run, from a user message up to the next user message
+    history    the messages of the last turns, to remind a model of them
+    context    system message, history, user's input: the messages that are sent
 
-The rules are those of agno's ``AgentSession.get_messages`` (3.1), so that a chat reads the same
-whoever asks, but for two faults: a limit of 1 or less never returns everything, and a window never
-holds a system message.
+The rules are those of agno's ``AgentSession.get_messages`` (3.1), so that a chat is the same for
+both, except that two faults are corrected: a limit of 1 or less never returns everything, and a
+window never holds a system message.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from pydantic import JsonValue
 __all__ = ["DEFAULT_RUNS", "SKIPPED_STATUSES", "Turn", "context", "history", "turns"]
 
 Message: TypeAlias = dict[str, JsonValue]
-"""A message as it stands in the file: any JSON object that has a ``role``."""
+"""A message as in the file: any JSON object that has a ``role``."""
 
 Record: TypeAlias = dict[str, JsonValue]
 
 T = TypeVar("T")
 
 SKIPPED_STATUSES: Final = frozenset({"ERROR", "CANCELLED", "PAUSED", "REGENERATED"})
-"""Runs of these statuses are stored, and not sent."""
+"""Runs with these statuses are stored, but not sent."""
 
 # OpenAI's newer models call the system role "developer".
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 
 
 class _LeftOut(int):
-    """A default that a caller's own number can be told from."""
+    """A default value that differs from every number that a caller gives."""
 
 
 DEFAULT_RUNS: Final[int] = _LeftOut(3)
 
 
 class Turn(NamedTuple):
-    """One exchange.
+    """An exchange between user and agents.
 
     Attributes:
-        run: The record of the run; None where the messages belong to no run that is recorded.
-        messages: Its messages, in order; none where the run has not said anything yet.
+        run: The record of the run; None if the messages have no recorded run.
+        messages: Its messages, in order; empty if the run has no messages yet.
     """
 
     run: Record | None
@@ -60,9 +60,10 @@ class Turn(NamedTuple):
 def turns(messages: Sequence[Message], runs: Sequence[Record]) -> list[Turn]:
     """Return the session as turns, in the order of their first messages.
 
-    Messages with one ``run_id`` are one turn, even where others stand between them, as happens
-    when two agents talk at once. Messages without are what other surfaces or people wrote: each
-    user message begins a turn. A run without messages stands behind the run recorded before it.
+    Messages with the same ``run_id`` are a turn, even if other messages stand between them, as
+    happens when two agents talk at once. Messages without a ``run_id`` come from other surfaces or
+    from people: each user message begins a turn. A run without messages comes after the run that
+    is recorded before it.
     """
     by_run: dict[str, tuple[int, list[Message]]] = {}
     found: list[tuple[int, Turn]] = []
@@ -86,7 +87,7 @@ def turns(messages: Sequence[Message], runs: Sequence[Record]) -> list[Turn]:
 
 
 def _silent(runs: Sequence[Record], positions: Mapping[str, int]) -> Iterator[tuple[int, Turn]]:
-    """Yield each run without messages, at the place of the last run before it that has some."""
+    """Yield each run without messages, at the place of the last earlier run that has messages."""
     place = -1
     for run in runs:
         position = positions.get(str(run.get("run_id")))
@@ -105,7 +106,7 @@ def history(
     skip_roles: Collection[str],
     skip_statuses: Collection[str],
 ) -> list[Message]:
-    """Return copies of what was said in the window; see ``Session.history``."""
+    """Return copies of the messages in the window; see ``Session.history``."""
     _refuse_negative("last_runs", last_runs)
     _refuse_negative("last_messages", last_messages)
     if isinstance(last_runs, _LeftOut) and last_messages is not None:
@@ -119,7 +120,7 @@ def history(
         and (said := [one for one in turn.messages if _is_said(one, unsent)])
     ]
     latest = _last([one for turn in _last(window, last_runs) for one in turn], last_messages)
-    # A result whose call is outside the window is refused by every model's interface.
+    # Every model's interface refuses a tool result whose call is outside the window.
     begun = dropwhile(lambda one: one.get("role") == "tool", latest)
     return [{**copy.deepcopy(one), "from_history": True} for one in begun]
 
@@ -145,7 +146,7 @@ def _message_of(user_input: JsonValue) -> Message:
 
 
 def _is_sent(run: Record | None, skip_statuses: Collection[str]) -> bool:
-    """Tell whether a run's messages are history: not a team member's, not a failed one's."""
+    """Tell whether a run's messages are history: no team member's run, and no skipped status."""
     if run is None:
         return True
     status = run.get("status")
@@ -154,12 +155,12 @@ def _is_sent(run: Record | None, skip_statuses: Collection[str]) -> bool:
 
 
 def _is_said(message: Message, unsent_roles: Collection[str]) -> bool:
-    """Tell whether a message was said in its turn; what is tagged was said in an earlier one."""
+    """Tell whether a message is new in its turn; a tagged message repeats an earlier turn."""
     return not message.get("from_history") and message.get("role") not in unsent_roles
 
 
 def _last(items: Sequence[T], count: int | None) -> Sequence[T]:
-    # Not items[-count:], which is everything for 0.
+    # Not items[-count:]: for 0 that is everything.
     return items if count is None or count >= len(items) else items[len(items) - count :]
 
 

@@ -1,4 +1,4 @@
-"""Instants: aware datetimes in UTC, as ISO 8601 texts in files and in memory."""
+"""Instants: aware datetimes in UTC, and their ISO 8601 texts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Instant", "expiry_of", "format_instant", "formatted_now", "parse_ins
 
 
 def utc_now() -> datetime:
-    """Return the present instant, aware, in UTC, cut to the milliseconds that files carry."""
+    """Return the present instant, aware, in UTC, cut to milliseconds as in the files."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def format_instant(instant: datetime) -> str:
-    """Return ISO 8601 in UTC with ``Z``: milliseconds, or microseconds where they would be lost."""
+    """Return ISO 8601 in UTC with ``Z``: in milliseconds, or in microseconds if it has them."""
     precision = "microseconds" if instant.microsecond % 1000 else "milliseconds"
     return instant.astimezone(UTC).isoformat(timespec=precision).removesuffix("+00:00") + "Z"
 
@@ -30,20 +30,22 @@ def formatted_now() -> str:
 
 
 def parse_instant(text: str) -> datetime:
-    """Return the instant, in UTC, that an ISO 8601 text names; without offset it means UTC.
+    """Return the instant of an ISO 8601 text, in UTC; a text without an offset means UTC.
 
     Raises:
-        ValueError: The text is no ISO 8601 date and time, or in UTC its year is not 1 to 9999.
+        ValueError: The text is not an ISO 8601 date and time, or its year in UTC is not 1 to 9999.
     """
     instant = datetime.fromisoformat(text)
     return _in_utc(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
 def expiry_of(now: datetime, ttl: float | None) -> datetime | None:
-    """Return the instant ``ttl`` seconds later; None, which is never, for None or 0 and less.
+    """Return the instant ``ttl`` seconds after ``now``.
+
+    If ``ttl`` is None, or 0 or less, return None, which means never.
 
     Raises:
-        ValueError: It lies beyond all times.
+        ValueError: The instant is beyond all times.
     """
     if ttl is None or not ttl > 0:
         return None

@@ -1,4 +1,4 @@
-"""What verbs return: summaries, pages, hits, reports, changes, findings; all of it frozen."""
+"""The results of verbs: summaries, pages, hits, reports, changes, findings; all are frozen."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = [
 Order: TypeAlias = Literal[
     "-last_activity", "last_activity", "-created_at", "created_at", "-size_bytes", "size_bytes"
 ]
-"""What a listing is sorted by; with "-" the latest or largest comes first."""
+"""The sort key of a listing; with "-" the latest or largest comes first."""
 
 
 class Unreadable(BaseModel):
-    """Why a file is no session; ``line`` and ``column`` count from 1."""
+    """Why a file is not a session; ``line`` and ``column`` count from 1."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -45,10 +45,11 @@ class Unreadable(BaseModel):
 
 
 class SessionSummary(BaseModel):
-    """One line of a listing.
+    """A line of a listing.
 
-    ``title`` is the session's own or, where it has none, one made of the first user message. An
-    unreadable file is listed with ``status`` "unreadable", its times taken from the file.
+    ``title`` is the session's own title or, if it has none, a title made from the first user
+    message. An unreadable file is listed with ``status`` "unreadable"; its times come from the
+    file.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -77,10 +78,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items in order, and the cursor that asks for the next ones.
+    """Some items in order, and the cursor that asks for the next page.
 
-    ``next_cursor`` is None on the last page. It is opaque, and belongs to the order and the
-    filters that it was made with.
+    ``next_cursor`` is None on the last page. It is opaque, and valid only with the same order and
+    the same filters.
     """
 
     items: tuple[T, ...]
@@ -95,15 +96,15 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """The best place of one session for what was searched.
+    """The best hit in a session for a search.
 
     Attributes:
         session: The session's summary.
         position: Index of the message in ``Session.messages``; None for title and metadata.
         role: That message's role; None for title and metadata.
-        snippet: The text around the hit, on one line.
-        highlights: Where the searched words stand in ``snippet``, as (start, end).
-        score: Higher is better; comparable within one search only.
+        snippet: The text around the hit, on a single line.
+        highlights: Where the searched words are in ``snippet``, as (start, end).
+        score: Higher is better; comparable only within the same search.
     """
 
     session: SessionSummary
@@ -116,7 +117,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class CleanupAction:
-    """What a cleanup did with one session, and why."""
+    """What a cleanup did with a session, and why."""
 
     session_id: str
     deleted: bool
@@ -126,10 +127,10 @@ class CleanupAction:
 
 @dataclass(frozen=True, slots=True)
 class CleanupReport:
-    """What a cleanup did or, when ``dry_run``, would do.
+    """What a cleanup did or, with ``dry_run``, would do.
 
-    ``kept`` names the sessions that the cleanup passed over although a person might expect them
-    gone: pinned, unreadable and future-dated ones. Young sessions are not named.
+    ``kept`` names the sessions that the cleanup keeps although a person might expect it to delete
+    them: pinned, unreadable and future-dated sessions. Young sessions are not named.
     """
 
     cutoff: datetime
@@ -138,38 +139,39 @@ class CleanupReport:
 
     @property
     def deleted(self) -> tuple[CleanupAction, ...]:
-        """The sessions moved to the trash, or that would be."""
+        """The sessions that the cleanup moved, or would move, to the trash."""
         return tuple(action for action in self.actions if action.deleted)
 
     @property
     def kept(self) -> tuple[CleanupAction, ...]:
-        """The sessions passed over, each with the reason."""
+        """The sessions that the cleanup keeps, each with the reason."""
         return tuple(action for action in self.actions if not action.deleted)
 
 
 ChangeKind: TypeAlias = Literal["created", "modified", "deleted", "unreadable", "readable"]
-"""What happened to a file; "readable" is one that was "unreadable" before."""
+"""What happened to a file; "readable" means that it was "unreadable" before."""
 
 ChangeOrigin: TypeAlias = Literal["this store", "another store", "external"]
-"""Who did something to a file; see ``SessionChange.origin``."""
+"""Who changed a file; see ``SessionChange.origin``."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionChange:
-    """One thing that happened to a session's file.
+    """A change of a session's file.
 
     Attributes:
-        number: Grows from change to change, over restarts and processes; not by one.
+        number: Grows from change to change, across restarts and processes; not in steps of 1.
         session_id: Which session.
-        kind: "created", "modified" or "deleted"; "unreadable" when the file became no session,
-            and "readable" when it is one again.
-        origin: "this store": a verb of the very object that tells. "another store": a verb of
-            another one, in this process or another. "external": any other program.
-        seen_at: When the store wrote it or, of an external change, when it was noticed.
-        changed: The fields of the summary that differ, each with its value before and now; times,
-            sizes and the preview are not among them. Empty where only the inside of messages or
-            of the state changed.
-        unreadable: Why the file is no session, when it is not.
+        kind: "created", "modified" or "deleted"; "unreadable" if the file is no longer a session,
+            and "readable" if it is a session again.
+        origin: "this store": a verb of the same store object that reports the change. "another
+            store": a verb of another store object, in this process or another. "external": any
+            other program.
+        seen_at: When the store wrote the change or, for an external change, when it was noticed.
+        changed: The fields of the summary that differ, each with its value before and now, without
+            times, sizes and the preview. Empty if only the inside of messages or of the state
+            changed.
+        unreadable: Why the file is not a session; None if it is a session.
     """
 
     number: int
@@ -182,7 +184,7 @@ class SessionChange:
 
     @property
     def new_messages(self) -> tuple[int, int] | None:
-        """The positions of the messages that were added, as a range, by their count alone."""
+        """The positions of the added messages, as a range; it comes from the counts alone."""
         was, now = self.changed.get("message_count", (0, 0))
         count = was if isinstance(was, int) else 0
         return (count, now) if isinstance(now, int) and now > count else None
@@ -192,8 +194,8 @@ class SessionChange:
 class TrashedSession:
     """A deleted session that can be restored.
 
-    With ``checkpoints_only`` it is checkpoints whose session was not there: they can be restored
-    once it is there again.
+    With ``checkpoints_only`` it holds only checkpoints, whose session was not there. They can be
+    restored when the session is there again.
     """
 
     session_id: str
@@ -215,9 +217,9 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that ``verify`` found, with the repair that a person can choose.
+    """A problem that ``verify`` found, with the repair that a person can choose.
 
-    ``automatic`` says that ``SessionStore.repair`` can do that repair.
+    ``automatic`` says that ``SessionStore.repair`` can make that repair.
     """
 
     kind: Literal[
@@ -239,13 +241,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class StoreStats:
-    """Sizes and counts of a store, and what this object has done since it was opened.
+    """Sizes and counts of a store, and the work of this object since it was opened.
 
-    ``counters`` counts work: ``files_read``, ``files_written`` and, of these, ``ends_written``,
-    where only the end was; ``sweeps``, ``index_rebuilds``; and by reason, as "written whole: ...",
-    the files that were written whole although something was only added.
-    ``watcher`` says how external edits are noticed: "off" where nobody watches, "events" of the
-    system, or "polling" where there are none, and then ``watcher_reason`` says why.
+    ``counters`` counts work: ``files_read``; ``files_written`` and, among these, ``ends_written``
+    for files of which only the end was written; ``sweeps``; ``index_rebuilds``. It also counts, by
+    reason ("written whole: ..."), the files that were written whole although the change only added
+    something.
+    ``watcher`` says how external edits are noticed: "off" if nothing is watched, "events" of the
+    system, or "polling" if there are no events; then ``watcher_reason`` says why.
     """
 
     save_dir: str

@@ -1,7 +1,7 @@
-"""What the JSON Schema says of the objects inside a session; instances are never made.
+"""The JSON Schema of the objects inside a session; no instance is ever made.
 
-The session checks its messages and runs without these models, in the time that looking at their
-types takes. They are imported when somebody asks for the schema.
+The session checks its messages and runs without these models, so that the check takes no longer
+than a look at their types. The models are imported when a caller asks for the schema.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class _Fields(BaseModel):
 
 
 class MessageFields(_Fields):
-    """A message: any JSON object with a role. Other keys are kept as they came."""
+    """A message: any JSON object with a role. Other keys are kept unchanged."""
 
     id: str | None = None
     role: str
@@ -34,7 +34,7 @@ Messages: TypeAlias = list[MessageFields]
 
 
 class RunFields(_Fields):
-    """A run: what messages point to by ``run_id``. Other keys are kept as they came."""
+    """A run: a record to which messages refer by ``run_id``. Other keys are kept unchanged."""
 
     run_id: str
     agent_id: str | None = None
@@ -47,7 +47,7 @@ Runs: TypeAlias = list[RunFields]
 
 
 class SwitchFields(_Fields):
-    """One change of the active agent."""
+    """A change of the active agent."""
 
     from_: str | None = Field(None, alias="from")
     to: str
@@ -56,7 +56,7 @@ class SwitchFields(_Fields):
 
 
 class AgentContextFields(_Fields):
-    """Which agent is active, and the switches that led there."""
+    """Which agent is active, and the switches between agents."""
 
     current_agent: str | None = None
     created_at: str | None = None

@@ -1,7 +1,7 @@
-"""Session: one session in memory, and what may stand in its fields.
+"""Session: a session in memory, and the values that its fields accept.
 
-Messages and runs stay plain JSON objects, so that what others put there stays as and where they
-put it, and loading costs no more than parsing.
+Messages and runs stay plain JSON objects. So keys from other programs keep their values and places,
+and loading costs no more than parsing.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ __all__ = [
 ]
 
 FORMAT = "localsessions/1"
-"""What this version writes into the field ``format`` of every file."""
+"""The value that this version writes into the field ``format`` of every file."""
 
 MADE_TITLE_LENGTH = 80
-"""How many characters a title has at most that was made of a message."""
+"""The maximum number of characters of a title that is made from a message."""
 
 
 def made_id(prefix: str) -> str:
-    """Return a new id that sorts by the millisecond of its making."""
+    """Return a new id; ids sort by the millisecond in which they are made."""
     return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
 
 
 class _Shape:
-    """What the JSON Schema says of a field's values, which are checked without making models.
+    """The JSON Schema of a field's values; the values are checked without making models.
 
-    The shapes are imported when somebody asks for the schema: most programs never do.
+    The schema models are imported when a caller asks for the schema: most programs never do.
     """
 
     def __init__(self, name: str) -> None:
@@ -66,13 +66,13 @@ class _Shape:
 
 
 def _objects_with(key: str) -> PlainValidator:
-    """Check a list of JSON objects that each carry a text under ``key``, without copying it."""
+    """Check a list of JSON objects that each have a text under ``key``, without copying it."""
     read = itemgetter(key)
 
     def check(value: object) -> list[dict[str, JsonValue]]:
         if not isinstance(value, list):
             raise wrong_type("must be a list of objects")
-        with contextlib.suppress(KeyError):  # all of them at once, in C; then one by one
+        with contextlib.suppress(KeyError):  # first all items at once, in C; then each item
             if set(map(type, value)) == {dict} and set(map(type, map(read, value))) == {str}:
                 return value
         for position, item in enumerate(value):
@@ -113,19 +113,20 @@ JSONObject: TypeAlias = Annotated[
 
 
 def _as_files_are(schema: dict[str, Any]) -> None:
-    """Let the JSON Schema say what is read: any object; its name says the id, others' fields stay.
+    """Change the JSON Schema to what reading accepts: no field is required, any field is allowed.
 
-    The model itself is stricter, against misspelt names in calls.
+    The file name gives the id, and unknown fields are kept. The model itself is stricter, against
+    misspelt names in calls.
     """
     schema["additionalProperties"] = True
     del schema["required"]
 
 
 class Session(BaseModel):
-    """One session: a copy of its file, to be read, changed and handed back to ``save``.
+    """A session: a copy of its file, to be read, changed and passed to ``save``.
 
-    Nothing is stored until a verb of the store says so. Fields that this version does not know
-    are kept in ``extra``, and in their place in the file.
+    Nothing is stored until a verb of the store stores it. Fields that this version does not know
+    are kept in ``extra``, and keep their places in the file.
     """
 
     model_config = ConfigDict(
@@ -176,7 +177,7 @@ class Session(BaseModel):
     @property
     def extra(self) -> dict[str, JsonValue]:
         """Top-level fields of the file that this version does not know."""
-        # Not as an attribute: as such it would take pydantic 1.5 microseconds.
+        # Not an attribute of the model: pydantic would take 1.5 microseconds for each access.
         extra: dict[str, JsonValue] = (self.__pydantic_private__ or {})["_extra"]
         return extra
 
@@ -188,7 +189,7 @@ class Session(BaseModel):
 
     @property
     def made_title(self) -> str:
-        """A title made of the first words that a user said; empty when nobody said any."""
+        """A title made from the first text of a user; empty if there is none."""
         return made_title_of(self.messages)
 
     @property
@@ -199,8 +200,8 @@ class Session(BaseModel):
     def turns(self) -> list[Turn]:
         """Return the session as turns, in the order of their first messages; nothing is copied.
 
-        Messages with one ``run_id`` are one turn. Messages without, written by hand or by a
-        program that knows no runs, are turns too: each user message begins one.
+        Messages with the same ``run_id`` are a turn. Messages without a ``run_id``, written by hand
+        or by a program without runs, are turns too: each user message begins a turn.
         """
         return histories.turns(self.messages, self.runs)
 
@@ -212,21 +213,21 @@ class Session(BaseModel):
         skip_roles: Collection[str] = (),
         skip_statuses: Collection[str] = histories.SKIPPED_STATUSES,
     ) -> list[Message]:
-        """Return what was said lately, as a model is to be reminded of it; the session stays.
+        """Return the last messages, to remind a model of them; the session does not change.
 
-        Left out are system messages, messages that are tagged ``from_history`` already, runs
-        with a ``parent_run_id`` (those of a team's members) and runs of the skipped statuses. A
-        tool result at the beginning, whose call is outside the window, is left out too: the
-        result may be shorter than the window, and no model is sent a result without its call.
+        It leaves out system messages, messages that are already tagged ``from_history``, runs with
+        a ``parent_run_id`` (runs of a team's members) and runs with a skipped status. It also
+        leaves out a tool result at the beginning whose call is outside the window, so that no model
+        is sent a result without its call. So the history may be shorter than the window.
 
         Args:
-            last_runs: How many turns, counted from the last; see ``turns``. A turn that says
-                nothing uses up no place. None takes all. Left out it is 3 or, where
-                ``last_messages`` is given, all.
+            last_runs: How many turns, counted from the last; see ``turns``. A turn without a
+                message to send does not count. None takes all turns. The default is 3 or, if
+                ``last_messages`` is given, all turns.
             last_messages: How many messages at most, counted from the last, inside those turns.
             skip_roles: Roles to leave out besides "system" and "developer".
-            skip_statuses: Statuses of runs to leave out, in any case. With
-                ``history(None, skip_roles={"tool"}, skip_statuses=())`` it is the chat as the
+            skip_statuses: Statuses of runs to leave out; letter case does not matter. The call
+                ``history(None, skip_roles={"tool"}, skip_statuses=())`` returns the chat as the
                 people in it saw it.
 
         Returns:
@@ -253,17 +254,17 @@ class Session(BaseModel):
         last_runs: int | None = histories.DEFAULT_RUNS,
         last_messages: int | None = None,
     ) -> list[Message]:
-        """Return the messages to send to a model; the session stays as it is.
+        """Return the messages to send to a model; the session does not change.
 
-        The system message comes first and once, whatever is stored; then the history; then the
-        user's input, last.
+        The system message comes first and only once, even if the session stores others; then the
+        history; the user's input comes last.
 
         Args:
             user_input: A text, a list of content parts, or a whole message with its ``role``.
             system_message: None and an empty text give no system message.
-            add_history_to_context: Put ``history`` between the two.
+            add_history_to_context: Whether to put ``history`` between the two.
             last_runs: As in ``history``.
-            last_messages: See there.
+            last_messages: As in ``history``.
 
         Raises:
             ValueError: A number is negative, or an input that is an object has no ``role``.
@@ -273,7 +274,7 @@ class Session(BaseModel):
 
 
 def made_title_of(messages: Sequence[Message]) -> str:
-    """Return the first words that a user said in some messages, see ``Session.made_title``."""
+    """Return a title made from the first text of a user, see ``Session.made_title``."""
     for message in messages:
         if message["role"] == "user" and (text := message_text(message)):
             return _shortened(text)
@@ -289,7 +290,7 @@ def preview_of(messages: Sequence[Message]) -> str:
 
 
 def message_text(message: Mapping[str, JsonValue]) -> str:
-    """Return what a message says in plain text: its content, or the text parts of its content.
+    """Return the plain text of a message: its content, or the text parts of its content.
 
     Reasoning, tool results and refusals count as text; images and tool calls do not.
     """

@@ -1,7 +1,7 @@
-"""What a session in memory stands on: kept with it, and read by those who put it there.
+"""The stored version on which a session in memory is based; the session keeps it.
 
-``Original`` is what a codec read the session from; the version is whatever an engine tells one
-state of a stored session from another by, and nobody else looks into it.
+``Original`` is the file from which a codec read the session. The version is any object by which an
+engine distinguishes the states of a stored session; only that engine reads its content.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["Original", "original_of", "set_extra", "stand", "version_of"]
 
 
 class Original(NamedTuple):
-    """What a session was read from, or was last written as.
+    """The file from which a session was read, or as which it was last written.
 
     Attributes:
         data: The bytes of the file.
         keys: The top-level keys, in the order of the file.
         times: The instants as the file spells them, by key.
-        modified_at: When the file was written: it stands for the times that the file lacks.
-        canonical: Whether writing the session unchanged gives ``data`` again.
+        modified_at: When the file was written; it replaces the times that the file lacks.
+        canonical: Whether writing the unchanged session gives ``data`` again.
         proven: Whether ``data`` is canonical and orjson is known to read it without loss, because a
-            store wrote or has proven it: a reader need not write it out again to compare.
+            store wrote or proved it. A reader then need not write it out again to compare.
     """
 
     data: bytes
@@ -39,23 +39,23 @@ class Original(NamedTuple):
     proven: bool = False
 
 
-# Not as attributes: each access through pydantic takes 1.5 microseconds.
+# These are not attributes: each access through pydantic takes 1.5 microseconds.
 
 
 def original_of(session: Session) -> Original | None:
-    """Return what a session was read from; None of one that was made in memory."""
+    """Return the original of a session; None if the session was made in memory."""
     original: Original | None = (session.__pydantic_private__ or {})["_original"]
     return original
 
 
 def version_of(session: Session) -> object | None:
-    """Return the version that a session stands on; None where it stands on none."""
+    """Return the version on which a session is based; None if it is based on none."""
     version: object | None = (session.__pydantic_private__ or {})["_version"]
     return version
 
 
 def stand(session: Session, original: Original | None, version: object | None) -> None:
-    """Let a session stand on a version of what is stored, and be what was read of it."""
+    """Base a session on a stored version and on the original that was read from it."""
     (session.__pydantic_private__ or {}).update(_original=original, _version=version)
 
 

@@ -1,4 +1,4 @@
-"""The error of a value in a session that is of another type than its field says."""
+"""The error for a value in a session whose type is not that of its field."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["wrong_type"]
 
 
 def wrong_type(what: str, *place: str | int) -> PydanticCustomError:
-    """Return the error for a value inside a field; ``place`` leads there from the field."""
+    """Return the error for a value inside a field; ``place`` is its path within the field."""
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return PydanticCustomError(
         "wrong_type",

@@ -1,6 +1,6 @@
-"""SessionStore: the verbs. What a verb promises is said here; how it is kept, an engine knows.
+"""SessionStore: the verbs. They say here what they promise; an engine knows how to keep it.
 
-A verb looks at its arguments, decides what is to happen, and asks the engine for one act.
+A verb checks its arguments, decides what must happen, and asks the engine for one act.
 """
 
 from __future__ import annotations
@@ -70,23 +70,25 @@ _MOST_BYTES = 256 * 1024 * 1024
 class SessionStore:
     """The sessions of one folder.
 
-    Any number of threads, processes and other programs may use the folder at once. Sessions are
-    handed out as copies: changing one changes nothing until a verb stores it.
+    Any number of threads, processes and other programs may use the folder at once. The store
+    returns copies of sessions: a change to a copy reaches the file only when a verb stores it.
 
     Verbs that take a ``user_id`` refuse a session of another user with ``NotOwnerError`` and write
-    nothing; ``get`` answers None. None does not restrict, and a session without a ``user_id``
-    belongs to everybody: whoever writes to it does not become its owner. It is a guard against
-    mistakes of a program that serves several users, not against people who can read the folder.
+    nothing; ``get`` returns None. A ``user_id`` of None does not restrict. A session without a
+    ``user_id`` belongs to everybody, and writing to it does not make the writer its owner. This
+    guards against mistakes of a program that serves several users, not against people who can read
+    the folder.
 
     Args:
-        save_dir: The folder; made, private to the user, where it is not there. Or an engine that
+        save_dir: The folder. If it is absent, it is created, private to the user. Or an engine that
             keeps the sessions elsewhere, see ``localsessions.engine``: the store closes it, and
-            the other arguments say nothing.
-        durability: With "full", what a verb has returned from survives a power cut. "fast" keeps
-            the promise that a reader sees one whole version, at every instant and after every
-            power cut, and gives up the promise that an acknowledged write is durable: a power cut
-            may take back the last seconds. It leaves out the sync of the folder, but where the
-            version before is kept to be written to: adding to a session costs the same.
+            ignores the other arguments.
+        durability: With "full", what a verb did survives a power cut once the verb returns. "fast"
+            keeps the promise that a reader sees one whole version, at every instant and after every
+            power cut. It gives up the promise that an acknowledged write is durable: a power cut
+            may take back the last seconds. "fast" omits the sync of the folder, except where the
+            store keeps the previous version to write to it later: adding to a session costs the
+            same in both modes.
         lock_timeout: Seconds to wait for a session that another thread or process is changing;
             0 tries once.
         max_file_bytes: A larger file is unreadable, so that no file can exhaust the memory.
@@ -134,14 +136,14 @@ class SessionStore:
         """Return where the session's file is or would be.
 
         Raises:
-            ValueError: No file can have that id's name.
+            ValueError: No file name can be made of that id.
         """
         return self._engine.location(session_id)
 
     def close(self) -> None:
-        """End every watch and let go of the index. Idempotent.
+        """End every watch and close the index. Idempotent.
 
-        Nothing is written that was not written before.
+        It writes nothing to the sessions: every verb has already written its changes.
         """
         if not self._closed:
             self._closed = True
@@ -161,7 +163,7 @@ class SessionStore:
     def __del__(self) -> None:
         if not self._closed:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            # At exit the threads of a watch are stopped for ever, perhaps with a mutex in hand.
+            # At exit, Python stops the threads of a watch for ever; one may hold a mutex.
             if not sys.is_finalizing():
                 self.close()
 
@@ -171,7 +173,7 @@ class SessionStore:
 
     @property
     def engine(self) -> Engine:
-        """What keeps the sessions; see ``localsessions.engine``.
+        """Where the sessions are kept; see ``localsessions.engine``.
 
         Raises:
             ValueError: The store is closed.
@@ -186,10 +188,10 @@ class SessionStore:
             raise NotOwnerError(owned.session_id, user_id, path=self.path(owned.session_id))
 
     def _refuse_strange(self, summary: SessionSummary, user_id: str | None) -> None:
-        """Refuse another user's session; and what is none, since nobody can tell whose it is."""
+        """Refuse another user's session, and an unreadable file: its owner is unknown."""
         owned: SessionSummary | Session = summary
         if user_id is not None and summary.unreadable is not None:
-            owned = self.engine.read(summary.session_id)  # raises, but of one that is whole by now
+            owned = self.engine.read(summary.session_id)  # raises, unless it is whole by now
         self._refuse_stranger(owned, user_id)
 
     # -- one session -------------------------------------------------------------------------
@@ -205,25 +207,25 @@ class SessionStore:
         ttl: float | None = None,
         max_live: int | None = None,
     ) -> Session:
-        """Make a new session with its file and return it.
+        """Create a new session with its file and return it.
 
         Args:
-            session_id: None makes one that sorts by time, ``sess_...``.
-            user_id: Whose session it is.
+            session_id: None makes an id that sorts by time, ``sess_...``.
+            user_id: The owner of the session.
             agent_id: The agent that it belongs to.
-            title: None lets listings make one of the first user message.
-            metadata: Anything that is JSON; copied.
-            ttl: Seconds until it expires; None or 0 and less mean never.
-            max_live: How many live sessions, see ``count``, there may be with this one; None does
-                not restrict. Looking and making are one step for all who say so: together they
-                never make one too many, in any number of threads and processes. Whoever does
-                not say so is not held up.
+            title: With None, listings make a title from the first user message.
+            metadata: Any JSON object; copied.
+            ttl: Seconds until it expires; None, 0 and less mean never.
+            max_live: How many live sessions (see ``count``) there may be, this session included;
+                None does not restrict. Counting and creating are one step for all callers that
+                pass ``max_live``: in any number of threads and processes, they never exceed it
+                together. Callers that do not pass it do not wait.
 
         Raises:
-            SessionLimitError: There are ``max_live`` already, or more.
-            SessionExistsError: There is one of that id, or of an id that differs from it by
-                letter case or Unicode form only.
-            ValueError: No file can have that id's name.
+            SessionLimitError: There are ``max_live`` sessions already, or more.
+            SessionExistsError: There is a session with that id, or with an id that differs only
+                by letter case or Unicode form.
+            ValueError: No file name can be made of that id.
             UnstorableValueError: ``metadata`` cannot be stored without loss.
         """
         refuse_other_texts(session_id=session_id, user_id=user_id, agent_id=agent_id, title=title)
@@ -248,15 +250,16 @@ class SessionStore:
         return session
 
     def get(self, session_id: str, *, user_id: str | None = None) -> Session | None:
-        """Return a copy of the session as its file says now; None when there is none.
+        """Return a copy of the session as its file is now; None if there is no such session.
 
         Args:
             session_id: Which session.
-            user_id: On whose behalf: None as well where it is another user's.
+            user_id: The user for whom the call is made. If the session is another user's, the
+                result is None too.
 
         Raises:
-            UnreadableSessionError: The file is there but is no session.
-            ValueError: No file can have that id's name.
+            UnreadableSessionError: The file exists but is not a session.
+            ValueError: No file name can be made of that id.
         """
         try:
             return self.load(session_id, user_id=user_id)
@@ -266,26 +269,28 @@ class SessionStore:
     def load(
         self, session_id: str, *, last_good: bool = False, user_id: str | None = None
     ) -> Session:
-        """Return a copy of the session as its file says now.
+        """Return a copy of the session as its file is now.
 
-        A file that is being written in place is looked at again for a fifth of a second.
+        If another program is writing the file in place, ``load`` tries again for a fifth of a
+        second.
 
         Args:
             session_id: Which session.
-            last_good: Where the file is unreadable, return the last good version that is kept.
-                Copies are kept in ``.localsessions/kept`` while anybody watches the store: of
-                each session a second after it changed, and of the 64 that were active last when
-                the watching began; the newest 1,000, at most 256 MiB together and 32 MiB each.
-                One goes when its session is deleted. The version stands on no file: ``save`` does
-                not write it over the broken one; delete that one first, to the trash.
-            user_id: On whose behalf; None does not restrict.
+            last_good: If the file is unreadable, return the last good version that is kept.
+                ``.localsessions/kept`` receives copies while any program watches the store: of
+                each session a second after it changed, and of the 64 sessions that were active
+                last when the watching began. It holds the newest 1,000, at most 256 MiB together
+                and 32 MiB each. A copy is removed when its session is deleted. The returned
+                version is not based on a file: ``save`` does not write it over the broken file.
+                Delete the broken file first; it goes to the trash.
+            user_id: The user for whom the call is made; None does not restrict.
 
         Raises:
-            SessionNotFoundError: There is none.
-            NotOwnerError: It is another user's.
-            UnreadableSessionError: The file is there but is no session, and no good version of
-                it is kept, or none was asked for.
-            ValueError: No file can have that id's name.
+            SessionNotFoundError: There is no such session.
+            NotOwnerError: The session is another user's.
+            UnreadableSessionError: The file exists but is not a session, and no good version is
+                kept, or the caller did not ask for it.
+            ValueError: No file name can be made of that id.
         """
         session = self.engine.read(session_id, last_good=last_good)
         self._refuse_stranger(session, user_id)
@@ -294,33 +299,36 @@ class SessionStore:
     def save(
         self, session: Session, *, on_conflict: Literal["raise", "merge"] = "raise"
     ) -> Session:
-        """Store a session if its file still is what the session was loaded from.
+        """Store a session if its file still is the version that was loaded.
 
-        Moves ``updated_at`` and ``revision`` and, unless you set it, ``last_activity``. A session
-        in which nothing changed is not written. One that was never loaded makes a new file.
+        Sets ``updated_at``, raises ``revision`` and, unless you set it, moves ``last_activity``. A
+        session in which nothing changed is not written. A session that was never loaded becomes a
+        new file.
 
-        With "merge", what somebody else changed meanwhile is kept beside what you changed: their
-        messages and yours, their title and your tags. Equal messages that both added stand once
-        only where they have the same ``id``. Where both changed one thing differently, or both
-        changed the messages and one of them removed or moved some, nothing is written. A file
-        that was deleted, or was there before a session that was never loaded, conflicts all the
-        same.
+        With "merge", the result holds your changes and those that other writers made meanwhile:
+        their messages and yours, their title and your tags. If both sides added equal messages,
+        the result has both, unless they have the same ``id``. Nothing is written if both sides
+        changed the same thing differently, or if both changed the messages and one side removed
+        or moved some. Two cases conflict even with "merge": the file was deleted, or a session
+        that was never loaded meets a file that exists.
 
         Args:
             session: What to store.
-            on_conflict: What to do where the file is not what the session was loaded from.
+            on_conflict: What to do if the file is no longer the version that was loaded.
 
         Returns:
-            The same object, now standing on what was written: it can be changed and saved again.
-            After a merge it holds what others changed, too.
+            The same object, now based on what was written: you can change and save it again.
+            After a merge it also holds what others changed.
 
         Raises:
-            ConflictError: Somebody else changed, deleted or made the file; nothing was written,
-                and the session is as it was. After a merge, ``conflicts`` names the places.
+            ConflictError: Another writer changed, deleted or created the file; nothing was
+                written, and the session is unchanged. After a merge, ``conflicts`` names the
+                places.
             UnreadableSessionError: The file has become unreadable; nothing was written.
             UnstorableValueError: A value would be lost or changed; nothing was written.
-            FormatVersionError: The file is of a newer format; nothing was written.
-            DurabilityUnknownError: Written and visible, but the disk did not confirm.
+            FormatVersionError: The file has a newer format; nothing was written.
+            DurabilityUnknownError: The session is written and visible, but the disk did not
+                confirm it.
         """
         refuse_other("session", session, Session, "a Session, as load() returns")
         refuse_conflict_rule(on_conflict)
@@ -331,23 +339,23 @@ class SessionStore:
     def edit(
         self, session_id: str, *, is_activity: bool = True, user_id: str | None = None
     ) -> Iterator[Session]:
-        """Lock the session, load it, hand it over, and store it when the block ends.
+        """Lock the session, load it, pass it to the block, and store it when the block ends.
 
-        Reading, changing and writing are one step for everybody else, so nothing is lost and no
-        conflict arises. An exception in the block stores nothing. Keep the block short: others
-        wait for it. Other sessions may be changed inside, the same one may not.
+        Reading, changing and writing are one step for all other writers, so nothing is lost and no
+        conflict arises. If the block raises, nothing is stored. Keep the block short: others
+        wait for it. The block may change other sessions through the store, but not this session.
 
         Args:
             session_id: An existing session.
-            is_activity: Whether a change moves ``last_activity``, and puts cleanup off.
-            user_id: On whose behalf; None does not restrict.
+            is_activity: Whether a change moves ``last_activity``, and so postpones cleanup.
+            user_id: The user for whom the call is made; None does not restrict.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Before the block runs.
-            NotOwnerError: Before the block runs: it is another user's.
+            NotOwnerError: Before the block runs: the session is another user's.
             RuntimeError: This thread is editing the session already.
-            ConflictError: After the block: a program that knows no locks wrote the file meanwhile;
-                what the block changed was not stored.
+            ConflictError: After the block: a program that ignores the locks wrote the file
+                meanwhile; the changes of the block were not stored.
         """
         with self.engine.editing(session_id, is_activity=is_activity) as session:
             self._refuse_stranger(session, user_id)
@@ -356,20 +364,20 @@ class SessionStore:
     def append(
         self, session_id: str, *messages: Mapping[str, JsonValue], user_id: str | None = None
     ) -> tuple[Message, ...]:
-        """Add messages at the end, durably; other writers' messages stay.
+        """Add messages at the end, durably; messages of other writers stay.
 
         Args:
-            session_id: An existing session; none is created.
-            messages: JSON objects with a ``role``; copied. Where absent, ``id`` and
-                ``created_at`` are set.
-            user_id: On whose behalf; None does not restrict.
+            session_id: An existing session; ``append`` does not create it.
+            messages: JSON objects with a ``role``; copied. ``id`` and ``created_at`` are set if
+                absent.
+            user_id: The user for whom the call is made; None does not restrict.
 
         Returns:
             The messages as they are stored.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Nothing was written.
-            NotOwnerError: It is another user's; nothing was written.
+            NotOwnerError: The session is another user's; nothing was written.
             UnstorableValueError: A value would be lost or changed; nothing was written.
             ValueError: A message has no ``role``.
         """
@@ -390,20 +398,20 @@ class SessionStore:
         *messages: Mapping[str, JsonValue],
         user_id: str | None = None,
     ) -> None:
-        """Put a run in the place of the one with its ``run_id``, or at the end; add its messages.
+        """Replace the run that has this ``run_id``, or add it at the end; add its messages.
 
-        Other runs and their messages stay as they are, whoever wrote them meanwhile. Doing it
-        again with the same messages changes nothing.
+        Other runs and their messages stay as they are, also those that other writers add
+        meanwhile. Repeating the call with the same messages changes nothing.
 
         Args:
             session_id: An existing session.
             run: A JSON object with a ``run_id``; copied.
-            messages: Messages of the run; each gets its ``run_id``. One whose ``id`` the run has
-                already takes the place of that one, the others are added.
-            user_id: On whose behalf; None does not restrict.
+            messages: Messages of the run; each gets its ``run_id``. A message whose ``id`` is
+                already in the run replaces that message; all others are added.
+            user_id: The user for whom the call is made; None does not restrict.
 
         Raises:
-            NotOwnerError: It is another user's; nothing was written.
+            NotOwnerError: The session is another user's; nothing was written.
             ValueError: The run has no ``run_id``, or a message has no ``role``.
         """
         refuse_other("run", run, Mapping, "an object with a run_id")
@@ -415,15 +423,15 @@ class SessionStore:
             self._refuse_stranger(session, user_id)
             edits.upsert_run(session, run_id, run, messages)
 
-        # A message with an id may take the place of an earlier one.
+        # A message with an id may replace an earlier message.
         has_ids = any("id" in message for message in messages)
         self.engine.change(session_id, Change(upsert, run_id=run_id if has_ids else None))
 
     def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
-        """Make another agent the current one and record the switch.
+        """Make another agent the current agent and record the switch.
 
         Returns:
-            False when it is the current one already; then nothing is recorded.
+            False if it is the current agent already; then nothing is recorded.
         """
         refuse_other("agent", agent, str, "a str")
         refuse_other_texts(reason=reason)
@@ -438,13 +446,13 @@ class SessionStore:
         return is_switch
 
     def rename(self, session_id: str, title: str | None, *, made: bool = False) -> SessionSummary:
-        """Set the title; None removes it, and listings make one of the first user message.
+        """Set the title. None removes it; listings then make a title from the first user message.
 
         Args:
             session_id: An existing session.
             title: The new title.
-            made: The title was made by a program: it is set only where there is none, so that
-                no title that a person set is ever overwritten by a made one.
+            made: Whether a program made the title. Such a title is set only if the session has
+                none, so that it never overwrites a title that a person set.
         """
         refuse_other_texts(title=title)
 
@@ -455,7 +463,7 @@ class SessionStore:
         return self.engine.change(session_id, Change(change, is_activity=False))
 
     def pin(self, session_id: str, *, pinned: bool = True) -> SessionSummary:
-        """Keep the session from every cleanup, or no longer."""
+        """Keep the session from every cleanup; with ``pinned=False``, no longer."""
         return self._set(session_id, "pinned", pinned)
 
     def archive(self, session_id: str, *, archived: bool = True) -> SessionSummary:
@@ -463,12 +471,12 @@ class SessionStore:
         return self._set(session_id, "status", "archived" if archived else "active")
 
     def _set(self, session_id: str, field: str, value: object) -> SessionSummary:
-        """Set what is no activity: ``last_activity`` stays, so cleanup is not put off."""
+        """Set a field without activity: ``last_activity`` stays, so cleanup is not postponed."""
         change = Change(lambda session: setattr(session, field, value), is_activity=False)
         return self.engine.change(session_id, change)
 
     def tag(self, session_id: str, *tags: str, remove: Sequence[str] = ()) -> SessionSummary:
-        """Add tags and remove some; each stands once, in the order of adding."""
+        """Add tags and remove some; each tag is kept once, in the order of adding."""
         removed = texts_in("remove", remove, "a tag")
         added = texts_in("tags", tags, "a tag")
 
@@ -481,15 +489,15 @@ class SessionStore:
     def fork(
         self, session_id: str, *, at: str | int | None = None, new_id: str | None = None
     ) -> Session:
-        """Make a new session of the messages up to one of them, that one included.
+        """Create a new session from the messages up to and including a given message.
 
-        Modules, state and metadata are copied as they are now; the time to live begins anew. The
+        Modules, state and metadata are copied as they are now; the time to live starts again. The
         new file says in ``forked_from`` where it comes from.
 
         Args:
             session_id: An existing session; it stays as it is.
             at: A message's ``id``, or its position from 0; None takes all.
-            new_id: The id of the new session; None makes one.
+            new_id: The id of the new session; None makes an id.
 
         Raises:
             LookupError: There is no such message.
@@ -502,9 +510,9 @@ class SessionStore:
         return fork
 
     def tail(self, session_id: str, n: int) -> tuple[Message, ...]:
-        """Return the last ``n`` messages, in order; fewer when there are not so many.
+        """Return the last ``n`` messages, in order; fewer if the session has fewer.
 
-        Of a file that a store wrote, or that has been listed, only the ends are read.
+        If a store wrote the file, or the file has been listed, only its two ends are read.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError: As ``load``.
@@ -517,33 +525,34 @@ class SessionStore:
         return tuple(self.engine.tail(session_id, n))
 
     def raw(self, session_id: str) -> bytes:
-        """Return the bytes of the session's file: one whole version, whatever it says.
+        """Return the bytes of the session's file: one whole version, whatever its content.
 
         Raises:
-            SessionNotFoundError: There is none.
-            UnreadableSessionError: It is no regular file, may not be read, or is too large.
-            ValueError: No file can have that id's name.
+            SessionNotFoundError: There is no such file.
+            UnreadableSessionError: It is not a regular file, may not be read, or is too large.
+            ValueError: No file name can be made of that id.
         """
         return self.engine.raw(session_id)
 
     def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
-        """Make a session of a file that is none: one that another program wrote, or a broken one.
+        """Make a session of a file that is not a session: of another program, or broken.
 
-        One atomic replacement under the session's lock. The file's bytes are gone afterwards, so
-        ``make`` keeps all that is worth keeping. Times and ``revision`` are written as they are.
+        This is one atomic replacement under the session's lock. The file's bytes are gone
+        afterwards, so ``make`` must keep all that is worth keeping. Times and ``revision`` are
+        written as ``make`` returns them.
 
         Args:
-            session_id: Whose file it is.
-            make: Called with the bytes of the file; returns the session that takes its place, with
+            session_id: The id that the file's name says.
+            make: Called with the bytes of the file. Returns the session that replaces it, with
                 any ``session_id``, or None to leave the file as it is.
 
         Returns:
-            The session, standing on what was written; None where ``make`` returned None.
+            The session, based on what was written; None if ``make`` returned None.
 
         Raises:
             SessionNotFoundError: There is no file.
-            UnreadableSessionError: It is no regular file, may not be read, or is too large.
-            LockTimeoutError: Somebody is changing it all the time.
+            UnreadableSessionError: It is not a regular file, may not be read, or is too large.
+            LockTimeoutError: Another writer held the lock for all of ``lock_timeout``.
             FormatVersionError: The file is a session of a newer format; nothing was written.
             UnstorableValueError: A value would be lost or changed; nothing was written.
         """
@@ -552,28 +561,28 @@ class SessionStore:
     # -- many sessions at once ---------------------------------------------------------------
 
     def create_many(self, sessions: Iterable[Session]) -> Sequence[Session]:
-        """Store new sessions, several times faster than one by one.
+        """Store new sessions, several times faster than separate ``create`` calls.
 
-        Each for itself is as with ``create``: whole or not there, durable when the call returns.
-        The call as a whole is no transaction: where some are refused, all others are stored, and
-        a crash in the middle leaves any of them. 128 sessions at most, and 8 MiB unless one alone
-        is larger, share one round of syncs, and the locks are held for that long. One that
-        another thread or process is making is set aside and, when the others are stored, waited
-        for, ``lock_timeout`` seconds at most.
+        Each session has the promise of ``create``: it is whole or absent, and durable when the call
+        returns. The call as a whole is not a transaction: if some sessions are refused, all others
+        are stored, and a crash in the middle leaves any of them. At most 128 sessions share a round
+        of syncs, and at most 8 MiB unless a single session is larger; the locks are held for that
+        long. A session that another thread or process is creating waits until the others are
+        stored; then the call waits for it, ``lock_timeout`` seconds at most.
 
         Args:
-            sessions: New ones, made with ``Session(...)``. Where the ``session_id`` is empty, one
-                is made as ``create`` does, and set.
+            sessions: New sessions, made with ``Session(...)``. An empty ``session_id`` is set to a
+                new id, as ``create`` makes it.
 
         Returns:
-            The same objects, now standing on what was written: to be changed and saved again.
+            The same objects, now based on what was written: you can change and save them again.
 
         Raises:
-            ExceptionGroup: Some were not stored, the others were. Holds the error of each, which
-                names its session: those of ``create``, ``LockTimeoutError``,
-                ``DurabilityUnknownError`` where one is visible and perhaps not durable.
-            ValueError: One was loaded or stored before, two have the same id, or no file can have
-                an id's name; nothing was stored.
+            ExceptionGroup: Some sessions were not stored; the others were. Holds an error for each,
+                which names its session: the errors of ``create``, ``LockTimeoutError``, or
+                ``DurabilityUnknownError`` for a session that is visible and perhaps not durable.
+            ValueError: A session was loaded or stored before, two have the same id, or no file
+                name can be made of an id; nothing was stored.
             PermissionError: The folder cannot be written; nothing was stored.
         """
         chosen = sessions_in(sessions)
@@ -591,23 +600,24 @@ class SessionStore:
     def save_many(
         self, sessions: Iterable[Session], *, on_conflict: Literal["raise", "merge"] = "raise"
     ) -> Sequence[Session]:
-        """Store sessions as ``save`` does each of them, several times faster than one by one.
+        """Store sessions as ``save`` does, several times faster than separate ``save`` calls.
 
-        Whole, durable and in batches as with ``create_many``; what ``save`` promises of one
-        session holds of each. New sessions are stored too. Files are written whole, also where
-        something was only added.
+        As with ``create_many``, sessions go in batches, and each is whole and durable. Each has the
+        promises of ``save``. New sessions are stored too. Files are written whole, even if
+        messages were only added.
 
         Args:
-            sessions: What to store; those in which nothing changed are not written.
+            sessions: What to store; sessions in which nothing changed are not written.
             on_conflict: As in ``save``.
 
         Returns:
-            The same objects, now standing on what was written.
+            The same objects, now based on what was written.
 
         Raises:
-            ExceptionGroup: Some were not stored, the others were. Holds the error of each, which
-                names its session: those of ``save``, and ``LockTimeoutError``.
-            ValueError: Two have the same id, or no file can have an id's name; nothing was stored.
+            ExceptionGroup: Some sessions were not stored; the others were. Holds an error for each,
+                which names its session: the errors of ``save``, and ``LockTimeoutError``.
+            ValueError: Two have the same id, or no file name can be made of an id; nothing was
+                stored.
             PermissionError: The folder cannot be written; nothing was stored.
         """
         refuse_conflict_rule(on_conflict)
@@ -620,22 +630,22 @@ class SessionStore:
     def delete_many(
         self, session_ids: Iterable[str], *, user_id: str | None = None
     ) -> Sequence[str]:
-        """Move sessions to the trash as ``delete`` does each, several times faster.
+        """Move sessions to the trash as ``delete`` does, several times faster.
 
-        In batches as with ``create_many``, and no transaction either. Each goes with its
-        checkpoints and can be restored.
+        It works in batches as ``create_many`` does, and is not a transaction either. Each session
+        goes with its checkpoints and can be restored.
 
         Args:
             session_ids: Which sessions.
-            user_id: On whose behalf; None does not restrict.
+            user_id: The user for whom the call is made; None does not restrict.
 
         Returns:
-            Those that were there, in the order given.
+            The ids of the sessions that were there, in the order given.
 
         Raises:
-            ExceptionGroup: Some were not deleted, the others were. Holds the error of each, which
-                names its session: those of ``delete``, and ``LockTimeoutError``.
-            ValueError: No file can have an id's name; nothing was deleted.
+            ExceptionGroup: Some sessions were not deleted; the others were. Holds an error for
+                each, which names its session: the errors of ``delete``, and ``LockTimeoutError``.
+            ValueError: No file name can be made of an id; nothing was deleted.
             PermissionError: The folder cannot be written; nothing was deleted.
         """
         chosen = tuple(dict.fromkeys(texts_in("session_ids", session_ids, "a session_id")))
@@ -677,21 +687,21 @@ class SessionStore:
     ) -> Page[SessionSummary]:
         """Return a page of summaries, from the index; no unchanged session file is opened.
 
-        What went through this library, in any process, is seen at once; so is what other
-        programs did to the sessions that the page returns. Sessions that others added are seen
-        when a look at the folder is due: after 20 times what the last one took (5 s at 100,000
-        sessions, 6 ms at 100).
+        A page shows at once what any process did through this library, and what other programs
+        did to the sessions that it returns. Sessions that other programs added appear after the
+        next look at the folder. That look is due after 20 times the duration of the last look (5 s
+        at 100,000 sessions, 6 ms at 100).
 
         Args:
-            user_id: Only this user's; None does not restrict.
-            agent_id: Only those of this agent.
-            status: Only of this status: "active", "archived", "unreadable" or your own.
-            since: Only those active at this instant or later.
-            until: Only those whose last activity was before this instant.
-            order: What to sort by; ``-`` puts the largest or newest first. Ties go by id.
+            user_id: Only sessions of this user; None does not restrict.
+            agent_id: Only sessions of this agent.
+            status: Only this status: "active", "archived", "unreadable" or your own.
+            since: Only sessions with their last activity at this instant or later.
+            until: Only sessions with their last activity before this instant.
+            order: What to sort by; ``-`` puts the largest or newest first. Ties are sorted by id.
             limit: How many at most, from 1.
-            cursor: ``next_cursor`` of the page before. Nothing is doubled or left out when
-                sessions come, go or move meanwhile, but for those that moved themselves.
+            cursor: ``next_cursor`` of the previous page. If sessions come, go or move meanwhile,
+                nothing else is repeated or left out; a session that itself moved may be.
             fresh: Look at the whole folder first.
 
         Raises:
@@ -712,7 +722,7 @@ class SessionStore:
         until: datetime | None = None,
         live: bool = False,
     ) -> int:
-        """Return how many sessions there are, unreadable ones included; as fresh as ``list``.
+        """Return how many sessions there are, unreadable included; as up to date as ``list``.
 
         Args:
             user_id: As in ``list``, and so are the next four.
@@ -720,7 +730,7 @@ class SessionStore:
             status: See there.
             since: See there.
             until: See there.
-            live: Only those that are neither expired nor archived nor unreadable.
+            live: Only sessions that are neither expired nor archived nor unreadable.
         """
         query = _query(user_id, agent_id, status, since, until)
         return self.engine.count(query._replace(live_at=utc_now() if live else None))
@@ -739,12 +749,12 @@ class SessionStore:
     ) -> Sequence[SearchHit]:
         """Find sessions by the words of messages, titles, tags and metadata, the best first.
 
-        All words of ``text`` must occur in one message (or in title, tags and metadata together);
-        those in double quotes must follow each other. A word is found as a part of longer ones
-        too, in any script; one of two letters at the beginning or the end of a word only, one of
-        a single letter only as a word. Case and Unicode form do not matter.
+        All words of ``text`` must occur in the same message (or in title, tags and metadata
+        together); words in double quotes must follow each other. A word is also found inside a
+        longer word, in any script. A word of two letters is found only at the beginning or the end
+        of a longer word; a single letter only as a word. Case and Unicode form do not matter.
 
-        The first search reads every session, later ones only what changed; saving never waits.
+        The first search reads every session, later searches only what changed; saving never waits.
 
         Args:
             text: What to search for.
@@ -754,7 +764,7 @@ class SessionStore:
             since: See there.
             until: See there.
             limit: How many sessions at most.
-            on_progress: Called with (done, of all) while texts are read.
+            on_progress: Called with (done, total) while texts are read.
 
         Raises:
             ValueError: ``text`` holds no letter and no digit.
@@ -764,11 +774,11 @@ class SessionStore:
         return self.engine.search(text, query, limit=limit, on_progress=on_progress)
 
     def resolve(self, reference: str) -> str:
-        """Return the id that a person means: an id, the beginning of one, a title, or "latest".
+        """Return the id that a person means: an id, the beginning of an id, a title, or "latest".
 
         Raises:
-            SessionNotFoundError: Nothing fits.
-            ValueError: More than one session fits, the message names some; or it is empty.
+            SessionNotFoundError: No session fits.
+            ValueError: Several sessions fit (the message names some), or ``reference`` is empty.
         """
         if not reference:
             raise ValueError("an empty text names no session")
@@ -785,21 +795,21 @@ class SessionStore:
     # -- deleting ----------------------------------------------------------------------------
 
     def delete(self, session_id: str, *, user_id: str | None = None) -> bool:
-        """Move the session with its checkpoints to the trash, from where it can be restored.
+        """Move the session with its checkpoints to the trash; ``restore`` brings it back.
 
-        An unreadable file can be deleted so too, since a person asked; not on behalf of a user,
-        since nobody can tell whose it is.
+        An unreadable file can be deleted too, since a person asked for it; but not with a
+        ``user_id``, since its owner is unknown.
 
         Args:
             session_id: Which session.
-            user_id: On whose behalf; None does not restrict.
+            user_id: The user for whom the call is made; None does not restrict.
 
         Returns:
-            False when there is none.
+            False if there is no such session.
 
         Raises:
-            NotOwnerError: It is another user's.
-            UnreadableSessionError: A user was named, and the file is no session.
+            NotOwnerError: The session is another user's.
+            UnreadableSessionError: ``user_id`` is given, and the file is not a session.
         """
 
         def allows(summary: SessionSummary) -> bool:
@@ -809,13 +819,13 @@ class SessionStore:
         return self.engine.delete(session_id, allows)
 
     def restore(self, session_id: str) -> Session:
-        """Bring the last deleted session of that id back from the trash.
+        """Bring the last deleted session with that id back from the trash.
 
-        Where the session is there, and only checkpoints of it are in the trash, those come back.
+        If the session exists, and only checkpoints of it are in the trash, those come back.
 
         Raises:
             SessionNotFoundError: It is not in the trash.
-            SessionExistsError: There is a session of that id again.
+            SessionExistsError: There is a session with that id again.
             UnreadableSessionError: It was unreadable when it was deleted; it is back all the same.
         """
         return self.engine.restore(session_id)
@@ -826,29 +836,29 @@ class SessionStore:
 
     def empty_trash(self, *, max_age: float | timedelta = 0.0) -> Sequence[TrashedSession]:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
-        # As finely as deleting tells the time.
+        # In microseconds, as ``delete`` records it; utc_now() would cut it to milliseconds.
         return self.engine.empty_trash(cutoff_of(datetime.now(UTC), max_age))
 
     def cleanup(self, *, max_age: float | timedelta, dry_run: bool = False) -> CleanupReport:
         """Move sessions to the trash whose last activity is longer ago than ``max_age``.
 
-        Goes by the session's own ``last_activity``, never by file times. Pinned, unreadable and
-        future-dated sessions are kept. Each session is looked at again inside its lock. Where one
-        cannot be looked at or moved, the others are, and its error is raised at the end.
+        It uses the session's own ``last_activity``, never file times. Pinned, unreadable and
+        future-dated sessions are kept. Each session is checked again inside its lock. If a session
+        cannot be checked or moved, the others are still done, and the error is raised at the end.
 
         Args:
             max_age: Seconds, or a timedelta; counted back from the call.
-            dry_run: Only say what would be done; the report is the one of a real run.
+            dry_run: Change nothing; the report is the same as that of a real run.
         """
-        cutoff = cutoff_of(utc_now(), max_age)  # now: what becomes old during the look stays
+        cutoff = cutoff_of(utc_now(), max_age)  # before the look: what becomes old in it stays
         return self._clean(cutoff, dry_run=dry_run)
 
     def purge_expired(self, *, dry_run: bool = False) -> CleanupReport:
-        """Move sessions to the trash whose ``expires_at`` has passed, but for pinned ones."""
+        """Move sessions to the trash whose ``expires_at`` has passed, except pinned sessions."""
         return self._clean(None, dry_run=dry_run)
 
     def _clean(self, cutoff: datetime | None, *, dry_run: bool) -> CleanupReport:
-        """Decide by what the sessions say inside their locks; without a cutoff by expiry."""
+        """Decide by what the sessions say inside their locks; without a cutoff, by expiry."""
         engine, actions = self.engine, dict[str, CleanupAction]()
         engine.notice(fresh=True)
         now = utc_now()
@@ -874,9 +884,9 @@ class SessionStore:
     # -- changes -----------------------------------------------------------------------------
 
     def last_change(self) -> int:
-        """Return the number of the last change: what ``changes`` goes on from.
+        """Return the number of the last change, for ``changes(since=...)``.
 
-        Ask for it before you list, and nothing falls between the list and the changes.
+        Ask for it before you list: then no change between the list and ``changes`` is missed.
         """
         engine = self.engine
         engine.notice()
@@ -885,30 +895,30 @@ class SessionStore:
     def changes(
         self, since: int | None = None, *, fresh: bool = False, follow: bool = False
     ) -> Generator[SessionChange, None, None]:
-        """Yield what happened after a change, in order and once; deletions included.
+        """Yield the changes after a given change, in order and each once; deletions included.
 
-        Ends when there is no more. With ``follow`` it goes on, each change as it happens, until
-        the store is closed: it watches as ``watch`` does, from the first ``next`` until the
-        iterator is closed or collected, and a slow reader holds up nobody.
+        The iterator ends when there is no more. With ``follow`` it goes on, with each change as it
+        happens, until the store is closed. It watches as ``watch`` does, from the first ``next``
+        until the iterator is closed or collected. A slow reader delays no other reader or writer.
 
-        What any process does through this library is logged with the write, each write by
-        itself. What other programs do is logged when it is noticed: at once where somebody
-        watches, else as fresh as ``list``. Several edits between two looks are one change, and
-        none where the file is again what it was; so is a file that was only touched.
+        What any process does through this library is logged with the write, each write separately.
+        What other programs do is logged when it is noticed: at once while any program watches,
+        otherwise as soon as ``list`` would see it. Several edits between two looks are one change.
+        There is no change if the file is again what it was, or was only touched.
 
-        The log keeps the last 50,000 changes. Everything that was done while no program used the
-        store is found and logged by the next that does.
+        The log keeps the last 50,000 changes. What happens while no program uses the store is
+        found and logged by the next program that uses it.
 
         Args:
-            since: The number of a change that this store told, or ``last_change()``; from an
-                earlier run or another process too. None is the present, and needs ``follow``.
-            fresh: Look at the whole folder first; ``follow`` does so in any case.
-            follow: Whether to wait for what happens next.
+            since: The number of a change that this store reported, or ``last_change()``; also from
+                an earlier run or another process. None means from now on, and needs ``follow``.
+            fresh: Look at the whole folder first; ``follow`` always does so.
+            follow: Whether to wait for the next changes.
 
         Raises:
-            ChangesExpiredError: The number is not known: the index was made anew, or too much
-                happened since. List again and go on from ``last_change()``.
-            ValueError: There is neither ``since`` nor ``follow``.
+            ChangesExpiredError: The number is not known: the index was rebuilt, or too many
+                changes followed. List again and continue from ``last_change()``.
+            ValueError: Neither ``since`` nor ``follow`` is given.
         """
         refuse_other("since", since, int | None, "the number of a change or None")
         engine = self.engine
@@ -927,28 +937,28 @@ class SessionStore:
     ) -> Watch:
         """Call back with each change, in order and once, until the watch or the store is closed.
 
-        The first watch starts a thread of the store and those of the system's file events; the
-        last that is closed ends them. Callbacks run in that thread, one after the other: a slow
-        one holds up the others and loses nothing. They may call any verb.
+        The first watch starts a thread of the store and the threads of the system's file events;
+        they end when the last watch is closed. Callbacks run in the store's thread, in turn: a slow
+        callback delays the others and loses nothing. Callbacks may call any verb.
 
-        An edit by another program is usually told within 20 ms. A file that is unreadable is told
-        of when nobody has written to it for 40 ms, and one that is gone 40 ms later, so that a
-        save half done is no news. Where the system gives no events (limits, a folder that may not
-        be read), the folder is polled, and ``stats()`` says why.
+        An edit by another program is usually reported within 20 ms. An unreadable file is reported
+        when no program has written to it for 40 ms, and a missing file when it has been gone for
+        40 ms, so that a half-done save is not reported. If the system gives no events (limits, a
+        folder that may not be read), the folder is polled, and ``stats()`` says why.
 
         Args:
             callback: Called with a ``SessionChange``.
-            since: As in ``changes``; None tells of what happens from now on.
-            on_error: Called with (exception, change) when ``callback`` raised, and with
-                (exception, None) when the folder cannot be looked at, or when what happened
-                meanwhile is not known (``ChangesExpiredError``: list again; the watch goes on
-                from now). None logs it. Nothing of this ends the watch.
+            since: As in ``changes``; None reports what happens from now on.
+            on_error: Called with (exception, change) if ``callback`` raised; with (exception, None)
+                if the store cannot look at the folder, or does not know what happened meanwhile
+                (``ChangesExpiredError``: list again; the watch goes on from now). None logs the
+                error. No error ends the watch.
 
         Raises:
             ChangesExpiredError: ``since`` is not known.
-            TypeError: ``callback`` or ``on_error`` cannot be called, or would have to be awaited.
+            TypeError: ``callback`` or ``on_error`` cannot be called, or is an async function.
 
-        A store that is forgotten without being closed ends its watches: keep it.
+        Keep a reference to the store: a store that is garbage-collected ends its watches.
         """
         refuse_uncallable(callback, on_error)
         return Watch(self.engine, callback, on_error, since)
@@ -956,11 +966,11 @@ class SessionStore:
     # -- checkpoints -------------------------------------------------------------------------
 
     def save_checkpoint(self, session_id: str, data: JsonValue) -> Checkpoint:
-        """Store an immutable snapshot beside the session, after all earlier ones.
+        """Store an immutable snapshot of the session, after all earlier snapshots.
 
         Raises:
             SessionNotFoundError: There is no such session.
-            UnstorableValueError: A value would be lost or changed, or it takes more than
+            UnstorableValueError: A value would be lost or changed, or the snapshot takes more than
                 ``max_file_bytes``; nothing was written.
         """
         made = Checkpoint(made_id("ckpt"), session_id, copy.deepcopy(data), utc_now())
@@ -976,12 +986,12 @@ class SessionStore:
 
         Raises:
             SessionNotFoundError: There is no such checkpoint.
-            UnreadableSessionError: Its file is no checkpoint.
+            UnreadableSessionError: Its file is not a checkpoint.
         """
         return self.engine.load_checkpoint(session_id, checkpoint_id)
 
     def delete_checkpoint(self, session_id: str, checkpoint_id: str) -> bool:
-        """Remove one checkpoint for good; return whether it was there."""
+        """Remove a checkpoint for good; return whether it was there."""
         return self.engine.delete_checkpoints(session_id, checkpoint_id) > 0
 
     def clear_checkpoints(self, session_id: str) -> int:
@@ -994,31 +1004,31 @@ class SessionStore:
         """Read every file and compare the index with it; change nothing but the index.
 
         Returns:
-            What was found, each with the repair that a person can choose; empty when all is well.
+            What is wrong, each finding with a repair that a person can choose; empty if all is
+            well.
         """
         return self.engine.verify(on_progress)
 
     def repair(self, finding: Finding) -> str:
-        """Do the repair that a finding of ``verify`` names, where that needs no person.
+        """Do the repair that a finding of ``verify`` names, if the repair needs no person.
 
-        Looks at everything again inside the lock: where the finding does not hold any more,
-        nothing is changed and the answer says so. Nothing but a temp file that nobody writes any
-        more is removed; an unreadable file stays as it is, and what can be read of it becomes a
-        session of its own.
+        Checks everything again inside the lock: if the finding no longer holds, nothing is changed
+        and the answer says so. The only files it removes are temp files that no writer uses. An
+        unreadable file stays as it is; what can be read of it becomes a separate session.
 
         Returns:
             What was done, in words.
 
         Raises:
             ValueError: The finding is not ``automatic``.
-            LockTimeoutError: Somebody is changing the session all the time.
+            LockTimeoutError: Another writer held the lock for all of ``lock_timeout``.
             OSError: The folder cannot be written.
         """
         refuse_other("finding", finding, Finding, "one of those that verify() returns")
         return self.engine.repair(finding)
 
     def reindex(self, *, on_progress: Progress | None = None) -> int:
-        """Throw the index away and make it anew from the files; return how many there are."""
+        """Delete the index and rebuild it from the files; return how many sessions there are."""
         return self.engine.reindex(on_progress)
 
     def stats(self) -> StoreStats:

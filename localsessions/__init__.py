@@ -1,7 +1,7 @@
 """A local-first embedded store for agent sessions: one readable JSON file per session.
 
-The face of the library. It imports no extra: the command line, the server and the adapters are
-imported by those who use them. What only code that awaits needs is imported when it is asked for.
+This is the public interface. It imports no extra: a program that uses the command line, the server
+or an adapter imports it. The classes for asynchronous code are imported at their first use.
 """
 
 from importlib import import_module
@@ -85,10 +85,10 @@ _AT_USE = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker knows the names above, and refuses all others
+if not TYPE_CHECKING:  # a type checker knows the names above and refuses all others
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for the first time; see PEP 562."""
+        """Import a name at its first use; see PEP 562."""
         if name not in _AT_USE:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(_AT_USE[name]), name)

@@ -1,6 +1,6 @@
-"""``localsessions`` and ``python -m localsessions``: the door of the command line, no more.
+"""``localsessions`` and ``python -m localsessions``: the entry point of the command line, no more.
 
-Here and not below, because below click is needed, and what is said here is that it is missing.
+It is here and not in ``cli``: ``cli`` needs click, and this module reports that click is missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> int:
             f"error: the command line needs {error.name}: pip install 'localsessions[cli]'\n"
         )
         return 1
-    except KeyboardInterrupt:  # while modules were loaded: the rest is caught below
+    except KeyboardInterrupt:  # while modules are loading; afterwards ``run`` catches it
         return 130
 
 

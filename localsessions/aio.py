@@ -1,7 +1,7 @@
 """AsyncSessionStore: each verb of SessionStore in a worker thread, one line each.
 
-A cancelled call goes on in its thread: what it writes is whole, it is only not waited for.
-asyncio is imported at use: it takes a third of the time that importing the package would.
+A cancelled call continues in its thread: what it writes is whole, only no caller waits for it.
+asyncio is imported at use: its import takes a third of the time that the package takes.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 AsyncOnChange: TypeAlias = Callable[[SessionChange], Awaitable[object] | object]
-"""Called with each change, in the event loop; awaited where it returns an awaitable."""
+"""Called with each change, in the event loop; awaited if it returns an awaitable."""
 
 AsyncOnError: TypeAlias = Callable[[Exception, SessionChange | None], Awaitable[object] | object]
-"""Called with an error, and the change for which the callback raised it, if it did."""
+"""Called with an error, and with the change if the callback raised the error for that change."""
 
 
 def awaited(
     verb: Callable[Concatenate[SessionStore, P], R],
 ) -> Callable[Concatenate[AsyncSessionStore, P], Coroutine[Any, Any, R]]:
-    """Return the verb of SessionStore as one that is awaited: same arguments, promise, errors."""
+    """Return the verb of SessionStore as a coroutine: same arguments, promise, errors."""
 
     @functools.wraps(verb)
     async def in_a_thread(self: AsyncSessionStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -56,8 +56,8 @@ def awaited(
 class AsyncSessionStore:
     """The sessions of one folder, for code that awaits.
 
-    Every verb of ``SessionStore``, with its arguments, its promise and its errors. The event loop
-    never waits for the disk or for a lock.
+    It has every verb of ``SessionStore``, with the same arguments, promises and errors. The event
+    loop never waits for the disk or for a lock.
 
     Args:
         save_dir: As for ``SessionStore``, and so are the others.
@@ -95,7 +95,7 @@ class AsyncSessionStore:
         """Return where the session's file is or would be.
 
         Raises:
-            ValueError: No file can have that id's name.
+            ValueError: No file name can be made of that id.
         """
         return self._store.path(session_id)
 
@@ -126,21 +126,21 @@ class AsyncSessionStore:
     async def edit(
         self, session_id: str, *, is_activity: bool = True, user_id: str | None = None
     ) -> AsyncIterator[Session]:
-        """Lock the session, load it, hand it over, and store it when the block ends.
+        """Lock the session, load it, pass it to the block, and store it when the block ends.
 
-        The lock is held by a thread of its own while the block awaits; another verb on the same
-        session inside the block waits for it in vain and raises ``LockTimeoutError``.
+        A separate thread holds the lock while the block awaits. Another verb on the same session
+        inside the block cannot get the lock and raises ``LockTimeoutError``.
 
         Args:
             session_id: An existing session.
-            is_activity: Whether a change moves ``last_activity``, and puts cleanup off.
-            user_id: On whose behalf; None does not restrict.
+            is_activity: Whether a change moves ``last_activity``, and so postpones cleanup.
+            user_id: The user for whom the call is made; None does not restrict.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Before the block runs.
-            NotOwnerError: Before the block runs: it is another user's.
-            ConflictError: After the block: a program that knows no locks wrote the file meanwhile;
-                what the block changed was not stored.
+            NotOwnerError: Before the block runs: the session is another user's.
+            ConflictError: After the block: a program that ignores the locks wrote the file
+                meanwhile; the changes of the block were not stored.
         """
         import asyncio
         from concurrent.futures import ThreadPoolExecutor
@@ -152,14 +152,14 @@ class AsyncSessionStore:
             try:
                 session = await loop.run_in_executor(thread, block.__enter__)
             except asyncio.CancelledError as error:
-                # Whenever the thread gets the lock, it lets go of it again and stores nothing.
+                # When the thread gets the lock, it releases it at once and stores nothing.
                 thread.submit(block.__exit__, type(error), error, None)
                 raise
             try:
                 yield session
-            except BaseException as error:  # whatever ends the block ends the edit, in its thread
+            except BaseException as error:  # any error ends the edit, in the thread of the lock
                 leave = functools.partial(block.__exit__, type(error), error, error.__traceback__)
-                # Shielded: leaving that is cancelled before it begins would keep the lock.
+                # Shielded: if it were cancelled before it begins, the lock would stay held.
                 if not await asyncio.shield(loop.run_in_executor(thread, leave)):
                     raise
             else:
@@ -206,20 +206,21 @@ class AsyncSessionStore:
     async def changes(
         self, since: int | None = None, *, fresh: bool = False, follow: bool = False
     ) -> AsyncGenerator[SessionChange, None]:
-        """Yield what happened after a change, in order and once; deletions included.
+        """Yield the changes after a given change, in order and each once; deletions included.
 
-        As ``SessionStore.changes``: ends when there is no more, and with ``follow`` goes on until
-        the store is closed. Leaving an ``async for`` early, close the iterator with
+        As ``SessionStore.changes``: the iterator ends when there is no more; with ``follow`` it
+        goes on until the store is closed. To leave an ``async for`` early, close the iterator with
         ``contextlib.aclosing``.
 
         Args:
-            since: The number of a change; None is the present, and needs ``follow``.
-            fresh: Look at the whole folder first; ``follow`` does so in any case.
-            follow: Whether to wait for what happens next.
+            since: The number of a change; None means from now on, and needs ``follow``.
+            fresh: Look at the whole folder first; ``follow`` always does so.
+            follow: Whether to wait for the next changes.
 
         Raises:
-            ChangesExpiredError: What happened since is not known: list again and begin anew.
-            ValueError: There is neither ``since`` nor ``follow``.
+            ChangesExpiredError: It is not known what happened since: list again and continue from
+                ``last_change()``.
+            ValueError: Neither ``since`` nor ``follow`` is given.
         """
         import asyncio
 
@@ -253,15 +254,16 @@ class AsyncSessionStore:
     ) -> AsyncWatch:
         """Call back in the event loop with each change, until the watch or the store is closed.
 
-        As ``SessionStore.watch``, but for where the callbacks run: in a task of the running event
-        loop, one after the other; a coroutine function is awaited before the next change is told.
+        As ``SessionStore.watch``, except that the callbacks run in a task of the running event
+        loop, in turn; a coroutine function is awaited before the next change is reported.
 
         Args:
             callback: Called with a ``SessionChange``.
-            since: As in ``changes``; None tells of what happens from now on.
-            on_error: Called with (exception, change) when ``callback`` raised, and with
-                (exception, None) when what happened meanwhile is not known
-                (``ChangesExpiredError``: list again; the watch goes on from now). None logs it.
+            since: As in ``changes``; None reports what happens from now on.
+            on_error: Called with (exception, change) if ``callback`` raised, and with
+                (exception, None) if it is not known what happened meanwhile
+                (``ChangesExpiredError``: list again; the watch goes on from now). None logs the
+                error.
 
         Raises:
             ChangesExpiredError: ``since`` is not known.
@@ -300,10 +302,10 @@ def _waking(loop: asyncio.AbstractEventLoop, something: asyncio.Event) -> Callab
 
 
 class AsyncWatch:
-    """A callback that is told of each change, until ``close``. Made by ``AsyncSessionStore.watch``.
+    """Calls a callback with each change, until ``close``. Made by ``AsyncSessionStore.watch``.
 
-    An async context manager; closing is idempotent and waits for a call of the callback that goes
-    on, unless it is the callback that closes.
+    An async context manager. Closing is idempotent. It waits until a running call of the callback
+    returns, unless the callback itself closes the watch.
     """
 
     def __init__(
@@ -325,16 +327,16 @@ class AsyncWatch:
 
     @property
     def number(self) -> int:
-        """The number of the last change that the callback was told of; go on from here."""
+        """The number of the last change that the callback received; continue from here."""
         return self._number
 
     @property
     def closed(self) -> bool:
-        """Whether no further change is told."""
+        """Whether no further change is reported."""
         return self._closing or self._task.done()
 
     async def close(self) -> None:
-        """Tell of no further change."""
+        """Report no further change."""
         import asyncio
 
         self._closing = True
@@ -367,7 +369,7 @@ class AsyncWatch:
             await asyncio.to_thread(self._following.end)
 
     async def _tell_some(self) -> None:
-        """Tell of what happened since the last time."""
+        """Report what happened since the last call."""
         import asyncio
 
         try:
@@ -383,7 +385,7 @@ class AsyncWatch:
             self._number = change.number
             try:
                 await _called(self._on_change, change)
-            # Any error of a callback is its author's: told to on_error, and the next change is due.
+            # An error of a callback is its author's: report it to on_error, then go on.
             except Exception as error:  # noqa: BLE001
                 await self._report(error, change)
 
@@ -393,12 +395,12 @@ class AsyncWatch:
             return
         try:
             await _called(self._on_error, error, change)
-        except Exception:  # noqa: BLE001  (nobody is left to hand it to but the log)
+        except Exception:  # noqa: BLE001  (only the log is left to report it to)
             log().exception("watching: on_error failed")
 
 
 async def _called(function: Callable[..., object], *arguments: object) -> None:
-    """Call a function, and await what it returns if that can be awaited."""
+    """Call a function, and await its result if it is awaitable."""
     returned = function(*arguments)
     if inspect.isawaitable(returned):
         await returned

@@ -1,6 +1,6 @@
 """The file format, for programs that read or write session files without a store.
 
-What goes in comes back equal, or is refused with its place; see ``docs/format.md``. Nothing here
+A value comes back equal, or it is refused with its place; see ``docs/format.md``. Nothing here
 touches a disk.
 """
 
@@ -45,22 +45,22 @@ __all__ = [
 def decode(data: bytes, session_id: str, *, modified_at: datetime | None = None) -> Session:
     """Return the session that a file holds.
 
-    Fields that are absent get the format's defaults. Times that are absent are taken from the
-    messages or, at last, from ``modified_at``. A newer format is read as far as it can be.
+    An absent field gets the default of the format. An absent time is taken from the messages, or
+    else from ``modified_at``. A newer format is read as far as possible.
 
     Args:
         data: The bytes of the file.
-        session_id: The id that the file's name tells.
+        session_id: The id that the file's name says.
         modified_at: When the file was written; None means now.
 
     Raises:
-        UnreadableSessionError: The file is no session; nothing of it is guessed.
+        UnreadableSessionError: The file is not a session; its content is not guessed.
     """
     return _decode(data, session_id=session_id, modified_at=modified_at or utc_now())
 
 
 def original_bytes(session: Session) -> bytes | None:
-    """Return the bytes that a session was read from or last written as; None of a new one."""
+    """Return the bytes that a session was read from or last written as; None if it is new."""
     original = original_of(session)
     return None if original is None else original.data
 

@@ -6,13 +6,14 @@
     GET /api/v1/sessions/{session_id}/history    its messages and its agents
     GET /api/v1/agents/{session_id}/current      the agent that is active now
 
-What may live here: the shapes of the answers, and who is answered. What may not: anything that
-writes. There is no password, so only programs on this machine are answered, and no page of a
-browser: a foreign ``Host`` (DNS rebinding), ``Origin`` or ``Sec-Fetch-Site`` is refused, and no
-CORS header is ever sent. Starlette and uvicorn, the extra ``server``, are imported at use.
+This module holds the shapes of the answers and the rules for who gets an answer. It may hold
+nothing that writes. There is no password, so the service answers only programs on this machine, and
+no page of a browser: it refuses a foreign ``Host`` (DNS rebinding), ``Origin`` or
+``Sec-Fetch-Site``, and never sends a CORS header. Starlette and uvicorn, the extra ``server``, are
+imported at use.
 
-Every answer is JSON, errors too: ``{"error": "..."}``. Not promised for what is no HTTP at all;
-uvicorn answers that itself.
+Every answer is JSON, errors too: ``{"error": "..."}``. This does not hold for a request that is not
+HTTP at all; uvicorn answers that itself.
 """
 
 from __future__ import annotations
@@ -45,17 +46,17 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_PORT", "HOSTS", "PREFIX", "create_app", "serve"]
 
 DEFAULT_PORT = 8001
-"""Where the service listens when it is not told."""
+"""The port if the caller names none."""
 
 PREFIX = "/api/v1"
-"""What every path of the service begins with."""
+"""The beginning of every path of the service."""
 
 HOSTS = ("127.0.0.1", "localhost", "::1")
-"""Where the service may listen: nowhere but on this machine."""
+"""The addresses where the service may listen: only on this machine."""
 
 _log = logging.getLogger("localsessions")
 
-# 10.0.2.2 is what an Android emulator calls the loopback of the machine that it runs on:
+# An Android emulator uses 10.0.2.2 for the loopback of the machine that it runs on:
 # https://developer.android.com/studio/run/emulator-networking
 _OUR_HOST = re.compile(r"(localhost|127\.0\.0\.1|10\.0\.2\.2|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 _PAGE = 500
@@ -65,7 +66,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 def create_app(store: SessionStore) -> Starlette:
     """Return the service as an ASGI application, for any ASGI server.
 
-    It reads the store and never writes; closing the store is the caller's.
+    It reads the store and never writes. The caller closes the store.
 
     Raises:
         ImportError: The extra ``server`` is not installed.
@@ -90,7 +91,7 @@ def create_app(store: SessionStore) -> Starlette:
             Exception: _failed,
         },
     )
-    # A redirect would name the Host of the request; an address is right or it is not there.
+    # A redirect would repeat the Host of the request; an address that is not exact gets a 404.
     app.router.redirect_slashes = False
     return app
 
@@ -102,18 +103,18 @@ def serve(
     *,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Answer requests until Ctrl-C, or until the process is told to end.
+    """Answer requests until Ctrl-C, or until a signal tells the process to end.
 
     Args:
         store: What to serve; it stays open.
         host: One of ``HOSTS``.
-        port: 0 takes a free one.
-        on_ready: Called with the base URL once requests are accepted.
+        port: 0 takes a free port.
+        on_ready: Called with the base URL when the service accepts requests.
 
     Raises:
         ImportError: The extra ``server`` is not installed.
-        ValueError: The host is not this machine, or the port is none.
-        OSError: The port is in use, or may not be used.
+        ValueError: The host is not this machine, or the port is out of range.
+        OSError: The port is in use, or the process may not use it.
     """
     app = create_app(store)
     import uvicorn
@@ -135,7 +136,7 @@ def serve(
         try:
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
-            # uvicorn has answered what was asked, and raises the signal again when all is closed.
+            # uvicorn has answered the open requests; after closing all it raises the signal again.
             _log.info("the service has ended")
 
 
@@ -179,7 +180,7 @@ def _no_port(error: OSError, host: str, port: int) -> OSError:
 
 
 class _Guard:
-    """Lets through what a program on this machine asks, and no page of a browser."""
+    """Lets requests of programs on this machine through, and refuses pages of a browser."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -213,7 +214,7 @@ def _fault_of(headers: list[tuple[bytes, bytes]]) -> str:
 def _json(
     document: JsonValue, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    # Not starlette's JSONResponse: lone surrogates, which files can hold, would be a failure.
+    # Not starlette's JSONResponse: it fails at lone surrogates, which files can hold.
     from starlette.responses import Response
 
     return Response(
@@ -222,7 +223,7 @@ def _json(
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
-    """Answer what has no address (404) or no such method (405)."""
+    """Answer for an unknown address (404) or a wrong method (405)."""
     status = getattr(error, "status_code", 500)
     what = {404: "Not found", 405: "Method not allowed: this service is read-only"}
     headers = getattr(error, "headers", None)
@@ -230,9 +231,9 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 
 async def _unreadable(_request: Request, error: Exception) -> Response:
-    """Answer for a broken file: 500, since 404 would say that there is none.
+    """Answer for a broken file: 500, since 404 would say that there is no such session.
 
-    An empty history would be a lie, too, on which a client would go on writing.
+    An empty history would be wrong too: a client would continue writing from it.
     """
     if not isinstance(error, UnreadableSessionError):
         raise error
@@ -242,11 +243,11 @@ async def _unreadable(_request: Request, error: Exception) -> Response:
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
-    """Answer for all else; starlette raises the error again, and uvicorn logs it."""
+    """Answer for any other error; starlette raises it again, and uvicorn logs it."""
     return _json({"error": "Internal error; the log of the service says more"}, 500)
 
 
-# -- what is answered ----------------------------------------------------------------------------
+# -- the answers ---------------------------------------------------------------------------------
 
 
 class _Answers:
@@ -256,7 +257,7 @@ class _Answers:
         self._store = store
 
     def sessions(self, _request: Request) -> Response:
-        """Answer with every session; a broken one is listed, too, and says so."""
+        """Answer with every session; a broken session is listed too, with its reason."""
         page = self._store.list(limit=_PAGE)
         summaries = [*page]
         while page.next_cursor is not None:
@@ -266,7 +267,7 @@ class _Answers:
         return _json({"sessions": lines, "total": len(lines)})
 
     def history(self, request: Request) -> Response:
-        """Answer with the messages and the switches of one session; asking creates nothing."""
+        """Answer with the messages and the agent switches of a session; creates nothing."""
         session_id = request.path_params["session_id"]
         session = self._found(session_id)
         if session is None:
@@ -284,7 +285,7 @@ class _Answers:
         )
 
     def current_agent(self, request: Request) -> Response:
-        """Answer with the agent of one session; 404 also where there was never any."""
+        """Answer with the current agent of a session; 404 also if it never had an agent."""
         session = self._found(request.path_params["session_id"])
         if session is None or session.current_agent is None:
             return _json({"error": "Session not found"}, 404)
@@ -301,7 +302,7 @@ class _Answers:
     def _found(self, session_id: str) -> Session | None:
         try:
             self._store.path(session_id)
-        except ValueError:  # no file can have that name, so no path is ever followed
+        except ValueError:  # no file can have that name, so no path is followed
             return None
         return self._store.get(session_id)
 
@@ -319,7 +320,7 @@ def _line(summary: SessionSummary) -> JsonValue:
 
 
 def _message(message: Message) -> JsonValue:
-    """Return a message as typed clients can take it: ``role`` and ``content`` are always texts."""
+    """Return a message for typed clients: ``role`` and ``content`` are always texts."""
     shown: dict[str, JsonValue] = {
         "role": message["role"],
         "content": message_text(message) or _text(message.get("content")),
@@ -342,7 +343,7 @@ def _switches(session: Session) -> list[JsonValue]:
 
 
 def _text(value: JsonValue) -> str:
-    """Return a value as a text: null and lists without any text are empty, all else is JSON."""
+    """Return a value as text: null and lists become empty, everything else becomes JSON."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, list):

@@ -1,6 +1,6 @@
-"""Following what happens: a callback for each change, or an iterator that does not end.
+"""Following changes: a callback for each change, or an iterator that waits for the next change.
 
-Everything told comes from the engine's log; being woken only says that it is worth asking.
+Every change that is reported comes from the engine's log. A wake-up only says: look at the log.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OnChange: TypeAlias = Callable[[SessionChange], object]
 """Called with each change."""
 
 OnError: TypeAlias = Callable[[Exception, SessionChange | None], object]
-"""Called with an error, and the change for which the callback raised it, if it did."""
+"""Called with an error, and with the change if the callback raised the error for that change."""
 
 _BATCH = 256
 
@@ -31,18 +31,19 @@ _WAIT = 1.0
 
 
 class Following:
-    """What happens after a change, by and by, for code that waits in its own way.
+    """The changes after a given change, in portions, for code that waits in its own way.
 
     Args:
         engine: Whose changes.
-        since: The number of a change; None is the present.
-        wake: Called in a thread of the engine when it is worth asking for the next ones.
-        fail: Called there with an error for which the engine cannot look; it goes on trying.
+        since: The number of a change; None means from now on.
+        wake: Called in a thread of the engine when there may be new changes.
+        fail: Called in that thread with an error if the engine cannot look; it goes on trying.
 
     Attributes:
-        number: Of the last change that was handed out, or the one to begin after.
-        has_more: Whether the last call of ``next_ones`` handed out as many as it does at once.
-        closed: Whether nothing more will happen: it was ended, or the engine closed.
+        number: The number of the last change that was returned, or at first of the change to
+            begin after.
+        has_more: Whether the last call of ``next_ones`` returned as many as a call can return.
+        closed: Whether no more changes come: ``end`` was called, or the engine closed.
 
     Raises:
         ChangesExpiredError: ``since`` is not known.
@@ -63,20 +64,20 @@ class Following:
         self._fail = fail
 
     def begin(self) -> None:
-        """Ask to be woken, at once for the first time."""
+        """Ask the engine to wake this object; the first wake-up comes at once."""
         self._engine.follow(self)
 
     def next_ones(self) -> Sequence[SessionChange]:
-        """Return what happened since the last call; nothing where one has to wait.
+        """Return what happened since the last call; empty if the caller has to wait.
 
         Raises:
-            ChangesExpiredError: What happened is not known; the next call goes on from now.
+            ChangesExpiredError: It is not known what happened; the next call goes on from now.
         """
         try:
             found = self._engine.changes(self.number, _BATCH)
         except (ChangesExpiredError, ValueError):
             if self.closed or self._engine.is_away():
-                return ()  # if away, perhaps for a moment only; then the log is there again
+                return ()  # away, perhaps for a moment only; then the log comes back
             self.number = _position(self._engine, None)
             raise
         if found:
@@ -85,7 +86,7 @@ class Following:
         return found
 
     def end(self) -> None:
-        """Follow no more. Idempotent."""
+        """Stop following. Idempotent."""
         self._engine.unfollow(self)
 
     def wake(self) -> None:
@@ -101,7 +102,7 @@ class Following:
 def _position(engine: Engine, since: int | None) -> int:
     """Return the number to go on from: that of the last change, or ``since`` if it is known.
 
-    Looks at everything first: a log that was lost begins anew only when that was done.
+    Looks at the whole folder first: a lost log starts again only after such a look.
     """
     engine.notice(fresh=True)
     if since is None:
@@ -113,10 +114,10 @@ def _position(engine: Engine, since: int | None) -> int:
 def changes_after(
     engine: Engine, since: int, *, fresh: bool
 ) -> Generator[SessionChange, None, None]:
-    """Return an iterator over what happened after a change, up to now.
+    """Return an iterator over the changes after a given change, up to now.
 
     Raises:
-        ChangesExpiredError: ``since`` is not known; before the first is asked for.
+        ChangesExpiredError: ``since`` is not known; raised by this call, not by the iterator.
     """
     engine.notice(fresh=fresh)
     return _changes_after(engine, engine.changes(since, _BATCH))
@@ -133,7 +134,7 @@ def _changes_after(
 def changes_as_they_happen(
     engine: Engine, since: int | None
 ) -> Generator[SessionChange, None, None]:
-    """Yield each change after one, or from now on, until the engine is closed."""
+    """Yield each change after ``since``, or from now on, until the engine is closed."""
     awake = threading.Event()
     following = Following(engine, since, awake.set)
     try:
@@ -148,10 +149,10 @@ def changes_as_they_happen(
 
 
 def refuse_uncallable(on_change: object, on_error: object, *, may_await: bool = False) -> None:
-    """Refuse what cannot be called or, unless it may be awaited, would have to be.
+    """Refuse a callback that cannot be called; refuse async functions unless ``may_await``.
 
     Raises:
-        TypeError: Names which.
+        TypeError: Names the argument.
     """
     for name, function in (("callback", on_change), ("on_error", on_error)):
         if not callable(function) and not (name == "on_error" and function is None):
@@ -163,10 +164,10 @@ def refuse_uncallable(on_change: object, on_error: object, *, may_await: bool = 
 
 
 class Watch:
-    """A callback that is told of each change, until ``close``. Made by ``SessionStore.watch``.
+    """Calls a callback with each change, until ``close``. Made by ``SessionStore.watch``.
 
-    A context manager; closing is idempotent and waits for a call of the callback that goes on,
-    unless it is the callback that closes.
+    A context manager. Closing is idempotent. It waits until a running call of the callback
+    returns, unless the callback itself closes the watch.
     """
 
     def __init__(
@@ -175,7 +176,7 @@ class Watch:
         self._address = engine.address
         self._on_change = on_change
         self._on_error = on_error
-        # Held while the caller's code runs; a callback that closes its own watch holds it already.
+        # Held while the caller's code runs. Reentrant: a callback may close its own watch.
         self._calling = threading.RLock()
         self._following = Following(engine, since, self._tell_all, self._fail)
         self._number = self._following.number
@@ -183,19 +184,19 @@ class Watch:
 
     @property
     def closed(self) -> bool:
-        """Whether no further change is told."""
+        """Whether no further change is reported."""
         return self._following.closed
 
     @property
     def number(self) -> int:
-        """The number of the last change that the callback was told of; go on from here."""
+        """The number of the last change that the callback received; continue from here."""
         return self._number
 
     def close(self) -> None:
-        """Tell of no further change. The thread ends with the last watch."""
+        """Report no further change. The thread ends with the last watch."""
         self._following.end()
         with self._calling:
-            pass  # whatever call went on has returned
+            pass  # a call that was running has returned
 
     def __enter__(self) -> Self:
         return self
@@ -209,7 +210,7 @@ class Watch:
         self.close()
 
     def _tell_all(self) -> None:
-        """Tell of what is logged and was not told yet."""
+        """Report what is logged and was not reported yet."""
         while not self.closed:
             try:
                 changes = self._following.next_ones()
@@ -220,7 +221,7 @@ class Watch:
             for change in changes:
                 self._tell(change)
             if not self._following.has_more:
-                return  # what happens from here on wakes us again
+                return  # the next change wakes this watch again
 
     def _tell(self, change: SessionChange) -> None:
         with self._calling:
@@ -229,16 +230,16 @@ class Watch:
             self._number = change.number
             try:
                 self._on_change(change)
-            # Any error of a callback is its author's: told to on_error, and the next change is due.
+            # An error of a callback is its author's: report it to on_error, then go on.
             except Exception as error:  # noqa: BLE001
                 self._report(error, change)
-            # No Ctrl-C comes to this thread: this is sys.exit() or the like in the callback, which
-            # Python drops in a thread without a word, and all other watches would end with it.
+            # Ctrl-C does not reach this thread: this is sys.exit() or similar in the callback.
+            # Python drops it silently in a thread, and all other watches would end with it.
             except BaseException:  # noqa: BLE001
                 log().exception("watching %s: the callback failed", self._address)
 
     def _fail(self, error: Exception) -> None:
-        """Hand an error of the engine to the caller."""
+        """Report an error of the engine to the caller."""
         with self._calling:
             if not self.closed:
                 self._report(error, None)
@@ -249,6 +250,6 @@ class Watch:
             return
         try:
             self._on_error(error, change)
-        # As in _tell; nobody is left to hand it to but the log.
+        # As in _tell; only the log is left to report it to.
         except BaseException:  # noqa: BLE001
             log().exception("watching %s: on_error failed", self._address)

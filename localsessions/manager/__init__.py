@@ -1,13 +1,13 @@
 """SessionManager: sessions of users that expire, with checkpoints, for code that awaits.
 
-The surface of a well-known Redis-backed manager over one folder of session files::
+The interface of a well-known Redis-backed manager over one folder of session files::
 
-    manager  SessionManager: eighteen verbs that await
-    verbs    the same verbs, each a whole one for a worker thread; no lock crosses an await
-    values   Session and Checkpoint, what such code reads; and what is accepted from it
+    manager  SessionManager: eighteen asynchronous verbs
+    verbs    the same verbs, each whole in a worker thread; no lock is held across an await
+    values   Session and Checkpoint, which callers receive; and the checks of what they pass
 
-``localsessions.Session`` is the whole document, ``Session`` here is a part of it: who reads
-messages, runs or state of the same session asks ``SessionManager.store``.
+``localsessions.Session`` is the whole document; ``Session`` here is a part of it. To read messages,
+runs or state of the same session, use ``SessionManager.store``.
 """
 
 from localsessions.manager.manager import SessionManager

@@ -1,4 +1,4 @@
-"""What SessionManager returns and what it accepts: models, limits, and JSON with datetimes."""
+"""What SessionManager returns and accepts: models, limits, and JSON with datetimes."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _FIXED = {
     "expires_at": "refresh_session() moves it",
 }
 
-# What importing costs is a figure that is held, and half of the programs never make one.
+# Tests limit the cost of an import, and half of the programs never create such a model.
 _AT_FIRST_USE = ConfigDict(defer_build=True)
 _UTCInstant = Annotated[
     datetime,
-    # Aware, as all instants of the library are; what has no offset means UTC, as in files.
+    # Aware, like all instants of the library; without an offset it means UTC, as in files.
     AfterValidator(lambda instant: parse_instant(instant.isoformat())),
     PlainSerializer(format_instant, return_type=str, when_used="json"),
 ]
 
 
 class Session(BaseModel):
-    """What a manager tells of a session: a copy of six fields of its document.
+    """What a manager returns of a session: a copy of six fields of its document.
 
-    Changing it changes nothing that is stored. A session that was made elsewhere without a user
-    or an agent has empty texts there, which ``create_session`` refuses. ``expires_at`` is None
-    for a session that never expires. Times are aware, in UTC.
+    A change to it changes nothing that is stored. If another program created the session without a
+    user or an agent, that field is an empty text, which ``create_session`` would refuse.
+    ``expires_at`` is None for a session that never expires. Times are aware, in UTC.
     """
 
     model_config = _AT_FIRST_USE
@@ -58,7 +58,7 @@ class Session(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """An immutable snapshot of whatever a program wants to come back to."""
+    """An immutable snapshot of anything that a program wants to return to."""
 
     model_config = _AT_FIRST_USE
 
@@ -69,11 +69,11 @@ class Checkpoint(BaseModel):
 
 
 def refuse_limits(ttl: object, max_sessions: object) -> None:
-    """Refuse numbers that no manager can have.
+    """Refuse limits that no manager can have.
 
     Raises:
-        TypeError: One is no number.
-        ValueError: One is out of its range.
+        TypeError: A limit is not a number.
+        ValueError: A limit is out of its range.
     """
     if isinstance(ttl, bool) or not isinstance(ttl, int | float):
         raise TypeError(f"ttl must be a number of seconds, not {ttl!r}")
@@ -89,13 +89,13 @@ def refuse_limits(ttl: object, max_sessions: object) -> None:
 
 
 def refuse_no_text(name: str, value: object) -> None:
-    """Raise ``ValueError``, as the surface has it, for what is no text: None would be anybody."""
+    """Raise ``ValueError``, as this interface does, if not a text: None would mean any user."""
     if not isinstance(value, str):
         raise ValueError(f"{name} must be a text, not {value!r}")  # noqa: TRY004  (as documented)
 
 
 def refuse_blank(name: str, value: object) -> None:
-    """Raise ``ValueError`` for what is no text, or one of nothing but spaces."""
+    """Raise ``ValueError`` for a value that is not a text, or that holds only spaces."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{name} must be a text that is not blank, not {value!r}")
 
@@ -104,7 +104,7 @@ def settable(updates: Mapping[str, object]) -> dict[str, JsonValue]:
     """Return what ``update_session`` sets, as it is stored.
 
     Raises:
-        ValueError: A field is unknown or stays as it is, or a value is of another type.
+        ValueError: A field is unknown or cannot be set, or a value has another type.
     """
     fields: dict[str, JsonValue] = {}
     for name, value in updates.items():
@@ -123,7 +123,7 @@ def object_of(name: str, value: object) -> dict[str, JsonValue]:
     """Return a copy of a dict, each datetime in it as ISO 8601 text.
 
     Raises:
-        ValueError: It is no dict, or nested too deep.
+        ValueError: It is not a dict, or is nested too deep.
     """
     if not isinstance(value, dict):
         raise ValueError(f"{name} must be a dict, not {type(value).__name__}")  # noqa: TRY004
@@ -131,7 +131,7 @@ def object_of(name: str, value: object) -> dict[str, JsonValue]:
 
 
 def _storable(value: Any, name: str, depth: int) -> JsonValue:
-    """Return a value with datetimes as text; whatever else is no JSON, the store refuses."""
+    """Return a value with datetimes as text; the store refuses everything else that is not JSON."""
     if isinstance(value, datetime):
         return value.isoformat()
     kind = type(value)

@@ -1,7 +1,7 @@
-"""The verbs of SessionManager, each a whole one, for a worker thread.
+"""The verbs of SessionManager, each run as a whole in a worker thread.
 
-They are no methods of SessionManager, so that no subclass of it meets them: a ``get_session``
-that caches, say, is what its users see, and never what a verb decides by.
+They are not methods of SessionManager, so that a subclass cannot affect them: if a subclass
+overrides ``get_session`` with a cache, its users see the cache, and the verbs still read the files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PAGE = 500
 
 
 class Verbs:
-    """The verbs themselves, each for a worker thread; apart, so that no subclass meets them."""
+    """The verbs themselves, for a worker thread; separate, so that no subclass affects them."""
 
     def __init__(self, store: SessionStore, ttl: float, max_sessions: int | None) -> None:
         self.store = store
@@ -32,7 +32,7 @@ class Verbs:
         self.max_sessions = max_sessions
 
     def create(self, user_id: str, agent_id: str, metadata: dict[str, JsonValue]) -> Session:
-        """Make a session, one of at most ``max_sessions`` live ones."""
+        """Create a session, within ``max_sessions`` live sessions."""
         return _told(
             self.store.create(
                 user_id=user_id,
@@ -44,12 +44,12 @@ class Verbs:
         )
 
     def get(self, session_id: str) -> Session | None:
-        """Return what is told of a session, unless it is unknown or expired."""
+        """Return what callers see of a session; None if it is unknown or expired."""
         document = self.live(session_id)
         return None if document is None else _told(document)
 
     def live(self, session_id: str) -> models.Session | None:
-        """Return the document, unless it is unknown or expired."""
+        """Return the whole document; None if the session is unknown or expired."""
         document = self.store.get(session_id) if _can_be(session_id) else None
         return None if document is None or _is_expired(document) else document
 
@@ -61,19 +61,19 @@ class Verbs:
             try:
                 document = None if _is_expired(summary) else self.live(summary.session_id)
             except UnreadableSessionError:
-                continue  # broken just now: it says no user any more, as the next listing will
+                continue  # broken since the listing: it has no user now, as the next listing shows
             if document is not None and document.user_id == user_id:
                 found.append(_told(document))
         return found
 
     def count(self, user_id: str | None) -> int:
-        """Return how many live sessions there are, by the index alone."""
+        """Return how many live sessions there are, from the index alone."""
         if user_id is not None:
             refuse_no_text("user_id", user_id)
         return self.store.count(user_id=user_id, live=True)
 
     def update(self, session_id: str, fields: Mapping[str, JsonValue]) -> bool:
-        """Set fields, which were checked; tell whether the session is known."""
+        """Set fields that were checked; tell whether the session is known."""
 
         def change(document: models.Session) -> None:
             for name, value in fields.items():
@@ -90,7 +90,7 @@ class Verbs:
         return self._change(session_id, change)
 
     def refresh(self, session_id: str) -> bool:
-        """Let a session that is not expired do so ``ttl`` seconds from now."""
+        """Make a session that is not expired expire ``ttl`` seconds from now."""
 
         def change(document: models.Session) -> None:
             document.ttl = self.ttl
@@ -111,11 +111,11 @@ class Verbs:
         return True
 
     def delete(self, session_id: str) -> bool:
-        """Move one to the trash, expired or not."""
+        """Move a session to the trash, expired or not."""
         return _can_be(session_id) and self.store.delete(session_id)
 
     def delete_all(self, *, user_id: str | None = None, agent_id: str | None = None) -> int:
-        """Move all of a user or an agent to the trash, expired or not; return how many."""
+        """Move all sessions of a user or an agent to the trash, expired or not; return how many."""
         every = list(self._every(user_id=user_id, agent_id=agent_id, fresh=True))
         return sum(self.store.delete(summary.session_id) for summary in every)
 
@@ -143,18 +143,18 @@ class Verbs:
             if self.live(session_id) is not None:
                 return self.store.save_checkpoint(session_id, data).checkpoint_id
         except SessionNotFoundError:
-            pass  # deleted since it was looked at: unknown by now
+            pass  # deleted since ``live`` read it: unknown now
         raise ValueError(
             f"session {session_id!r} is unknown or expired, no checkpoint was saved; "
             "create_session() makes another one"
         )
 
     def checkpoint(self, session_id: str, checkpoint_id: str | None) -> dict[str, Any] | None:
-        """Return the fields of one; None asks for the last saved."""
+        """Return the fields of a checkpoint; None asks for the last saved."""
         return self._fields(session_id, checkpoint_id) if self.live(session_id) else None
 
     def checkpoints(self, session_id: str) -> list[dict[str, Any]]:
-        """Return the fields of all, the last saved first."""
+        """Return the fields of all checkpoints, the last saved first."""
         if self.live(session_id) is None:
             return []
         ids = self.store.checkpoints(session_id)
@@ -174,12 +174,12 @@ class Verbs:
         }
 
     def delete_checkpoint(self, session_id: str, checkpoint_id: str) -> bool:
-        """Remove one for good."""
+        """Remove a checkpoint for good."""
         is_live = self.live(session_id) is not None
         return is_live and self.store.delete_checkpoint(session_id, checkpoint_id)
 
     def clear_checkpoints(self, session_id: str) -> int:
-        """Remove all for good; return how many there were."""
+        """Remove all checkpoints for good; return how many there were."""
         return 0 if self.live(session_id) is None else self.store.clear_checkpoints(session_id)
 
 
@@ -199,6 +199,6 @@ def _is_expired(session: models.Session | SessionSummary) -> bool:
 
 
 def _can_be(session_id: str) -> bool:
-    """Tell whether there can be a session of that id."""
+    """Tell whether there can be a session with that id."""
     refuse_no_text("session_id", session_id)
     return is_session_id(session_id)

@@ -1,5 +1,5 @@
-"""Stand-ins for the session stores of frameworks, one file or package a framework.
+"""Replacements for the session stores of frameworks, a file or package for each framework.
 
-What may live here: translation between a framework's names and one Session document. What may
-not: rules about sessions, which are the store's. Frameworks are imported at use.
+This package holds translation between a framework's names and a Session document. It may not hold
+rules about sessions; those are the store's. Frameworks are imported at use.
 """

@@ -1,16 +1,16 @@
-"""agentscope's sessions over this store: its names, its signatures, and no agentscope needed.
+"""agentscope's sessions over this store: its names and signatures, without needing agentscope.
 
 ::
 
     state_module    StateModule: an object whose registered attributes are its state
-    modules         what a session does with modules: snapshots in the order of the calls, restoring
+    modules         what a session does with modules: ordered snapshots, restoring
     session_base    SessionBase: the interface
     json_session    JSONSession: into the session files of a store
-    plain_files     the files that agentscope itself wrote, read and taken over
+    plain_files     reads files that agentscope itself wrote, and converts them
     sqlite_session  SqliteSession: into a table ``as_session`` of a database file
 
-Modules are taken by what they can do: whatever has ``state_dict()`` and ``load_state_dict(state)``
-is one, so agents and memories of agentscope 1.0 are as good as the ``StateModule`` here.
+Any object that has ``state_dict()`` and ``load_state_dict(state)`` is a module. So agents and
+memories of agentscope 1.0 work as well as the ``StateModule`` here.
 """
 
 from localsessions.adapters.agentscope.json_session import JSONSession

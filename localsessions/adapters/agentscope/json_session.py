@@ -37,7 +37,7 @@ __all__ = ["JSONSession"]
 
 logger = logging.getLogger(__name__)
 
-# Who writes without our locks may come between each time; so often in a row, nobody does.
+# A program that ignores our locks may write between two tries; so many times in a row is unlikely.
 _TRIES = 10
 
 
@@ -45,19 +45,19 @@ class JSONSession(SessionBase):
     """Keeps the states of modules in ``<save_dir>/<session_id>.json``, under their names.
 
     The file is an ordinary session of ``SessionStore(save_dir)``, which lists, searches, deletes
-    and cleans it. A file that agentscope wrote is loaded as it is and becomes one when it is saved.
+    and cleans it. A file that agentscope wrote is loaded as it is; a save converts it to a session.
 
-    The work is done in worker threads. Any number of tasks, threads and processes may save one
-    session at once: modules of different names are all kept, of one name the later call of this
-    object wins. Two objects that save one module overwrite each other; the last one wins.
+    The work is done in worker threads. Any number of tasks, threads and processes may save the same
+    session at once. Modules of different names are all kept. For the same name, the later call of
+    this object wins. If two objects save the same module, the last write wins.
 
     Args:
         session_id: Deprecated, not used.
-        save_dir: The folder, relative to the working directory of each call; made by a save.
-        strict: Whether to raise when a module that is to be loaded was never saved. False leaves
-            it as it is and logs a warning, so that an agent added later can be loaded with others.
+        save_dir: The folder, relative to the working directory of each call; a save creates it.
+        strict: Whether to raise if a module to be loaded was never saved. False leaves it as it is
+            and logs a warning, so that an agent added later can be loaded with others.
         durability: As for ``SessionStore``, and so is the next.
-        lock_timeout: Seconds to wait for others who are changing the session.
+        lock_timeout: Seconds to wait for other writers of the session.
     """
 
     def __init__(
@@ -95,15 +95,15 @@ class JSONSession(SessionBase):
     ) -> None:
         """Save the state of each module, durably; modules that are not named stay in the file.
 
-        The states are those of the instant of the call, whatever the modules do meanwhile. A
+        The states are those at the time of the call, whatever the modules do meanwhile. A
         cancelled save may still be written.
 
         Raises:
             ValueError: ``session_id`` cannot be the name of a file.
-            TypeError: An argument is no module.
-            UnstorableValueError: A state is not JSON; nothing was written. So for the following:
-            UnreadableSessionError: The file is there but is no session; it stays as it is.
-            LockTimeoutError: Somebody else is changing the session all the time.
+            TypeError: An argument is not a module.
+            UnstorableValueError: A state is not JSON. Nothing was written; so for the following:
+            UnreadableSessionError: The file exists but is not a session; it stays as it is.
+            LockTimeoutError: Another writer held the lock for all of ``lock_timeout``.
         """
         path = self._get_save_path(session_id)
         snapshot = self._snapshots.take(session_id, state_modules_mapping)
@@ -117,17 +117,17 @@ class JSONSession(SessionBase):
         allow_not_exist: bool = True,
         **state_modules_mapping: Stateful,
     ) -> None:
-        """Put the saved states back into the modules, in place. Changes and makes no file.
+        """Put the saved states back into the modules, in place. Writes no file.
 
-        A module that was never saved stays as it is, with a warning in the log, or with
-        ``strict`` raises before any is loaded. When a module refuses its state, the modules before
-        it are loaded.
+        A module that was never saved stays as it is, with a warning in the log; with ``strict`` the
+        call raises before it loads any module. If a module refuses its state, the modules before
+        it are already loaded.
 
         Raises:
             ValueError: There is no such session and ``allow_not_exist`` is False, or ``session_id``
                 cannot be the name of a file, or a module is missing and this object is strict.
-            TypeError: An argument is no module.
-            UnreadableSessionError: The file is there but is no session; nothing was loaded.
+            TypeError: An argument is not a module.
+            UnreadableSessionError: The file exists but is not a session; nothing was loaded.
         """
         refuse_what_is_no_module(state_modules_mapping)
         path = self._get_save_path(session_id)
@@ -144,19 +144,19 @@ class JSONSession(SessionBase):
         logger.info("loaded session %r from %s", session_id, path)
 
     def close(self) -> None:
-        """Let go of the index of the folder. Idempotent; a later save or load opens it again.
+        """Close the index of the folder. Idempotent; a later save or load opens it again.
 
-        Nothing is written that was not written before. It is done for an object that is collected.
+        It writes nothing to the sessions. An object that is garbage-collected closes it too.
         """
         with self._opening:
             self._opened = None
             self._close()
 
     def _get_save_path(self, session_id: str) -> str:
-        """Return the session's file, ``<save_dir>/<session_id>.json``. Nothing is made.
+        """Return the session's file, ``<save_dir>/<session_id>.json``. Creates nothing.
 
-        Characters that some system cannot have in a file name are percent-encoded in it, but for
-        a file that somebody else gave such a name.
+        Characters that some system does not allow in a file name are percent-encoded, unless
+        another program has created a file with the plain name.
 
         Raises:
             ValueError: ``session_id`` cannot be the name of a file.
@@ -173,7 +173,7 @@ class JSONSession(SessionBase):
     # -- in the worker thread ----------------------------------------------------------------
 
     def _store(self) -> SessionStore:
-        """Return the store of the folder, which is opened by the first who asks."""
+        """Return the store of the folder; the first call opens it."""
         folder = os.path.abspath(self.save_dir)
         with self._opening:
             opened = self._opened
@@ -192,12 +192,12 @@ class JSONSession(SessionBase):
                 try:
                     _merge(store, snapshot.session_id, states)
                     break
-                except ConflictError:  # what the other one wrote is kept, and read again
+                except ConflictError:  # what the other program wrote is kept, and read again
                     if not tries_left:
                         raise
 
     def _read(self, session_id: str) -> dict[str, State] | None:
-        # Opening a store makes its folder, and a load makes nothing.
+        # Opening a store creates its folder, and a load must create nothing.
         if not os.path.lexists(self._get_save_path(session_id)):
             return None
         store = self._store()
@@ -222,7 +222,7 @@ class JSONSession(SessionBase):
 
 
 def _nothing_to_close() -> None:
-    """Stand for the closing of a store until one is opened."""
+    """Do nothing: no store is open yet."""
 
 
 def _states(store: SessionStore, session_id: str) -> dict[str, State]:
@@ -238,10 +238,10 @@ def _states(store: SessionStore, session_id: str) -> dict[str, State]:
 
 
 def _merge(store: SessionStore, session_id: str, states: dict[str, State]) -> None:
-    """Put states into the session's file, made where it is not there.
+    """Put states into the session's file; create the file if it is absent.
 
     Raises:
-        ConflictError: Somebody was faster; try again.
+        ConflictError: Another writer was faster; try again.
     """
     try:
         with store.edit(session_id) as session:
@@ -249,7 +249,7 @@ def _merge(store: SessionStore, session_id: str, states: dict[str, State]) -> No
             if not is_plain:
                 session.modules = {**session.modules, **states}
     except SessionNotFoundError:
-        store.save(Session(session_id=session_id, modules={**states}))  # at once whole
+        store.save(Session(session_id=session_id, modules={**states}))  # whole at once
     except UnreadableSessionError:
         if not take_over(store, session_id, states):
             raise

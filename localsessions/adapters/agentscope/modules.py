@@ -32,17 +32,17 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class Stateful(Protocol):
-    """A module: agentscope's own, or anything else that can do these two."""
+    """A module: agentscope's own, or any object with these two methods."""
 
     def state_dict(self) -> State:
         """Return the state, a JSON object."""
 
     def load_state_dict(self, state_dict: State) -> None:
-        """Take on a state that ``state_dict`` returned."""
+        """Restore a state that ``state_dict`` returned."""
 
 
 def refuse_what_is_no_module(modules: Mapping[str, Stateful]) -> None:
-    """Raise where an argument is no module.
+    """Raise if an argument is not a module.
 
     Raises:
         TypeError: It has no ``state_dict`` or no ``load_state_dict``.
@@ -60,16 +60,16 @@ _VERBS = ("state_dict", "load_state_dict")
 
 
 def states_in(document: Mapping[str, JsonValue]) -> dict[str, State]:
-    """Return what can be a state: the objects. What else stands there is nobody's state."""
+    """Return the values that can be a state: the objects. Other values belong to no module."""
     return {name: state for name, state in document.items() if isinstance(state, dict)}
 
 
 def json_copy(value: object) -> JsonValue:
     """Return a copy as ``json.dumps`` and ``json.loads`` would: agentscope's rule for a state.
 
-    Tuples become lists, and subclasses of JSON's types what they extend. What ``json.dumps``
-    refuses or would change otherwise (NaN, keys that are no texts) is left for the store to
-    refuse, with its place.
+    Tuples become lists. Subclasses of JSON's types become their base types. A value that
+    ``json.dumps`` refuses or would change otherwise (NaN, keys that are not texts) is left as it
+    is: the store refuses it and names its place.
     """
     if type(value) in _SCALARS:
         return value  # type: ignore[return-value]  # the line above says so
@@ -86,7 +86,7 @@ def json_copy(value: object) -> JsonValue:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What modules said at one instant; a higher ``number`` is a later instant."""
+    """The states of modules at one instant; a higher ``number`` is a later instant."""
 
     session_id: str
     number: int
@@ -96,8 +96,8 @@ class Snapshot:
 class Snapshots:
     """The snapshots of one session object, written in the order in which they were taken.
 
-    Saves run in worker threads, and a later one may overtake. What it wrote of a module must not
-    be overwritten by an earlier state of that module.
+    Saves run in worker threads, and a later save may finish first. An earlier state must not
+    overwrite what the later save wrote of the same module.
     """
 
     def __init__(self) -> None:
@@ -108,10 +108,10 @@ class Snapshots:
         self._written: dict[tuple[str, str], int] = {}
 
     def take(self, session_id: str, modules: Mapping[str, Stateful]) -> Snapshot:
-        """Return what the modules say now, as a copy: what they do next does not change it.
+        """Return a copy of the states now; later changes of the modules do not reach it.
 
         Raises:
-            TypeError: An argument is no module, or its state is no dict.
+            TypeError: An argument is not a module, or its state is not a dict.
         """
         refuse_what_is_no_module(modules)
         states = {name: _state_of(name, module) for name, module in modules.items()}
@@ -122,9 +122,9 @@ class Snapshots:
 
     @contextmanager
     def writing(self, snapshot: Snapshot) -> Iterator[dict[str, State]]:
-        """Hand over the states of a snapshot that no later snapshot has written; hold up others.
+        """Yield the states that no later snapshot has written; other writers wait.
 
-        The block writes them. An exception in it says that they are not written.
+        The block writes them. If it raises, they count as not written.
         """
         with self._stripes[hash(snapshot.session_id) % _STRIPES]:
             try:
@@ -140,7 +140,7 @@ class Snapshots:
     def _forget(self, number: int) -> None:
         with self._lock:
             self._unwritten.discard(number)
-            if not self._unwritten:  # nothing is on its way that could be overtaken
+            if not self._unwritten:  # no save is pending that a later save could overtake
                 self._written.clear()
 
 

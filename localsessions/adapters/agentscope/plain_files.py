@@ -1,15 +1,15 @@
-"""The session files that agentscope itself wrote: read, and taken over into the store's format.
+"""The session files that agentscope itself wrote: read, and converted to the store's format.
 
-Such a file is one JSON object, ``{name of the module: state}``, each state an object. To the store
-it is a session with fields that nobody knows; or, where a module has the name of a field that is no
-object (``messages``, ``title``), an unreadable file. A file is taken for agentscope's when
+Such a file is a JSON object, ``{name of the module: state}``, each state an object. To the store it
+is a session with unknown fields. If a module has the name of a field that is not an object
+(``messages``, ``title``), it is an unreadable file. A file counts as agentscope's if both hold:
 
-- it is a JSON object, not empty, in which every value is an object: a session that a store wrote
-  has ``format``, a text, and one that a person wrote has some field that is no object;
-- and it is not one that a person wrote for this very adapter: ``modules`` with nothing but objects
-  in it, beside nothing but the other objects of the format.
+- It is a JSON object, not empty, in which every value is an object. A session that a store wrote
+  has ``format``, a text; a session that a person wrote has some field that is not an object.
+- It is not a file that a person wrote for this adapter: such a file has ``modules`` with only
+  objects in it, and otherwise only other object fields of the format.
 
-So a module called ``state`` or ``metadata`` is taken for a module, too.
+So a module called ``state`` or ``metadata`` counts as a module, too.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _OBJECTS_OF_A_SESSION = frozenset({"modules", "state", "metadata", "agent_contex
 
 
 def plain_states(data: bytes) -> States | None:
-    """Return the states in a file of agentscope's; None when it is not one."""
+    """Return the states in a file of agentscope's; None if it is not such a file."""
     try:
-        # agentscope writes lone surrogates as what is not UTF-8; JSON has an escape for them.
+        # agentscope writes lone surrogates in bytes that are not UTF-8; JSON has an escape.
         text = data.decode("utf-8", "surrogatepass")
         document = parse_json(text.encode("utf-8", "backslashreplace"))
     except ValueError:
-        return None  # what is wrong with it, the store says when it reads the file
+        return None  # the store says what is wrong with it when it reads the file
     if not isinstance(document, dict) or not document:
         return None
     states = states_in(document)
@@ -53,32 +53,32 @@ def _is_session(states: States) -> bool:
 
 
 def plain_states_of(session: Session) -> States | None:
-    """Return the states where a session was loaded from a file of agentscope's."""
+    """Return the states if a session was loaded from a file of agentscope's, else None."""
     data = original_bytes(session)
-    # Nearly every file has a format, and need not be parsed again to see that it is a text.
+    # Nearly every file has a format; it is a text, so the file need not be parsed again.
     if data is None or "format" in original_keys(session):
         return None
     return plain_states(data)
 
 
 def read_plain_states(store: SessionStore, session_id: str) -> States | None:
-    """Return the states in a file that the store cannot read; None when it is not agentscope's.
+    """Return the states in a file that the store cannot read; None if it is not agentscope's.
 
     Raises:
-        SessionNotFoundError: It is gone.
-        UnreadableSessionError: It is no regular file, may not be read, or is too large.
+        SessionNotFoundError: The file is gone.
+        UnreadableSessionError: It is not a regular file, may not be read, or is too large.
     """
     return plain_states(store.raw(session_id))
 
 
 def take_over(store: SessionStore, session_id: str, states: States) -> bool:
-    """Write a file of agentscope's anew, as a session with its modules and ``states`` over them.
+    """Rewrite a file of agentscope's as a session with its modules; ``states`` override them.
 
     One atomic replacement under the session's lock; nothing that the file said is lost. The
-    session was made when the file was written last.
+    session's creation time is the time of the last write to the file.
 
     Returns:
-        False when it is no file of agentscope's; then nothing was written.
+        False if it is not a file of agentscope's; then nothing was written.
 
     Raises:
         ConflictError: It was deleted; nothing was written.

@@ -1,4 +1,4 @@
-"""SessionBase: what every session of agentscope can do. No storage lives here."""
+"""SessionBase: the interface of every session of agentscope. No storage lives here."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["SessionBase"]
 class SessionBase(ABC):
     """Saves the states of named modules under a session id, and puts them back.
 
-    Subclass it for a storage of your own. The name of a module is the name of its argument, so no
-    module can be called ``session_id``, and none to be loaded ``allow_not_exist``.
+    Subclass it for another storage. The name of a module is the name of its argument, so no module
+    can be called ``session_id``, and no module to be loaded ``allow_not_exist``.
     """
 
     @abstractmethod
@@ -23,7 +23,7 @@ class SessionBase(ABC):
         """Save the state of each module under its name.
 
         Args:
-            session_id: Which session; made where it is not there.
+            session_id: Which session; created if absent.
             state_modules_mapping: The modules, as in ``friday_of_user=agent``.
         """
 
@@ -39,8 +39,8 @@ class SessionBase(ABC):
 
         Args:
             session_id: Which session.
-            allow_not_exist: With True, a session that is not there changes nothing.
-            state_modules_mapping: The modules, by the names that they were saved under.
+            allow_not_exist: With True, a session that does not exist changes nothing.
+            state_modules_mapping: The modules, by the names under which they were saved.
 
         Raises:
             ValueError: There is no such session, and ``allow_not_exist`` is False.

@@ -1,8 +1,8 @@
 """SqliteSession: the states of modules in the table ``as_session`` of a database file.
 
-That file is no part of a store and nobody's index: it is what agentscope's own example keeps, its
-columns and all, and its rows are the truth. So the adapters are not among the rooms for which
-``_index`` alone names sqlite3.
+That file is not part of a store and not an index. It is the file that agentscope's own example
+keeps, with its columns, and its rows are the truth. So the adapters are exempt from the rule that
+only ``_index`` names sqlite3.
 """
 
 from __future__ import annotations
@@ -43,30 +43,30 @@ _TABLE = """
         PRIMARY KEY(session_id)
     )
 """
-# CURRENT_TIMESTAMP has whole seconds; two turns in one second are told apart by these.
+# CURRENT_TIMESTAMP has whole seconds; these tell two turns in the same second apart.
 _UPSERT = """
     INSERT INTO as_session (session_id, session_data, created_at, updated_at)
     VALUES (?, json(?), strftime('%Y-%m-%d %H:%M:%f'), strftime('%Y-%m-%d %H:%M:%f'))
     ON CONFLICT(session_id) DO UPDATE
     SET session_data = excluded.session_data, updated_at = excluded.updated_at
 """
-# As bytes, because what is no text must not fail in SQLite's words.
+# As bytes: SQLite must not fail with its own message on a value that is not text.
 _SELECT = "SELECT CAST(coalesce(session_data, '') AS BLOB) FROM as_session WHERE session_id = ?"
 _BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 class SqliteSession(SessionBase):
-    """Keeps the states of modules in one row a session, as JSON: ``{name: state}``.
+    """Keeps the states of modules as JSON, ``{name: state}``, in a row for each session.
 
-    Rows that agentscope's example wrote are read and updated. Any number of tasks, threads and
+    It reads and updates rows that agentscope's example wrote. Any number of tasks, threads and
     processes may save at once, as ``JSONSession`` says. An acknowledged save is durable.
 
     Args:
-        sqlite_path: The database file; made by a save, with its folder and its table.
-        lock_timeout: Seconds to wait for others who are writing to the file.
+        sqlite_path: The database file; a save creates it, with its folder and its table.
+        lock_timeout: Seconds to wait for other writers of the file.
 
     Raises:
-        ValueError: ``sqlite_path`` is no file: a database in memory ends with each call.
+        ValueError: ``sqlite_path`` is not a file: a database in memory ends with each call.
     """
 
     def __init__(self, sqlite_path: str | os.PathLike[str], *, lock_timeout: float = 10.0) -> None:
@@ -83,14 +83,14 @@ class SqliteSession(SessionBase):
     ) -> None:
         """Save the state of each module, durably; modules that are not named stay in the row.
 
-        The states are those of the instant of the call, whatever the modules do meanwhile.
+        The states are those at the time of the call, whatever the modules do meanwhile.
 
         Raises:
-            ValueError: ``session_id`` is no text, or an empty one.
-            TypeError: An argument is no module.
-            UnstorableValueError: A state is not JSON; nothing was written. So for the following:
+            ValueError: ``session_id`` is not a text, or is empty.
+            TypeError: An argument is not a module.
+            UnstorableValueError: A state is not JSON. Nothing was written; so for the following:
             UnreadableSessionError: The row or the file is broken; it stays as it is.
-            LockTimeoutError: Others were writing to the file all the time.
+            LockTimeoutError: Other writers held the file for all of ``lock_timeout``.
             OSError: The file cannot be written.
         """
         _refuse_id(session_id)
@@ -105,16 +105,16 @@ class SqliteSession(SessionBase):
         allow_not_exist: bool = True,
         **state_modules_mapping: Stateful,
     ) -> None:
-        """Put the saved states back into the modules, in place. Makes no file.
+        """Put the saved states back into the modules, in place. Creates no file.
 
-        When a module refuses its state, the modules before it are loaded.
+        If a module refuses its state, the modules before it are already loaded.
 
         Raises:
             ValueError: A module was never saved: none is loaded. Or there is no such file, table
-                or row, and ``allow_not_exist`` is False. Or ``session_id`` is no text.
-            TypeError: An argument is no module.
+                or row, and ``allow_not_exist`` is False. Or ``session_id`` is not a text.
+            TypeError: An argument is not a module.
             UnreadableSessionError: The row or the file is broken; nothing was loaded.
-            LockTimeoutError: Others were writing to the file all the time.
+            LockTimeoutError: Other writers held the file for all of ``lock_timeout``.
         """
         _refuse_id(session_id)
         refuse_what_is_no_module(state_modules_mapping)
@@ -140,15 +140,15 @@ class SqliteSession(SessionBase):
         session_id = snapshot.session_id
         with self._snapshots.writing(snapshot) as states:
             new: dict[str, JsonValue] = {**states}
-            encode_value(new, session_id=session_id)  # refuses it before a file is made
+            encode_value(new, session_id=session_id)  # refuses it before a file is created
             os.makedirs(os.path.dirname(os.path.abspath(self.sqlite_path)), 0o700, exist_ok=True)
             is_new = not os.path.lexists(self.sqlite_path)
             with self._connection(session_id, "rwc") as db, db:
-                # Asking for the lock at once: two who read first and then both want to write
-                # could only be told "database is locked", however long they waited.
+                # Take the write lock at once. If two processes read first and then both want to
+                # write, SQLite answers "database is locked", however long they wait.
                 db.execute("BEGIN IMMEDIATE")
                 if is_new:
-                    os.chmod(self.sqlite_path, 0o600)  # SQLite has made it, and it is empty
+                    os.chmod(self.sqlite_path, 0o600)  # SQLite has created it, and it is empty
                 db.execute(_TABLE)
                 former = self._row(db, session_id)
                 data = encode_value({**(former or {}), **new}, session_id=session_id)
@@ -157,7 +157,7 @@ class SqliteSession(SessionBase):
     def _read(self, session_id: str) -> dict[str, State] | None:
         if not os.path.exists(self.sqlite_path):
             return None
-        # Not "ro", in which SQLite cannot undo what a killed writer left.
+        # Not "ro": then SQLite cannot undo what a killed writer left.
         with self._connection(session_id, "rw") as db:
             table = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'as_session'"
             row = self._row(db, session_id) if db.execute(table).fetchone() else None
@@ -189,7 +189,7 @@ class SqliteSession(SessionBase):
             raise self._named(error, session_id) from error
 
     def _named(self, error: sqlite3.Error, session_id: str) -> Exception:
-        """Return the error that says what SQLite's says, and of which file."""
+        """Return our error for an error of SQLite's, with the file's name."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_BUSY:
             timeout, path = self._lock_timeout, self.sqlite_path

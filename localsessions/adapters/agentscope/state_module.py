@@ -1,4 +1,4 @@
-"""StateModule: an object that says which of its attributes are its state. No storage lives here."""
+"""StateModule: an object that names the attributes that are its state. No storage lives here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["StateModule"]
 
 @dataclass(frozen=True, slots=True)
 class _Conversion:
-    """How an attribute becomes JSON and comes back; None leaves it as it is."""
+    """How an attribute becomes JSON and comes back; None keeps the value as it is."""
 
     to_json: Callable[[Any], JsonValue] | None
     from_json: Callable[[Any], object] | None
@@ -26,11 +26,11 @@ class _Conversion:
 class StateModule:
     """An object whose state is its nested modules and the attributes that it registered.
 
-    Assigning a module to an attribute makes it a nested one, assigning anything else or deleting
-    the attribute forgets it. Modules of agentscope are nested like those of this class.
+    Assigning a module to an attribute makes it a nested module. Assigning anything else, or
+    deleting the attribute, removes it. Modules of agentscope nest like those of this class.
     """
 
-    if TYPE_CHECKING:  # attributes are the subclass's own; what is not there still fails
+    if TYPE_CHECKING:  # the subclass declares its attributes; a missing attribute still fails
         _nested: dict[str, StateModule]
         _registered: dict[str, _Conversion]
 
@@ -63,18 +63,18 @@ class StateModule:
         custom_to_json: Callable[[Any], JsonValue] | None = None,
         custom_from_json: Callable[[Any], object] | None = None,
     ) -> None:
-        """Make an attribute a part of the state; twice replaces the conversions.
+        """Make an attribute a part of the state; a second call replaces the conversions.
 
         Args:
             attr_name: An attribute that is set already.
-            custom_to_json: Makes JSON of its value; None where the value is JSON itself.
-            custom_from_json: Makes the value of that JSON; None takes the JSON.
+            custom_to_json: Makes JSON of its value; None if the value is JSON itself.
+            custom_from_json: Makes the value from that JSON; None takes the JSON as the value.
 
         Raises:
             AttributeError: There is no such attribute, or ``super().__init__()`` was not called.
-            ValueError: It is a module, which is a part of the state by itself.
-            TypeError: Its value is not JSON, and there is no ``custom_to_json``. Looked at now
-                only: a value that is set later is looked at when it is saved.
+            ValueError: It is a module; modules are part of the state without registering.
+            TypeError: Its value is not JSON, and there is no ``custom_to_json``. Only the present
+                value is checked here; a value that is set later is checked when it is saved.
         """
         value = getattr(self, attr_name)
         if attr_name in self._nested:
@@ -94,7 +94,7 @@ class StateModule:
     def state_dict(self) -> State:
         """Return the state: nested modules first, then attributes, each in order of registering.
 
-        The values are the attributes' own, no copies; a session makes a copy when it saves.
+        The values are the attributes' own, not copies; a session makes a copy when it saves.
         """
         state: State = {name: module.state_dict() for name, module in self._nested.items()}
         for name, conversion in self._registered.items():
@@ -103,15 +103,15 @@ class StateModule:
         return state
 
     def load_state_dict(self, state_dict: State, strict: bool = True) -> None:
-        """Take on a state, in place; what the state says beyond that is passed over.
+        """Restore a state, in place; entries that this module does not have are ignored.
 
         Args:
             state_dict: What ``state_dict`` returned.
-            strict: With False, what is not in the state stays as it is, in nested modules too.
+            strict: With False, attributes without an entry stay as they are, in nested modules too.
 
         Raises:
-            KeyError: Something is not in the state, and ``strict`` is True. Then this module is
-                as it was; nested modules before the one that lacks something are loaded.
+            KeyError: An entry is missing, and ``strict`` is True. Then this module is unchanged,
+                but nested modules before the module that lacks the entry are already loaded.
         """
         for name in (*self._nested, *self._registered):
             if strict and name not in state_dict:
@@ -131,7 +131,7 @@ class StateModule:
 
 
 def _is_module(value: object) -> TypeGuard[StateModule]:
-    """Tell whether a value is a state module, ours or agentscope's, without importing that."""
+    """Tell whether a value is a state module, ours or agentscope's; imports no agentscope."""
     return isinstance(value, StateModule) or any(
         base.__name__ == "StateModule" and base.__module__.partition(".")[0] == "agentscope"
         for base in type(value).__mro__

@@ -3,9 +3,9 @@
 Needs agno 3: ``pip install "agno>=3,<4"``. The shape of a session that an agent wrote::
 
     messages      every message once, with its ``run_id``
-    runs          the records of the runs, without their messages and without texts of theirs
+    runs          the records of the runs, without their messages and texts of those messages
     title, state  agno's ``session_name`` and ``session_state``
-    agno          a field of the file: what else agno keeps about a session
+    agno          a field of the file: everything else that agno keeps about a session
 """
 
 from localsessions.adapters.agno.asynchronous import AsyncAgnoDb

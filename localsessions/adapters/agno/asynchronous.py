@@ -16,9 +16,9 @@ __all__ = ["AsyncAgnoDb"]
 
 @with_every_method_of(AsyncBaseDb, offloaded)
 class AsyncAgnoDb(AsyncBaseDb):
-    """``AgnoDb`` for agents that only await: every method in a worker thread.
+    """``AgnoDb`` for asynchronous agents: every method runs in a worker thread.
 
-    ``Agent.arun`` takes ``AgnoDb`` too, and then waits for the disk in the event loop.
+    ``Agent.arun`` also takes ``AgnoDb``, but then the event loop waits for the disk.
 
     Args:
         store: As for ``AgnoDb``, and so are the others.
@@ -53,7 +53,7 @@ class AsyncAgnoDb(AsyncBaseDb):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Open the folder that ``to_dict`` told."""
+        """Open the folder that ``to_dict`` returned."""
         made = cls(data["save_dir"], data.get("session_table"), id=data.get("id"))
         made.db.close()
         made.db = AgnoDb.from_dict(data)

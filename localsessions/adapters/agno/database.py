@@ -1,7 +1,7 @@
 """AgnoDb: agno's ``BaseDb`` over a SessionStore.
 
-Sessions and runs go to session files; every other method of ``BaseDb`` (memories, knowledge,
-metrics, evals, traces, ...) goes to the database that was named for it, or is refused.
+Sessions and runs go to session files. Every other method of ``BaseDb`` (memories, knowledge,
+metrics, evals, traces, ...) goes to the database in ``others``, or is refused.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ __all__ = ["AgnoDb"]
 
 Row: TypeAlias = dict[str, Any]
 
-# Programs that know nothing of locks may write at the wrong moment, this often in a row.
+# A program that ignores our locks may write between our read and our write, this often in a row.
 _PATIENCE = 20
 _GOING_ON = ("PENDING", "RUNNING")
-# A subfolder that the store could not mistake for one of its own.
+# A subfolder whose name cannot be that of a folder of the store itself.
 _TABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 
 
@@ -60,27 +60,28 @@ _TABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 class AgnoDb(BaseDb):
     """A database for agno's ``Agent(db=...)`` that keeps each session in a readable file.
 
-    Also for teams and workflows, for ``run``, streaming and ``arun``. Every promise of the store
-    holds: whole files, durable writes, nobody's work overwritten. Session files of other origin
-    are sessions with history; what an agent writes is an ordinary session file. Deleted sessions
-    go to the trash.
+    It also serves teams and workflows, for ``run``, streaming and ``arun``. Every promise of the
+    store holds: whole files, durable writes, and no writer overwrites another unseen. Session files
+    that other programs made are sessions with history; what an agent writes is an ordinary session
+    file. Deleted sessions go to the trash.
 
-    Unlike agno's own: writing or deleting another user's session raises ``NotOwnerError`` and is
-    not passed over, and a session without a user stays everybody's; agno's ``Agent`` logs such an
-    error as a warning, as every error of its database's writes. Two processes that change one
-    session lose nothing of each other's runs, nor of different keys of state and metadata.
+    Two things differ from agno's own databases. Writing or deleting another user's session raises
+    ``NotOwnerError`` and is not silently ignored; agno's ``Agent`` logs it as a warning, like every
+    error of a write to its database. A session without a user stays everybody's. Two processes
+    that change the same session lose none of each other's runs, and none of each other's changes
+    to different keys of state and metadata.
 
     Args:
-        store: A store, or the folder of one, which is then closed with this object.
+        store: A store, or the path of its folder; then this object opens and closes the store.
         session_table: The name of a set of sessions. "sessions" is the folder itself, another
             name a subfolder.
-        others: Another of agno's databases, for what is neither session nor run; without one it
-            is refused with ``NotImplementedError``.
-        id: agno's id of this database; made of the folder where left out.
+        others: Another database of agno's, for everything that is neither session nor run; without
+            it, such calls raise ``NotImplementedError``.
+        id: agno's id of this database; by default made from the folder.
 
     Raises:
-        ImportError: agno is missing, or not of version 3.
-        ValueError: ``session_table`` is no plain name.
+        ImportError: agno is missing, or is not version 3.
+        ValueError: ``session_table`` is not a plain name.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class AgnoDb(BaseDb):
         self.store = _store(store, self._folder, table)
         super().__init__(session_table=table, id=id or generate_id(self.store.save_dir))
         self.others = others
-        # agno's programs have no place to close a database.
+        # Programs that use agno have no place to close a database.
         opened = self.store is not store
         self._close = weakref.finalize(self, self.store.close if opened else _nothing)
 
@@ -116,7 +117,7 @@ class AgnoDb(BaseDb):
         return f"AgnoDb({self.store.save_dir!r})"
 
     def close(self) -> None:
-        """Let go of the store, where this object opened it. Idempotent."""
+        """Close the store if this object opened it. Idempotent."""
         self._close()
 
     def to_dict(self) -> Row:
@@ -127,12 +128,12 @@ class AgnoDb(BaseDb):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Open the folder that ``to_dict`` told; ``others`` is what agno makes of its own."""
+        """Open the folder that ``to_dict`` returned; agno rebuilds ``others`` itself."""
         others = db_from_dict(data["others"]) if data.get("others") else None
         return cls(data["save_dir"], data.get("session_table"), others=others, id=data.get("id"))
 
     def table_exists(self, table_name: str) -> bool:
-        """Tell whether sessions or runs are asked for: a folder needs no making."""
+        """Tell whether the table holds sessions or runs: a folder needs no creation."""
         return table_name in (self.session_table_name, self.runs_table_name)
 
     # -- sessions ----------------------------------------------------------------------------
@@ -145,11 +146,11 @@ class AgnoDb(BaseDb):
         deserialize: bool | None = True,
         runs_limit: int | None = None,
     ) -> Any:
-        """Return a session with its runs; None where there is none, or it is another user's.
+        """Return a session with its runs; None if absent, or if it is another user's.
 
         Raises:
-            UnreadableSessionError: The file is there but is no session; agno then fails the run,
-                and makes no new session over it.
+            UnreadableSessionError: The file exists but is not a session. agno then fails the run
+                and does not create a new session over it.
         """
         session = self.store.get(session_id, user_id=user_id)
         if session is None:
@@ -175,10 +176,10 @@ class AgnoDb(BaseDb):
         deserialize: bool | None = True,
         include_runs: bool = True,
     ) -> list[Any] | tuple[list[Row], int]:
-        """Return the sessions that fit, the oldest first unless ``sort_by`` says other.
+        """Return the sessions that fit, the oldest first unless ``sort_by`` says otherwise.
 
-        Reads every session file of the user: agno asks for fields that no index has. Files that
-        cannot be read are left out, each with a warning in the log.
+        Reads every session file of the user: agno asks for fields that no index has. Unreadable
+        files are left out, each with a warning in the log.
         """
         kind = value_of(session_type)
         wanted = (session_name or "").lower()
@@ -198,13 +199,13 @@ class AgnoDb(BaseDb):
         return shown, len(rows)
 
     def upsert_session(self, session: Any, deserialize: bool | None = True) -> Any:
-        """Store what the session says besides its runs, over what others stored meanwhile.
+        """Store the session without its runs, over what other writers stored meanwhile.
 
-        A session that is not there is made, with the runs that it carries.
+        A session that does not exist is created, with the runs that it carries.
 
         Raises:
             NotOwnerError: It is another user's; nothing was written.
-            UnstorableValueError: A value is no JSON (NaN, say); nothing was written.
+            UnstorableValueError: A value is not JSON (for example NaN); nothing was written.
         """
         row = plain(session.to_dict(include_runs=False))
         row["session_type"] = TYPES[type(session)]
@@ -244,7 +245,7 @@ class AgnoDb(BaseDb):
         user_id: str | None = None,
         deserialize: bool | None = True,
     ) -> Any:
-        """Set the title; None where there is no such session of that type.
+        """Set the title; None if there is no such session of that type.
 
         Raises:
             NotOwnerError: It is another user's.
@@ -261,7 +262,7 @@ class AgnoDb(BaseDb):
         return session_of(row, session_type) if deserialize else row
 
     def delete_session(self, session_id: str, user_id: str | None = None) -> bool:
-        """Move the session to the trash; False where there is none.
+        """Move the session to the trash; False if it does not exist.
 
         Raises:
             NotOwnerError: It is another user's.
@@ -269,7 +270,7 @@ class AgnoDb(BaseDb):
         return self.store.delete(session_id, user_id=user_id)
 
     def delete_sessions(self, session_ids: Sequence[str], user_id: str | None = None) -> None:
-        """Move the sessions to the trash, up to the first that may not be; see above."""
+        """Move the sessions to the trash; stop at the first that raises, see above."""
         for session_id in session_ids:
             self.store.delete(session_id, user_id=user_id)
 
@@ -279,8 +280,8 @@ class AgnoDb(BaseDb):
         """Give the session to another user, or to everybody, if it is ``previous_user_id``'s.
 
         Returns:
-            False, with nothing changed, where it is not that user's, not there, or where one of
-            its runs is still going on.
+            False, with nothing changed, if it is not that user's, does not exist, or has a run
+            that is still going on.
         """
         try:
             with self.store.edit(session_id, is_activity=False) as session:
@@ -301,13 +302,13 @@ class AgnoDb(BaseDb):
         user_id: str | None = None,
         run_index: int | None = None,  # noqa: ARG002  # runs stand in the order of their storing
     ) -> None:
-        """Store a run with its messages, in the place of the one of its id or at the end.
+        """Store a run with its messages: replace the run with its id, or add it at the end.
 
-        Other runs stay as they are. Where the session is not there, it is made.
+        Other runs stay as they are. If the session does not exist, it is created.
 
         Raises:
             NotOwnerError: The session is another user's; nothing was written.
-            UnstorableValueError: A value is no JSON (NaN, say); nothing was written.
+            UnstorableValueError: A value is not JSON (for example NaN); nothing was written.
             ValueError: The run has no ``run_id``.
         """
         given = run_dict(run)
@@ -315,9 +316,9 @@ class AgnoDb(BaseDb):
         self._change(session_id, owner, lambda stored, _: put_run(stored, given, KNOWN))
 
     def get_run(self, run_id: str, deserialize: bool | None = True) -> Any:
-        """Return a run by its id alone; None where there is none.
+        """Return a run by its id alone, or None.
 
-        Looks through the session files, those last active first.
+        Searches the session files, those last active first.
         """
         for session in readable_sessions(self.store, None):
             for row in run_rows(session):
@@ -339,7 +340,7 @@ class AgnoDb(BaseDb):
         sort_order: str | None = None,
         deserialize: bool | None = True,
     ) -> list[Any] | tuple[list[Row], int]:
-        """Return the runs that fit; of one session in order, else session by session."""
+        """Return the runs that fit: in order, or session by session if there are several."""
         one = None if session_id is None else self.store.get(session_id, user_id=user_id)
         sessions = (
             readable_sessions(self.store, user_id) if session_id is None else [one] if one else []
@@ -356,7 +357,7 @@ class AgnoDb(BaseDb):
         return [run_of(row) for row in shown] if deserialize else (shown, len(rows))
 
     def delete_run(self, run_id: str) -> bool:
-        """Remove a run with its messages for good; return whether there was one."""
+        """Remove a run with its messages for good; return whether it was there."""
         return self._delete_runs([run_id])
 
     def delete_runs(self, run_ids: Sequence[str]) -> None:
@@ -380,7 +381,7 @@ class AgnoDb(BaseDb):
         user_id: str | None = None,
         expected_status: Literal["PENDING", "RUNNING"] = "PENDING",
     ) -> bool:
-        """Set a run to CANCELLED if its status still is the expected one; tell whether it was.
+        """Set a run to CANCELLED if it still has the expected status; tell whether it had.
 
         Raises:
             NotOwnerError: The session is another user's.
@@ -397,16 +398,16 @@ class AgnoDb(BaseDb):
             return False
         return False
 
-    # -- below all of them -------------------------------------------------------------------
+    # -- writing -----------------------------------------------------------------------------
 
     def _change(
         self, session_id: str, row: Mapping[str, Any], change: Callable[[Session, bool], None]
     ) -> Session:
-        """Change a session inside its lock, or make it; ``change`` is told which."""
+        """Change a session inside its lock, or create it; ``change`` learns which."""
         for patience in range(_PATIENCE, -1, -1):
             try:
                 return self._changed_or_made(session_id, row, change)
-            except ConflictError:  # another program wrote the file, or made it, just now
+            except ConflictError:  # another program just wrote or created the file
                 if not patience:
                     raise
         raise AssertionError
@@ -431,4 +432,4 @@ def _store(store: SessionStore | str | os.PathLike[str], folder: str, table: str
 
 
 def _nothing() -> None:
-    """Close nothing: the store is somebody else's."""
+    """Close nothing: the caller owns the store."""

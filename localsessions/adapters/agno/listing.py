@@ -1,4 +1,4 @@
-"""Sessions and runs as lists, filtered, sorted and cut into pages the way agno's databases do."""
+"""Sessions and runs as lists, filtered, sorted and cut into pages as agno's databases do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger("localsessions.adapters.agno")
 def readable_sessions(store: SessionStore, user_id: str | None) -> Iterator[Session]:
     """Yield each session of a user, or of all, the last active first.
 
-    What cannot be read is left out, with a warning in the log: agno's lists have no place for it.
+    Unreadable files are left out, with a warning in the log: agno's lists have no place for them.
     """
     for summary in _summaries(store, user_id):
         try:
@@ -41,13 +41,13 @@ def _summaries(store: SessionStore, user_id: str | None) -> Iterator[SessionSumm
 
 
 def components(row: Row, kind: str | None) -> list[Any]:
-    """Return the ids of what a session belongs to, of one kind or of all."""
+    """Return the ids of the agent, team or workflow of a session, of a given kind or of all."""
     kinds = ("agent", "team", "workflow") if kind is None else (kind,)
     return [row.get(f"{one}_id") for one in kinds]
 
 
 def sorted_rows(rows: list[Row], sort_by: str | None, sort_order: str | None) -> list[Row]:
-    """Sort as agno does: descending unless told, and by ``created_at`` where nothing is told."""
+    """Sort as agno does: by default descending, and by ``created_at``."""
     name = sort_by or "created_at"
     is_descending = sort_by is not None and sort_order != "asc"
     having = [row for row in rows if row.get(name) is not None]
@@ -56,7 +56,7 @@ def sorted_rows(rows: list[Row], sort_by: str | None, sort_order: str | None) ->
 
 
 def paged(rows: list[Row], limit: int | None, page: int | None) -> list[Row]:
-    """Return one page, counted from 1."""
+    """Return a page; pages are counted from 1."""
     if limit is None:
         return rows
     first = ((page or 1) - 1) * limit

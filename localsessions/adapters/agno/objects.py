@@ -1,6 +1,6 @@
-"""agno's own objects, to and from the dicts of the rooms beside.
+"""agno's own objects, to and from the dicts that the other modules here use.
 
-The one room that says what to do where agno is missing.
+Only this module says what to do if agno is missing.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ KNOWN = frozenset(Message.model_fields) | {
 """The names of all fields of agno's runs and messages."""
 
 BASE = "_localsessions_base"
-"""What agno's session object stood on when it was handed out: (session_id, parts)."""
+"""The parts of agno's session object when it was returned: (session_id, parts)."""
 
 
 def plain(value: Any) -> Any:
@@ -75,18 +75,18 @@ def plain(value: Any) -> Any:
 
 
 def run_dict(run: Any) -> dict[str, JsonValue]:
-    """Return agno's run as JSON that is the caller's own."""
+    """Return agno's run as JSON; a copy that belongs to the caller."""
     made: dict[str, JsonValue] = plain(run if isinstance(run, dict) else run.to_dict())
     return made
 
 
 def row_of(session: Session, *, with_runs: bool = True) -> Row:
-    """Return a session as agno's row; without its runs they are None."""
+    """Return a session as agno's row; without runs, the field is None."""
     return {**session_row(session), "runs": run_rows(session) if with_runs else None}
 
 
 def session_of(row: Row, session_type: SessionType | None) -> Any:
-    """Return agno's object for a row, which remembers what it stood on."""
+    """Return agno's object for a row; it remembers the parts that it is based on."""
     base: tuple[str, Parts] = (row["session_id"], parts_of(row))
     made = deserialize_session(session_type, row)
     vars(made)[BASE] = base
@@ -95,12 +95,12 @@ def session_of(row: Row, session_type: SessionType | None) -> Any:
 
 def run_of(row: Row) -> Any:
     """Return agno's object for the dict of a run."""
-    # A turn that no agent of agno's wrote has no agent_id that get_run_type could go by.
+    # If no agent of agno's wrote the turn, it has no agent_id for get_run_type to use.
     made = deserialize_history_run(row) if "agent_id" in row else None
     return made or deserialize_run(get_run_type(row), row)
 
 
 def value_of(given: Any) -> str | None:
-    """Return the text of one of agno's enumerations, or of a caller's own text."""
+    """Return the text of an enumeration of agno's, or the caller's own text."""
     value: str | None = getattr(given, "value", given)
     return value

@@ -1,7 +1,7 @@
-"""What a database class does with the methods of agno's that it has no place for.
+"""What a database class does with those methods of agno's that it does not implement.
 
-Goes by what agno's base class has, not by a list: a method of the next agno is refused or handed
-on, and not forgotten.
+It uses the methods of agno's base class, not a list: so a method that a new agno adds is refused
+or passed on, and not forgotten.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def elsewhere(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that asks ``self.others`` or, where there are none, says the remedy."""
+    """Return a method that calls ``self.others`` or, without it, raises and says the remedy."""
 
     @functools.wraps(method)
     def call(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -35,7 +35,7 @@ def elsewhere(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def offloaded(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that calls the one of ``self.db`` in a worker thread."""
+    """Return a method that calls the same method of ``self.db`` in a worker thread."""
 
     @functools.wraps(method)
     async def call(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -48,7 +48,7 @@ def offloaded(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 def with_every_method_of(
     base: type, make: Callable[[str, Callable[..., Any]], Callable[..., Any]]
 ) -> Callable[[type[T]], type[T]]:
-    """Give a class a method for each that ``base`` has and it has not."""
+    """Add to a class a method for each method of ``base`` that the class lacks."""
 
     def complete(kind: type[T]) -> type[T]:
         for name, method in vars(base).items():

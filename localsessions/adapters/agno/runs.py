@@ -2,10 +2,10 @@
 
 Imports no agno: dicts come in and go out. What a record says about its messages::
 
-    same_as       which of its texts are not in the record, since a message says the same:
+    same_as       which of its texts are left out of the record, since a message has the same text:
                   the place in the record, and the id of the message
-    message_ids   the ids of all messages that were sent and answered, where some of them belong
-                  to other runs; absent where the messages with the run's ``run_id`` are all
+    message_ids   the ids of all messages that were sent and answered, if some of them belong to
+                  other runs; absent if they are exactly the messages with the run's ``run_id``
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ __all__ = ["delete_runs", "put_run", "run_rows", "seconds_of"]
 
 Record: TypeAlias = dict[str, JsonValue]
 
-# What agno leaves at its default in nearly every message.
+# Fields that agno leaves at their default in nearly every message.
 _UNSAID = ("from_history", "stop_after_tool_call")
 _CHAT_FIELDS = ("id", "role", "content", "name", "tool_calls", "tool_call_id", "created_at")
 
 
 def put_run(session: Session, run: Record, known: Collection[str] = ()) -> None:
-    """Put agno's run into a session: in the place of the one of its id, or at the end.
+    """Put agno's run into a session: replace the run with its id, or add it at the end.
 
     A message that is history of another run, or a system message that was sent before, is not
-    stored again. Messages that the run does not have any more go; fields of the former record
-    and messages that agno does not know stay.
+    stored again. Messages that the run no longer has are removed. Fields of the previous record and
+    messages that agno does not know stay.
 
     Args:
         session: Changed in place.
-        run: What agno's ``to_dict`` says, plain JSON; copied.
+        run: The result of agno's ``to_dict``, plain JSON; copied.
         known: The names of all fields that agno has in runs and messages.
 
     Raises:
@@ -62,7 +62,7 @@ def put_run(session: Session, run: Record, known: Collection[str] = ()) -> None:
 
 
 class _Standing:
-    """The messages of a session that a run need not store, since they stand there already."""
+    """The messages of a session that a run need not store, since they are there already."""
 
     def __init__(self, session: Session, run_id: str) -> None:
         others = [one for one in session.messages if one.get("run_id") not in (None, run_id)]
@@ -76,7 +76,7 @@ class _Standing:
         }
 
     def find(self, message: Message) -> str | None:
-        """Return the id of the stored message that says the same; None where there is none."""
+        """Return the id of the stored message with the same text, or None."""
         name, content = message.get("id"), message.get("content")
         if message.get("from_history") and isinstance(name, str) and name in self._ids:
             return name
@@ -86,7 +86,7 @@ class _Standing:
 
 
 def _stored(message: Message, run_id: str) -> Message:
-    """Return agno's message as it stands in the file: what people read first comes first."""
+    """Return agno's message as the file holds it: the fields that people read come first."""
     first = [name for name in ("id", "role", "content") if name in message]
     rest = [name for name in message if name not in (*first, "created_at")]
     made: Message = {name: message[name] for name in (*first, *rest)}
@@ -113,10 +113,10 @@ def _put_record(session: Session, run: Record, known: Collection[str]) -> None:
 def _put_messages(
     session: Session, own: Sequence[Message], run_id: str, known: Collection[str]
 ) -> None:
-    """Put each message in the place of its elder, or at the end; take out those that are gone.
+    """Replace each message that has a new version, add the others, remove those that are gone.
 
-    A message without a run, written by hand or by another program, becomes the run's when agno
-    gives it back as such.
+    A message without a run, written by hand or by another program, joins the run if agno returns
+    it as part of the run.
     """
     new = {one["id"]: one for one in own if isinstance(one.get("id"), str)}
     made: list[Message] = []
@@ -132,14 +132,14 @@ def _put_messages(
 
 
 def _unknown(former: Mapping[str, JsonValue], known: Collection[str]) -> Record:
-    """Return the fields that others put there, and agno neither knows nor gave back."""
+    """Return fields that other programs added; agno neither knows nor returned them."""
     return {name: value for name, value in former.items() if known and name not in known}
 
 
 def delete_runs(session: Session, run_ids: Collection[str]) -> bool:
-    """Take runs with their messages out of a session; return whether there were any.
+    """Remove runs with their messages from a session; return whether there were any.
 
-    A message that another run was sent too becomes that run's, as history.
+    If a removed message was also sent to another run, that run keeps it, as history.
     """
     kept = [run for run in session.runs if run["run_id"] not in run_ids]
     if len(kept) == len(session.runs):
@@ -154,7 +154,7 @@ def delete_runs(session: Session, run_ids: Collection[str]) -> bool:
 
 
 def _heir(session: Session, message: Message, gone: Collection[str]) -> str | None:
-    """Return the first run, not one of those that go, that was sent the message too."""
+    """Return the first run that stays and was also sent the message."""
     for run in session.runs:
         sent = run.get("message_ids")
         if run["run_id"] not in gone and isinstance(sent, list) and message.get("id") in sent:
@@ -167,11 +167,11 @@ def _inherited(session: Session, message: Message, gone: Collection[str]) -> Mes
     return {**message, **tag, "run_id": _heir(session, message, gone)}
 
 
-# -- texts that stand in a message -------------------------------------------------------------
+# -- texts that a message already holds --------------------------------------------------------
 
 
 def _point_at_texts(run: Record, own: Sequence[Message]) -> None:
-    """Take texts out of a record that a message of the run says, and note which."""
+    """Remove texts from a record that a message of the run also has, and note which."""
     same_as: dict[str, JsonValue] = {}
     for place, holder, name in _texts(run):
         field = _field_of(name)
@@ -208,7 +208,7 @@ def _texts(run: Record) -> list[tuple[str, Record, str]]:
 
 
 def _places(run: Record) -> Iterator[tuple[str, Record, str]]:
-    """Yield where a run repeats what its messages say: place, object and name in it."""
+    """Yield where a run repeats texts of its messages: the place, the object, the name in it."""
     yield "content", run, "content"
     yield "reasoning_content", run, "reasoning_content"
     if isinstance(given := run.get("input"), dict):
@@ -225,8 +225,8 @@ def _places(run: Record) -> Iterator[tuple[str, Record, str]]:
 def run_rows(session: Session) -> list[Record]:
     """Return the session's runs as agno's dicts, with their messages, in order.
 
-    A turn that no run recorded, written by hand or by another program, is a completed run; its id
-    is made of the first message's.
+    A turn that no run recorded, written by hand or by another program, becomes a completed run; its
+    id is made from the id of its first message.
     """
     by_id = {one_id: one for one in session.messages if isinstance(one_id := one.get("id"), str)}
     return [
@@ -246,7 +246,7 @@ def _recorded(
         row["status"] = status.upper()
     row["created_at"] = seconds_of(row.get("created_at"), session)
     ids = row.pop("message_ids", None)
-    # Not by_id: a run that was forked off another has copies of its messages, with their ids.
+    # Not by_id: a run that was forked from another run has copies of its messages, same ids.
     _put_texts_back(row, {str(one.get("id")): one for one in own})
     said = _said(own, ids if isinstance(ids, list) else [], by_id, session)
     if said:
@@ -257,7 +257,7 @@ def _recorded(
 def _said(
     own: Sequence[Message], ids: Sequence[JsonValue], by_id: Mapping[str, Message], session: Session
 ) -> list[Message]:
-    """Return the messages of a run, those of other runs that it was sent in their places."""
+    """Return the messages of a run, with messages of other runs that it was sent, in order."""
     mine = [_given(one, session) for one in own]
     by_mine = {str(one.get("id")): one for one in mine}
     listed = [
@@ -269,7 +269,7 @@ def _said(
 
 
 def _given(message: Message, session: Session, *, is_history: bool = False) -> Message:
-    """Return a stored message as agno gave it; its ``run_id`` is ours."""
+    """Return a stored message as agno passed it in; its ``run_id`` is ours and is removed."""
     made = copy.deepcopy(message)
     made.pop("run_id", None)
     for name in _UNSAID:
@@ -281,7 +281,7 @@ def _given(message: Message, session: Session, *, is_history: bool = False) -> M
 
 
 def _made(session: Session, turn: Turn) -> Record:
-    """Return a run for messages that none recorded; only what agno cannot mistake is handed on."""
+    """Return a run for messages that no run recorded, with only fields that agno can read."""
     first = turn.messages[0]
     given = first.get("run_id") or f"turn-{first.get('id') or session.messages.index(first)}"
     said = [_foreign(one, f"{given}-{at}", session) for at, one in enumerate(turn.messages)]
@@ -311,13 +311,13 @@ def _foreign(message: Message, made_id: str, session: Session) -> Message:
 
 
 def seconds_of(stored: JsonValue, session: Session) -> int:
-    """Return an instant as agno tells it, in whole seconds; the session's where there is none."""
+    """Return an instant in whole seconds, as agno has it; by default the session's creation."""
     if isinstance(stored, int | float):
         return int(stored)
     if isinstance(stored, str):
         try:
             instant = datetime.fromisoformat(stored)
-        except ValueError:  # written by hand, or of another program's making
+        except ValueError:  # written by hand or by another program
             instant = session.created_at
         return int((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp())
     return int(session.created_at.timestamp())

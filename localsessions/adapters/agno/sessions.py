@@ -1,11 +1,11 @@
 """agno's session row, a dict without its runs, to and from a Session. Pure.
 
-Imports no agno: dicts come in and go out. Where the parts of a row stand::
+Imports no agno: dicts come in and go out. Where the parts of a row are stored::
 
     session_id, user_id, agent_id, metadata   in the fields of their names
     session_data.session_name, .session_state title, state
     created_at, updated_at                    the times; whole seconds to agno
-    all else                                  in the file's field "agno", as it came
+    everything else                           in the file's field "agno", as it came
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FIELDS = ("session_id", "user_id", "created_at", "updated_at", "runs")
 
 
 def session_row(session: Session) -> Row:
-    """Return the row of a session, without its runs; nothing of it is the session's own."""
+    """Return the row of a session, without its runs; a copy that shares nothing with it."""
     own = _object(session.extra.get(_FIELD))
     data: Row = {"session_state": session.state, **_object(own.pop("session_data", None))}
     if session.title:
@@ -49,7 +49,7 @@ def session_row(session: Session) -> Row:
 
 
 def parts_of(row: Mapping[str, JsonValue]) -> Parts:
-    """Return what of a row can be changed, as objects that can be laid over others by key."""
+    """Return the parts of a row that can change, as objects to be merged key by key."""
     data = _object(row.get("session_data"))
     name = data.pop("session_name", None)
     state = _object(data.pop("session_state", None))
@@ -70,8 +70,8 @@ def parts_of(row: Mapping[str, JsonValue]) -> Parts:
 def lay_over(session: Session, mine: Parts, base: Parts) -> None:
     """Put into a session what ``mine`` changed since ``base``, key by key.
 
-    What others changed meanwhile stays; of what both changed, mine is taken. An empty base erases
-    nothing.
+    What others changed meanwhile stays; if both changed a key, mine wins. With an empty base,
+    nothing is removed.
     """
     stored = parts_of(session_row(session))
     laid = {part: _laid(stored[part], mine[part], base.get(part, {})) for part in stored}

@@ -2,16 +2,16 @@
 
 ::
 
-    database    where a database lives, what is done with all of it, its SQLite file
+    database    where a database lives, the operations on all of it, its SQLite file
     sessions    SessionManager and the state of a session
     contexts    AgentContextManager, the context of a session's agents, AgentType
-    live        lists and dicts of a session that store what is done to them
-    tables      the SQLite file with the two tables that others read
+    live        lists and dicts of a session that store each change
+    tables      the SQLite file with the two tables that other programs read
     rows        Session <-> rows of those tables, pure
 
-The files are the truth, and everything is read from them when it is asked for: no manager holds
-anything, so any number of managers, threads and processes see the same. Needs nothing installed;
-``serve`` needs the extra ``server``.
+The files are the truth, and each access reads them: no manager holds any state. So any number of
+managers, threads and processes see the same. Needs nothing else installed; ``serve`` needs the
+extra ``server``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """AgentContextManager and the context of a session's agents.
 
-A context is a part of its session's file and goes with it. One that is asked for before there is a
-session makes a file that is none for the session manager yet; its ``create`` makes it one.
+A context is a part of its session's file and is deleted with it. If a caller asks for a context
+before there is a session, the file does not count as a session for the session manager yet; the
+manager's ``create`` makes it a session.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class AgentType(str, Enum):  # noqa: UP042  (as the former service has it: its s
 
 
 def _agent(name: str) -> AgentType:
-    """Return the agent of that name; other frameworks' session files name others, too."""
+    """Return the agent with that name; session files of other frameworks name other agents too."""
     try:
         return AgentType(name)
     except ValueError:
@@ -49,9 +50,9 @@ def _agent(name: str) -> AgentType:
 
 
 class AgentContext:
-    """The agents of one session; each property is what its file says now.
+    """The agents of a session; each property is read from its file at each access.
 
-    After the context or its session was deleted they raise ``ValueError``.
+    After the context or its session was deleted, the properties raise ``ValueError``.
     """
 
     def __init__(self, db: Database, session_id: str) -> None:
@@ -60,7 +61,7 @@ class AgentContext:
 
     @property
     def current_agent(self) -> AgentType:
-        """The agent that is active."""
+        """The current agent."""
         return _agent(self._session().current_agent or "")
 
     @property
@@ -79,20 +80,20 @@ class AgentContext:
 
     @property
     def created_at(self) -> datetime:
-        """When the context was made, aware, in UTC."""
+        """When the context was created, aware, in UTC."""
         session = self._session()
         created_at = session.agent_context.get("created_at")
         return parse_instant(created_at) if isinstance(created_at, str) else session.created_at
 
     @property
     def last_switch_at(self) -> datetime | None:
-        """When the agent was last switched, aware, in UTC; None where it never was."""
+        """When the agent was last switched, aware, in UTC; None if never."""
         switched_at = self._session().agent_context.get("last_switch_at")
         return parse_instant(switched_at) if isinstance(switched_at, str) else None
 
     @property
     def metadata(self) -> LiveDict:
-        """What was noted; what is done to it, at any depth, is stored."""
+        """The stored metadata; a change to it, at any depth, is stored."""
         metadata = self._session().agent_context.get("metadata")
         return LiveDict(metadata if isinstance(metadata, dict) else {}, Place(self._lent))
 
@@ -107,7 +108,7 @@ class AgentContext:
             yield metadata
 
     def switch_agent(self, new_agent: AgentType | str, reason: str) -> None:
-        """Make another agent the current one and record it; nothing where it is that already.
+        """Make another agent the current agent and record it; do nothing if it is current already.
 
         Raises:
             ValueError: There is no such agent, or the context or session was deleted.
@@ -120,15 +121,15 @@ class AgentContext:
             )
 
     def add_metadata(self, key: str, value: Any) -> None:
-        """Note a value under a key.
+        """Store a value under a key.
 
         Raises:
-            UnstorableValueError: It is no JSON; nothing was written.
+            UnstorableValueError: It is not JSON; nothing was written.
         """
         self.metadata[key] = value
 
     def get_metadata(self, key: str, default: Any = None) -> Any:
-        """Return what was noted under a key."""
+        """Return the value that is stored under a key."""
         return self.metadata.get(key, default)
 
     def _session(self) -> Session:
@@ -145,10 +146,10 @@ class AgentContext:
 
 
 class AgentContextManager:
-    """The contexts of a database; holds nothing.
+    """The contexts of a database; the object holds no state.
 
     Args:
-        db: None takes that of the process.
+        db: None takes the database of the process.
     """
 
     def __init__(self, db: Database | None = None) -> None:
@@ -158,10 +159,10 @@ class AgentContextManager:
     def get_or_create(
         self, session_id: str, initial_agent: AgentType | str = AgentType.ORCHESTRATOR
     ) -> AgentContext:
-        """Return the context of a session; where it has none it is made, and no activity.
+        """Return the context of a session; create it if absent, which is not activity.
 
         Raises:
-            ValueError: There is no such agent, or no file can have that name.
+            ValueError: There is no such agent, or no file name can be made of the id.
             UnreadableSessionError: The session's file is broken.
         """
         agent = AgentType(initial_agent)
@@ -187,7 +188,7 @@ class AgentContextManager:
         return AgentContext(self._db, session_id)
 
     def get(self, session_id: str) -> AgentContext | None:
-        """Return the context of a session; None where it has none."""
+        """Return the context of a session, or None."""
         return AgentContext(self._db, session_id) if self.exists(session_id) else None
 
     def exists(self, session_id: str) -> bool:
@@ -200,7 +201,7 @@ class AgentContextManager:
         return session is not None and session.current_agent is not None
 
     def delete(self, session_id: str) -> bool:
-        """Remove the context of a session; the session stays. False where it has none."""
+        """Remove the context of a session; the session stays. False if it has none."""
         if not self.exists(session_id):
             _log.warning("Attempted to delete non-existent context for session %s", session_id)
             return False

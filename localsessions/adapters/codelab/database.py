@@ -1,4 +1,4 @@
-"""Database: the session files beside a path, and the SQLite file at it."""
+"""Database: the session files beside a path, and the SQLite file at that path."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ _HOUR = 3600.0
 class Database:
     """The sessions of an agent runtime, in ``<path>.sessions`` beside the path of the URL.
 
-    At the path itself stands an SQLite file with the tables ``sessions`` and ``agent_contexts``,
-    written after each change that is made through this class, for whoever reads it. What the
-    former service left there is taken over when the database is opened, and stays in the tables.
+    The path itself is an SQLite file with the tables ``sessions`` and ``agent_contexts``. This
+    class writes it after each of its changes, for programs that read it. When the database is
+    opened, it takes over what the former service left there; that also stays in the tables.
 
     Args:
-        db_url: ``sqlite:///relative/path`` or ``sqlite:////absolute/path``. Folders are made.
+        db_url: ``sqlite:///relative/path`` or ``sqlite:////absolute/path``. Folders are created.
 
     Attributes:
         store: The store of the session files, with all its verbs. Changes that are made there
             reach the tables when the database is opened again.
 
     Raises:
-        ValueError: The URL names no SQLite file.
+        ValueError: The URL does not name an SQLite file.
         OSError: The folder or the file cannot be written.
     """
 
@@ -72,7 +72,7 @@ class Database:
         return f"Database({self.db_url!r})"
 
     def close(self) -> None:
-        """End regular cleanups and let go of the files. Idempotent."""
+        """End regular cleanups and close the files. Idempotent."""
         for cleanup in self._cleanups:
             cleanup.close()
         self._tables.close()
@@ -89,25 +89,26 @@ class Database:
     ) -> None:
         self.close()
 
-    # -- what the managers do ----------------------------------------------------------------
+    # -- for the managers --------------------------------------------------------------------
 
     def summaries(self) -> Iterator[SessionSummary]:
         """Yield every session, the last active first, broken ones included."""
         return summaries_of(self.store)
 
     def get(self, session_id: str) -> Session | None:
-        """Return a session as its file says now; None also for what can be no session's id.
+        """Return a session as its file is now; None also if the text cannot be a session's id.
 
         Raises:
-            UnreadableSessionError: The file is there but is no session.
+            UnreadableSessionError: The file exists but is not a session.
         """
         return self.store.get(session_id) if self.is_possible(session_id) else None
 
     def add(self, session: Session) -> bool:
-        """Store a new session; False where there is one of that id.
+        """Store a new session; False if there is a session with that id.
 
         Raises:
-            ValueError: The id can be no file's, or is another's but for letter case.
+            ValueError: No file name can be made of the id, or it differs from the id of another
+                session only by letter case.
         """
         try:
             self.store.save(session)
@@ -140,7 +141,7 @@ class Database:
         self._tables.write(session_id)
 
     def switch_agent(self, session_id: str, agent: str, reason: str) -> bool:
-        """Make another agent the current one; False where it is that already.
+        """Make another agent the current agent; False if it is current already.
 
         Raises:
             ValueError: There is no such session.
@@ -151,14 +152,14 @@ class Database:
         return is_switched
 
     def delete(self, session_id: str) -> bool:
-        """Move a session to the trash, with its context; False where there is none."""
+        """Move a session to the trash, with its context; False if it does not exist."""
         if not self.is_possible(session_id) or not self.store.delete(session_id):
             return False
         self._tables.write(session_id)
         return True
 
     def is_possible(self, session_id: str) -> bool:
-        """Tell whether a file can have that id's name."""
+        """Tell whether a file name can be made of that id."""
         try:
             self.store.path(session_id)
         except ValueError:
@@ -170,8 +171,8 @@ class Database:
     def cleanup_old_sessions(self, max_age_hours: float = 24) -> int:
         """Move sessions that were last active longer ago to the trash, with their contexts.
 
-        Pinned and unreadable sessions stay. Every open manager, here and in other processes,
-        follows at once.
+        Pinned and unreadable sessions stay. Every open manager, here and in other processes, sees
+        it at once.
 
         Returns:
             How many sessions; contexts without a session are cleaned up, but not counted.
@@ -190,13 +191,14 @@ class Database:
     def cleanup_regularly(
         self, max_age_hours: float = 24, *, every: float = _HOUR
     ) -> RegularCleanup:
-        """Clean up now and then every so often, in a thread, until it or the database is closed.
+        """Clean up now, and then at regular intervals, in a thread, until closed.
 
-        Nothing does that unasked. A cleanup that fails is logged, and the next one comes.
+        Closing the result or the database ends it. The library does this only if asked. A cleanup
+        that fails is logged; the next cleanup still runs.
 
         Args:
             max_age_hours: As in ``cleanup_old_sessions``.
-            every: Seconds from the end of one to the beginning of the next.
+            every: Seconds from the end of a cleanup to the beginning of the next.
 
         Raises:
             ValueError: An argument is out of its range.
@@ -231,7 +233,7 @@ class RegularCleanup:
             self._is_over.wait(self._every)
 
     def close(self) -> None:
-        """End it, when the cleanup that is under way has ended. Idempotent."""
+        """Stop, after a running cleanup has ended. Idempotent."""
         self._is_over.set()
         self._thread.join()
 
@@ -265,7 +267,7 @@ def _path_of(db_url: str) -> str:
     return os.path.abspath(found[1])
 
 
-# -- the one of the process ----------------------------------------------------------------------
+# -- the database of the process -----------------------------------------------------------------
 
 _lock = threading.Lock()
 _databases: list[Database] = []
@@ -274,7 +276,7 @@ _databases: list[Database] = []
 def get_db() -> Database:
     """Return the database of the process, ``data/agent_runtime.db`` of the working directory.
 
-    It is opened by the first call, and closed by ``reset_db`` or when the process ends.
+    The first call opens it. ``reset_db`` or the end of the process closes it.
     """
     with _lock:
         if not _databases:
@@ -284,7 +286,7 @@ def get_db() -> Database:
 
 
 def reset_db() -> None:
-    """Close the database of the process, so that ``get_db`` opens it anew. Idempotent."""
+    """Close the database of the process, so that ``get_db`` opens it again. Idempotent."""
     with _lock:
         while _databases:
             _databases.pop().close()
@@ -295,9 +297,9 @@ def serve(db: Database | None = None, host: str = "127.0.0.1", port: int = 8001)
     """Answer HTTP requests about a database's sessions until Ctrl-C; see ``localsessions.server``.
 
     Args:
-        db: None takes that of the process.
+        db: None takes the database of the process.
         host: An address of this machine.
-        port: 0 takes a free one.
+        port: 0 takes a free port.
 
     Raises:
         ImportError: The extra ``server`` is not installed.

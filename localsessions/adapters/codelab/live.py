@@ -1,10 +1,10 @@
-"""Lists and dicts of a session that store what is done to them, at once and durably.
+"""Lists and dicts of a session that store each change, at once and durably.
 
-The former service handed out the objects that it kept in memory, and its callers changed them in
+The former service returned the objects that it kept in memory, and its callers changed them in
 place: ``state.messages.append(...)``, ``context.metadata["pending"][call_id] = ...``. A
-``LiveList`` or ``LiveDict`` is a list or dict of what the file said when it was asked for. A change
-of it is done to what the file says now, under the lock, so that nobody's change is lost, and then
-it shows that.
+``LiveList`` or ``LiveDict`` is a list or dict with the content of the file at the time of the
+access. A change is applied to what the file says now, under the lock, so that no writer's change is
+lost; then the object shows the result.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from localsessions.models import format_instant
 __all__ = ["LiveDict", "LiveList", "LiveMessage", "Place", "plain"]
 
 Lend: TypeAlias = Callable[[], AbstractContextManager[Any]]
-"""Lends the list or dict of a session that a place begins with, and stores it afterwards."""
+"""Yields the list or dict of a session at which a place begins, and stores it afterwards."""
 
 
 def plain(value: Any) -> Any:
     """Return a value as JSON has it: models as objects, times as texts in UTC, enums as values.
 
-    What else is no JSON is left to the store, which refuses it. A naive time is a local one, as
-    the former service had them.
+    Anything else that is not JSON is passed on, and the store refuses it. A naive time counts as
+    local time, as in the former service.
     """
     if isinstance(value, Enum):
         return plain(value.value)
@@ -47,7 +47,7 @@ def plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a session a list or dict stands."""
+    """Where in a session a list or dict is."""
 
     lend: Lend
     steps: tuple[Any, ...] = ()
@@ -58,7 +58,7 @@ class Place:
         return replace(self, steps=(*self.steps, step))
 
     def change(self, act: Callable[[Any], Any]) -> tuple[Any, Any]:
-        """Do something to what stands here now; return its result and what stands here then."""
+        """Apply ``act`` to the present value at this place; return its result and the new value."""
         with self.lend() as root:
             here = root
             for step in self.steps:
@@ -66,7 +66,7 @@ class Place:
             return act(here), here
 
     def living(self, value: Any, step: Any) -> Any:
-        """Return an item of what stands here as one that stores what is done to it."""
+        """Return an item of this place as an object that stores each change."""
         if isinstance(value, dict):
             is_message = self.are_messages and not self.steps
             return (LiveMessage if is_message else LiveDict)(value, self.inside(step))
@@ -74,7 +74,7 @@ class Place:
 
 
 def _storing(name: str) -> Any:
-    """Return the method of that name, done to the file."""
+    """Return the method of that name, applied to the file."""
 
     def method(self: LiveDict | LiveList, *arguments: Any, **keywords: Any) -> Any:
         given = [item if isinstance(item, slice) else plain(item) for item in arguments]
@@ -96,7 +96,7 @@ class LiveDict(dict[str, Any]):
 
     def __init__(self, value: Mapping[str, Any], place: Place) -> None:
         super().__init__()
-        object.__setattr__(self, "_place", place)  # on a message, an attribute is a key
+        object.__setattr__(self, "_place", place)  # a message treats attributes as keys
         self._show(value)
 
     def _show(self, value: Mapping[str, Any]) -> None:
@@ -104,7 +104,7 @@ class LiveDict(dict[str, Any]):
         super().update({key: self._place.living(item, key) for key, item in value.items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return dict, (plain(self),)  # a copy is only a copy
+        return dict, (plain(self),)  # a copy is an ordinary dict
 
     __setitem__ = _storing("__setitem__")
     __delitem__ = _storing("__delitem__")
@@ -117,7 +117,7 @@ class LiveDict(dict[str, Any]):
 
 
 class LiveMessage(LiveDict):
-    """A message, readable by attribute and by key; what it does not have is None as attribute."""
+    """A message, readable by attribute and by key; an attribute that it lacks is None."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -1,7 +1,7 @@
 """Session <-> rows of the two tables, as the former service wrote them. Pure.
 
-Times stand in the rows as the former service and SQLAlchemy wrote them, naive and local; in
-session files they are UTC.
+Times in the rows are naive and local, as the former service and SQLAlchemy wrote them; in session
+files they are UTC.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ __all__ = [
 ]
 
 CONTEXT_ONLY = "context"
-"""Status of a session that only the context manager has made so far, with no messages."""
+"""Status of a session that has a context and no messages: only the context manager wrote it."""
 
-# What the store keeps with a message, and no model's interface takes.
+# Fields that the store keeps with a message, and that no model's interface takes.
 _BOOKKEEPING = frozenset({"id", "created_at", "run_id"})
 
 
@@ -63,20 +63,20 @@ class ContextRow(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What both tables hold of one session; None where a table has no row of it."""
+    """What both tables hold of a session; None if a table has no row for it."""
 
     session: SessionRow | None = None
     context: ContextRow | None = None
 
     @property
     def seal(self) -> str:
-        """A hash by which rows that we wrote are told from those that others changed."""
-        text = repr((self.session, self.context))  # any cell has one, those of foreign rows too
+        """A hash that tells rows that we wrote from rows that others changed."""
+        text = repr((self.session, self.context))  # works for any cell, also of foreign rows
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def is_context_only(session: Session | SessionSummary) -> bool:
-    """Tell whether a session is none for the session manager: it has a context and nothing else."""
+    """Tell whether the session manager ignores a session: it has a context and nothing else."""
     count = len(session.messages) if isinstance(session, Session) else session.message_count
     return session.status == CONTEXT_ONLY and not count
 
@@ -136,7 +136,7 @@ def _json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # lone surrogates, which SQLite cannot hold but as escapes
+    except UnicodeEncodeError:  # lone surrogates: SQLite can hold them only as escapes
         return json.dumps(value)
     return text
 
@@ -144,7 +144,7 @@ def _json(value: object) -> str:
 def _local(instant: datetime) -> str:
     try:
         local = instant.astimezone()
-    except OverflowError:  # the first and the last day of all times
+    except OverflowError:  # the first and the last day that a datetime can have
         local = instant
     return local.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
@@ -163,7 +163,7 @@ def session_of(rows: Rows) -> Session:
     """Return the session that the former service kept in these rows.
 
     Raises:
-        ValueError: They are not what it wrote.
+        ValueError: The rows are not what it wrote.
     """
     context = rows.context
     if rows.session is None:
@@ -203,7 +203,7 @@ def _context_of(row: ContextRow) -> dict[str, JsonValue]:
 
 
 def _switch(switch: JsonValue) -> JsonValue:
-    """Return a record with its time in UTC, where it has one."""
+    """Return a record with its time in UTC, if it has a time."""
     if not isinstance(switch, dict) or not isinstance(switch.get("timestamp"), str):
         return switch
     try:
@@ -218,11 +218,11 @@ def _utc(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-# -- a file and rows of one session --------------------------------------------------------------
+# -- a file and the rows of the same session -----------------------------------------------------
 
 
 def join(mine: Session, theirs: Session) -> bool:
-    """Bring into ``mine`` what ``theirs`` has more; False where both went on, each its own way."""
+    """Add to ``mine`` what only ``theirs`` has; False if both continued differently."""
     messages, others = history_of(mine), history_of(theirs)
     switches, other_switches = switches_of(mine), switches_of(theirs)
     if not _goes_on(messages, others) or not _goes_on(switches, other_switches):
@@ -238,6 +238,6 @@ def join(mine: Session, theirs: Session) -> bool:
 
 
 def _goes_on(mine: Sequence[object], theirs: Sequence[object]) -> bool:
-    """Tell whether one of two lists is how the other goes on."""
+    """Tell whether the shorter of two lists is the beginning of the longer."""
     shared = min(len(mine), len(theirs))
     return mine[:shared] == theirs[:shared]

@@ -1,4 +1,4 @@
-"""SessionManager and the state of a session, both read from the file at each look."""
+"""SessionManager and the state of a session, both read from the file at each access."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _log = logging.getLogger("localsessions.codelab")
 
 
 class SessionState:
-    """A session; each property is what its file says now.
+    """A session; each property is read from its file at each access.
 
-    After the session was deleted they raise ``ValueError``.
+    After the session was deleted, the properties raise ``ValueError``.
     """
 
     def __init__(self, db: Database, session_id: str) -> None:
@@ -37,12 +37,12 @@ class SessionState:
 
     @property
     def messages(self) -> LiveList:
-        """The messages, readable by attribute and by key; what is done to the list is stored."""
+        """The messages, readable by attribute and by key; each change to the list is stored."""
         return LiveList(self._session().messages, Place(self._lent, are_messages=True))
 
     @messages.setter
     def messages(self, messages: Sequence[Any]) -> None:
-        if not isinstance(messages, LiveList):  # after += it is the list itself, and stored
+        if not isinstance(messages, LiveList):  # after += it is this list, and already stored
             with self._db.edit(self.session_id) as session:
                 session.messages = plain(messages)
 
@@ -53,7 +53,7 @@ class SessionState:
 
     @property
     def last_activity(self) -> datetime:
-        """When something was last said, aware, in UTC."""
+        """When a message was last added, aware, in UTC."""
         return self._session().last_activity
 
     @last_activity.setter
@@ -63,7 +63,7 @@ class SessionState:
 
     @property
     def created_at(self) -> datetime:
-        """When the session was made, aware, in UTC."""
+        """When the session was created, aware, in UTC."""
         return self._session().created_at
 
     def _session(self) -> Session:
@@ -79,11 +79,11 @@ class SessionState:
 class SessionManager:
     """The sessions of a database: creation, access and message history.
 
-    Holds nothing, so any number of managers, threads and processes see the same. Each change is
+    Holds no state, so any number of managers, threads and processes see the same. Each change is
     on the disk when the call returns.
 
     Args:
-        db: None takes that of the process.
+        db: None takes the database of the process.
     """
 
     def __init__(self, db: Database | None = None) -> None:
@@ -91,24 +91,24 @@ class SessionManager:
         _log.info("Loaded %d sessions from database", len(self._ids()))
 
     def exists(self, session_id: str) -> bool:
-        """Tell whether there is such a session, a broken one included."""
+        """Tell whether there is such a session; a broken session counts."""
         try:
             return self._found(session_id) is not None
         except UnreadableSessionError:
             return True
 
     def create(self, session_id: str, system_prompt: str | None = None) -> SessionState:
-        """Make a session; a prompt that is not empty becomes its first message.
+        """Create a session; a prompt that is not empty becomes its first message.
 
         Raises:
-            ValueError: There is one of that id, or no file can have that name.
+            ValueError: There is a session with that id, or no file name can be made of the id.
         """
         if not self._create(session_id, system_prompt):
             raise ValueError(f"Session {session_id} already exists")
         return SessionState(self._db, session_id)
 
     def get(self, session_id: str) -> SessionState | None:
-        """Return a session; None where there is none.
+        """Return a session, or None.
 
         Raises:
             UnreadableSessionError: Its file is broken.
@@ -116,14 +116,14 @@ class SessionManager:
         return None if self._found(session_id) is None else SessionState(self._db, session_id)
 
     def get_or_create(self, session_id: str, system_prompt: str | None = None) -> SessionState:
-        """Return a session; where there is none it is made, and only then the prompt counts.
+        """Return a session; if it does not exist, create it, with the prompt.
 
         Raises:
             UnreadableSessionError: Its file is broken.
-            ValueError: No file can have that name.
+            ValueError: No file name can be made of the id.
         """
         if self._found(session_id) is None:
-            self._create(session_id, system_prompt)  # False: another was faster
+            self._create(session_id, system_prompt)  # False: another writer was faster
         return SessionState(self._db, session_id)
 
     def append_message(
@@ -168,7 +168,7 @@ class SessionManager:
         )
 
     def get_history(self, session_id: str) -> list[Message]:
-        """Return the messages as a model takes them; none where there is no such session.
+        """Return the messages as a model takes them; empty if there is no such session.
 
         Raises:
             UnreadableSessionError: Its file is broken.
@@ -177,15 +177,15 @@ class SessionManager:
         return [] if session is None else history_of(session)
 
     def all_sessions(self) -> list[SessionState]:
-        """Return every session, the last active first; broken ones are logged and left out."""
+        """Return every session, the last active first; broken sessions are logged and left out."""
         return [SessionState(self._db, session_id) for session_id in self._ids()]
 
     def delete(self, session_id: str) -> None:
-        """Move a session to the trash, with its context; of an unknown one a warning is logged."""
+        """Move a session to the trash, with its context; for an unknown id, log a warning."""
         if not self.exists(session_id) or not self._db.delete(session_id):
             _log.warning("Cannot delete: session %s not found", session_id)
 
-    # -- below -------------------------------------------------------------------------------
+    # -- helpers -----------------------------------------------------------------------------
 
     def _found(self, session_id: str) -> Session | None:
         session = self._db.get(session_id)
@@ -215,7 +215,7 @@ class SessionManager:
         return self._db.add(session) or self._join_context(session)
 
     def _join_context(self, session: Session) -> bool:
-        """Make a session of what the context manager has made; False where it is one."""
+        """Turn the context manager's file into a session; False if it already is a session."""
         with self._db.edit(session.session_id) as found:
             if not is_context_only(found):
                 return False

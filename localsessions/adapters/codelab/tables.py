@@ -1,12 +1,12 @@
 """The SQLite file at the database's path: the two tables that the guide's commands read.
 
-Derived from the session files: written after each of them, made anew where it is missing or
-older. One table of our own, ``localsessions``, holds a seal of what we wrote of each session. Rows
-without their seal were written by the former service, and are taken over into session files: all
-of them where the file is its old one, and later those that it wrote since.
+It is derived from the session files: written after each change of them, and rebuilt if it is
+missing or behind. A table of our own, ``localsessions``, holds a seal of what we wrote for each
+session. Rows without a valid seal come from the former service and are taken over into session
+files: all rows if the file is the service's old file, and later the rows that it wrote since.
 
-Each write reads the session file again inside the transaction, so that the last transaction holds
-what the last writer wrote, in whatever order writers come here.
+Each write reads the session file again inside the transaction. So the last transaction holds what
+the last writer wrote, in whatever order the writers come here.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def summaries_of(store: SessionStore) -> Iterator[SessionSummary]:
 
 
 class Tables:
-    """The SQLite file of one database. Any number of threads and processes may write it."""
+    """The SQLite file of a database. Any number of threads and processes may write it."""
 
     def __init__(self, path: str, store: SessionStore) -> None:
         self._path = path
@@ -110,10 +110,10 @@ class Tables:
                 ) from error
 
     def write(self, *session_ids: str) -> None:
-        """Let the tables say what the files of these sessions say now.
+        """Make the rows of these sessions say what their files say now.
 
-        The files are written already, so that this fails is no error of the caller's: it is
-        logged, and mended by the next write that succeeds or when the database is opened.
+        The files are already written, so a failure here is not an error of the caller's. It is
+        logged. The next write that succeeds repairs the rows, or the next opening of the database.
         """
         with self._lock:
             try:
@@ -125,7 +125,7 @@ class Tables:
                     for session_id in session_ids:
                         self._put(connection, session_id)
             except (sqlite3.Error, SessionError, OSError) as error:
-                self._let_go()  # so that the next one brings all up to date
+                self._let_go()  # so that the next write brings all up to date
                 _log.error(
                     "the tables in %s are behind the session files, which are whole: %s",
                     self._path,
@@ -140,7 +140,7 @@ class Tables:
     # -- the file ----------------------------------------------------------------------------
 
     def _connection_if_current(self) -> sqlite3.Connection | None:
-        """Return the connection; None in a forked child, or where the file is not what it was."""
+        """Return the connection; None in a forked child, or if the file was replaced."""
         if self._open is None:
             return None
         pid, inode, connection = self._open
@@ -155,10 +155,10 @@ class Tables:
             self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
         )
         self._open = os.getpid(), self._inode(), connection
-        # A foreign table may hold anything; what is no UTF-8 must not hide the other rows.
+        # A foreign table may hold anything; a cell that is not UTF-8 must not hide other rows.
         connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-        # Readers never wait, and no write syncs. Whoever else holds the file may prevent it, and
-        # then all works as well, only more slowly.
+        # Readers never wait, and no write syncs. If another program holds the file, this may
+        # fail; then everything still works, only slower.
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
@@ -171,13 +171,13 @@ class Tables:
             return None
 
     def _let_go(self) -> None:
-        # A connection that a fork inherited is left alone: closing it would end the parent's locks.
+        # Leave a connection that a fork inherited: closing it would end the parent's locks.
         if self._open is not None and self._open[0] == os.getpid():
             self._open[2].close()
         self._open = None
 
     def _set_aside(self) -> None:
-        """Move a file that is no database out of the way; nothing of it is lost."""
+        """Move a file that is not a database out of the way; nothing of it is lost."""
         self._let_go()
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         aside = f"{self._path}.damaged-{stamp}"
@@ -189,7 +189,7 @@ class Tables:
     # -- up to date --------------------------------------------------------------------------
 
     def _bring_up_to_date(self) -> None:
-        """Open the file anew and catch up; what is open afterwards is up to date."""
+        """Open the file again and catch up; afterwards the tables are up to date."""
         try:
             try:
                 self._catch_up(self._connect())
@@ -219,7 +219,7 @@ class Tables:
             _seal(connection, _LAST_CHANGE, str(number))
 
     def _changed(self, connection: sqlite3.Connection) -> set[str] | None:
-        """Return what changed since the tables were written; None where that is not known."""
+        """Return what changed since the tables were written; None if that is not known."""
         number = _seal_of(connection, _LAST_CHANGE)
         if number is None:
             return None
@@ -237,10 +237,10 @@ class Tables:
         return readable, unreadable
 
     def _put(self, connection: sqlite3.Connection, session_id: str) -> None:
-        """Let the rows of one session be what its file says; a broken file leaves them."""
+        """Make the rows of a session match its file; if the file is broken, leave them."""
         former = _rows(connection, session_id)
         if former != Rows() and _seal_of(connection, session_id) != former.seal:
-            return  # the former service wrote them: they are not ours to replace
+            return  # the former service wrote them: we must not replace them
         try:
             session = self._store.get(session_id)
         except UnreadableSessionError:
@@ -264,7 +264,7 @@ class Tables:
             _log.info("Took over %d sessions of the former service from %s", taken, self._path)
 
     def _take_over(self, connection: sqlite3.Connection, session_id: str, rows: Rows) -> bool:
-        """Keep rows of the former service in session files; what cannot be understood stays."""
+        """Keep rows of the former service in session files; rows that we cannot read stay."""
         try:
             kept = self._keep(session_of(rows), rows)
         except (ValueError, RecursionError) as error:
@@ -285,7 +285,7 @@ class Tables:
         session_id = theirs.session_id
         try:
             self._store.path(session_id)
-        except ValueError:  # no file can have that name
+        except ValueError:  # no file name can be made of the id
             return (self._keep_beside(theirs, rows),)
         try:
             if self._save(theirs):
@@ -295,20 +295,20 @@ class Tables:
         return session_id, self._keep_beside(theirs, rows)
 
     def _save(self, theirs: Session) -> bool:
-        """Store a session as or into the file of its name; False where both went on apart."""
+        """Store a session in the file of its id; False if both sides continued differently."""
         try:
             self._store.save(theirs)
-        except ConflictError:  # it was taken over before, or somebody went on since
+        except ConflictError:  # it was taken over before, or another writer continued since
             with self._store.edit(theirs.session_id, is_activity=False) as mine:
                 return join(mine, theirs)
         return True
 
     def _keep_beside(self, theirs: Session, rows: Rows) -> str:
-        """Store a session under a name of its own: where its own is taken, or can be no file's."""
+        """Store a session under another id: its own is taken, or gives no file name."""
         beside = theirs.model_copy(deep=True)
         beside.session_id = f"{quote(theirs.session_id, safe=' ')[:100]}.{rows.seal[:8]}"
         beside.metadata = {"codelab_session_id": theirs.session_id}
-        with suppress(ConflictError):  # kept already: the name says the content
+        with suppress(ConflictError):  # kept already: the id contains a hash of the content
             self._store.save(beside)
         _log.warning(
             "session %r of %s could not have that name here; it is kept as %r",

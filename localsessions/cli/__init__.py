@@ -1,12 +1,12 @@
-"""The command line: what a person types becomes one verb of the store, and its answer a text.
+"""The command line: a command becomes a verb of the store, and its answer becomes text.
 
-What may live here: options, questions, layouts, exit codes. What may not: rules about sessions,
-which are the store's. Standard output carries data, everything else goes to standard error.
+This package holds options, questions, layouts and exit codes. It may not hold rules about sessions;
+those are the store's. Standard output carries data, everything else goes to standard error.
 
 ::
 
-    program     the group of all commands, and the one door that ends in an exit code
-    exits       exit codes, and the one place that makes them of exceptions
+    program     the group of all commands, and the only entry point; it ends in an exit code
+    exits       exit codes, and the only place that makes them from exceptions
     folder      which folder, opening it, SESSION arguments
     times       ages (2d) and instants as arguments
     output      texts made safe for a terminal, JSON, tables, styles

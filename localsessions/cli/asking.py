@@ -1,4 +1,4 @@
-"""Whether a person agrees, and what happens where nobody can be asked."""
+"""Whether a person agrees, and what happens if there is no terminal to ask on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["agrees", "refuse_unasked"]
 
 
 def refuse_unasked(what: str, *, yes: bool) -> None:
-    """End the command when nobody has agreed and nobody can be asked."""
+    """End the command if the person has not agreed and there is no terminal to ask on."""
     can_ask = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
     if not yes and not can_ask:
         raise click.UsageError(f"nobody can be asked here whether to {what}: give --yes")

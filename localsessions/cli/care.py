@@ -1,4 +1,4 @@
-"""``verify`` and ``reindex``: whether all is well, what can be repaired, the index made anew."""
+"""``verify`` and ``reindex``: check all files, repair what can be repaired, rebuild the index."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["reindex", "verify"]
 
-# What the store puts right by itself.
+# The store repairs these by itself.
 _HARMLESS = frozenset({"index", "orphan temp file", "wrong inner id"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """A finding, and what came of its repair; neither where none was tried."""
+    """A finding and the result of its repair; without a repair there is no result."""
 
     finding: Finding
     done: str | None = None
@@ -44,8 +44,8 @@ class _Outcome:
 def verify(ctx: click.Context, *, repair: bool, yes: bool, as_json: bool) -> None:
     """Check every file and name each repair; change nothing unless --repair is given.
 
-    Ends with 5 when a session is unreadable, with 1 when something else needs a person or a
-    repair failed, with 0 when all is well or puts itself right.
+    Ends with 5 if a session is unreadable, with 1 if something else needs a person or a repair
+    failed, with 0 if all is well or the store repairs it by itself.
     """
     if yes and not repair:
         raise click.UsageError("--yes goes with --repair only")
@@ -73,7 +73,7 @@ def _verdict(findings: Sequence[Finding]) -> ExitCode:
 
 
 def _emit_findings(findings: Sequence[Finding], *, to: Callable[[str], None]) -> None:
-    # After the index was deleted there is one of these for every file.
+    # After the index was deleted, there is such a finding for every file.
     unseen = sum(finding.kind == "index" for finding in findings)
     for finding in findings:
         if finding.kind != "index":
@@ -113,7 +113,7 @@ def _repair(
 
 
 def _outcome(store: SessionStore, finding: Finding, *, as_json: bool) -> _Outcome:
-    """Do one repair and say so at once: whoever interrupts the next one knows of this one."""
+    """Do one repair and report it at once: if the next is interrupted, this report is there."""
     if not finding.automatic:
         return _Outcome(finding)
     try:
@@ -141,7 +141,7 @@ def _plain(outcome: _Outcome) -> dict[str, object]:
 @click.command()
 @json_option
 def reindex(*, as_json: bool) -> None:
-    """Throw the index away and make it anew from the files."""
+    """Delete the index and rebuild it from the files."""
     with opened() as store, progress("reading") as show:
         count = store.reindex(on_progress=show)
     if as_json:

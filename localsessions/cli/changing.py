@@ -1,4 +1,4 @@
-"""``new``, ``append``, ``rename``, ``tag``, ``pin``, ``archive``, ``fork``: what changes one."""
+"""``new``, ``append``, ``rename``, ``tag``, ``pin``, ``archive``, ``fork``: change a session."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def new(
     ttl: timedelta | None,
     as_json: bool,
 ) -> None:
-    """Make a new session, and the folder if need be; print its id."""
+    """Create a new session, and the folder if needed; print its id."""
     seconds = None if ttl is None else ttl.total_seconds()
     if seconds is not None and seconds.is_integer():
         seconds = int(seconds)
@@ -70,7 +70,7 @@ def _emit_made(made: SessionSummary, *, as_json: bool) -> None:
 def append(*, reference: str, role: str, name: str | None, text: str | None, as_json: bool) -> None:
     """Add a message at the end of a session; print the message's id.
 
-    The text is TEXT or, where that is '-' or absent, what standard input holds.
+    The text is TEXT. If TEXT is '-' or absent, the text comes from standard input.
     """
     content = _typed() if text in (None, "-") else text
     message: Message = {"role": role, "content": content}
@@ -86,7 +86,7 @@ def append(*, reference: str, role: str, name: str | None, text: str | None, as_
 
 
 def _typed() -> str:
-    """Return what standard input holds, without the newline that ends its last line."""
+    """Return the text of standard input, without the newline at its end."""
     if sys.stdin is not None and sys.stdin.isatty():
         note("type the message; Ctrl-D on a line of its own ends it")
     data = b"" if sys.stdin is None else sys.stdin.buffer.read()
@@ -177,7 +177,7 @@ def fork(*, reference: str, at: str | None, new_id: str | None, as_json: bool) -
 
 
 def _place(session: Session, at: str | None) -> str | int | None:
-    """Return what the store calls the message: people count from 1, the store from 0."""
+    """Return the message as the store counts: people count from 1, the store from 0."""
     ids = [message.get("id") for message in session.messages]
     if at is None or at in ids or not at.isdecimal():
         return at

@@ -1,8 +1,8 @@
-"""``edit``: one session in the person's own editor.
+"""``edit``: a session in the person's own editor.
 
-Nobody's work is lost: not what somebody else stores while the editor is open, since saving
-compares with what was opened; not what the person typed, which is kept in a named file whenever
-it cannot be saved.
+No work is lost. If another program stores the session while the editor is open, saving detects it,
+since it compares with the version that was opened. If the person's text cannot be saved, it is kept
+in a file, and the command prints its name.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ __all__ = ["edit"]
 )
 @session_argument
 def edit(*, reference: str) -> None:
-    """Open a session in your editor and store what you made of it.
+    """Open a session in your editor and store your changes.
 
-    The editor is $VISUAL or $EDITOR; closing it stores. What cannot be read afterwards, or was
-    changed by someone else meanwhile, is not stored: your text is kept in a file that is named.
-    An editor that returns at once needs its option to wait.
+    The editor is $VISUAL or $EDITOR; closing it stores. If the text cannot be read afterwards, or
+    someone else changed the session meanwhile, nothing is stored: your text is kept in a file,
+    and the command prints its name. If your editor returns at once, use its option to wait.
     """
     with opened() as store:
         session = store.load(store.resolve(reference))
@@ -79,14 +79,14 @@ class _Draft:
 
 @contextmanager
 def _draft(name: str, opened: bytes) -> Iterator[_Draft]:
-    """Give a private copy of a session's file; when the block fails, what was typed stays."""
+    """Yield a private copy of a session's file; if the block fails, the person's text stays."""
     folder = tempfile.mkdtemp(prefix="localsessions-")
     draft = _Draft(os.path.join(folder, name), opened)
     try:
         with open(draft.path, "xb") as file:
             file.write(draft.opened)
         yield draft
-    except BaseException:  # Ctrl-C too
+    except BaseException:  # also Ctrl-C
         if draft.is_worth_keeping():
             note(one_line(f"nothing was stored; your text is kept in {draft.path}"))
         else:
@@ -101,7 +101,7 @@ def _open_editor(path: str) -> None:
         words = shlex.split(editor, posix=os.name == "posix")
     except ValueError as error:
         raise click.UsageError(f"the editor {editor!r} is no command: {error}") from None
-    # Ctrl-C goes to the editor as well, which knows what to do; SIG_IGN would be inherited.
+    # Ctrl-C also goes to the editor, which handles it; a child would inherit SIG_IGN.
     former = signal.signal(signal.SIGINT, _let_pass)
     try:
         code = subprocess.call([*words, path])
@@ -118,7 +118,7 @@ def _let_pass(_number: int, _frame: FrameType | None) -> None:
 
 
 def _store(store: SessionStore, session: Session, edited: bytes) -> None:
-    """Save what the person made of a session, if nobody else changed it meanwhile."""
+    """Save the person's version of a session, if no other writer changed it meanwhile."""
     made = revised(session, edited)
     if inner_id(edited) not in (None, session.session_id):
         note(one_line(f"the session_id stays {session.session_id!r}: 'fork' makes another session"))

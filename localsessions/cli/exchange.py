@@ -32,9 +32,9 @@ __all__ = ["export_session", "import_files"]
 def import_files(ctx: click.Context, *, paths: tuple[str, ...], as_json: bool) -> None:
     """Store the sessions of other programs' transcripts.
 
-    The format is known by the content. Folders are walked. Importing again adds only what is new.
-    Ends with 1 when nothing could be taken from a file that was named, or the store would not
-    take a session; what could be imported is imported all the same.
+    The content tells the format. Folders are walked. Importing again adds only what is new. Ends
+    with 1 if a named file gave nothing, or the store refused a session; everything that can be
+    imported is imported all the same.
     """
     from localsessions.transcripts import import_paths
 
@@ -129,7 +129,7 @@ def export_session(
 
 
 def _write(path: str, data: bytes, *, force: bool) -> None:
-    """Make the file whole or not at all; what has that name already stays, unless ``force``."""
+    """Write the file whole or not at all; keep an existing file, unless ``force``."""
     if os.path.lexists(path) and not force:
         stop(f"{path} is there already; --force overwrites it", ExitCode.FAILURE)
     if os.path.exists(path) and not os.path.isfile(path):

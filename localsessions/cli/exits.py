@@ -1,7 +1,7 @@
-"""Exit codes, and the one place that makes them of exceptions.
+"""Exit codes, and the only place that makes them from exceptions.
 
-A person who mistypes, lacks a permission or fills a disk gets one line on standard error. What
-is not in the tables here is a bug and keeps its traceback.
+A person who mistypes, lacks a permission or fills a disk gets one line on standard error. An
+exception that is not in the tables here is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["ExitCode", "exit_code_of", "message_of", "stop"]
 
 
 class ExitCode(IntEnum):
-    """What the process ends with."""
+    """The exit code of the process."""
 
     DONE = 0
     FAILURE = 1
@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
     CONFLICT = 4
     UNREADABLE = 5
     INTERRUPTED = 130
-    BROKEN_PIPE = 141  # 128 + SIGPIPE, as of a filter that the signal ended
+    BROKEN_PIPE = 141  # 128 + SIGPIPE, like a filter that the signal ended
 
 
 _OF_CLASSES = (
@@ -65,13 +65,13 @@ def stop(message: str, code: ExitCode) -> NoReturn:
 
 
 def exit_code_of(act: Callable[[], object]) -> int:
-    """Do something, say on standard error what went wrong, and return the exit code."""
+    """Call ``act``, report an error on standard error, and return the exit code."""
     try:
         act()
     except click.exceptions.Exit as end:
         return end.exit_code
     except (KeyboardInterrupt, click.Abort):
-        # The empty line ends the one on which the terminal shows ^C.
+        # The terminal shows ^C on the current line; the empty line ends it.
         _report("\ninterrupted; nothing was lost: what was finished is stored")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -99,7 +99,7 @@ def _code_of(error: Exception) -> ExitCode | None:
 
 
 def message_of(error: Exception) -> str:
-    """Return what an error says, and of which file."""
+    """Return the text of an error, with the file that it concerns."""
     if isinstance(error, OSError) and not isinstance(error, SessionError):
         what = error.strerror or str(error)
         return f"{what}: {os.fsdecode(error.filename)}" if error.filename else what
@@ -114,12 +114,12 @@ def _of_click(error: click.ClickException) -> str:
 
 
 def _report(line: str) -> None:
-    with suppress(OSError):  # nobody listens any more
+    with suppress(OSError):  # the reader is gone
         note(line)
 
 
 def _settle(stream: TextIO | None) -> None:
-    """Let what a stream could not write go nowhere, or Python complains when it ends."""
+    """Discard what a stream could not write; otherwise Python complains at exit."""
     if stream is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""Which folder of sessions is meant, opening it, and how an argument names a session."""
+"""Which folder of sessions a command uses, opening it, and how an argument names a session."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 
 
 def folder_option() -> click.Option:
-    """Return the option ``--dir``, which stands before or after the command's name."""
+    """Return the option ``--dir``, which may come before or after the command's name."""
     return click.Option(
         ["--dir"],
         metavar="FOLDER",
@@ -60,7 +60,7 @@ def folder_option() -> click.Option:
 
 
 def chosen_folder() -> str:
-    """Return the folder that the person means, whether it is there or not."""
+    """Return the folder that the person chose, whether it exists or not."""
     chosen = click.get_current_context().meta.get(_CHOSEN) or os.environ.get(DIR_VARIABLE)
     if chosen:
         return os.path.abspath(str(chosen))
@@ -71,7 +71,7 @@ def chosen_folder() -> str:
 
 @contextmanager
 def opened(*, make: bool = False) -> Iterator[SessionStore]:
-    """Open the chosen folder; one that is not there is made only when ``make``."""
+    """Open the chosen folder; create a missing folder only if ``make``."""
     folder = chosen_folder()
     if not make and not os.path.lexists(folder):
         stop(
@@ -98,14 +98,14 @@ def summary_of(store: SessionStore, session: Session) -> SessionSummary:
 
 
 def _named(ctx: click.Context, param: click.Parameter, value: Names) -> Names:
-    # An empty text is the beginning of every id: "$UNSET" must not stand for the only session.
+    # Every id begins with an empty text: an unset "$VARIABLE" must not mean the only session.
     if "" in (value if isinstance(value, tuple) else (value,)):
         raise click.BadParameter("the name of a session is empty", ctx, param)
     return value
 
 
 def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the ids that begin so, each with its title; nothing where the store says no."""
+    """Return the ids that begin so, each with its title; empty if the store raises."""
     try:
         with ctx.scope(cleanup=False):
             if not os.path.isdir(chosen_folder()):
@@ -116,7 +116,7 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
                     for one in islice(_beginning(store, incomplete), _COMPLETIONS)
                 ]
     except (SessionError, OSError):
-        return []  # pressing a key is no place for an error
+        return []  # completion must not print an error
 
 
 def _beginning(store: SessionStore, text: str) -> Iterator[SessionSummary]:

@@ -57,7 +57,7 @@ def list_sessions(
 ) -> None:
     """List sessions, the last active first.
 
-    A file that is no session is listed with the reason, its line and column. Times are in UTC.
+    Files that are not sessions are listed with the reason, line and column. Times are in UTC.
     """
     if every and limit is not None:
         raise click.UsageError("--all and --limit exclude each other")
@@ -136,8 +136,8 @@ def search(
 ) -> None:
     """Find sessions by their words, the best first.
 
-    Words of messages, titles, tags and metadata count. All must occur in one message; those
-    inside double quotes must follow each other. A word is found as a part of longer ones too.
+    The words of messages, titles, tags and metadata count. All must occur in the same message;
+    words inside double quotes must follow each other. A word is also found inside longer words.
     The first search reads every session.
     """
     with opened() as store, progress("reading") as show:
@@ -161,7 +161,7 @@ def _emit_hit(hit: SearchHit) -> None:
 
 
 def _highlighted(hit: SearchHit) -> str:
-    # Each part is cleaned by itself: what is spelled out grows, and would move the places.
+    # Clean each part separately: escapes make it longer, and would move the highlights.
     made, end = "", 0
     for start, stop in hit.highlights:
         made += _safe(hit.snippet[end:start]) + styled(_safe(hit.snippet[start:stop]), colour="red")
@@ -170,7 +170,7 @@ def _highlighted(hit: SearchHit) -> str:
 
 
 def _safe(part: str) -> str:
-    # one_line() would take the spaces at the ends of a part.
+    # Without the bars, one_line() would remove the spaces at the ends of a part.
     return one_line(f"|{part}|")[1:-1]
 
 
@@ -203,7 +203,7 @@ def _emit_stats(found: StoreStats) -> None:
 @optional_session_argument
 @json_option
 def where(*, reference: str | None, as_json: bool) -> None:
-    """Print where a session's file, or the whole folder, is."""
+    """Print the path of a session's file, or of the whole folder."""
     if reference is None:
         path = chosen_folder()
         if not os.path.lexists(path):

@@ -18,8 +18,8 @@ Function = TypeVar("Function", bound="Callable[..., object]")
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a help: commands as a person would type them."""
-    # click keeps the lines of a paragraph that begins with this as they are.
+    """Return the end of a help text: commands as a person would type them."""
+    # click keeps the line breaks of a paragraph that begins with this.
     title = "Example:" if len(lines) == 1 else "Examples:"
     return "\b\n" + "\n  ".join((title, *lines))
 

@@ -1,7 +1,7 @@
 """What reaches the terminal: texts made safe for it, JSON, tables, styles.
 
-What stands in a session was written by others. No control character of theirs reaches a terminal
-raw, and what a terminal's encoding lacks is written as an escape.
+Other people and programs wrote the content of a session. No control character in it reaches a
+terminal, and a character that the terminal's encoding lacks is written as an escape.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ __all__ = [
     "survive_any_encoding",
 ]
 
-# C0 but for tab and newline, DEL and C1; what turns the direction of writing; separators of
-# lines; lone surrogates.
+# C0 except tab and newline, DEL and C1; characters that turn the direction of writing; line
+# separators; lone surrogates.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def clean(text: str) -> str:
-    """Return a text of several lines with every control character spelled out."""
+    """Return a text of several lines with every control character escaped."""
     return _UNSAFE.sub(lambda match: _spelled(match.group()), text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line, with every control character spelled out."""
+    """Return a text as one line, with every control character escaped."""
     return clean(" ".join(text.split()))
 
 
@@ -64,7 +64,7 @@ def _spelled(char: str) -> str:
 
 
 def survive_any_encoding() -> None:
-    """Let both streams spell out what their encoding lacks, instead of raising."""
+    """Make both streams escape what their encoding lacks, instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
@@ -77,12 +77,12 @@ def emit(line: str) -> None:
 
 
 def note(line: str) -> None:
-    """Tell the person something that is no data."""
+    """Tell the person something that is not data."""
     click.echo(line, file=sys.stderr)
 
 
 def emit_data(data: bytes) -> None:
-    """Write bytes as they are or, to a terminal, as a clean text."""
+    """Write bytes as they are; to a terminal, write them as clean text."""
     if _is_terminal(sys.stdout):
         emit(clean(data.decode(errors="replace")).rstrip("\n"))
     elif sys.stdout is not None:
@@ -90,8 +90,8 @@ def emit_data(data: bytes) -> None:
 
 
 def _write(stream: TextIO, data: bytes) -> None:
-    # Not click.echo(): with PYTHONUNBUFFERED the stream writes what it can and says how much.
-    # A disk that is full or a reader that goes away would cut the data, and nobody would know.
+    # Not click.echo(): with PYTHONUNBUFFERED the stream may write only a part and return how much.
+    # If the disk is full or the reader goes away, the data would be cut without an error.
     stream.flush()
     rest = memoryview(data)
     while rest:
@@ -103,17 +103,17 @@ def _write(stream: TextIO, data: bytes) -> None:
 
 
 def emit_json(value: object) -> None:
-    """Write a value as one JSON document in UTF-8: the fields of models by their names."""
+    """Write a value as a JSON document in UTF-8: the fields of models by their names."""
     _emit_escaped(encode_value(_plain(value)).decode())
 
 
 def emit_json_line(value: object) -> None:
-    """Write a value as ``emit_json`` does, on one line: one of many documents."""
+    """Write a value as ``emit_json`` does, on one line of many."""
     _emit_escaped(json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def _emit_escaped(text: str) -> None:
-    # All that is left of unsafe characters stands inside of strings, where an escape says it too.
+    # The remaining unsafe characters are all inside strings, where an escape means the same.
     escaped = _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
     if sys.stdout is not None:
         _write(sys.stdout, escaped.encode())
@@ -144,7 +144,7 @@ def short_instant(instant: datetime) -> str:
 
 
 def is_plain(stream: TextIO | None) -> bool:
-    """Tell whether a stream gets no styles: it is no terminal, or NO_COLOR asks for none.
+    """Tell whether a stream gets no styles: it is not a terminal, or NO_COLOR is set.
 
     See https://no-color.org.
     """
@@ -157,7 +157,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def styled(text: str, *, colour: str | None = None) -> str:
-    """Return a text in bold and perhaps a colour, where standard output takes it."""
+    """Return a text in bold and perhaps a colour, if standard output takes styles."""
     return text if is_plain(sys.stdout) else click.style(text, fg=colour, bold=True)
 
 
@@ -173,14 +173,14 @@ def emit_table(
     numbers: Sequence[int] = (),
     spare: Sequence[int] = (),
 ) -> None:
-    """Write a table: fitted to a terminal, or else whole, in columns padded and set off by tabs.
+    """Write a table: fitted to a terminal; otherwise whole, with padded columns and tabs.
 
     Args:
         header: The names of the columns.
-        rows: Cells of any text. On a terminal the first cell of a row is folded rather than
-            cut, and so is a last cell that begins with "unreadable"; other last cells are cut.
-        numbers: Which columns are aligned to the right.
-        spare: Which columns a narrow terminal does without, the first of them first.
+        rows: Cells of any text. On a terminal the first cell of a row is folded and not cut, and
+            so is a last cell that begins with "unreadable"; other last cells are cut.
+        numbers: The columns that are aligned to the right.
+        spare: The columns that a narrow terminal leaves out, in this order.
     """
     table = [header, *([one_line(cell) for cell in row] for row in rows)]
     if _is_terminal(sys.stdout):
@@ -208,12 +208,12 @@ def _padded(table: Sequence[Row], numbers: Sequence[int]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-# What the last column gets before others are left out for it.
+# Other columns are left out until the last column has this width.
 _ROOM = 20
 
 
 def _kept(table: Sequence[Row], spare: Sequence[int], width: int) -> list[int]:
-    """Return the columns that a terminal of this width has room for."""
+    """Return the columns that fit on a terminal of this width."""
     *widths, last = (size + 2 for size in _widths(table))
     kept = list(range(len(widths)))
     for column in spare:
@@ -234,7 +234,7 @@ def _fitted(table: Sequence[Row], numbers: Sequence[int], spare: Sequence[int]) 
     last = columns[-1]
     for at, name in zip(columns, header, strict=True):
         justify: Literal["left", "right"] = "right" if at in numbers else "left"
-        # The last column is the first to be narrowed: rich spares those that do not wrap.
+        # The last column is narrowed first: rich keeps the width of columns that do not wrap.
         made.add_column(name, justify=justify, no_wrap=at != last, overflow=overflow)
     for first, *middle, end in rows:
         made.add_row(_folded(first), *map(_cut, middle), _last(end, overflow))

@@ -1,4 +1,4 @@
-"""The group of all commands, and the one door that ends in an exit code."""
+"""The group of all commands, and the only entry point; it ends in an exit code."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Program(click.Group):
         if instruction := os.environ.get(COMPLETE_VARIABLE):
             shell_complete(self, {}, _NAME, COMPLETE_VARIABLE, instruction)
             return
-        # Not click's main(): it swallows a broken pipe, and calls it a failure.
+        # Not click's main(): it catches a broken pipe and reports a failure.
         with self.make_context(prog_name, arguments, **extra) as ctx:
             self.invoke(ctx)
 
@@ -71,13 +71,13 @@ class _Program(click.Group):
 @click.version_option(__version__, prog_name=_NAME)
 @click.pass_context
 def program(ctx: click.Context) -> None:
-    """Keep agent sessions in a folder: one readable JSON file each.
+    """Keep agent sessions in a folder, each in a readable JSON file.
 
-    SESSION is an id, the beginning of one, a title, or 'latest'. Data goes to standard output,
+    SESSION is an id, the beginning of an id, a title, or 'latest'. Data goes to standard output,
     everything else to standard error; --json makes the data one JSON document.
 
     Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 conflict or locked, 5 an unreadable
-    session, 130 interrupted, 141 nobody read the output to its end.
+    session, 130 interrupted, 141 the reader of the output closed it early.
     """
     if ctx.invoked_subcommand is None:
         note(ctx.get_help())
@@ -91,7 +91,7 @@ for _command in _COMMANDS:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code; nothing of it is raised but bugs."""
+    """Run the command line and return its exit code; only bugs raise."""
     try:
         program.main(arguments)
     except SystemExit as end:

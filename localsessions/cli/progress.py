@@ -1,4 +1,4 @@
-"""Bars on standard error, for work that may take long; nothing where that is no terminal."""
+"""Bars on standard error, for work that may take long; none if that is not a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a bar while the block runs; it is gone afterwards.
 
     Yields:
-        To be called with (done, of all); None for all says that nobody knows.
+        A function of (done, total); a total of None means that it is not known.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         yield _show_nothing

@@ -1,4 +1,4 @@
-"""``show`` and ``history``: one session, for reading."""
+"""``show`` and ``history``: a session, for reading."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = ["history", "show"]
 def show(*, reference: str, count: int, every: bool, as_json: bool) -> None:
     """Show the facts of a session and its last messages.
 
-    SESSION is an id, the beginning of one, a title, or 'latest'.
+    SESSION is an id, the beginning of an id, a title, or 'latest'.
     """
     with opened() as store:
         session = store.load(store.resolve(reference))
@@ -112,7 +112,7 @@ def _heading(number: int, message: Message) -> str:
 
 
 def _parts(message: Message) -> Iterator[str]:
-    """Yield what a message says and what it calls."""
+    """Yield the texts and the calls of a message."""
     if text := message_text(message):
         yield text
     for call in _objects(message.get("tool_calls")):

@@ -1,6 +1,6 @@
-"""``delete``, ``restore``, ``cleanup``: into the trash, out of it, and out of the world.
+"""``delete``, ``restore``, ``cleanup``: into the trash, out of it, and removed for good.
 
-What removes asks on a terminal, and wants ``--yes`` where nobody can be asked.
+A command that removes asks on a terminal; without a terminal it needs ``--yes``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def delete(*, references: tuple[str, ...], yes: bool, as_json: bool) -> None:
 
 
 def _last_of(trash: Sequence[TrashedSession], session_ids: list[str]) -> list[TrashedSession]:
-    # The last deleted stand first: of one id, the later entry is the one to be overwritten.
+    # The trash is sorted by time, the last deleted first. For each id, the last deleted wins.
     newest = {item.session_id: item for item in reversed(trash)}
     return [newest[session_id] for session_id in session_ids if session_id in newest]
 
@@ -75,7 +75,7 @@ def _last_of(trash: Sequence[TrashedSession], session_ids: list[str]) -> list[Tr
 def restore(*, reference: str | None, listing: bool, as_json: bool) -> None:
     """Bring a deleted session back, or list the trash.
 
-    SESSION is an id, the beginning of one, a title, or 'latest' for the last deleted.
+    SESSION is an id, the beginning of an id, a title, or 'latest' for the last deleted.
     """
     if listing == bool(reference):
         raise click.UsageError("give either a SESSION or --list")
@@ -100,7 +100,7 @@ def _restore(store: SessionStore, session_id: str, *, as_json: bool) -> None:
 
 def _resolve_deleted(trash: Sequence[TrashedSession], reference: str) -> str:
     """Return the deleted session that a person means, as ``SessionStore.resolve`` would."""
-    # Checkpoints alone are restored only to a session that is there: sessions come first.
+    # Checkpoints alone can be restored only to a session that exists: sessions come first.
     sessions_first = sorted(trash, key=lambda item: item.checkpoints_only)
     ids = list(dict.fromkeys(item.session_id for item in sessions_first))
     if reference in ids:
@@ -124,7 +124,7 @@ def _title(path: str) -> str | None:
         with open(path, "rb") as file:
             document = parse_json(file.read())
     except (OSError, ValueError):
-        return None  # purged just now, or unreadable: it has no title that we know
+        return None  # just removed for good, or unreadable: its title is not known
     title = document.get("title") if isinstance(document, dict) else None
     return title if isinstance(title, str) else None
 
@@ -182,8 +182,8 @@ def cleanup(
 ) -> None:
     """Move old or expired sessions to the trash, or empty the trash.
 
-    Goes by the sessions' own last activity. Pinned and unreadable sessions are kept, and so are
-    those from the future.
+    It uses the sessions' own last activity. Pinned, unreadable and future-dated sessions are
+    kept.
     """
     is_due = older_than is not None or expired
     if is_due == empty_trash:
@@ -214,7 +214,7 @@ def _clean(
             _emit_report(plan, to=note)
             _ask(f"Move {len(plan.deleted)} sessions to the trash?", yes=yes)
         if older_than is not None:
-            # Nothing that became old while the person thought about it.
+            # Leave out sessions that became old while the person decided.
             older_than = utc_now() - plan.cutoff
     report = _cleaned(store, older_than, expired=expired, dry_run=dry_run)
     if as_json:
@@ -226,7 +226,7 @@ def _clean(
 def _cleaned(
     store: SessionStore, older_than: timedelta | None, *, expired: bool, dry_run: bool
 ) -> CleanupReport:
-    """Return one report of one or both cleanups; each session stands in it once."""
+    """Return a report of one or both cleanups; each session is in it once."""
     reports = []
     if older_than is not None:
         reports.append(store.cleanup(max_age=older_than, dry_run=dry_run))

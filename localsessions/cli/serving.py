@@ -37,7 +37,7 @@ __all__ = ["serve"]
 def serve(*, host: str, port: int) -> None:
     """Answer HTTP requests of programs on this machine, until Ctrl-C.
 
-    Read-only: the sessions, the history of one, and its current agent, as JSON under /api/v1.
+    Read-only: all sessions, a session's history and its current agent, as JSON under /api/v1.
     """
     with opened(make=True) as store:
 

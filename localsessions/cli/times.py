@@ -13,12 +13,12 @@ __all__ = ["age", "instant"]
 
 _AGE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-# Past this, an instant that long ago or ahead has no date.
+# An age beyond this leads to an instant that has no date.
 _LONGEST = timedelta(days=365_000)
 
 
 def _parse_age(text: str) -> timedelta | None:
-    """Return what a number with a unit (30s, 30m, 12h, 2d, 6w) says; None when it is no such."""
+    """Return the age of a number with a unit (30s, 30m, 12h, 2d, 6w), else None."""
     match = _AGE.fullmatch(text.strip().lower())
     if match is None:
         return None
@@ -30,7 +30,7 @@ def _parse_age(text: str) -> timedelta | None:
 
 
 def age(text: str) -> timedelta:
-    """Return the age that an argument says, for ``type=`` of an option."""
+    """Return the age that an argument names, for ``type=`` of an option."""
     found = _parse_age(text)
     if found is None:
         raise click.BadParameter(f"{text!r} is no age: give a number with a unit, as in 30d, 12h")
@@ -38,7 +38,7 @@ def age(text: str) -> timedelta:
 
 
 def instant(text: str) -> datetime:
-    """Return the instant that an argument says, for ``type=`` of an option."""
+    """Return the instant that an argument names, for ``type=`` of an option."""
     if (ago := _parse_age(text)) is not None:
         return utc_now() - ago
     try:

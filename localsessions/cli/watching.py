@@ -1,7 +1,7 @@
 """``watch``: each change as it happens.
 
-The feed's thread only hands over what it hears. All is written by the main thread, so that Ctrl-C
-ends the command even where nobody reads what it writes.
+The feed's thread only passes on what it receives. The main thread writes everything, so that
+Ctrl-C ends the command even if the reader of its output does not read.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["watch"]
 
-# How long a wait lasts where the system does not end it for a Ctrl-C, or for a closed pipe.
+# How long a wait lasts if the system does not end it at a Ctrl-C or a closed pipe.
 _PATIENCE = 0.5
-# What waits to be written; with more, the feed waits too, and the rest stays in the index.
+# How many changes may wait to be written. At more, the feed waits too; the rest stays in the index.
 _MOST_WAITING = 10_000
 _ORIGINS = {
     "this store": "this command",
@@ -64,8 +64,8 @@ _MADE_ID = 29
 def watch(*, reference: str | None, since: int | None, as_json: bool) -> None:
     """Print each change as it happens, until Ctrl-C.
 
-    Without SESSION, those of all sessions. Times are in UTC; messages are counted from 1, and in
-    the JSON from 0.
+    Without SESSION, the changes of all sessions. Times are in UTC; messages are counted from 1, and
+    in the JSON from 0.
     """
     with opened() as store:
         only = None if reference is None else store.resolve(reference)
@@ -78,9 +78,9 @@ def watch(*, reference: str | None, since: int | None, as_json: bool) -> None:
                 for change in heard:
                     if only in (None, change.session_id):
                         show(change)
-                    number = change.number  # not before: rather shown twice than never
+                    number = change.number  # after writing: better shown twice than not at all
             except KeyboardInterrupt:
-                # The line ends the one on which the terminal shows ^C.
+                # The terminal shows ^C on the current line; the empty line ends it.
                 note(f"\nwatched up to {number}; --since {number} goes on from there")
                 raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
 
@@ -103,9 +103,9 @@ def _following(store: SessionStore, number: int, heard: _Heard) -> Iterator[None
 
 
 class _Heard:
-    """What the feed's thread said and the main thread has not written yet.
+    """What the feed's thread reported and the main thread has not written yet.
 
-    Iterating yields changes for ever, and writes warnings in between.
+    Iterating yields changes without end, and writes warnings in between.
     """
 
     def __init__(self) -> None:
@@ -118,13 +118,13 @@ class _Heard:
         self._waiting.put(change)
 
     def fail(self, error: Exception, _change: SessionChange | None) -> None:
-        # All else that can fail is logged too.
+        # All other errors are logged too.
         if isinstance(error, ChangesExpiredError):
             self._waiting.put("some changes are not known: look at 'list' again; watching goes on")
 
     @contextmanager
     def warnings(self) -> Iterator[None]:
-        """Hear what the store logs meanwhile: that it has to poll the folder, and why."""
+        """Pass on what the store logs meanwhile: that it has to poll the folder, and why."""
         log, handler = logging.getLogger("localsessions"), _Warnings(self._waiting)
         log.addHandler(handler)
         try:
@@ -155,15 +155,15 @@ class _Warnings(logging.Handler):
 
 
 def _refuse_unread() -> None:
-    """Raise ``BrokenPipeError`` where nobody can read any more, as far as the system tells."""
+    """Raise ``BrokenPipeError`` if the reader of the output is gone, as far as the system tells."""
     if sys.stdout is None or not hasattr(select, "poll"):
         return
     try:
         descriptor = sys.stdout.fileno()
-    except OSError:  # no file of the system
+    except OSError:  # not a file of the system
         return
     poll = select.poll()
-    poll.register(descriptor, 0)  # an end without a reader is told unasked
+    poll.register(descriptor, 0)  # poll reports a closed reader even without a requested event
     if any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
         raise BrokenPipeError
 
@@ -174,7 +174,7 @@ def _emit_document(change: SessionChange) -> None:
 
 
 class _Lines:
-    """Writes changes in columns; that of the ids only ever gets wider."""
+    """Writes changes in columns; the column of the ids only grows."""
 
     def __init__(self, only: str | None) -> None:
         self._width = _MADE_ID if only is None else 0
@@ -198,7 +198,7 @@ class _Lines:
 
 
 def _details(change: SessionChange) -> Iterator[str]:
-    """Yield what a person wants to know of a change."""
+    """Yield the details of a change for a person."""
     if (fault := change.unreadable) is not None:
         place = f"line {fault.line}, column {fault.column}: " if fault.line is not None else ""
         yield f"{place}{fault.reason}"

@@ -1,23 +1,23 @@
-"""Transcripts of other programs: read into sessions, and sessions written for others.
+"""Transcripts of other programs: read into sessions, and sessions written for other programs.
 
-What may live here: one short file for each foreign format, and what all of them share. It deals
-with a store through ``SessionStore`` only, and nothing above the CLI imports it.
+This package holds a short file for each foreign format, and the code that all formats share. It
+uses a store only through ``SessionStore``, and above it only the CLI imports it.
 
 To add a format, write one file and one line:
 
 1. ``programs/<program>.py`` with a constant ``Format(name, agent_id, recognises, read)``.
    ``recognises(source)`` looks at the content (``source.root`` and ``source.document`` of a JSON
-   file, ``source.records`` of JSON Lines), never at the name, and takes nothing that another
-   format takes. ``read(source)`` returns a ``Reading``: a ``Transcript`` for each session, and
-   for every record that is no message a count in ``bookkeeping``. Messages are made with
-   ``message`` or ``chat_message`` (``transcript.py``), foreign JSON is looked at with
-   ``as_text``, ``as_object``, ``as_list`` (``foreign.py``), so that no file can make it raise.
+   file, ``source.records`` of JSON Lines), never at the name, and accepts nothing that another
+   format accepts. ``read(source)`` returns a ``Reading``: a ``Transcript`` for each session, and a
+   count in ``bookkeeping`` for every record that is not a message. Make messages with
+   ``message`` or ``chat_message`` (``transcript.py``). Read foreign JSON with ``as_text``,
+   ``as_object``, ``as_list`` (``foreign.py``), so that no file can make it raise.
 2. A line in ``FORMATS`` (``registry.py``).
 3. A real, freely licensed file in ``examples/transcripts`` with its row in the README there and
    in ``tests/transcripts/test_real_transcripts.py``.
 
-Ids, times, titles, ``metadata["source"]``, importing twice, growing and diverging are the same
-for all formats and already done.
+Ids, times, titles, ``metadata["source"]``, repeated imports, files that grew and files that
+diverged work the same for all formats; a format does nothing for them.
 """
 
 from localsessions.transcripts.exporting import EXPORT_SUFFIXES, ExportKind, export

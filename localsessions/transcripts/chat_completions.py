@@ -1,15 +1,15 @@
-"""A session as one line of chat-completions JSONL: what fine-tuning and other programs read.
+"""A session as one line of chat-completions JSONL, for fine-tuning and other programs.
 
-Only the keys of the API are written: role, content, name, tool_calls, tool_call_id. Of a content
-in parts the text and the images are written; reasoning is not. Each stored message becomes one,
-except that
+Only the keys of the API are written: role, content, name, tool_calls, tool_call_id. From a content
+in parts, text and images are written; reasoning is not. Each stored message becomes one message,
+with three exceptions:
 
-- a message of several tool results becomes one for each;
-- results stand right behind their call, where the API wants them;
-- a result whose call is not in the session is left out: the API refuses it.
+- A message with several tool results becomes a message for each result.
+- Results follow directly after their call, as the API requires.
+- A result whose call is not in the session is left out: the API refuses it.
 
-Roles that the API does not have (``exit``, ``info``, ...) become ``system``. A call that nobody
-answered stays as it is.
+Roles that the API does not have (``exit``, ``info``, ...) become ``system``. A call without a
+result stays as it is.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 def chat_completions_line(session: Session) -> bytes:
     """Return ``{"messages": [...]}`` on one line."""
     line = json.dumps({"messages": chat_messages(session)}, ensure_ascii=False)
-    # What UTF-8 cannot carry is a lone surrogate, and Python's escape of one is JSON's.
+    # The only thing that UTF-8 cannot carry is a lone surrogate; Python's escape is also JSON's.
     return line.encode("utf-8", errors="backslashreplace") + b"\n"
 
 
 def chat_messages(session: Session) -> list[Object]:
-    """Return the session's messages with the API's keys only, each result behind its call."""
+    """Return the session's messages with only the API's keys, each result after its call."""
     answers = _answers(session)
     messages: list[Object] = []
     for stored in session.messages:
@@ -58,7 +58,7 @@ def chat_messages(session: Session) -> list[Object]:
 
 
 def _answers(session: Session) -> dict[str, Object]:
-    """Return the first result of each call that was made before it, by the call's id."""
+    """Return, by the id of each call, the first result that follows the call."""
     called: set[str] = set()
     answers: dict[str, Object] = {}
     for stored in session.messages:
@@ -104,7 +104,7 @@ def _call(call: Object) -> Object:
 
 
 def _content(content: JsonValue) -> JsonValue:
-    """Return a text or, where there is more to a content than text, the API's parts."""
+    """Return a text, or the API's parts if the content is more than text."""
     parts = [made for part in as_list(content) if (made := _part(part))]
     if any(part["type"] != "text" for part in parts):
         listed: list[JsonValue] = [*parts]

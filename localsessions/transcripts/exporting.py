@@ -1,4 +1,4 @@
-"""A session as a file for somebody else: which kinds there are."""
+"""A session as a file for people or other programs: the kinds of such files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["EXPORT_SUFFIXES", "ExportKind", "export"]
 
 ExportKind: TypeAlias = Literal["json", "jsonl", "markdown"]
-"""What a session can be written as: its file, a line of chat completions, or to be read."""
+"""How a session can be written: its file, a line of chat completions, or Markdown to read."""
 
 EXPORT_SUFFIXES: Mapping[ExportKind, str] = {
     "json": ".json",
     "jsonl": ".jsonl",
     "markdown": ".md",
 }
-"""What the name of a file of each kind ends with."""
+"""The file name's suffix of each kind."""
 
 
 def export(session: Session, kind: ExportKind) -> bytes:
@@ -36,8 +36,8 @@ def export(session: Session, kind: ExportKind) -> bytes:
 
     Raises:
         ValueError: There is no such kind.
-        FormatVersionError: As JSON, when the session was read from a file of a newer format.
-        UnstorableValueError: As JSON, when the session holds what JSON cannot carry.
+        FormatVersionError: For ``json``, if the session was read from a file of a newer format.
+        UnstorableValueError: For ``json``, if the session holds a value that JSON cannot carry.
     """
     writers: Mapping[ExportKind, Callable[[Session], bytes]] = {
         "json": encode,

@@ -1,7 +1,7 @@
-"""JSON whose shape nobody promises: the one place that is defensive about what others wrote.
+"""JSON whose shape is not guaranteed: the only place that checks what other programs wrote.
 
-Each function takes any JSON value and gives the wanted type or its absence; none raises. The
-format files read with these and are then, as mypy sees to it, right whatever stands in a file.
+Each function takes any JSON value and returns the wanted type, or says that it is absent; none
+raises. The format files read with these functions. mypy then proves that they handle any file.
 """
 
 from __future__ import annotations
@@ -35,33 +35,33 @@ __all__ = [
 Object: TypeAlias = dict[str, JsonValue]
 
 _MILLISECONDS_FROM = 1e11
-"""Seconds since 1970 reach this in the year 5138; milliseconds did in 1973."""
+"""Seconds since 1970 reach this number in the year 5138; milliseconds reached it in 1973."""
 
 
 def as_object(value: JsonValue) -> Object:
-    """Return the value when it is an object, an empty one otherwise."""
+    """Return the value if it is an object, else an empty object."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: JsonValue) -> list[JsonValue]:
-    """Return the value when it is a list, an empty one otherwise."""
+    """Return the value if it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 
 def as_objects(value: JsonValue) -> list[Object]:
-    """Return the objects among the items of a list; empty for all else."""
+    """Return the objects among the items of a list; empty for any other value."""
     return [item for item in as_list(value) if isinstance(item, dict)]
 
 
 def as_text(value: JsonValue) -> str | None:
-    """Return the value when it is a text that says something, None otherwise."""
+    """Return the value if it is a text that is not empty, else None."""
     return value if isinstance(value, str) and value else None
 
 
 def as_instant(value: JsonValue) -> datetime | None:
     """Return the instant that an ISO 8601 text or a number since 1970 names, in UTC.
 
-    Numbers are seconds or, when that would lie beyond the year 5138, milliseconds.
+    Numbers are seconds; if that would be later than the year 5138, they are milliseconds.
     """
     try:
         if isinstance(value, str):
@@ -79,7 +79,7 @@ def as_instant(value: JsonValue) -> datetime | None:
 
 
 def as_instant_text(value: JsonValue) -> str | None:
-    """Return the source's own spelling of an ISO 8601 instant, or make one of a number."""
+    """Return an ISO 8601 instant as the source spells it; make the text from a number."""
     instant = as_instant(value)
     if instant is None:
         return None
@@ -87,7 +87,7 @@ def as_instant_text(value: JsonValue) -> str | None:
 
 
 def json_text(value: JsonValue) -> str:
-    """Return a value as JSON on one line, for ``arguments`` that chat completions want as text."""
+    """Return a value as JSON on one line, for ``arguments``, which must be text there."""
     try:
         return json.dumps(value, ensure_ascii=False)
     except ValueError:
@@ -101,5 +101,5 @@ def without(source: Mapping[str, JsonValue], *keys: str) -> Object:
 
 
 def present(**facts: JsonValue) -> Object:
-    """Return the facts that a source states: those that are not None."""
+    """Return the facts that are not None: those that the source states."""
     return {name: fact for name, fact in facts.items() if fact is not None}

@@ -1,12 +1,12 @@
-"""From paths to a store: which files are met, and what becomes of each session.
+"""From paths to a store: which files are found, and the result for each session.
 
-Nothing here knows a format. New sessions wait until there are 256, or 8 MiB of files, and are
-stored together; so much is in memory, and one file more. A session that the store has under the
-same id is compared message by message, as values:
+No format is known here. New sessions wait until there are 256 of them, or 8 MiB of files, and are
+stored together. Memory holds that much and one file more. If the store has a session with the same
+id, the two are compared message by message, as values:
 
-    the same messages, or fewer    unchanged: a person may have gone on in the store
-    the same and then more         grown: the new ones are appended
-    other messages                 both are kept, the new one as ``<id>-<hash of its content>``
+    the same messages, or fewer    unchanged: a person may have continued in the store
+    the same and then more         grown: the new messages are appended
+    other messages                 both are kept, the new session as ``<id>-<hash of its content>``
 
 So importing twice changes nothing.
 """
@@ -44,7 +44,7 @@ _Outcome: TypeAlias = Literal["imported", "beside", "grown", "unchanged"]
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFile:
-    """The sessions of one file, and the report on it as far as no store is concerned."""
+    """The sessions of a file, and the part of its report that needs no store."""
 
     sessions: tuple[Session, ...]
     report: FileReport
@@ -59,8 +59,8 @@ def import_paths(
     """Store the sessions of transcript files, whatever formats they are in.
 
     Folders are walked in the order of names. Hidden entries in them and symbolic links are not
-    followed; like everything else that nothing was taken from they are in the report, with the
-    reason. A path that was given is taken though it be hidden or a link.
+    followed. Every entry that gave no session is in the report, with the reason. A path that the
+    caller gives is read even if it is hidden or a link.
 
     Args:
         store: An open store.
@@ -68,8 +68,8 @@ def import_paths(
         on_progress: Called with the report of each file, in order, when its sessions are stored.
 
     Raises:
-        OSError: The store cannot write, as when the disk is full. What was imported before
-            stays, and importing again goes on from there.
+        OSError: The store cannot write, for example because the disk is full. Everything imported
+            before stays, and a repeated import continues from there.
     """
     importer = _Importer(store, on_progress)
     for found in _walk(paths):
@@ -84,8 +84,8 @@ def import_paths(
 def read_transcript(path: str | os.PathLike[str]) -> TranscriptFile:
     """Return the sessions of a file without storing them.
 
-    Never raises for what stands in the file, or for a file that cannot be read: the report says
-    so as ``skipped``.
+    Never raises for the content of the file, nor if the file cannot be read: the report says so
+    as ``skipped``.
     """
     report = FileReport(os.fspath(path))
     try:
@@ -123,7 +123,7 @@ def _in_order(bad_lines: Sequence[BadLine], reading: Reading) -> tuple[BadLine, 
 
 
 def _walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str | FileReport]:
-    """Yield each file to read, and a report on each entry that is not to be read."""
+    """Yield each file to read, and a report on each entry that is not read."""
     for given in paths:
         path = os.fspath(given)
         if os.path.isdir(path):
@@ -154,12 +154,12 @@ def _size_of(path: str) -> int:
     try:
         return os.stat(path).st_size
     except OSError:
-        return 0  # it is not there, and the report says so
+        return 0  # the file is missing, and the report says so
 
 
 @dataclass(slots=True)
 class _Taken:
-    """A file whose sessions are being stored, and what became of each of them."""
+    """A file whose sessions are being stored, and the outcome for each session."""
 
     found: TranscriptFile
     outcomes: dict[int, _Kept | RefusedSession] = field(default_factory=dict)
@@ -185,7 +185,7 @@ class _Taken:
 
 
 class _Importer:
-    """Stores the sessions of files as if one by one; those that are new wait for each other."""
+    """Stores the sessions of files in order; new sessions wait and are stored together."""
 
     def __init__(
         self, store: SessionStore, on_progress: Callable[[FileReport], None] | None
@@ -202,7 +202,7 @@ class _Importer:
         self._files.append(taken)
         self._size_bytes += _size_of(found.report.path)
         for at, session in enumerate(found.sessions):
-            # What is met in the store may be compared with one that still waits.
+            # A session that the store has may have to be compared with a session that waits.
             if not self._is_new(session) or len(self._waiting) == _TOGETHER:
                 self._store_waiting()
             if self._is_new(session):
@@ -228,7 +228,7 @@ class _Importer:
         for session_id, (taken, at) in waiting.items():
             session, error = sessions[session_id], errors.get(session_id)
             if isinstance(error, SessionExistsError | ConflictError):
-                # One of an id that some file systems cannot tell from this one, or made just now.
+                # The file system cannot tell the ids apart, or another writer just created it.
                 taken.outcomes[at] = _kept_or_refused(self._store, session)
             elif error is not None:
                 taken.outcomes[at] = RefusedSession(session_id, str(error))
@@ -236,7 +236,7 @@ class _Importer:
                 taken.outcomes[at] = _Kept("imported", session_id, len(session.messages))
 
     def _report(self) -> None:
-        """Report on the files of which nothing waits any more, up to the first of which it does."""
+        """Report on finished files, in order, up to the first file with a waiting session."""
         while self._files and self._files[0].is_done:
             self.reports.append(report := self._files.pop(0).report())
             if self._on_progress is not None:
@@ -247,7 +247,7 @@ def _stored_together(store: SessionStore, sessions: Sequence[Session]) -> dict[s
     """Store new sessions; return why some were refused, by id.
 
     Raises:
-        OSError: The store cannot write; so far as it could, it did.
+        OSError: The store cannot write; it stored as much as it could.
     """
     try:
         store.save_many([session.model_copy() for session in sessions])
@@ -276,13 +276,13 @@ def _kept_or_refused(store: SessionStore, session: Session) -> _Kept | RefusedSe
 
 
 def _keep(store: SessionStore, session: Session) -> _Kept:
-    """Make sure that the store has a session, under its own id or beside another of that id."""
+    """Make sure that the store has a session, under its own id or a similar id."""
     other: SessionExistsError | None = None
     for session_id in _ids(session):
         try:
             kept = _keep_as(store, session, session_id)
         except SessionExistsError as error:
-            # An id that some file systems cannot tell from this one: another session, again.
+            # Some file systems cannot tell this id from another session's: try the next id.
             other = error
             continue
         if kept is not None:
@@ -303,7 +303,7 @@ def _id_beside(session: Session) -> str:
 
 
 def _keep_as(store: SessionStore, session: Session, session_id: str) -> _Kept | None:
-    """Store the session under an id, or bring that one up to it; None when it is another one."""
+    """Store the session under an id, or update that session; None if it is another session."""
     stored = store.get(session_id)
     if stored is None:
         store.save(session.model_copy(update={"session_id": session_id}))
@@ -316,8 +316,8 @@ def _keep_as(store: SessionStore, session: Session, session_id: str) -> _Kept | 
 
 
 def _grow(store: SessionStore, session: Session, session_id: str) -> _Kept | None:
-    # Not append(): it would stamp messages that have no time, and could not see that somebody
-    # else wrote between the comparison and the lock.
+    # Not append(): it sets times on messages that have none, and cannot see that another writer
+    # wrote between the comparison and the lock.
     with store.edit(session_id) as stored:
         if not _is_prefix(stored.messages, session.messages):
             return None

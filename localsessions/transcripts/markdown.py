@@ -1,8 +1,8 @@
 """A session as Markdown for a person: title, facts, and a heading for each message.
 
-Texts stand as they were written; calls, results and whatever is no text stand in fences that are
-longer than any fence inside. What only machines want (usage, parent ids, ...) is left out: the
-JSON export has it.
+Texts are unchanged. Calls, results and everything that is not text are in fences that are longer
+than any fence inside. Fields only for programs (usage, parent ids, ...) are left out: the JSON
+export has them.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _blocks(message: Message) -> Iterator[str]:
         function = as_object(call.get("function"))
         yield f"Calls `{function.get('name')}` (`{call.get('id')}`):"
         yield _fenced(_arguments(function.get("arguments")), "json")
-    # gemini-cli keeps a result inside of the message that called.
+    # gemini-cli keeps a result inside the message that called.
     for call in as_objects(message.get("toolCalls")):
         if "result" in call:
             yield from _result(call.get("id"), call["result"])
@@ -123,7 +123,7 @@ def _is_result(part: JsonValue) -> bool:
 
 
 def _shortened(value: JsonValue) -> JsonValue:
-    """Cut what no person reads, an image in base64 say."""
+    """Cut what no person reads, for example an image in base64."""
     if isinstance(value, str):
         return value if len(value) <= 2000 else f"{value[:80]}… ({len(value)} characters)"
     if isinstance(value, dict):
@@ -155,7 +155,7 @@ def _quoted(text: str) -> str:
 
 
 def _closed(text: str) -> str:
-    """Return a text with the fence closed that it leaves open, as a torn answer does."""
+    """Return a text and close a fence that it leaves open, as a torn answer does."""
     text = text.strip("\n")
     opened = ""
     for line in text.split("\n"):

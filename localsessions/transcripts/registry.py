@@ -1,4 +1,4 @@
-"""Every format that can be read, the one line that a new format adds, and how one is chosen."""
+"""Every format that can be read; a new format adds one line here. And how a format is chosen."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ FORMATS: tuple[Format, ...] = (
     SHAREGPT,
     OPENAI_MESSAGES,
 )
-"""Every format that is read. The first that recognises a source reads it, so what is more special
-stands before what is less.
+"""Every format that can be read. The first format that recognises a source reads it, so special
+formats come before general formats.
 """
 
 
 def recognise(source: Source) -> Format | None:
-    """Return the format of a source, told from its content alone; None when nobody knows it."""
+    """Return the format of a source, from its content alone; None if no format recognises it."""
     return next((form for form in FORMATS if form.recognises(source)), None)

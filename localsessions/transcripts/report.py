@@ -1,7 +1,7 @@
-"""What an import says it did, file by file. Values only; nothing here reads or writes.
+"""What an import reports, file by file. Values only; nothing here reads or writes.
 
-Every file, session, line and record that was met is counted in exactly one place, so that what
-was left out can be seen.
+Every file, session, line and record is counted in exactly one place, so that the report shows what
+was left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["FileReport", "FormatTotals", "ImportReport", "RefusedSession"]
 
 @dataclass(frozen=True, slots=True)
 class RefusedSession:
-    """A session of a source that the store would not take, and why."""
+    """A session of a source that the store refused, and why."""
 
     session_id: str
     reason: str
@@ -27,23 +27,23 @@ class RefusedSession:
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """What became of one file, or of one folder entry that is none.
+    """The result for a file, or for a folder entry that is not a file.
 
     Attributes:
-        path: As it was given, or as it was found in a folder that was given.
-        format: Name of the format; None when nobody knew it.
-        skipped: Why nothing was taken from the file; None when something was.
-        imported: Sessions that are new in the store; ``beside`` of them stand beside another
-            session of the same id, under an id of their own.
+        path: As the caller gave it, or as it was found in a given folder.
+        format: Name of the format; None if no format recognised the file.
+        skipped: Why the file gave nothing; None if it gave something.
+        imported: Sessions that are new in the store. ``beside`` of them have another id, since the
+            store has a different session with their own id.
         grown: Sessions whose new messages were appended.
         unchanged: Sessions that the store has already, perhaps with more messages.
-        refused: Sessions that the store would not take.
+        refused: Sessions that the store refused.
         empty: Sessions of the source without a message; they are not stored.
-        messages: Messages read from the file, whatever the store had of them.
+        messages: Messages read from the file, whether the store had them or not.
         added: Messages written to the store.
         bad_lines: Lines that were left out, each with the reason.
-        bookkeeping: How many records of which type are no messages.
-        session_ids: Under which ids the sessions stand in the store, in the order of the file.
+        bookkeeping: The number of records of each type that are not messages.
+        session_ids: The ids of the sessions in the store, in the order of the file.
     """
 
     path: str
@@ -63,7 +63,7 @@ class FileReport:
 
     @property
     def sessions(self) -> int:
-        """Sessions that the store has now, whether they are new to it or not."""
+        """How many sessions of the file the store has now, new to it or not."""
         return self.imported + self.grown + self.unchanged
 
 
@@ -83,7 +83,7 @@ class FormatTotals:
     bad_lines: int = 0
 
     def plus(self, file: FileReport) -> FormatTotals:
-        """Return the sums with one more file."""
+        """Return the sums with another file added."""
         counts: dict[str, int] = {"files": self.files + 1}
         for name in (item.name for item in fields(self)[1:]):
             value = getattr(file, name)
@@ -93,18 +93,18 @@ class FormatTotals:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did, in the order in which files were met."""
+    """What an import did, in the order in which files were found."""
 
     files: tuple[FileReport, ...] = ()
 
     @property
     def skipped(self) -> tuple[FileReport, ...]:
-        """The files that nothing was taken from, each with the reason."""
+        """The files that gave nothing, each with the reason."""
         return tuple(file for file in self.files if file.skipped is not None)
 
     @property
     def totals(self) -> Mapping[str, FormatTotals]:
-        """The sums for each format that was met, in the order of their names."""
+        """The sums for each format that was found, in the order of their names."""
         sums: dict[str, FormatTotals] = {}
         for file in self.files:
             if file.format is not None:

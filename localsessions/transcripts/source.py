@@ -1,13 +1,13 @@
-"""A transcript file as JSON, before anybody knows its format.
+"""A transcript file as JSON, before its format is known.
 
-Nothing here knows a format or a session. A file is one JSON document, or JSON Lines: one value a
-line, of which some may be torn. The shape of the data::
+Nothing here knows a format or a session. A file is one JSON document, or JSON Lines: a value on
+each line, some of which may be torn. The shape of the data::
 
     Source
-      document   what the file holds when it is one JSON value, None otherwise
+      document   the content of the file if it is one JSON value, else None
       records    the objects of JSON Lines, each with its line; a document that is an object is
-                 a record, too, because JSON Lines of one line cannot be told from it
-      bad_lines  the lines that are no JSON object, each with the reason
+                 also a record, because it looks the same as JSON Lines with one line
+      bad_lines  the lines that are not a JSON object, each with the reason
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Source:
-    """What one file holds, and what its name and time say where its content says nothing."""
+    """The content of a file, and its name and time, for what the content does not say."""
 
     name: str
     modified_at: datetime
@@ -62,12 +62,12 @@ class Source:
 
     @cached_property
     def root(self) -> Object:
-        """The document when it is an object, an empty one otherwise."""
+        """The document if it is an object, else an empty object."""
         return as_object(self.document)
 
     @property
     def stem(self) -> str:
-        """The file's name without the suffixes that say JSON."""
+        """The file's name without the suffixes of JSON files."""
         stem = self.name
         while (parts := os.path.splitext(stem))[1].lower() in _SUFFIXES:
             stem = parts[0]
@@ -75,10 +75,10 @@ class Source:
 
 
 def read_source(path: str) -> Source:
-    """Return what a file holds, whole.
+    """Return the whole content of a file.
 
     Raises:
-        OSError: The file cannot be read, or is no file.
+        OSError: The file cannot be read, or is not a file.
         json.JSONDecodeError: It holds neither JSON nor JSON Lines.
     """
     with open(path, "rb", opener=_open_without_waiting) as file:
@@ -93,22 +93,22 @@ def read_source(path: str) -> Source:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    # Nobody writes at the other end of a FIFO: a plain open would wait for ever.
+    # If no program writes at the other end of a FIFO, a plain open would wait for ever.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def parse_source(data: bytes, *, name: str, modified_at: datetime) -> Source:
-    """Return what the bytes of a file hold.
+    """Return the content that the bytes of a file hold.
 
     Raises:
-        json.JSONDecodeError: They are neither JSON nor JSON Lines. Lines that lost their end, or
-            were never JSON, are no reason as long as they are not more than the good ones.
+        json.JSONDecodeError: They are neither JSON nor JSON Lines. Lines that are torn, or were
+            never JSON, are accepted as long as they are not more than the good lines.
     """
     data = data.removeprefix(_BYTE_ORDER_MARK)
     try:
         document = parse_json(data)
     except json.JSONDecodeError:
-        # Both sides of a conflict would come in as one session.
+        # Otherwise both sides of a merge conflict would become one session.
         if _CONFLICT.search(data):
             raise
         records, bad_lines = _lines(data)

@@ -1,16 +1,17 @@
-"""What a format file gives back, and the one way from there to a stored ``Session``.
+"""What a format file returns, and the only way from there to a stored ``Session``.
 
 Nothing here knows a format, a disk or a store. The shape of the data::
 
     Format        name, agent_id, how to recognise it, how to read it
-    Reading       what reading one source gave
+    Reading       the result of reading a source
       sessions    Transcript: messages, and the source's own id, title and facts
-      bookkeeping how many records of which type are no messages
-      bad_lines   lines that are JSON but no record of the format
-      refused     why the source as a whole was not read, where it was not
+      bookkeeping the number of records of each type that are not messages
+      bad_lines   lines that are JSON but not a record of the format
+      refused     why the source as a whole was not read, if it was not
 
-A message is made by ``message`` (from parts) or ``chat_message`` (from one that is in the
-chat-completions shape already); both keep what has no field of its own under its source name.
+``message`` makes a message from parts; ``chat_message`` makes it from a message that already has
+the chat-completions shape. Both keep everything without a field of its own, under its name in the
+source.
 """
 
 from __future__ import annotations
@@ -60,12 +61,12 @@ _NO_ID_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f/\\\\\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Transcript:
-    """One session of a source, before it is a ``Session``.
+    """A session of a source, before it is a ``Session``.
 
     Attributes:
         messages: Made by ``message`` or ``chat_message``, in the order of the source.
-        session_id: The source's own id; without one it is made from the file's name.
-        position: Which session of the file this is, from 1, for formats that hold several.
+        session_id: The source's own id; without it, the id is made from the file's name.
+        position: The position of this session in the file, from 1, if the format holds several.
         title: The source's own title.
         facts: Small facts about the session, kept in ``metadata["source"]``.
     """
@@ -79,7 +80,7 @@ class Transcript:
 
 @dataclass(slots=True)
 class Reading:
-    """What reading one source gave; nothing of the source is left unsaid."""
+    """The result of reading a source; it accounts for everything in the source."""
 
     sessions: Sequence[Transcript | Session]
     bookkeeping: Counter[str] = field(default_factory=Counter)
@@ -89,13 +90,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A transcript format: one line of the registry.
+    """A transcript format: a line of the registry.
 
     Attributes:
-        name: Names the format in reports and in ``metadata["source"]``.
-        agent_id: The agent that writes it; None when many do.
-        recognises: Tell from the content, never from the name, whether a source is in it.
-        read: Return what a source that was recognised holds.
+        name: The name of the format in reports and in ``metadata["source"]``.
+        agent_id: The agent that writes it; None if many agents do.
+        recognises: Tells from the content, never from the name, whether a source has this format.
+        read: Returns the content of a source that was recognised.
     """
 
     name: str
@@ -115,11 +116,11 @@ def message(
     tool_calls: Sequence[Object] = (),
     tool_call_id: JsonValue = None,
 ) -> Message:
-    """Return a message of its fields and of the rest that the source says about it.
+    """Return a message, from its fields and everything else that the source says about it.
 
-    ``rest`` holds what the other arguments did not take. Its time becomes ``created_at`` and
-    stays where it is when it names no instant. A key of it that is also a field of a message
-    is kept as ``source_<key>``.
+    ``rest`` holds what the other arguments did not take. Its time becomes ``created_at``; if it
+    does not name an instant, it stays in ``rest``. A key that is also a field of a message is kept
+    as ``source_<key>``.
     """
     created_at = as_instant_text(rest.get(time_key))
     made: dict[str, JsonValue] = {
@@ -140,11 +141,11 @@ def message(
 def chat_message(
     source: Object, *, time: JsonValue = None, time_key: str = "created_at"
 ) -> Message:
-    """Return a message that is in the chat-completions shape already, with the right types.
+    """Return a message, with the right types, from a chat-completions message.
 
     Args:
         source: The message; it has a ``role``.
-        time: When it was said, where ``source`` has no ``time_key``.
+        time: When it was said, if ``source`` has no ``time_key``.
         time_key: The key of ``source`` that says when it was said.
     """
     calls = as_objects(source.get("tool_calls"))
@@ -167,7 +168,7 @@ def chat_message(
 
 
 def tool_call(call_id: JsonValue, name: JsonValue, arguments: JsonValue) -> Object:
-    """Return a call in the chat-completions shape; without an id it gets one in the session."""
+    """Return a call in the chat-completions shape; a call without an id gets it in the session."""
     text = arguments if isinstance(arguments, str) else json_text(arguments or {})
     function: Object = {"name": as_text(name) or "", "arguments": text}
     call: Object = {"type": "function", "function": function}
@@ -184,7 +185,7 @@ def _normal_call(call: Object) -> Object:
 
 
 def sessions_of(form: Format, source: Source, reading: Reading) -> list[Session]:
-    """Return the sessions of a source that have messages; the same ones each time."""
+    """Return the sessions of a source that have messages; the same for every call."""
     return [
         found if isinstance(found, Session) else _session(form, source, found)
         for found in reading.sessions
@@ -216,9 +217,9 @@ def _session(form: Format, source: Source, found: Transcript) -> Session:
 
 
 def _with_ids(messages: Iterable[Message]) -> list[Message]:
-    """Give each message an id that is its own in the session, and each call one.
+    """Give each message an id that is unique in the session, and each call an id.
 
-    What is made depends on what stands before only, so that it stays when the source grows.
+    A made id depends only on earlier messages, so it stays the same when the source grows.
     """
     seen: Counter[str] = Counter()
     numbered: list[Message] = []
@@ -245,7 +246,7 @@ def _calls_with_ids(spoken: Message, number: int) -> Object:
 
 
 def cleaned_id(text: str, *, room_bytes: int = 0) -> str:
-    """Return a session id that says what ``text`` says, as far as an id may.
+    """Return a session id as similar to ``text`` as the rules for ids allow.
 
     Args:
         text: An id of another program, or a file's name.
@@ -265,7 +266,7 @@ def cleaned_id(text: str, *, room_bytes: int = 0) -> str:
 
 
 def _name_bytes(session_id: str) -> int:
-    """Return how long an id is as the name of a file, where some characters take three bytes."""
+    """Return the length of an id as a file name, in which some characters take three bytes."""
     size = len(session_id.encode())
     if not unicodedata.is_normalized("NFC", session_id):
         return 3 * size

@@ -1,1 +1,1 @@
-"""One file a program whose transcripts are read."""
+"""The programs whose transcripts can be read, a file for each."""

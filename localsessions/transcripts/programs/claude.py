@@ -1,12 +1,12 @@
 """Claude Code: ``~/.claude/projects/<project>/<session>.jsonl`` and the web's ``{loglines}``.
 
-A record of type ``user`` or ``assistant`` is a message: facts of its own (``uuid``,
-``parentUuid``, ``cwd``, ``toolUseResult``, ...) around an Anthropic ``message`` (``content``
-blocks, ``model``, ``usage``, ...). Both levels become keys of one stored message; the inner
-``id`` becomes ``message_id``, because the ``uuid`` is the id that other records point to.
+A record of type ``user`` or ``assistant`` is a message: its own facts (``uuid``, ``parentUuid``,
+``cwd``, ``toolUseResult``, ...) around an Anthropic ``message`` (``content`` blocks, ``model``,
+``usage``, ...). Both levels become keys of one stored message. The inner ``id`` becomes
+``message_id``, because other records refer to the ``uuid``.
 
-What else a file says is bookkeeping. A file that was resumed begins with the summaries of *other*
-sessions, so a summary is a title only for the session that has its ``leafUuid``.
+Everything else in a file is bookkeeping. A resumed file begins with the summaries of *other*
+sessions, so a summary is the title only of the session that has its ``leafUuid``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _read_web(source: Source) -> Reading:
 
 
 def _read(records: list[Object]) -> Reading:
-    """Return a session for each ``sessionId``, and one for the messages that have none."""
+    """Return a session for each ``sessionId``, and a session for the messages without it."""
     by_session: dict[str | None, list[Object]] = {}
     bookkeeping: Counter[str] = Counter()
     for record in records:
@@ -104,7 +104,7 @@ def _transcript(
 
 
 def _title(records: list[Object], summaries: dict[str | None, str | None]) -> str | None:
-    """Return the last title that the person gave, else the program's, else a summary."""
+    """Return the last title from the person, else from the program, else a summary."""
     for kind, key in _TITLE_KEYS.items():
         given = [as_text(record.get(key)) for record in records if record.get("type") == kind]
         if given and given[-1]:
@@ -122,7 +122,7 @@ def _message(record: Object) -> Message:
     spoken = record.get("message")
     inner = as_object(spoken)
     role = as_text(inner.get("role")) or kind
-    # What is said by where a message stands: its type, its session.
+    # The message's place in the session already says its type and its session.
     rest = without(record, "type", "uuid", "message", "sessionId")
     if isinstance(spoken, dict):
         rest |= without(inner, "content", "id", "role") | present(message_id=inner.get("id"))
@@ -148,7 +148,7 @@ def _message(record: Object) -> Message:
 
 
 def _sole_results(content: JsonValue) -> list[Object]:
-    """Return the tool results when a content is made of nothing else."""
+    """Return the tool results if a content consists only of tool results."""
     results = [part for part in as_objects(content) if part.get("type") == "tool_result"]
     return results if len(results) == len(as_list(content)) else []
 
@@ -165,7 +165,7 @@ def _result(record: Object, part: Object, rest: Object) -> Message:
 
 
 def _without_copy(rest: Object, content: JsonValue) -> Object:
-    """Leave out what ``toolUseResult`` repeats of the content, word for word."""
+    """Leave out of ``toolUseResult`` what repeats the content exactly."""
     result = rest.get("toolUseResult")
     if not content or result is None:
         return rest
@@ -183,7 +183,7 @@ def _repeats(text: JsonValue, content: JsonValue) -> bool:
 
 
 def _without_calls(content: JsonValue) -> JsonValue:
-    """Leave of each ``tool_use`` only what ``tool_calls`` does not say: its place, other keys."""
+    """Keep of each ``tool_use`` only what ``tool_calls`` lacks: its place, other keys."""
     if not isinstance(content, list):
         return content
     parts: list[JsonValue] = [
@@ -192,7 +192,7 @@ def _without_calls(content: JsonValue) -> JsonValue:
         else part
         for part in content
     ]
-    # The usual place is after everything else, which goes without saying.
+    # The usual place is at the end, so a bare call there needs no entry.
     while parts and _is_bare_call(parts[-1]):
         del parts[-1]
     return parts or None

@@ -1,7 +1,7 @@
 """Codex CLI: ``~/.codex/sessions/<date>/rollout-*.jsonl``.
 
-A line is ``{timestamp, type, payload}``. A ``response_item`` of the types below is a message:
-what the Responses API calls an item. ``event_msg`` lines repeat the items for the screen, the
+A line is ``{timestamp, type, payload}``. A ``response_item`` of the types below is a message (an
+item, in the words of the Responses API). ``event_msg`` lines repeat the items for the screen. The
 rest is bookkeeping. A call, its result and the reasoning before it are three items, and so three
 messages.
 """
@@ -97,7 +97,7 @@ def _call(item: str, payload: Object) -> Object:
     if item == "local_shell_call":
         return tool_call(call_id, "local_shell", payload.get("action"))
     if item == "custom_tool_call":
-        # Its input is free text, a patch say; arguments are JSON.
+        # Its input is free text, for example a patch; arguments must be JSON.
         return tool_call(call_id, payload.get("name"), {"input": payload.get("input")})
     return tool_call(call_id, payload.get("name"), payload.get("arguments"))
 

@@ -1,12 +1,12 @@
 """gemini-cli: ``~/.gemini/tmp/<project>/chats/session-*.json`` and, since 0.40, ``.jsonl``.
 
-A message says its ``type`` where others say a role: ``user``, ``gemini`` (``model`` once), and
-notices (``info``, ``warning``, ``error``) that are kept as ``system``. A ``gemini`` message
-carries its ``toolCalls`` with their results inside; the call becomes ``tool_calls``, the rest of
-each stays under ``toolCalls``, so that one message stays one.
+A message has a ``type`` instead of a role: ``user``, ``gemini`` (formerly ``model``), and notices
+(``info``, ``warning``, ``error``) that are kept as ``system``. A ``gemini`` message contains its
+``toolCalls`` with their results. The call becomes ``tool_calls``; the rest of each stays under
+``toolCalls``, so that the message is not split.
 
-In JSON Lines a message that changed is written again under its id: the last one counts, in the
-place of the first. ``$rewindTo`` takes messages back; they were said and are kept.
+In JSON Lines, a message that changed is written again with its id: the last version counts, at the
+place of the first. ``$rewindTo`` takes messages back; they were said, so they are kept.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """mini-swe-agent trajectories, ``.traj.json``: chat messages, each with an ``extra``.
 
-``extra`` holds the time and the provider's whole response; what that repeats of the message is
-left out. Old and bare ones are a list of messages that nothing but the agent's marker tells from
-others.
+``extra`` holds the time and the provider's whole response; what repeats the message is left out.
+Old or minimal files are a list of messages, which only the agent's marker tells from other lists.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ def _message(item: Object) -> Message:
 
 
 def _without_copies(extra: Object, item: Object) -> Object:
-    """Leave out what ``extra`` repeats of the message: its text, its calls, and itself."""
+    """Leave out of ``extra`` what repeats the message: its text, its calls, and itself."""
     if extra.get("submission") == item.get("content"):
         extra = without(extra, "submission")
     if extra.get("actions") and extra["actions"] == _actions(item):
@@ -90,7 +89,7 @@ def _without_copies(extra: Object, item: Object) -> Object:
 
 
 def _actions(item: Object) -> list[JsonValue]:
-    """Return what the agent writes as ``actions`` of the calls of a message."""
+    """Return the ``actions`` that the agent writes for the calls of a message."""
     actions: list[JsonValue] = []
     for call in as_objects(item.get("tool_calls")):
         text = as_text(as_object(call.get("function")).get("arguments"))

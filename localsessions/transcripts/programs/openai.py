@@ -1,8 +1,8 @@
-"""OpenAI chat completions: a list of messages, ``{"messages": [...]}``, or one of these a line.
+"""OpenAI chat completions: a list of messages, ``{"messages": [...]}``, or such objects as lines.
 
-Half the field writes lists of messages, so this recognises only what is in the shape of the API
-itself, https://platform.openai.com/docs/api-reference/chat: its roles, its keys, its parts. It
-stands last in the registry.
+Many programs write lists of messages, so this format recognises only the exact shape of the API,
+https://platform.openai.com/docs/api-reference/chat: its roles, its keys, its parts. It is the last
+in the registry.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KEYS = frozenset(
 )
 _PARTS = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 _OTHERS = frozenset({"session_id", "sessionId", "trajectory_format", "info", "format"})
-"""Keys beside ``messages`` that say the object is a session of another program."""
+"""Keys beside ``messages`` that show that the object is a session of another program."""
 
 
 def _recognises(source: Source) -> bool:

@@ -1,4 +1,4 @@
-"""localsessions' own session file, as it lies in a store or was exported as JSON."""
+"""localsessions' own session file, from a store or exported as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _recognises(source: Source) -> bool:
 
 
 def _read(source: Source) -> Reading:
-    """Return the session as one that was never loaded, so that a store can create it."""
+    """Return the session as if it was never loaded, so that a store can create it."""
     found = source.root.get("format")
     if found != FORMAT:
         return Reading([], refused=f"format {found!r}, but this version reads {FORMAT!r}")

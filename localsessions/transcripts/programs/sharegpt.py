@@ -1,8 +1,8 @@
-"""ShareGPT: conversations of ``{"from", "value"}`` turns, a JSON list of them or one a line.
+"""ShareGPT: conversations of ``{"from", "value"}`` turns, as a JSON list or as lines.
 
-No standard fixes it; the turns named here are those of FastChat and of LLaMA-Factory, whose
+No standard defines it. The turns named here are those of FastChat and of LLaMA-Factory, whose
 ``function_call`` and ``observation`` turns become a call and its result. The source has no ids
-for calls: one is made, and the next observation answers it.
+for calls: an id is made, and the next observation answers the call.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _messages(turns: Iterable[Object]) -> list[Message]:
 
 
 def _calls(value: JsonValue, number: int) -> list[Object]:
-    """Return the calls that a turn says in JSON; none when it is no JSON of calls."""
+    """Return the calls that a turn holds as JSON; empty if it is not JSON of calls."""
     try:
         said = parse_json(value.encode(errors="replace")) if isinstance(value, str) else value
     except ValueError:

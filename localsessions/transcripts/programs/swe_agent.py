@@ -1,8 +1,8 @@
 """SWE-agent trajectories, ``.traj``: ``history`` is the conversation, ``trajectory`` its steps.
 
-The steps repeat the conversation, with the state of the shell; they are counted, not stored. Of
-the messages, ``thought`` and ``action`` are cut out of the content by the agent and stored only
-where they say what the content does not. Nothing in a trajectory says when.
+The steps repeat the conversation, with the state of the shell; they are counted, not stored. The
+agent cuts ``thought`` and ``action`` of a message out of its content; they are stored only if they
+say something that the content does not. A trajectory contains no times.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""The seam: what the verbs of a store ask of where its sessions are kept.
+"""The seam: what the verbs of a store ask of the engine that keeps the sessions.
 
-A verb asks for whole acts, never for files, rows or locks, and what crosses is in ``models``. The
-docstrings here are the contract; ``tests/contract`` holds every engine to it. ``_local`` has the
-engine that keeps sessions in a folder.
+A verb asks for whole acts, never for files, rows or locks. The values that cross are in ``models``.
+The docstrings here are the contract; ``tests/contract`` holds every engine to it. ``_local`` has
+the engine that keeps sessions in a folder.
 
-What an engine need not know: who may do what, what a message looks like, when a session expires,
-how two versions are merged. That stands above (``store``) or in ``_rules``.
+An engine need not know who may do what, what a message looks like, when a session expires, or how
+two versions are merged. That is above it (``store``) or in ``_rules``.
 
-The errors are those of ``errors``. An act that raises has changed nothing, unless it says so
-(``DurabilityUnknownError``: it is done and visible, and perhaps not durable).
+The errors are those of ``errors``. An act that raises has changed nothing, unless the error says
+so (``DurabilityUnknownError``: the act is done and visible, but perhaps not durable).
 """
 
 from __future__ import annotations
@@ -49,26 +49,26 @@ __all__ = [
 ]
 
 Durability: TypeAlias = Literal["full", "fast"]
-"""Whether what a verb did survives a power cut when the verb returns, see ``SessionStore``."""
+"""Whether what a verb did survives a power cut when the verb returns; see ``SessionStore``."""
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with (done, of all) while long work goes on."""
+"""Called with (done, total) while long work goes on."""
 
 Allows: TypeAlias = Callable[[SessionSummary], bool]
-"""Asked of a session as it is now, inside its lock: whether it is to go. It refuses by raising."""
+"""Tells, inside the lock, whether a session as it is now must go. It refuses by raising."""
 
 
 class Query(NamedTuple):
     """Which sessions an act is about; None does not restrict.
 
     Attributes:
-        user_id: Only this user's.
-        agent_id: Only those of this agent.
-        status: Only those of this status.
-        since: Only those whose last activity is at this instant or later.
-        until: Only those whose last activity is before this instant.
-        live_at: Only those that at this instant are neither expired nor archived nor unreadable.
-        expired_at: Only those whose ``expires_at`` is this instant or earlier.
+        user_id: Only sessions of this user.
+        agent_id: Only sessions of this agent.
+        status: Only sessions with this status.
+        since: Only sessions whose last activity is at this instant or later.
+        until: Only sessions whose last activity is before this instant.
+        live_at: Only sessions that at this instant are not expired, archived or unreadable.
+        expired_at: Only sessions whose ``expires_at`` is this instant or earlier.
     """
 
     user_id: str | None = None
@@ -80,7 +80,7 @@ class Query(NamedTuple):
     expired_at: datetime | None = None
 
     def matches(self, summary: SessionSummary) -> bool:
-        """Tell whether a session is one of these."""
+        """Tell whether the query matches a session."""
         return (
             self.user_id in (None, summary.user_id)
             and self.agent_id in (None, summary.agent_id)
@@ -101,18 +101,18 @@ def _is_live(summary: SessionSummary, now: datetime) -> bool:
 
 
 class Change(NamedTuple):
-    """A change of one session, made inside its lock.
+    """A change of a session, made inside its lock.
 
-    An engine may call ``apply`` more than once, each time with another copy; and with one whose
-    earlier messages are left out, so that nothing of them is read. So ``apply`` looks at no message
-    but those that ``run_id`` asks for, and adds its own at the end.
+    An engine may call ``apply`` several times, each time with another copy. It may also leave the
+    earlier messages out of the copy, so that it need not read them. So ``apply`` looks only at the
+    messages that ``run_id`` asks for, and adds its own at the end.
 
     Attributes:
         apply: Changes the session; it may refuse by raising.
         is_activity: Whether the change moves ``last_activity``.
-        run_id: A run whose messages ``apply`` has to see, from the first one on.
-        only_assigns: Whether ``apply`` only assigns fields, and puts nothing into lists and objects
-            that are there; then they need not be checked again.
+        run_id: A run. ``apply`` must see the messages from the first message of this run on.
+        only_assigns: Whether ``apply`` only assigns fields, and puts nothing into existing lists
+            and objects; then the engine need not check these again.
     """
 
     apply: Callable[[Session], None]
@@ -122,13 +122,13 @@ class Change(NamedTuple):
 
 
 class Sessions(Protocol):
-    """One session, and many at once."""
+    """A single session, and many at once."""
 
     def location(self, session_id: str) -> str:
         """Return where the session is or would be kept, for people: a path or an address.
 
         Raises:
-            TypeError: The id is no text.
+            TypeError: The id is not a text.
             ValueError: No session can have that id.
         """
 
@@ -137,65 +137,68 @@ class Sessions(Protocol):
 
         Args:
             session_id: Which session.
-            last_good: Where it cannot be read, return the last good version if one is kept; that
-                stands on nothing, so that it cannot be saved over what is there.
+            last_good: If the session cannot be read, return the last good version, if it is kept.
+                That version is not based on anything stored, so it cannot be saved over the
+                unreadable session.
 
         Raises:
-            SessionNotFoundError: There is none.
-            UnreadableSessionError: What is there is no session, and no good version was asked for
-                or kept. What is being written is waited for, a fifth of a second.
+            SessionNotFoundError: There is no such session.
+            UnreadableSessionError: The content under the id is not a session, and no good version
+                is kept, or the caller did not ask for it. If a program is still writing the
+                session, the engine waits for it for a fifth of a second.
             ValueError: No session can have that id.
         """
 
     def raw(self, session_id: str) -> bytes:
-        """Return one whole version of what is kept under the id, whatever it says.
+        """Return one whole version of the bytes that are kept under the id, whatever they say.
 
         Raises:
-            SessionNotFoundError: There is nothing.
-            UnreadableSessionError: It cannot be read at all.
+            SessionNotFoundError: Nothing is kept under the id.
+            UnreadableSessionError: The bytes cannot be read at all.
         """
 
     def create(self, session: Session, *, max_live: int | None = None) -> None:
-        """Store a new session; it stands on what was stored.
+        """Store a new session; afterwards it is based on what was stored.
 
         Args:
             session: Its own ``revision`` is raised by one and ``updated_at`` set.
-            max_live: How many sessions that are live at its ``created_at`` there may be with this
-                one. Counting and creating are one step for all who say so.
+            max_live: How many sessions may be live at its ``created_at``, this session included.
+                Counting and creating are one step for all callers that pass ``max_live``.
 
         Raises:
-            SessionExistsError: There is one of that id, or of an id that differs from it by letter
-                case or Unicode form only.
-            SessionLimitError: There are ``max_live`` already.
+            SessionExistsError: There is a session with that id, or with an id that differs only by
+                letter case or Unicode form.
+            SessionLimitError: There are ``max_live`` sessions already.
             UnstorableValueError: A value would be lost or changed.
             ValueError: No session can have that id.
         """
 
     def replace(self, session: Session, *, merges: bool = False) -> None:
-        """Store a session if what is kept is what it stands on; else refuse it, or merge.
+        """Store a session if the stored version is what it is based on; else refuse, or merge.
 
-        A session in which nothing was changed is not written. One that stands on nothing is new.
-        Afterwards it stands on what was stored.
+        A session in which nothing was changed is not written. A session that is based on nothing
+        is new. Afterwards the session is based on what was stored.
 
         Args:
-            session: Its ``updated_at``, ``revision`` and, unless the caller set it,
-                ``last_activity`` are moved.
-            merges: Whether what others changed meanwhile is merged with it, by
-                ``_rules.merging``; then the session holds what they changed too.
+            session: ``updated_at``, ``revision`` and, unless the caller set it, ``last_activity``
+                are moved.
+            merges: Whether to merge what others changed meanwhile, by ``_rules.merging``; then the
+                session also holds their changes.
 
         Raises:
-            ConflictError: What is kept is another version, and is not to be merged or cannot be:
-                ``conflicts`` names the places. The session is as it was.
-            UnreadableSessionError: What is kept has become unreadable.
+            ConflictError: The stored version is another version, and the caller did not ask to
+                merge, or it cannot be merged: ``conflicts`` names the places. The session is
+                unchanged.
+            UnreadableSessionError: The stored version has become unreadable.
             UnstorableValueError: A value would be lost or changed.
-            FormatVersionError: What is kept is of a newer format.
+            FormatVersionError: The stored version has a newer format.
         """
 
     def change(self, session_id: str, change: Change) -> SessionSummary:
-        """Read, change and write a session in one step for everybody else.
+        """Read, change and write a session in one step for all other writers.
 
         Returns:
-            What a listing says of it now. Where nothing was changed, nothing was written.
+            What a listing says of the session now. If nothing was changed, nothing was written.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Nothing was written.
@@ -203,9 +206,9 @@ class Sessions(Protocol):
         """
 
     def editing(self, session_id: str, *, is_activity: bool) -> AbstractContextManager[Session]:
-        """Lock and read a session, hand it over, and write it when the block ends.
+        """Lock and read a session, pass it to the block, and write it when the block ends.
 
-        An error in the block writes nothing. Other sessions may be changed in the block.
+        If the block raises, nothing is written. The block may change other sessions.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Before the block.
@@ -214,32 +217,32 @@ class Sessions(Protocol):
         """
 
     def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
-        """Put a session in the place of what is none, or is one by accident, in one step.
+        """Replace content that is not a session, or is a session only by accident, in one step.
 
         Args:
-            session_id: Under which it is kept.
-            make: Makes the session of what is there; called inside the lock. None leaves it.
+            session_id: The id under which the content is kept.
+            make: Makes the session from the content; called inside the lock. None leaves it.
 
         Returns:
-            What was stored; None where ``make`` made nothing.
+            The session that was stored; None if ``make`` returned None.
 
         Raises:
-            SessionNotFoundError: There is nothing.
-            FormatVersionError: What is there is a session of a newer format; it stays.
+            SessionNotFoundError: Nothing is kept under the id.
+            FormatVersionError: The content is a session of a newer format; it stays.
             UnstorableValueError: A value would be lost or changed; nothing was written.
         """
 
     def tail(self, session_id: str, n: int) -> Sequence[Message]:
-        """Return the last ``n`` messages, 1 or more, in order; fewer when there are not so many.
+        """Return the last ``n`` messages, 1 or more, in order; fewer if the session has fewer.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError: As ``read``.
         """
 
     def create_many(self, sessions: Sequence[Session]) -> Mapping[str, Exception]:
-        """Do what ``create`` does of each, no two of one id; return the errors by session id.
+        """Do ``create`` for each session, all with different ids; return the errors by session id.
 
-        Each for itself is whole or not there; together they are no transaction.
+        Each session is whole or absent; the call as a whole is not a transaction.
 
         Raises:
             PermissionError: Nothing can be written at all; nothing was.
@@ -248,14 +251,14 @@ class Sessions(Protocol):
     def replace_many(
         self, sessions: Sequence[Session], *, merges: bool = False
     ) -> Mapping[str, Exception]:
-        """Do what ``replace`` does of each, no two of one id; return the errors by session id.
+        """Do ``replace`` for each session, all with different ids; return the errors by session id.
 
         Raises:
             PermissionError: Nothing can be written at all; nothing was.
         """
 
     def delete_many(self, session_ids: Sequence[str], allows: Allows) -> Mapping[str, Exception]:
-        """Do what ``delete`` does of each; return the errors by session id.
+        """Do ``delete`` for each session; return the errors by session id.
 
         Raises:
             PermissionError: Nothing can be written at all; nothing was.
@@ -268,40 +271,41 @@ class Listings(Protocol):
     def page(
         self, query: Query, *, order: Order, limit: int, cursor: str | None, fresh: bool
     ) -> Page[SessionSummary]:
-        """Return a page of summaries; ties go by id.
+        """Return a page of summaries; ties are sorted by id.
 
-        What went through a store is in it. What other programs did is in it when it was noticed,
-        and with ``fresh`` in any case; what the page itself returns is as it is now.
+        It contains everything that went through a store. It contains what other programs did once
+        the engine has noticed it, and with ``fresh`` always. Each summary that it returns is up to
+        date.
 
         Args:
             query: Which sessions.
-            order: By what; ``-`` puts the largest first.
+            order: What to sort by; ``-`` puts the largest first.
             limit: How many at most, 1 or more.
-            cursor: ``next_cursor`` of the page before: nothing is doubled or left out when
-                sessions come, go or move meanwhile, but for those that moved themselves.
-            fresh: Whether to look for what other programs did first.
+            cursor: ``next_cursor`` of the previous page. If sessions come, go or move meanwhile,
+                nothing else is repeated or left out; a session that itself moved may be.
+            fresh: Whether to look first for what other programs did.
 
         Raises:
             ValueError: The cursor belongs to another listing.
         """
 
     def summary(self, session_id: str) -> SessionSummary | None:
-        """Return what a listing says of one session as it is now; None when it is not there."""
+        """Return what a listing says of a session now; None if it does not exist."""
 
     def count(self, query: Query) -> int:
-        """Return how many sessions there are, as fresh as a page."""
+        """Return how many sessions there are, as up to date as a page."""
 
     def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
-        """Return the ids of all sessions, those active longest ago first.
+        """Return the ids of all sessions, the least recently active first.
 
-        With ``expired_at`` those that expired first are first.
+        With ``expired_at``, the sessions that expired first come first.
         """
 
     def named(self, reference: str, limit: int) -> Sequence[str]:
         """Return the ids that a person may mean, at most ``limit``.
 
-        The session of that very id alone, where there is one; else those whose id begins with it,
-        then those whose title has the same words, in any case.
+        If a session has exactly that id, only this id. Otherwise the ids that begin with the
+        reference, then those of sessions whose title has the same words, in any letter case.
         """
 
     def search(
@@ -315,68 +319,68 @@ class Listings(Protocol):
 
 
 class Follower(Protocol):
-    """Somebody who wants to know that something happened; called in a thread of the engine.
+    """An object that wants to know that something happened; called in a thread of the engine.
 
     Attributes:
-        closed: Set by the engine, once and for all, when the follower leaves or the engine closes.
+        closed: Set by the engine when the follower leaves or the engine closes; it stays set.
     """
 
     closed: bool
 
     def wake(self) -> None:
-        """Something happened, or ``closed`` was set. It may be called when nothing did."""
+        """Something happened, or ``closed`` was set. The engine may also call it for no reason."""
 
     def fail(self, error: Exception) -> None:
         """The engine cannot look for changes; it goes on trying."""
 
 
 class Changes(Protocol):
-    """What happened, in order, each with a number that grows and is never given twice."""
+    """The changes, in order, each with a number that grows and is never given twice."""
 
     def notice(self, *, fresh: bool = False) -> None:
-        """Log what other programs did, if a look is due; with ``fresh`` in any case."""
+        """Log what other programs did, if a look is due; with ``fresh`` always."""
 
     def last_change(self) -> int:
         """Return the number of the last change, after ``notice``."""
 
     def changes(self, since: int, limit: int) -> Sequence[SessionChange]:
-        """Return the next changes that are logged after one, at most ``limit``; none: no more.
+        """Return the next changes after a given change, at most ``limit``; empty: no more.
 
         Raises:
-            ChangesExpiredError: The number is none that this log gave and still knows.
+            ChangesExpiredError: The log never gave this number, or no longer knows it.
             ValueError: The engine is closed.
         """
 
     def follow(self, follower: Follower) -> None:
-        """Wake a follower whenever something happened, and once at the beginning.
+        """Wake a follower whenever something happens, and once at the beginning.
 
         Raises:
             ValueError: The engine is closed.
         """
 
     def unfollow(self, follower: Follower) -> None:
-        """Wake a follower no more. Idempotent; a call that goes on may still end."""
+        """Stop waking a follower. Idempotent. A wake-up that is running may still finish later."""
 
     def is_away(self) -> bool:
-        """Tell whether what is kept cannot be reached just now, and may come back."""
+        """Tell whether the stored sessions cannot be reached now, but may come back."""
 
 
 class Trash(Protocol):
     """Deleted sessions, until they are restored or removed for good."""
 
     def delete(self, session_id: str, allows: Allows) -> bool:
-        """Move a session with its checkpoints to the trash; False when it is not there or stays.
+        """Move a session with its checkpoints to the trash; False if it is absent or stays.
 
         Raises:
-            LockTimeoutError: Somebody is changing it all the time.
+            LockTimeoutError: Another writer held the lock for the whole timeout.
         """
 
     def restore(self, session_id: str) -> Session:
-        """Bring the last deleted session of that id back, with its checkpoints.
+        """Bring the last deleted session with that id back, with its checkpoints.
 
         Raises:
             SessionNotFoundError: It is not in the trash.
-            SessionExistsError: There is one of that id again.
+            SessionExistsError: There is a session with that id again.
             UnreadableSessionError: It was unreadable; it is back all the same.
         """
 
@@ -384,18 +388,18 @@ class Trash(Protocol):
         """Return what can be restored, the last deleted first."""
 
     def empty_trash(self, deleted_until: datetime) -> Sequence[TrashedSession]:
-        """Remove for good what was deleted at an instant or earlier; return it."""
+        """Remove for good what was deleted at an instant or earlier; return what was removed."""
 
 
 class Checkpoints(Protocol):
-    """Immutable snapshots beside a session, in the order of their saving."""
+    """Immutable snapshots of a session, in the order in which they were saved."""
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Store a snapshot after all earlier ones.
+        """Store a snapshot after all earlier snapshots.
 
         Raises:
             SessionNotFoundError: There is no such session.
-            UnstorableValueError: A value would be lost or changed, or it is too large.
+            UnstorableValueError: A value would be lost or changed, or the snapshot is too large.
         """
 
     def checkpoints(self, session_id: str) -> Sequence[str]:
@@ -406,28 +410,28 @@ class Checkpoints(Protocol):
 
         Raises:
             SessionNotFoundError: There is no such checkpoint.
-            UnreadableSessionError: What is kept is none.
+            UnreadableSessionError: What is stored is not a checkpoint.
         """
 
     def delete_checkpoints(self, session_id: str, checkpoint_id: str | None) -> int:
-        """Remove one for good, or with None all; return how many there were."""
+        """Remove a checkpoint for good, or all if None; return how many were removed."""
 
 
 class Care(Protocol):
-    """Looking after what is kept."""
+    """Checking and repairing what is stored."""
 
     def verify(self, on_progress: Progress | None) -> Sequence[Finding]:
-        """Read everything and return what is not well, each with its repair; change no session."""
+        """Read everything; return what is wrong, each with its repair. Change no session."""
 
     def repair(self, finding: Finding) -> str:
-        """Do the repair that a finding names, where it still holds; say what was done.
+        """Do the repair that a finding names, if the finding still holds; say what was done.
 
         Raises:
-            ValueError: It needs a person.
+            ValueError: The repair needs a person.
         """
 
     def reindex(self, on_progress: Progress | None) -> int:
-        """Make anew whatever is derived; return how many sessions there are."""
+        """Rebuild everything that is derived; return how many sessions there are."""
 
     def stats(self) -> StoreStats:
         """Return sizes and counts, and what this engine has done so far."""
@@ -437,10 +441,10 @@ class Engine(Sessions, Listings, Changes, Trash, Checkpoints, Care, Protocol):
     """Where the sessions of one store are kept, for any number of threads.
 
     Attributes:
-        address: What tells it from others, for people: a path or an address.
+        address: What identifies the engine, for people: a path or an address.
     """
 
     address: str
 
     def close(self) -> None:
-        """End every following and let go of everything. Idempotent; nothing is written."""
+        """End every following and close everything. Idempotent; writes no session."""

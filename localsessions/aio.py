@@ -15,7 +15,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
-from localsessions._log import log
+from localsessions._logger import log
 from localsessions.engine import Durability, Engine
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import Session, SessionChange

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from localsessions._log import log
+from localsessions._logger import log
 from localsessions.engine import Engine
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import SessionChange

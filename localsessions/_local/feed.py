@@ -16,7 +16,7 @@ from typing import Literal
 from localsessions._local.last_good import LastGood
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.watcher import Watcher
-from localsessions._log import log
+from localsessions._logger import log
 from localsessions.engine import Follower
 
 __all__ = ["Feed"]

@@ -27,7 +27,7 @@ from localsessions._local.index import (
 )
 from localsessions._local.reading import PAUSE, Reader, is_young
 from localsessions._local.version import Fingerprint
-from localsessions._log import log
+from localsessions._logger import log
 from localsessions.engine import Progress
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import Session, SessionChange, SessionSummary

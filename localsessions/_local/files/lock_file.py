@@ -13,7 +13,7 @@ import threading
 import weakref
 
 from localsessions._local.files import durable
-from localsessions._log import log
+from localsessions._logger import log
 
 __all__ = ["LockFile"]
 

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from localsessions._local.index.integrity import Integrity
 from localsessions._local.index.schema import IDENTITY
-from localsessions._log import log
+from localsessions._logger import log
 
 __all__ = ["Database"]
 

@@ -22,7 +22,7 @@ import stat
 import time
 from typing import TypeAlias
 
-from localsessions._log import log
+from localsessions._logger import log
 
 __all__ = ["Integrity"]
 

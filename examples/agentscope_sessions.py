@@ -1,11 +1,11 @@
-"""Agents of two users that go on after a restart, with a notebook that both of them share.
+"""Agents of two users that continue after a restart, and a notebook that both share.
 
     python examples/agentscope_sessions.py [FOLDER]
 
-Run it twice: the second run remembers the first. ``JSONSession`` is agentscope's, with the same
-names and signatures; here it keeps states in the session files of a store, so the last lines list
-them like any other session. The agent is a stand-in that needs neither agentscope nor a model; one
-of agentscope's own would be saved and loaded by the same calls.
+Run it twice: the second run remembers the first. ``JSONSession`` has agentscope's names and
+signatures; here it keeps states in the session files of a store, so the last lines list them like
+any other session. The agent is a stand-in that needs neither agentscope nor a model. The same calls
+save and load an agent of agentscope's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Memory(StateModule):
 
 
 class Notebook(StateModule):
-    """What all agents know. A set is not JSON: two functions say how it is stored."""
+    """What all agents know. A set is not JSON: two functions convert it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Notebook(StateModule):
 
 
 class Agent(StateModule):
-    """Remembers what it was told. Its memory is a part of its state because it is a module."""
+    """Remembers what the user says. Its memory is part of its state because it is a module."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Agent(StateModule):
         self.memory = Memory()
 
     def reply(self, said: str, notebook: Notebook) -> str:
-        """Answer without a model: enough to see what is remembered."""
+        """Answer without a model, but enough to show what it remembers."""
         self.memory.content.append(said)
         notebook.facts.add(said)
         mine, known = len(self.memory.content), len(notebook.facts)
@@ -53,7 +53,7 @@ class Agent(StateModule):
 
 
 async def talk(session: JSONSession, user_id: str, said: str, notebook: Notebook) -> None:
-    """One turn of one user, whose session may be new."""
+    """Do one turn of a user; the session may be new."""
     friday = Agent("Friday")
     await session.load_session_state(user_id, friday_of_user=friday)
     answer = friday.reply(said, notebook)
@@ -62,7 +62,7 @@ async def talk(session: JSONSession, user_id: str, said: str, notebook: Notebook
 
 
 async def main() -> None:
-    """Let both users say one thing more than the last time, then list the sessions."""
+    """Let both users say one more thing than the last time, then list the sessions."""
     folder = sys.argv[1] if len(sys.argv) > 1 else "agentscope-sessions"
     session, notebook = JSONSession(save_dir=folder), Notebook()
     await session.load_session_state("shared", notebook=notebook)

@@ -2,8 +2,8 @@
 
     python examples/agno_persistent_session.py [FOLDER]
 
-Run it twice: the second time the model is sent the first conversation too. With OPENAI_API_KEY set
-the model is OpenAI's, else one that repeats what it hears, so that it runs anywhere.
+Run it twice: the second time the model also receives the first conversation. The model is OpenAI's
+if OPENAI_API_KEY is set; otherwise it repeats what it hears, so that the example runs anywhere.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Parrot(Model):
     """A stand-in that needs no key and no network."""
 
     def invoke(self, *, messages: list[Any], **_: Any) -> ModelResponse:
-        """Answer with what was heard; ``messages`` are what any model would be sent."""
+        """Answer with what it hears; ``messages`` are what any model would receive."""
         heard = sum(message.role == "user" for message in messages)
         return ModelResponse(content=f"You asked {heard} times, first: {messages[0].content}")
 
@@ -36,7 +36,7 @@ class Parrot(Model):
         yield self.invoke(messages=messages)
 
     async def ainvoke(self, *, messages: list[Any], **_: Any) -> ModelResponse:
-        """Answer the same, awaited."""
+        """Give the same answer, awaited."""
         return self.invoke(messages=messages)
 
     async def ainvoke_stream(

@@ -1,4 +1,4 @@
-"""Sessions of users that expire, with checkpoints, in a program that awaits.
+"""Sessions of users that expire, with checkpoints, in an asynchronous program.
 
 python examples/async_session_manager.py FOLDER
 """
@@ -14,7 +14,7 @@ from localsessions.manager import Session
 
 
 class CachedSessionManager(SessionManager):
-    """A manager with a cache of its own, for those who may read what is no longer so."""
+    """A manager with its own cache, for programs that accept old answers."""
 
     def __init__(self, *args: Any, cache_size: int = 100, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -22,7 +22,7 @@ class CachedSessionManager(SessionManager):
         self._cache_size = cache_size
 
     async def get_session(self, session_id: str) -> Session | None:
-        """Return what was told of the session the first time that somebody asked."""
+        """Return the session as it was when it was first asked for."""
         if session_id in self._cache:
             return self._cache[session_id]
         session = await super().get_session(session_id)

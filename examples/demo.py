@@ -1,6 +1,6 @@
-"""The main job on real input: import transcripts of other programs, list, search, show one.
+"""The main job on real input: import transcripts of other programs, list, search, show a session.
 
-Runs the command line as a person would, and prints each command before its output.
+It runs the command line as a person would, and prints each command before its output.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def run(folder: Path, *arguments: str) -> None:
-    """Run one command of ``localsessions`` on a folder."""
+    """Run a command of ``localsessions`` on a folder."""
     print(f"\n$ localsessions --dir {folder} {shlex.join(arguments)}", flush=True)
     command = [sys.executable, "-m", "localsessions", "--dir", str(folder), *arguments]
     subprocess.run(command, check=True)

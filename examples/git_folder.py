@@ -1,9 +1,9 @@
-"""Sessions in a git repository: commit each turn, and see that a diff shows the turn alone.
+"""Sessions in a git repository: commit each turn, and see that a diff shows only the turn.
 
     python examples/git_folder.py FOLDER
 
-The index and the locks ignore themselves (they have a .gitignore of "*"), so that ``git add -A``
-takes the session files and nothing else.
+The folder of the index and the locks ignores itself (it has a .gitignore of "*"), so ``git add -A``
+adds only the session files.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What the session pane of an IDE plugin does: list, search, read along, and stay fresh.
+"""What the session pane of an IDE plugin does: list, search, show new messages, stay up to date.
 
     python examples/ide_reader.py FOLDER [SEARCH]
 
-It holds the store open, writes no session, and copes with files that cannot be read: they stand in
-the list with the reason and the line, and everything else works. Whatever changes a session, the
-list is drawn again, until the input ends (Ctrl-D).
+It holds the store open and writes no session. Unreadable files do not disturb it: the list shows
+them with the reason and the line, and everything else works. It draws the list again after every
+change of a session, until the input ends (Ctrl-D).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def line_of(summary: SessionSummary) -> str:
 
 
 def draw(store: SessionStore) -> None:
-    """Print the list, one page at a time."""
+    """Print the list, page by page."""
     page = store.list(limit=20)
     while True:
         for summary in page:
@@ -48,27 +48,27 @@ def draw_last_words(store: SessionStore) -> None:
 
 
 def stay_fresh(store: SessionStore, since: int) -> None:
-    """Draw again after each change, but once after many, until the input ends."""
+    """Draw again after each change, only once after many, until the input ends."""
 
     def redraw(change: SessionChange) -> None:
-        # In a thread of the store: a real pane hands this to the thread of its windows.
+        # Runs in a thread of the store: a real pane passes this to the thread of its windows.
         if change.number == store.last_change():
             draw(store)
 
-    # Whenever the store cannot say what changed, listing again is right.
+    # If the store cannot say what changed, listing again is right.
     with store.watch(redraw, since=since, on_error=lambda *_: draw(store)):
         sys.stdin.read()
 
 
 def main() -> None:
-    """Print what was searched, or the pane, and keep that fresh."""
+    """Print search results, or the pane, and keep the pane up to date."""
     with SessionStore(sys.argv[1]) as store:
         if len(sys.argv) > 2:
             for hit in store.search(sys.argv[2], limit=5):
                 place = "title" if hit.position is None else f"message {hit.position}"
                 print(f"{hit.session.session_id}, {place}: {hit.snippet}")
             return
-        since = store.last_change()  # before listing, so that nothing falls between
+        since = store.last_change()  # before listing, so that no change between is missed
         draw(store)
         draw_last_words(store)
         stay_fresh(store, since)

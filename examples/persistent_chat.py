@@ -1,10 +1,10 @@
-"""A chat that goes on where it stopped when it is started again.
+"""A chat that continues where it stopped when it is started again.
 
     python examples/persistent_chat.py [FOLDER]
 
 Every turn is on the disk before the answer is shown, so a kill or a power cut loses nothing that
-you saw. Uses the ``openai`` client if it is installed and OPENAI_API_KEY is set, and a stand-in
-model that needs neither otherwise.
+you saw. It uses the ``openai`` client if it is installed and OPENAI_API_KEY is set, otherwise a
+stand-in model that needs neither.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Model = Callable[[Sequence[Message]], str]
 
 
 def stand_in(messages: Sequence[Message]) -> str:
-    """Answer without a model, from what was said so far: enough to see that it is remembered."""
+    """Answer without a model, from the messages so far, to show that they are remembered."""
     said = [message_text(message) for message in messages if message["role"] == "user"]
     if len(said) == 1:
         return "That is the first thing you told me."
@@ -27,7 +27,7 @@ def stand_in(messages: Sequence[Message]) -> str:
 
 
 def openai_model(messages: Sequence[Message]) -> str:
-    """Answer with a model of OpenAI's; the model's name comes from OPENAI_MODEL."""
+    """Answer with a model of OpenAI's; OPENAI_MODEL names the model."""
     import openai
 
     keys = ("role", "content")
@@ -39,7 +39,7 @@ def openai_model(messages: Sequence[Message]) -> str:
 
 
 def choose_model() -> Model:
-    """Return a real model where there is a key and a client, else the stand-in."""
+    """Return a real model if there is a key and a client, else the stand-in."""
     if os.environ.get("OPENAI_API_KEY"):
         try:
             import openai  # noqa: F401
@@ -51,7 +51,7 @@ def choose_model() -> Model:
 
 
 def main() -> None:
-    """Show what was said, then go on."""
+    """Show the messages so far, then continue."""
     folder = sys.argv[1] if len(sys.argv) > 1 else "chat-sessions"
     model = choose_model()
     with SessionStore(folder) as store:
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def read_line() -> str:
-    """Return what the person types; empty at the end."""
+    """Return the line that the person types; empty at the end."""
     try:
         return input("you: ").strip()
     except (EOFError, KeyboardInterrupt):

@@ -133,9 +133,10 @@ class Feed:
         looker = self._running()
         return looker is not None and looker.is_live
 
-    def _listening(self) -> list[Follower]:
+    def _listening(self, looker: _Looker) -> list[Follower]:
+        """Return whom a looker wakes: nobody, where it ends and another has begun."""
         with self._lock:
-            return list(self._listeners)
+            return list(self._listeners) if looker is self._looker else []
 
     def _stop_if_alone(self) -> None:
         with self._lock:
@@ -150,7 +151,9 @@ class Feed:
 class _Looker:
     """The thread: it waits for hints, updates the log, and wakes the listeners."""
 
-    def __init__(self, reconciler: Reconciler, listening: Callable[[], list[Follower]]) -> None:
+    def __init__(
+        self, reconciler: Reconciler, listening: Callable[[_Looker], list[Follower]]
+    ) -> None:
         folder = reconciler.folder
         self.pid = os.getpid()
         self.awake = threading.Event()
@@ -230,7 +233,7 @@ class _Looker:
             failure = f"{type(error).__name__} {what}"
             if failure != self._failure:  # logged once, until it is over
                 log().warning("looking at %s: %s", self._folder.save_dir, error, exc_info=error)
-                for listener in self._listening():
+                for listener in self._listening(self):
                     listener.fail(error)
             self._failure = failure
         else:
@@ -261,7 +264,7 @@ class _Looker:
             self._wakes_all = True
         if self._wakes_all:
             self._wakes_all = False  # reset first: a listener that joins now sets it again
-            for listener in self._listening():
+            for listener in self._listening(self):
                 listener.wake()
             self._wakes_all |= self.is_absent()
         self._keep()

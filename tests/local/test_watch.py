@@ -24,6 +24,7 @@ from inside import local
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore
 from localsessions._local import watcher as watcher_room
+from localsessions._local.index import News
 from localsessions._local.watcher import Hints, Watcher
 
 TORN = '{"title": "to'
@@ -167,6 +168,49 @@ def test_closing_the_store_leaves_no_descriptor(folder: Path) -> None:
     store.close()
     assert (threads(), one.watch.closed, two.watch.closed) == ([], True, True)
     assert descriptors() == before
+
+
+def test_who_begins_while_the_thread_of_the_last_one_ends_is_told_once(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That thread is in the middle of a look, and must not wake whom another thread wakes."""
+    engine, told = local(store), list[str]()
+    news, changes = engine.reconciler.news, engine.changes
+    looking, go_on = threading.Event(), threading.Event()
+    asking: list[threading.Thread] = []
+    last = store.watch(lambda change: None)
+    looker = engine.feed._looker
+    assert looker is not None
+    old = looker._thread
+
+    def news_late(since: int) -> News:
+        if threading.current_thread() is old:
+            looking.set()
+            go_on.wait(120)
+        return news(since)
+
+    def ask_together(since: int, limit: int) -> Sequence[SessionChange]:
+        found = changes(since, limit)
+        if found:
+            asking.append(threading.current_thread())
+            wait_until(lambda: len(asking) > 1 or not old.is_alive())
+        return found
+
+    monkeypatch.setattr(engine.reconciler, "news", news_late)
+    store.create("a")
+    assert looking.wait(120)
+    closing = threading.Thread(target=last.close)
+    closing.start()
+    wait_until(lambda: engine.feed._looker is None)
+    with store.watch(lambda change: told.append(change.session_id)):
+        monkeypatch.setattr(engine, "changes", ask_together)
+        store.create("b")
+        wait_until(lambda: asking)
+        go_on.set()
+        closing.join()
+        store.create("end")
+        wait_until(lambda: "end" in told)
+    assert told == ["b", "end"]
 
 
 def test_without_a_thread_to_be_had_watching_fails_and_works_later(

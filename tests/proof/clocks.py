@@ -19,7 +19,8 @@ __all__ = ["YEAR", "clock", "work_at_another_time"]
 
 YEAR = 365 * 86400
 WHERE_INSTANTS_ARE_MADE = (
-    "localsessions.models.datetime",
+    "localsessions.models.instants.datetime",
+    "localsessions.store.datetime",
     "localsessions._local.deleting.datetime",
 )
 

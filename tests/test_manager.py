@@ -31,7 +31,7 @@ from localsessions import (
     manager,
 )
 from localsessions import store as store_room
-from localsessions.manager import Checkpoint, Session, verbs
+from localsessions.manager import Checkpoint, Session, blocking
 
 Start = Callable[..., "subprocess.Popen[str]"]
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     stopped = Clock()
-    for room in (store_room, verbs):
+    for room in (store_room, blocking):
         monkeypatch.setattr(room, "utc_now", stopped)
     return stopped
 
@@ -551,7 +551,7 @@ def test_all_sessions_of_a_user_are_listed_whatever_their_number(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R7: page after page."""
-    monkeypatch.setattr(verbs, "_PAGE", 3)
+    monkeypatch.setattr(blocking, "_PAGE", 3)
 
     async def use() -> None:
         sessions = SessionManager(store)

@@ -7,7 +7,7 @@ Pure: no disk, no clock, no lock::
     summary       the line of a listing, made from a session or directly from a file's document
     checkpoint    a snapshot <-> bytes
     salvage       the whole parts at the beginning of a torn file
-    faults        why something is not a session, and where; imported at use
+    explaining    why something is not a session, and where; imported at use
     strict        the parser for files that orjson did not write or would not read without loss;
                   imported at use
 """

@@ -108,7 +108,7 @@ def encode_value(value: JsonValue, *, session_id: str | None = None) -> bytes:
     except TypeError:
         data = None
     if data is None or not is_storable(value):
-        from localsessions._codec.faults import refuse_unstorable
+        from localsessions._codec.explaining import refuse_unstorable
 
         refuse_unstorable(value, session_id)
     if data is None:  # long integers or lone surrogates: both are JSON; all else was refused
@@ -132,7 +132,7 @@ def _refuse_unreadable(session: Session) -> None:
     try:
         Session.model_validate(session.__dict__)
     except ValidationError as error:
-        from localsessions._codec.faults import wrong_types
+        from localsessions._codec.explaining import wrong_types
 
         wrong = wrong_types(error)[0]
         raise UnstorableValueError(
@@ -176,7 +176,7 @@ def decode(
     try:
         document, in_layout, is_proven = _parse(data, proven=proven)
         if not isinstance(document, dict):
-            from localsessions._codec.faults import fault_at
+            from localsessions._codec.explaining import fault_at
 
             raise fault_at("the file holds JSON, but not an object", data, 0)
         session = _session(document, data, session_id, modified_at)
@@ -208,7 +208,7 @@ def _session(
     try:
         session = Session.model_validate(known | {"session_id": session_id})
     except ValidationError as error:
-        from localsessions._codec.faults import fault_in, wrong_types
+        from localsessions._codec.explaining import fault_in, wrong_types
 
         # An absent time is copied from a present time, so both are wrong. The file has only the
         # present time, so that is the field to report.
@@ -216,7 +216,7 @@ def _session(
             data, next(wrong for wrong in wrong_types(error) if wrong.path[0] in document)
         ) from None
     if name := _huge_number(session):
-        from localsessions._codec.faults import Wrong, fault_in
+        from localsessions._codec.explaining import Wrong, fault_in
 
         raise fault_in(data, Wrong((name,), _HUGE))
     set_extra(session, {key: value for key, value in document.items() if key not in KNOWN})

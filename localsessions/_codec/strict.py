@@ -11,7 +11,7 @@ from math import isfinite
 
 from pydantic import JsonValue
 
-from localsessions._codec.faults import fault_at, first_doubt
+from localsessions._codec.explaining import fault_at, first_doubt
 from localsessions._codec.layout import MAX_DIGITS, is_storable
 
 __all__ = ["parse_strictly"]

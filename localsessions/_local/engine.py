@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-import localsessions._codec.faults
+import localsessions._codec.explaining
 import localsessions._codec.strict  # noqa: F401
 from localsessions._codec import MAX_FILE_BYTES, checkpoint
 from localsessions._codec.names import is_session_id

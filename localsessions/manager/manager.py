@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from localsessions.aio import AsyncSessionStore
+from localsessions.manager.blocking import Verbs
 from localsessions.manager.values import (
     Session,
     object_of,
@@ -16,7 +17,6 @@ from localsessions.manager.values import (
     refuse_no_text,
     settable,
 )
-from localsessions.manager.verbs import Verbs
 from localsessions.store import SessionStore
 
 __all__ = ["SessionManager"]

@@ -306,7 +306,7 @@ BREAKAGES = (
     ),
     Mutation(
         "an integer is written however many digits it has",
-        "localsessions/_codec/faults.py",
+        "localsessions/_codec/explaining.py",
         "and abs(value) >= 10**MAX_DIGITS",
         "and abs(value) < 0",
         "tests/proof/test_hostile_bounds.py::test_an_integer_of_too_many_digits_is_refused_by_reading_and_by_writing_alike[1]",

@@ -4,8 +4,8 @@
     python -m benchmarks --page-only
 
 The folder decides which file system is measured. A quick run takes under a minute once the
-environments of the peers are made, and says little. ``--page-only`` writes the page again from
-the results of the last run. Ends with 1 when somebody's answer was wrong.
+environments of the peers exist, and says little. ``--page-only`` writes the page again from the
+results of the last run. The exit status is 1 if an answer was wrong.
 """
 
 from __future__ import annotations

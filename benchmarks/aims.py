@@ -1,4 +1,4 @@
-"""What this store has to reach, as ratios in one run, and what was measured. Pure."""
+"""What this store has to reach, as ratios within a run, and what was measured. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OURS = "localsessions"
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """One row: what, the most it may be, what it is; None where it was not measured."""
+    """A row: the aim, its upper limit, the measured value; None if it was not measured."""
 
     what: str
     most: str

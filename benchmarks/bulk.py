@@ -1,12 +1,12 @@
 """Many sessions together against one by one: ``python -m benchmarks.bulk [--folder FOLDER]``.
 
-Both do the same to sessions of two messages, taking turns round by round; the disk is let come to
-rest before each. Every round has stores of its own, and nothing is removed before the last: where
-a disk is told of blocks that are free (``discard``), it goes on working on that for a while.
+Both ways do the same to sessions of two messages, in alternating rounds. Before each round the disk
+may come to rest. Every round has its own stores, and nothing is removed before the last: if a disk
+is told of free blocks (``discard``), it keeps working on that for a while.
 
-The floor does with bare calls what a store has to do to the files: written aside and synced,
-renamed, the folder synced; one by one, and together by several threads with one sync of the folder
-a batch. What it gains is what the disk has to give.
+The floor does with bare calls what a store has to do to the files: write each to a temp file and
+sync it, rename it, sync the folder. It does this one by one, and together with several threads and
+one sync of the folder for each batch. Its gain is the most that the disk can give.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TEXT = "All work and no play makes a dull page. " * 25
 
 
 def measure(folder: Path, count: int, rounds: int) -> dict[tuple[str, str], list[float]]:
-    """Return the seconds of each round, by verb and way; both do the same work or it raises."""
+    """Return the seconds of each round, by verb and way; raise if the two did different work."""
     found: dict[tuple[str, str], list[float]] = {}
     paths = list(_transcripts(folder / "transcripts", count))
     for at in range(rounds):

@@ -1,12 +1,12 @@
 """The program a contestant runs in: ``python -m benchmarks.child MODULE FOLDER MATERIAL``.
 
-A request is a line of JSON on standard input, ``{"verb": ..., arguments}``, the answer a line on
-standard output: ``{"seconds": ...}`` where something was timed, ``{"fault": ...}`` where it failed
-or what it returned is wrong. Everything that is not timed is checked before the answer: a
-contestant that did not do the work has no figure.
+A request is a line of JSON on standard input, ``{"verb": ..., arguments}``. The answer is a line on
+standard output: ``{"seconds": ...}`` if something was timed, ``{"fault": ...}`` if it failed or
+returned a wrong result. Everything that is not timed is checked before the answer: a contestant
+that did not do the work has no figure.
 
-Each session of a given size stands alone in a store of its own, so that a contestant is not
-measured with what the others stored.
+Each session of a given size is alone in its own store, so that the other sessions do not influence
+the measurement.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _PR_SET_PTRACER, _ANY = 0x59616D61, ctypes.c_ulong(-1)
 
 
 class WrongAnswerError(AssertionError):
-    """A contestant returned what was not stored, or not all of it."""
+    """A contestant returned something that was not stored, or not everything."""
 
 
 async def done(answer: Any) -> Any:
-    """Return what a verb returns, async or not."""
+    """Return the result of a verb, async or not."""
     return await answer if inspect.isawaitable(answer) else answer
 
 
@@ -55,7 +55,7 @@ async def timed(act: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
 
 
 class Child:
-    """The requests that a child understands, one method each."""
+    """The requests that a child understands, a method for each."""
 
     def __init__(self, make: Callable[[Path], Contestant], folder: Path, material: Material):
         self.make = make
@@ -70,7 +70,7 @@ class Child:
         return store
 
     async def fill(self, session: str, count: int) -> dict[str, Any]:
-        """Store a session of so many messages, alone, and hold it."""
+        """Store a session of so many messages, alone in its store, and hold it."""
         begun = time.perf_counter()
         store = self.stores[session] = await self._opened(session)
         await done(store.begin(session, self.material.messages(0, count)))
@@ -87,14 +87,14 @@ class Child:
         return {"seconds": seconds}
 
     async def check(self, session: str) -> dict[str, Any]:
-        """Compare all of it with what it was given, through a store that was just opened."""
+        """Compare the whole session with what was stored, through a store that was just opened."""
         reader = await self._opened(session)
         self._compare(reader.texts(await done(reader.load(session))), 0, self.sizes[session])
         await done(reader.close())
         return {}
 
     async def ready(self, session: str) -> dict[str, Any]:
-        """Make another session beside it, for readers to wake up with."""
+        """Create another session beside it, with which readers warm up."""
         messages = self.material.messages(0, STORED_MESSAGES)
         await done(self.stores[session].begin("another", messages))
         return {}
@@ -116,7 +116,7 @@ class Child:
         return {"seconds": seconds}
 
     async def save(self, session: str) -> dict[str, Any]:
-        """Store all of it again."""
+        """Store the whole session again."""
         store = self.stores[session]
         await done(store.change(session))
         seconds, _ = await timed(store.save, session)
@@ -131,7 +131,7 @@ class Child:
             )
 
     async def memory(self, session: str) -> dict[str, Any]:
-        """Load it in this process, which has loaded nothing else, and return the peak."""
+        """Load it in a process that has loaded nothing else; return the peak of its memory."""
         store = self.stores[session] = await self._opened(session)
         await done(store.load("another"))
         before = _reset_peak()
@@ -142,7 +142,7 @@ class Child:
         return {"bytes": peak, "messages": size}
 
     async def stock(self, count: int) -> dict[str, Any]:
-        """Make a store of so many sessions, and hold it."""
+        """Create a store of so many sessions, and hold it."""
         begun = time.perf_counter()
         store = self.stores[f"stock-{count}"] = await self._opened(f"stock-{count}")
         ids = [_session(number) for number in range(count)]
@@ -150,7 +150,7 @@ class Child:
         return {"filled": time.perf_counter() - begun}
 
     async def newest(self, count: int, warm: bool) -> dict[str, Any]:
-        """List the newest of it; ``warm`` lists twice and times the second."""
+        """List its newest sessions; ``warm`` lists twice and times the second."""
         store = self.stores[f"stock-{count}"]
         if warm:
             await done(store.newest(PAGE))
@@ -159,7 +159,7 @@ class Child:
         return {"seconds": seconds}
 
     async def filtered(self, count: int) -> dict[str, Any]:
-        """List the newest of one user; again the second time is timed."""
+        """List the newest sessions of a user, twice; the second time is timed."""
         store = self.stores[f"stock-{count}"]
         await done(store.newest_of(user_of(1), PAGE))
         seconds, ids = await timed(store.newest_of, user_of(1), PAGE)
@@ -167,7 +167,7 @@ class Child:
         return {"seconds": seconds}
 
     async def page(self, count: int) -> dict[str, Any]:
-        """List those in the middle of the order."""
+        """List sessions in the middle of the order."""
         store = self.stores[f"stock-{count}"]
         await done(store.before_page(count // 2))
         seconds, ids = await timed(store.page, PAGE)
@@ -175,7 +175,7 @@ class Child:
         return {"seconds": seconds}
 
     async def open(self, count: int) -> dict[str, Any]:
-        """Open it and list the newest."""
+        """Open it and list its newest sessions."""
         store = self.make(self.folder / f"stock-{count}")
 
         async def act() -> Any:
@@ -209,7 +209,7 @@ class Child:
         return {"seconds": seconds}
 
     async def drop(self, prefix: str) -> dict[str, Any]:
-        """Let go of the stores whose names begin so; the harness removes their folders."""
+        """Close the stores whose names begin so; the harness removes their folders."""
         for name in [name for name in self.stores if name.startswith(prefix)]:
             await done(self.stores.pop(name).close())
         return {}
@@ -220,7 +220,7 @@ def _session(number: int) -> str:
 
 
 def _compare_ids(found: Sequence[str], numbers: range) -> None:
-    """Refuse what are not the last of these numbers, the last first."""
+    """Raise unless the ids are those of the last of these numbers, the last first."""
     wanted = [_session(number) for number in reversed(numbers[-PAGE:])]
     if list(found) != wanted:
         raise WrongAnswerError(
@@ -229,7 +229,7 @@ def _compare_ids(found: Sequence[str], numbers: range) -> None:
 
 
 def _reset_peak() -> int:
-    """Let the peak of this process begin anew, see proc(5); return what it has now in bytes."""
+    """Reset the peak of this process, see proc(5); return its present memory in bytes."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")
@@ -252,7 +252,7 @@ async def serve(module: str, folder: Path, material: Material, answers: Any) -> 
         request = json.loads(line)
         try:
             answer = await getattr(child, request.pop("verb"))(**request)
-        except Exception as error:  # noqa: BLE001  (whatever a peer raises is its result)
+        except Exception as error:  # noqa: BLE001  (any error of a peer is its result)
             traceback.print_exc()
             answer = {"fault": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
             answer["wrong"] = isinstance(error, WrongAnswerError)
@@ -271,10 +271,10 @@ def _say(answers: Any, answer: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Keep standard output for the answers: what a peer prints goes to standard error."""
+    """Keep standard output for the answers: output of a peer goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    if sys.platform == "linux":  # let strace come to us where only ancestors may
+    if sys.platform == "linux":  # allow strace to attach, on systems that allow only ancestors
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANY, 0, 0, 0)
     module, folder, material = sys.argv[1:]
     asyncio.run(serve(module, Path(folder), Material(Path(material)), answers))

@@ -1,12 +1,12 @@
-"""One run: who does what, in which order, how often.
+"""A run: which contestant does what, in which order, how often.
 
-All children live through the whole run. For each workload and size everybody prepares, then the
-rounds go over all contestants, in another order each time, so that what the machine does
-meanwhile meets all of them. Before a write is timed the disk is let come to rest, because one's
-sync would pay for what another left in the cache.
+All children live for the whole run. For each workload and size all contestants prepare; then the
+rounds go over all contestants, in another order each time, so that disturbances of the machine
+affect all of them. Before a write is timed, the disk may come to rest: otherwise a contestant's
+sync would pay for what another contestant left in the cache.
 
 A contestant that has spent its budget does fewer rounds, at least three unless that takes very
-long; one whose next size would take longer still is left out there, and the page says so.
+long. If its next size would take even longer, it is left out there, and the page says so.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from benchmarks.results import REAL, Results
 
 FEWEST_ROUNDS = 3
 Act = Callable[[int], dict[str, Any]]
-"""Does the work of a round, and says how many seconds it took."""
+"""Does the work of a round, and returns how many seconds it took."""
 Ask = Callable[[Player, int], dict[str, Any]]
-"""Asks a player for it."""
+"""Asks a player to do it."""
 WHOLE = 1_000
-"""Messages of the session that is saved whole: 1 MB."""
+"""Messages of the session that is saved as a whole: 1 MB."""
 
 
 class Contest:
@@ -48,9 +48,9 @@ class Contest:
 
     Args:
         plan: How much of everything.
-        folder: Where everybody stores; decides which file system is measured.
+        folder: Where all contestants store; decides which file system is measured.
         environments: Where the peers are installed.
-        results: What is found out goes here, while it is found out.
+        results: Receives the results during the run.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Contest:
     # -- the run -----------------------------------------------------------------------------
 
     def run(self, entries: Iterable[Entry] = ENTRIES) -> None:
-        """Do everything; what fails is a gap in the results."""
+        """Do everything; a failure leaves a gap in the results."""
         try:
             for entry in entries:
                 self._start(entry)
@@ -131,7 +131,7 @@ class Contest:
 
     def _sessions(self, size: int) -> None:
         _say(f"sessions of {size:,} messages")
-        # A small session would grow out of its size; so its turns go to several.
+        # A small session would grow beyond its size; so its turns are spread over several.
         count = 3 if size < 1_000 else 1
         names = [f"turn-{size}-{number}" for number in range(count)]
         able = [name for name in self._offering("turn") if self._fill(name, names, size - 2)]
@@ -155,7 +155,7 @@ class Contest:
                 self._try("turn", size, name, "turn", session=session)
 
     def _check(self, size: int, name: str, sessions: Iterable[str]) -> None:
-        """Take away the figure of whose sessions are not what the turns made of them."""
+        """Remove the figure of a contestant whose sessions are not what the turns made of them."""
         for session in sessions:
             self._try("turn", size, name, "check", session=session)
 
@@ -179,7 +179,7 @@ class Contest:
         self._drop("load-")
 
     def _fill(self, name: str, sessions: Iterable[str], size: int) -> bool:
-        """Let a contestant make sessions; return whether it could."""
+        """Make a contestant create sessions; return whether it could."""
         for session in sessions:
             workload = "load" if session.startswith("load") else "turn"
             if not self._is_in_time("fill", size, name):
@@ -231,7 +231,7 @@ class Contest:
         self._drop("stock-")
 
     def _real_store(self) -> None:
-        """Ask everything of a store of real transcripts; see ``size``."""
+        """Measure everything with a store of real transcripts; see ``size``."""
         count = self.plan.real
         if not count or "localsessions" not in self.players:
             return
@@ -261,7 +261,7 @@ class Contest:
         )
 
     def _many(self) -> None:
-        """Measure what this store gains where it is given many sessions at once."""
+        """Measure what this store gains from verbs for many sessions at once."""
         if not any(player.entry.kind == "ours" for player in self.players.values()):
             return
         count = self.plan.files
@@ -294,7 +294,7 @@ class Contest:
         rounds: int | None = None,
         writes: bool = False,
     ) -> None:
-        """Ask everybody in turn, as often as planned."""
+        """Ask all contestants in turn, as often as planned."""
         acts: dict[str, Act] = {name: partial(ask, self.players[name]) for name in names}
         self._rounds_of(workload, size, acts, rounds or self.plan.rounds, writes)
 
@@ -334,7 +334,7 @@ class Contest:
     def _try(
         self, workload: str, size: int, name: str, verb: str, **arguments: object
     ) -> dict[str, Any] | None:
-        """Ask somebody for what is not timed; what fails is a gap of the workload."""
+        """Ask a contestant for something that is not timed; a failure is a gap of the workload."""
         try:
             return self.players[name].ask(verb, **arguments)
         except ContestantError as fault:
@@ -342,7 +342,7 @@ class Contest:
             return None
 
     def _gap(self, workload: str, size: int, name: str, fault: ContestantError) -> None:
-        """Note why there is no figure; what was measured before is none either."""
+        """Note why there is no figure; earlier measurements are discarded too."""
         self.results.figures.pop((workload, size, name), None)
         self.results.gaps[workload, size, name] = str(fault)
         _say(f"  {name}: {workload} at {size:,}: {fault}")
@@ -354,7 +354,7 @@ class Contest:
         return [name for name, player in self.players.items() if workload in player.entry.offers]
 
     def _pace(self, workload: str, size: int, name: str) -> float:
-        """Return how long one is foreseen to take, from the size before."""
+        """Return the expected duration of a round, from the previous size."""
         former, seconds = self._paces.get((workload, name), (size, 0.0))
         return seconds * max(1.0, size / max(1, former))
 
@@ -373,7 +373,7 @@ class Contest:
 
 
 def asking(verb: str, **arguments: object) -> Ask:
-    """Return what asks for the same thing every round."""
+    """Return a function that asks for the same thing every round."""
     return lambda player, _: player.ask(verb, **arguments)
 
 

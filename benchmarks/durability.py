@@ -1,7 +1,7 @@
 """What one turn asks of the system, counted by strace, which is attached to the running child.
 
-Counted are syncs, renames, locks and the bytes written below the contestant's folder. Whether a
-turn is durable and whole is read from that, not from anybody's documentation.
+It counts syncs, renames, locks and the bytes written below the contestant's folder. Whether a turn
+is durable and whole is derived from these counts, not from documentation.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _UNFINISHED = " <unfinished ...>"
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """What one turn did; of several turns the median of each number.
+    """What a turn did; for several turns, the median of each number.
 
     Attributes:
-        durable: Whether something was synced; where a file was renamed into place, that file and
-            its folder.
-        syncs: Calls of fsync and fdatasync, of whatever file or folder.
-        renames: Files put in the place of others.
+        durable: Whether something was synced; if a file was renamed into place, whether that file
+            and its folder were.
+        syncs: Calls of fsync and fdatasync, on any file or folder.
+        renames: Files that replaced other files.
         locks: Locks against other processes.
         written: Bytes written to files.
         manner: How the session changed, in words.
@@ -52,12 +52,12 @@ class Durability:
     manner: str
 
     def as_document(self) -> dict[str, Any]:
-        """Return what stands in the results."""
+        """Return its form in the results."""
         return asdict(self)
 
 
 def durability_of(player: Player, session: str) -> Durability | None:
-    """Let a contestant do a few turns and count; None where strace cannot be used."""
+    """Let a contestant do a few turns and count; None if strace cannot be used."""
     if shutil.which("strace") is None:
         return None
     log = player.folder / "strace.log"
@@ -87,7 +87,7 @@ def _traced_turn(player: Player, session: str, log: Path) -> bool:
 
 
 def typical(counted: list[Durability]) -> Durability:
-    """Return the lower median of each number, and the manner of the last."""
+    """Return the lower median of each number, and the manner of the last turn."""
     numbers = {
         name: statistics.median_low(getattr(one, name) for one in counted)
         for name in ("syncs", "renames", "locks", "written")
@@ -97,7 +97,7 @@ def typical(counted: list[Durability]) -> Durability:
 
 
 def count(lines: Iterable[str], folder: str) -> Durability:
-    """Return what the lines of a trace come to below a folder."""
+    """Return the counts from the lines of a trace, below a folder."""
     trace = _Trace()
     for name, arguments, result in _calls(lines):
         if folder in arguments and result >= 0:
@@ -130,8 +130,8 @@ class _Trace:
 
     def durability(self) -> Durability:
         renames, links = self.moves["rename"], self.moves["link"]
-        # strace writes the arguments of a rename in quotation marks; a file that was synced may
-        # have been moved since, and its descriptor then has the later name.
+        # strace writes the arguments of a rename in quotation marks. A synced file may have been
+        # moved since; then its descriptor has the later name.
         file = any(_is_named(path, [*renames, *links]) for path in self.synced)
         folder = any(f'"{path}/' in one for path in self.synced for one in renames)
         return Durability(
@@ -159,7 +159,7 @@ def _is_named(path: str, moves: list[str]) -> bool:
 
 
 def _calls(lines: Iterable[str]) -> Iterator[tuple[str, str, int]]:
-    """Yield name, arguments and result of each call; put together what threads interrupted."""
+    """Yield name, arguments and result of each call; join calls that strace shows in two parts."""
     waiting: dict[tuple[str, str], str] = {}
     for line in lines:
         if begun := _BEGUN.match(line):

@@ -1,7 +1,7 @@
-"""The virtual environment of each peer, in ``.bench/environments``; made once, on demand.
+"""The virtual environment of each peer, in ``.bench/environments``; created once, on demand.
 
-Peers exclude each other's dependencies, so that each gets its own. pip is used as it is
-configured on the machine.
+The dependencies of the peers conflict, so each peer has its own. pip is used as it is configured on
+the machine.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ _VERSION = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
 
 
 class Environments:
-    """The environments below one folder.
+    """The environments below a folder.
 
     Args:
-        folder: Where they are made.
+        folder: Where they are created.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def ready(self, entry: Entry) -> Path:
-        """Return the interpreter that a contestant runs with; make what is missing.
+        """Return the interpreter that a contestant runs with; create what is missing.
 
         Raises:
-            InstallError: pip could not install what it needs.
+            InstallError: pip could not install a requirement.
         """
         if not entry.requirements:
             return Path(sys.executable)
@@ -60,17 +60,17 @@ class Environments:
 
 
 class InstallError(Exception):
-    """What a contestant needs cannot be installed; the text says why."""
+    """A requirement of a contestant cannot be installed; the text says why."""
 
 
 def reason(printed: str) -> str:
-    """Return pip's own words for what went wrong, without the names of hosts."""
+    """Return pip's own message about the failure, without the names of hosts."""
     errors = [line for line in printed.splitlines() if line.startswith("ERROR:")]
     first = (errors[0] if errors else "pip failed").removeprefix("ERROR: ")
     return re.sub(r"\S+://\S+", "...", first.split(" (from ")[0])[:200]
 
 
 def version(python: Path, distribution: str) -> str:
-    """Return which version of a package an environment has."""
+    """Return the version of a package in an environment."""
     command = [str(python), "-c", _VERSION, distribution]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,12 +1,13 @@
-"""What a turn costs where several processes append, and how often one writes a file whole.
+"""What a turn costs if several processes append, and how often a process writes a file whole.
 
     python benchmarks/handover.py [--turns 200] [FOLDER]
 
-The folder decides which file system is measured; a temporary one is used without it. Each process
-opens the store, waits for the others and appends its turns, two messages of 1 kB each, as fast as
-it can: to one session of all, to one of its own, or to any of sixty-four. The floor does the same
-with lines at the end of a file, under a lock of the file and with ``fdatasync``. Floor and store
-take turns, round by round. Writes docs/benchmarks/handover.md. Ends with 1 when a turn was lost.
+The folder decides which file system is measured; without it, a temporary folder is used. Each
+process opens the store, waits for the others and appends its turns, two messages of 1 kB each, as
+fast as it can: all to the same session, each to its own session, or each turn to any of sixty-four.
+The floor does the same with lines at the end of a file, under a lock of the file and with
+``fdatasync``. Floor and store alternate, round by round. It writes docs/benchmarks/handover.md. The
+exit status is 1 if a turn was lost.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ TEXT = "All happy sessions are alike; each unhappy one is torn in its own way. "
 TURN = ({"role": "user", "content": TEXT}, {"role": "assistant", "content": TEXT})
 
 
-# -- who appends ---------------------------------------------------------------------------------
+# -- the process that appends --------------------------------------------------------------------
 
 
 def chosen_session(way: str, who: int, chance: random.Random) -> str:
@@ -51,7 +52,7 @@ def chosen_session(way: str, who: int, chance: random.Random) -> str:
 
 
 def append(folder: str, way: str, who: int, turns: int, floor: bool) -> dict[str, Any]:
-    """Append so many turns; return the seconds of each and what was counted."""
+    """Append so many turns; return the seconds of each and the counts."""
     chance = random.Random(who)
     with SessionStore(folder) as store:
         before = Counter(store.stats().counters)
@@ -65,12 +66,12 @@ def append(folder: str, way: str, who: int, turns: int, floor: bool) -> dict[str
             times.append(time.perf_counter() - began)
         after = Counter(store.stats().counters)
         print("done", flush=True)
-        sys.stdin.readline()  # who closes drops his spares, of which others may be in need
+        sys.stdin.readline()  # closing removes the spares, which other processes may still need
         return {"times": times, "counters": after - before}
 
 
 def line(folder: str, session: str) -> None:
-    """Append the lines of a turn, as little as makes them durable."""
+    """Append the lines of a turn with the least that makes them durable."""
     file = os.open(f"{folder}/{session}.lines", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     fcntl.flock(file, fcntl.LOCK_EX)
     os.write(file, b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in TURN))
@@ -78,11 +79,11 @@ def line(folder: str, session: str) -> None:
     os.close(file)
 
 
-# -- who counts ----------------------------------------------------------------------------------
+# -- the process that counts ---------------------------------------------------------------------
 
 
 def together(folder: str, way: str, count: int, turns: int, floor: bool) -> list[dict[str, Any]]:
-    """Let so many processes append at once; return what each found."""
+    """Let so many processes append at once; return the result of each."""
     command = [sys.executable, __file__, "--role", "append", "--way", way, "--turns", str(turns)]
     command += ["--floor"] if floor else []
     started = [
@@ -106,7 +107,7 @@ def together(folder: str, way: str, count: int, turns: int, floor: bool) -> list
 
 
 def fill(folder: str) -> None:
-    """Make the sessions, each with some messages."""
+    """Create the sessions, each with some messages."""
     said: list[Message] = [
         {"id": f"m{number}", "role": "user", "content": TEXT} for number in range(FIRST)
     ]
@@ -119,7 +120,7 @@ def fill(folder: str) -> None:
 
 
 def row(folder: str, way: str, count: int, turns: int) -> tuple[list[str], bool]:
-    """Measure one line of the table; return it, and whether every turn is there."""
+    """Measure a line of the table; return it, and whether every turn is there."""
     with SessionStore(folder) as store:
         before = store.stats().messages
     found: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
@@ -183,7 +184,7 @@ def compare(folder: str, turns: int) -> tuple[str, bool]:
 
 
 def main() -> None:
-    """Play the part that the arguments say: without any, that of who counts."""
+    """Play the part that the arguments name; without arguments, the process that counts."""
     parser = argparse.ArgumentParser(description="What a turn costs among several processes.")
     parser.add_argument("folder", nargs="?", metavar="FOLDER")
     parser.add_argument("--turns", type=int, default=200, help="of a round, of all processes")

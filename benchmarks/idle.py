@@ -1,10 +1,10 @@
-"""What a watch costs while nothing happens: processor time, and whatever grows.
+"""What a watch costs while nothing happens: processor time, and everything that grows.
 
     python benchmarks/idle.py [--minutes 30] [FOLDER]
 
-The folder decides which file system is watched; a temporary one is used without it. What the
-opening, the first listing and the first minute take is left out: in a shorter run, a quarter.
-Ends with 1 when the watch was not idle. For Linux: it asks /proc.
+The folder decides which file system is watched; without it, a temporary folder is used. The costs
+of the opening, the first listing and the first minute are left out; in a shorter run, of the first
+quarter. The exit status is 1 if the watch was not idle. For Linux: it reads /proc.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from localsessions import SessionStore
 SESSIONS = 1_000
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 MOST_CPU_PERCENT = 0.5
-# An allocator that asks the system for another arena is no leak.
+# An allocator that gets another arena from the system is not a leak.
 MOST_GROWTH_KIB = 2_048
 
 
 class State(NamedTuple):
-    """What the process has at one moment."""
+    """The figures of the process at one moment."""
 
     at: float
     cpu: float
@@ -43,7 +43,7 @@ class State(NamedTuple):
 
 
 def state(store: SessionStore) -> State:
-    """Look at this process and its index."""
+    """Read the figures of this process and its index."""
     rows = rows_of(Path(store.save_dir, ".localsessions", "index.sqlite3"))
     resident = int(Path("/proc/self/statm").read_text().split()[1])
     return State(
@@ -86,7 +86,7 @@ def rest(store: SessionStore, seconds: float) -> tuple[State, State, str, int]:
 
 
 def report(begun: State, ended: State, mode: str, told: int) -> list[str]:
-    """Print what was measured; return what says that the watch was not idle."""
+    """Print what was measured; return the reasons why the watch was not idle."""
     elapsed = ended.at - begun.at
     cpu = ended.cpu - begun.cpu
     percent = 100 * cpu / elapsed

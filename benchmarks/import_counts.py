@@ -1,11 +1,11 @@
-"""Count what the importers make of a folder of transcripts, for a person to look at.
+"""Count what the importers read from a folder of transcripts, for a person to check.
 
     python benchmarks/import_counts.py FOLDER
 
-Prints a line for each format. With a ``files.json`` in the folder, a list of ``{"file", "format",
-"sessions", "messages"}``, each file is compared with it, and the exit status is 1 when one of a
-format that is known here differs. Sessions without a message are not stored; they are counted
-here all the same, because the list counts them.
+It prints a line for each format. If the folder has a ``files.json``, a list of ``{"file", "format",
+"sessions", "messages"}``, each file is compared with it. The exit status is 1 if a file of a known
+format differs. Sessions without a message are not stored; they are counted here all the same,
+because the list counts them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from localsessions.transcripts import FORMATS, FileReport, read_transcript
 
 @dataclass
 class Row:
-    """What one format came to."""
+    """The counts of a format."""
 
     files: int = 0
     sessions: int = 0

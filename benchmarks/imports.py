@@ -1,4 +1,4 @@
-"""What an import costs: seconds inside a new process, the interpreter's own start left out."""
+"""What an import costs: seconds inside a new process, without the start of the interpreter."""
 
 from __future__ import annotations
 

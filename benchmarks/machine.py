@@ -1,4 +1,4 @@
-"""Where all this was measured."""
+"""Where all this is measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def machine(folder: Path) -> dict[str, str]:
-    """Return what a reader has to know to compare, as words in the order of the page."""
+    """Return what a reader needs to compare results, as words in the order of the page."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "cores": f"{len(os.sched_getaffinity(0))} ({_processor()})",

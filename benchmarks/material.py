@@ -1,7 +1,7 @@
-"""The messages that everybody stores: 1,000 bytes each, cut from the transcripts in examples/.
+"""The messages that all contestants store: 1,000 bytes each, cut from examples/transcripts.
 
-The harness cuts them once and writes them to a file, because the children of the peers cannot
-read transcripts. The same number always gives the same message.
+The harness cuts them once and writes them to a file, because the children of the peers cannot read
+transcripts. The same number always gives the same message.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _NUMBER_BYTES = 9
 
 
 class Material:
-    """As many messages as one asks for, made of a few hundred pieces of text."""
+    """Any number of messages, made from a few hundred pieces of text."""
 
     def __init__(self, path: Path) -> None:
         self._pieces: list[str] = json.loads(path.read_text("utf-8"))
 
     def message(self, number: int) -> Said:
-        """Return message number ``number`` of any session: users speak at the even ones."""
+        """Return message number ``number`` of any session; the even numbers are the user's."""
         text = f"#{number:07} {self._pieces[number % len(self._pieces)]}"
         return Said(number, "assistant" if number % 2 else "user", text)
 
     def messages(self, begin: int, end: int) -> list[Said]:
-        """Return those from ``begin`` up to ``end``, which is not among them."""
+        """Return the messages from ``begin`` up to, but not including, ``end``."""
         return [self.message(number) for number in range(begin, end)]
 
 
@@ -48,7 +48,7 @@ def write_material(path: Path, transcripts: Path) -> None:
 
 
 def write_transcripts(folder: Path, count: int, material: Material) -> list[str]:
-    """Write chats as other programs keep them, a file each; return where."""
+    """Write chats as other programs store them, each in a file; return the paths."""
     folder.mkdir()
     paths = []
     for number in range(count):
@@ -64,7 +64,7 @@ def write_transcripts(folder: Path, count: int, material: Material) -> list[str]
 def pieces(text: str) -> list[str]:
     """Cut a text so that each piece, with its number before it, has ``MESSAGE_BYTES``."""
     size = MESSAGE_BYTES - _NUMBER_BYTES
-    # What stands for no character cannot be written as UTF-8, and some peers drop NUL.
+    # A surrogate cannot be written as UTF-8, and some peers drop NUL.
     data = text.replace("\0", " ").encode("utf-8", errors="replace")
     cut = (
         data[at : at + size].decode("utf-8", errors="ignore") for at in range(0, len(data), size)

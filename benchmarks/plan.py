@@ -12,14 +12,14 @@ class Plan:
     Attributes:
         sizes: Messages of a session.
         stores: Sessions of a store.
-        rounds: Of turns and loads; listings are done as often.
-        slow_rounds: Of what takes long: rebuilding, bulk imports, imports of packages.
+        rounds: Rounds of turns and loads, and of listings.
+        slow_rounds: Rounds of slow workloads: rebuilding, bulk imports, imports of packages.
         real: Sessions of the store that is made of real transcripts; 0 leaves it out.
-        real_rounds: Of what is asked of it.
+        real_rounds: Rounds of each question to that store.
         files: Transcripts of the bulk import.
-        budget: Seconds that a contestant may take for one workload and size; for the first three
+        budget: Seconds that a contestant may take for a workload and size; for the first three
             rounds, six times that.
-        patience: Seconds that one act may be foreseen to take; what takes longer is left out.
+        patience: Expected seconds of an act above which it is left out.
         memory: Whether the memory of a load is measured.
     """
 

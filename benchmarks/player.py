@@ -1,4 +1,4 @@
-"""A running child: asks and waits for the answer."""
+"""A running child: sends requests and waits for the answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 240.0
 
 
 class ContestantError(Exception):
-    """A contestant failed; ``wrong`` where it answered, but not with what was stored."""
+    """A contestant failed; ``wrong`` if it answered, but not with what was stored."""
 
     def __init__(self, reason: str, *, wrong: bool = False) -> None:
         super().__init__(reason)
@@ -24,12 +24,12 @@ class ContestantError(Exception):
 
 
 class Player:
-    """The child of one contestant, with a folder of its own.
+    """The child of a contestant, with its own folder.
 
     Args:
-        entry: Whose child it is.
-        python: The interpreter that has what it needs.
-        folder: Made; where it stores, and where what it printed is kept.
+        entry: The contestant.
+        python: The interpreter that has its requirements.
+        folder: Created; the contestant stores here, and its output is kept here.
         material: The file of the messages.
     """
 
@@ -51,10 +51,10 @@ class Player:
         self._is_awake = False
 
     def wake(self) -> None:
-        """Wait until it has imported what it needs, which others do meanwhile.
+        """Wait until it has imported its requirements; other children import meanwhile.
 
         Raises:
-            ContestantError: It could not.
+            ContestantError: It failed to import them.
         """
         if not self._is_awake:
             self._answer()
@@ -66,10 +66,10 @@ class Player:
         return self._process.pid
 
     def ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        """Ask for something and return the answer.
+        """Send a request and return the answer.
 
         Raises:
-            ContestantError: It could not, was wrong, ended, or did not answer in time.
+            ContestantError: It failed, was wrong, ended, or did not answer in time.
         """
         assert self._process.stdin is not None
         self.wake()
@@ -115,7 +115,7 @@ class Player:
 
 
 def environment_of(home: Path) -> dict[str, str]:
-    """Return the variables of a child: no settings of a person, nothing sent anywhere."""
+    """Return the variables of a child: no personal settings, and nothing is sent anywhere."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
     return {
         **kept,
@@ -130,6 +130,6 @@ def environment_of(home: Path) -> dict[str, str]:
 
 
 def last_line(log: Path) -> str:
-    """Return the last thing that was printed, which is the error of a traceback."""
+    """Return the last line of the output, which is the error of a traceback."""
     lines = log.read_text("utf-8", errors="replace").strip().splitlines() or ["no word"]
     return lines[-1][:200]

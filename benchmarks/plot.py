@@ -26,9 +26,9 @@ STYLE = """
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: its label, ``(x, y)`` in order, and how it is drawn.
+    """A line: its label, ``(x, y)`` in order, and how it is drawn.
 
-    ``color`` is a place in the palette, so that one line has its color in every picture; None
+    ``color`` is an index in the palette, so that a line has the same color in every picture; None
     takes the color of the kind, "ours" or "floor".
     """
 
@@ -69,11 +69,11 @@ def plot(title: str, subtitle: str, x_title: str, y_title: str, lines: Iterable[
 
 
 class _Axis:
-    """Values of some decades to places of a picture."""
+    """Maps values over some decades to positions in a picture."""
 
     def __init__(self, values: Sequence[float], begin: float, end: float) -> None:
         logs = [math.log10(value) for value in values] or [0.0]
-        # Room to the next third of a decade, so that no line lies on the frame.
+        # Room up to the next third of a decade, so that no line is on the frame.
         self.low, self.high = math.floor(min(logs) * 3) / 3, math.ceil(max(logs) * 3) / 3
         if self.high == self.low:
             self.high += 1
@@ -112,7 +112,7 @@ def _line(line: Line, x_axis: _Axis, y_axis: _Axis) -> str:
 
 
 def _labels(ends: list[tuple[Line, float]]) -> Iterable[str]:
-    """Write each label at its line's end; push apart those that would meet."""
+    """Yield each label at its line's end; move apart labels that would overlap."""
     ordered = sorted(ends, key=lambda end: end[1])
     for (line, end), y in zip(ordered, spread([end for _, end in ordered]), strict=True):
         yield f'<path {line.look} fill="none" d="M{RIGHT + 4} {end:.1f} L{RIGHT + 16} {y:.1f}"/>'
@@ -121,7 +121,7 @@ def _labels(ends: list[tuple[Line, float]]) -> Iterable[str]:
 
 
 def spread(places: Sequence[float]) -> list[float]:
-    """Return ordered places moved apart to ``LABEL_GAP``, as a whole where they were."""
+    """Return ordered positions, ``LABEL_GAP`` apart; as a group they stay where they are."""
     moved: list[float] = []
     for place in places:
         moved.append(max(place, moved[-1] + LABEL_GAP) if moved else place)

@@ -16,7 +16,7 @@ NOT_DURABLE = "°"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A workload on the page: heading, what is done, the floor it is compared with."""
+    """A workload on the page: heading, description, and the floor for comparison."""
 
     workload: str
     heading: str
@@ -163,7 +163,7 @@ def page(results: Results) -> str:
 
 
 def _wrapped(part: str) -> str:
-    """Wrap paragraphs; tables, headings, lists and pictures stay lines."""
+    """Wrap paragraphs; keep tables, headings, lists and pictures as lines."""
     blocks = part.split("\n\n")
     return "\n\n".join(
         block
@@ -391,7 +391,7 @@ def grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _short(value: float) -> str:
-    """Return a number with three digits that count."""
+    """Return a number with three significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""The figures of a run, what is made of them, and the file they are kept in."""
+"""The figures of a run, what is computed from them, and the file that holds them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Spread:
 
 @dataclass
 class Results:
-    """Everything that a run found out.
+    """Everything that a run measured.
 
     Attributes:
         machine: Where it was measured, in words.
         quick: Whether it was a short run, whose figures say little.
         contestants: ``name``, ``label``, ``kind``, ``way`` and ``version`` of each that ran.
-        missing: The reason for each that could not take part, by label.
-        durability: What one turn did, by name; see ``durability.Durability``.
-        figures: Seconds, or bytes of memory, one for each round.
-        gaps: Why there is no figure where one is offered.
+        missing: For each that could not take part, the reason, by label.
+        durability: What a turn did, by name; see ``durability.Durability``.
+        figures: Seconds, or bytes of memory, a value for each round.
+        gaps: Why a figure is missing, though the contestant offers the workload.
     """
 
     machine: dict[str, str]
@@ -46,7 +46,7 @@ class Results:
     gaps: dict[Key, str] = field(default_factory=dict)
 
     def spread(self, workload: str, size: int, name: str) -> Spread | None:
-        """Return median and quartiles of a figure; None where there is none."""
+        """Return median and quartiles of a figure, or None."""
         values = self.figures.get((workload, size, name))
         if not values:
             return None
@@ -56,21 +56,21 @@ class Results:
         return Spread(low, median, high)
 
     def median(self, workload: str, size: int, name: str) -> float | None:
-        """Return the median of a figure; None where there is none."""
+        """Return the median of a figure, or None."""
         found = self.spread(workload, size, name)
         return found.median if found else None
 
     def ratio(self, of: Key, to: Key) -> float | None:
-        """Return how many times one median is the other; None where one is not there."""
+        """Return the ratio of two medians; None if one of them is missing."""
         upper, lower = self.median(*of), self.median(*to)
         return upper / lower if upper is not None and lower else None
 
     def sizes(self, workload: str) -> list[int]:
-        """Return the sizes that a workload was done at, in order."""
+        """Return the sizes that a workload ran at, in order."""
         return sorted({size for done, size, _ in [*self.figures, *self.gaps] if done == workload})
 
     def real(self) -> list[tuple[str, int]]:
-        """Return what was asked of the store of real transcripts, and how many it holds."""
+        """Return the workloads of the store of real transcripts, and how many it holds."""
         return [
             (what, size)
             for what, size, name in self.figures
@@ -82,7 +82,7 @@ class Results:
         return bool(self.durability.get(name, {}).get("durable"))
 
     def write(self, path: Path) -> None:
-        """Keep everything in a file."""
+        """Write everything to a file."""
         document = asdict(self) | {
             "figures": [
                 {"workload": workload, "size": size, "contestant": name, "values": values}
@@ -97,7 +97,7 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """Return what ``write`` kept."""
+        """Read a file that ``write`` wrote."""
         document = json.loads(path.read_text("utf-8"))
         document["figures"] = {_key(one): one["values"] for one in document["figures"]}
         document["gaps"] = {_key(one): one["reason"] for one in document["gaps"]}

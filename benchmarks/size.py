@@ -1,10 +1,10 @@
-"""What a store of many sessions costs, next to the least that the same question asks of the disk.
+"""What a store of many sessions costs, beside the least that the same question asks of the disk.
 
     python -m benchmarks.size [--sessions 100000] [--rounds 15] FOLDER
 
-The sessions are those of examples/transcripts, over and over, each file with an id, a user, an
-agent and times of its own. Prints JSON: for each act the seconds of each round, of the store and
-of its floor, which take turns. ``make bench`` runs it in a process of its own.
+The sessions are those of examples/transcripts, repeated; each file has its own id, user, agent and
+times. It prints JSON: for each act the seconds of each round, for the store and for its floor,
+which alternate. ``make bench`` runs it in a separate process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from localsessions import SessionStore
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 APART = timedelta(minutes=10)
-"""Between the times of two sessions: a cleanup reckons from when it looked."""
+"""Time between two sessions; a cleanup counts from the time of its look."""
 USERS, AGENTS = 7, 2
 PAGE = 50
 CHANGES = (1, 100, 10_000)
@@ -37,11 +37,11 @@ CLEANED = 10_000
 SLOW_ROUNDS = 3
 REVISION = b'\n  "revision": '
 GRAIN_SECONDS = 0.1
-"""After so long a file's times can be believed."""
+"""After this time, the times of a file are reliable."""
 
 
 class Act(NamedTuple):
-    """Something that is timed; ``ready`` comes before each round and is not."""
+    """Something that is timed; ``ready`` runs before each round and is not timed."""
 
     what: str
     ours: Callable[[], object]
@@ -73,7 +73,7 @@ def stamp(number: int) -> str:
 
 
 def write_sessions(folder: Path, count: int) -> None:
-    """Write so many; the last was active last."""
+    """Write so many sessions; the last was active last."""
     folder.mkdir(parents=True)
     made = documents()
     for number in range(count):
@@ -118,7 +118,7 @@ def parse(files: list[str]) -> int:
 
 
 def move(files: list[str], into: Path) -> None:
-    """Move files elsewhere, durably one by one; and, which is not much, back."""
+    """Move files to another folder, durably one by one; and back, which costs little."""
     into.mkdir(exist_ok=True)
     folders = [os.open(place, os.O_RDONLY) for place in (into, Path(files[0]).parent)]
     for path in files:
@@ -135,7 +135,7 @@ def move(files: list[str], into: Path) -> None:
 
 
 def listings(store: SessionStore, folder: Path, count: int) -> Iterator[Act]:
-    """Yield every way to list; no look at the folder is due in any of them."""
+    """Yield every way to list; a look at the folder is due in none of them."""
     middle = store.list(limit=count // 2).next_cursor
     middle_of_user = store.list(limit=count // 2 // USERS, user_id="user-1").next_cursor
     half = {"since": BEGIN + count // 4 * APART, "until": BEGIN + count // 2 * APART}
@@ -165,7 +165,7 @@ def listings(store: SessionStore, folder: Path, count: int) -> Iterator[Act]:
 
 
 def counts(store: SessionStore, count: int) -> Iterator[Act]:
-    """Yield the questions that are answered by a number, and a search."""
+    """Yield the questions whose answer is a number, and a search."""
     if store.count() != count or store.count(user_id="user-0") != -(-count // USERS):
         raise AssertionError("a count is wrong")
     yield Act("count: all", store.count)
@@ -175,7 +175,7 @@ def counts(store: SessionStore, count: int) -> Iterator[Act]:
 
 
 def wholes(store: SessionStore, folder: Path, files: list[str]) -> Iterator[Act]:
-    """Yield what looks at all sessions, or reads them all."""
+    """Yield the acts that look at all sessions, or read them all."""
 
     def open_and_list() -> None:
         with SessionStore(folder) as opened:
@@ -197,7 +197,7 @@ def wholes(store: SessionStore, folder: Path, files: list[str]) -> Iterator[Act]
 
 
 def touch(files: list[str]) -> None:
-    """Change a digit of each file as another program would, and let their times become old."""
+    """Change a digit in each file as another program would, and wait until their times are old."""
     for path in files:
         with Path(path).open("r+b") as file:
             place = file.read().rindex(REVISION) + len(REVISION)
@@ -209,18 +209,18 @@ def touch(files: list[str]) -> None:
 
 
 def rebuilt(store: SessionStore, count: int) -> None:
-    """Make the index anew."""
+    """Rebuild the index."""
     if store.reindex() != count:
         raise AssertionError("the index does not hold all")
 
 
 def search(store: SessionStore) -> Iterator[Act]:
-    """Yield the search; the first one takes the words of all sessions in."""
+    """Yield the search; the first search indexes the words of all sessions."""
     yield Act("search", lambda: store.search("historical puzzle", limit=20))
 
 
 def cleaning(store: SessionStore, folder: Path, count: int) -> Iterator[Act]:
-    """Yield a cleanup of the oldest, and what it would do."""
+    """Yield a cleanup of the oldest sessions, and its dry run."""
     old = min(CLEANED, count // 2)
     end = BEGIN + (old - 0.5) * APART
     files = [str(folder / f"session-{number:06}.json") for number in range(old)]
@@ -265,7 +265,7 @@ def timed(act: Callable[[], object]) -> float:
 
 
 def measure(act: Act, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each round, the floor before or after the store in turn."""
+    """Return the seconds of each round; the floor runs before or after the store, in turn."""
     ours: list[float] = []
     floor: list[float] = []
     print(f"  {act.what}", file=sys.stderr, flush=True)
@@ -278,7 +278,7 @@ def measure(act: Act, rounds: int) -> dict[str, list[float]]:
 
 
 def run(folder: Path, count: int, rounds: int) -> Iterator[tuple[str, dict[str, list[float]]]]:
-    """Make the store and measure everything; the folder is removed in the end."""
+    """Create the store and measure everything; the folder is removed at the end."""
     write_sessions(folder, count)
     try:
         with SessionStore(folder) as store:

@@ -1,15 +1,15 @@
-"""How soon a watch tells of an edit, next to a bare observer of watchdog, in one run.
+"""How soon a watch reports an edit, beside a bare observer of watchdog, in the same run.
 
     python benchmarks/watching.py [--edits 500] [FOLDER]
 
-The folder decides which file system is watched; a temporary one is used without it. Who edits,
-who watches and the bare observer are three processes, so that none waits for the other's
-interpreter. All take the time from the same clock: the editor when its replace, its close or its
-verb has returned, the others when they are called. A verb of a store returns some time after
-others can see what it wrote, so that the floor of it is less than nothing.
+The folder decides which file system is watched; without it, a temporary folder is used. The editor,
+the watcher and the bare observer are three processes, so that none waits for another's interpreter.
+All take the time from the same clock: the editor when its replace, its close or its verb has
+returned, the others when they are called. A verb of a store returns some time after other processes
+can see what it wrote, so its floor is less than zero.
 
-Each kind of edit is made to many sessions, once to each, at random moments. Ends with 1 when one
-was not told, or the p99 of any kind is above the aim.
+Each kind of edit is made to many sessions, once to each, at random moments. The exit status is 1 if
+an edit was not reported, or the p99 of any kind is above the aim.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ LAYOUT = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 TEXT = "All happy sessions are alike; each unhappy one is torn in its own way. " * 14
 
 Times: TypeAlias = dict[str, int]
-"""Nanoseconds of the clock by session."""
+"""Nanoseconds of the clock, by session."""
 
-# What an edit is to the observer of watchdog, and so when it is over.
+# By which events of watchdog the observer detects that an edit of each kind is over.
 KINDS = {
     "replaced by a program": ("moved",),
     "written in place": ("closed",),
@@ -60,7 +60,7 @@ def document(title: str) -> bytes:
     return orjson.dumps({"title": title, "messages": messages}, option=LAYOUT)
 
 
-# -- who edits -----------------------------------------------------------------------------------
+# -- the editor ----------------------------------------------------------------------------------
 
 
 def replace(path: Path) -> None:
@@ -77,7 +77,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def edit(folder: str, kind: str, count: int) -> Times:
-    """Edit so many sessions; return when each was done."""
+    """Edit so many sessions; return when each edit was done."""
     chance = random.Random(kind)
     done: Times = {}
     with SessionStore(folder) as store:
@@ -95,11 +95,11 @@ def edit(folder: str, kind: str, count: int) -> Times:
     return done
 
 
-# -- who observes --------------------------------------------------------------------------------
+# -- the bare observer ---------------------------------------------------------------------------
 
 
 def observe(folder: str, kind: str) -> Times:
-    """Observe with watchdog alone until standard input ends; return the first call of each."""
+    """Observe with watchdog alone until standard input ends; return the first call for each."""
     from watchdog.events import FileSystemEvent, FileSystemEventHandler
     from watchdog.observers import Observer
 
@@ -123,7 +123,7 @@ def observe(folder: str, kind: str) -> Times:
 
 @contextmanager
 def observing(folder: str, kind: str, found: Times) -> Iterator[None]:
-    """Let a process observe meanwhile, and take what it found."""
+    """Let a process observe meanwhile, and collect its results."""
     command = [sys.executable, __file__, "--role", "observe", "--kind", kind, folder]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -132,11 +132,11 @@ def observing(folder: str, kind: str, found: Times) -> Iterator[None]:
         found.update(json.loads(process.communicate()[0]))
 
 
-# -- who watches ---------------------------------------------------------------------------------
+# -- the watcher ---------------------------------------------------------------------------------
 
 
 def measure(folder: str, store: SessionStore, kind: str, count: int) -> tuple[Times, Times, Times]:
-    """Return when each edit was done, told, and observed."""
+    """Return when each edit was done, reported, and observed."""
     told: Times = {}
     observed: Times = {}
 
@@ -154,12 +154,12 @@ def measure(folder: str, store: SessionStore, kind: str, count: int) -> tuple[Ti
 
 
 def delays(done: Times, called: Times) -> list[float]:
-    """Return the milliseconds from what was done to the call, the shortest first."""
+    """Return the milliseconds from each edit to the call, the shortest first."""
     return sorted((called[one] - at) / 1e6 for one, at in done.items() if one in called)
 
 
 def report(kind: str, done: Times, told: Times, observed: Times) -> bool:
-    """Print a row; return whether all was told and soon enough."""
+    """Print a row; return whether all edits were reported soon enough."""
     found, floor = delays(done, told), delays(done, observed)
     if len(found) < 2 or len(floor) < 2:
         print(f"{kind:24} | told {len(found)} of {len(done)}, observed {len(floor)}")
@@ -195,7 +195,7 @@ def compare(folder: str, edits: int) -> bool:
 
 
 def main() -> None:
-    """Play the part that the arguments say: without any, that of who watches and reports."""
+    """Play the part that the arguments name; without arguments, watch and report."""
     parser = argparse.ArgumentParser(description="How soon a watch tells of an edit.")
     parser.add_argument("folder", nargs="?", metavar="FOLDER")
     parser.add_argument("--edits", type=int, default=500, help=f"at most {SESSIONS}")

@@ -1,10 +1,10 @@
-"""Counts the ways of one datum through the package: calls, depth, files, changes of file.
+"""Counts the path of an operation through the package: calls, depth, files, changes of file.
 
     python benchmarks/ways.py
 
-What is counted is the same on every machine: calls of functions of this package, how deep they
-stand, in how many files, how often a call goes from one file to another, and the transactions of
-the index. One warm append, one edit by another program from the watcher to the callback, one warm
+The counts are the same on every machine: calls of functions of this package, their depth, the
+number of files, how often a call goes from one file to another, and the transactions of the index.
+It follows a warm append, an edit by another program from the watcher to the callback, and a warm
 listing, from Python and from the command line.
 """
 
@@ -29,7 +29,7 @@ TURN = ({"role": "user", "content": "why?"}, {"role": "assistant", "content": "s
 
 
 class Way:
-    """What was called while it was followed, in all threads."""
+    """The calls while it was followed, in all threads."""
 
     def __init__(self) -> None:
         self.calls = self.changes = self.transactions = self.deepest = 0
@@ -74,7 +74,7 @@ def way_of(act: Callable[[], object]) -> Way:
 
 
 def way_of_an_edit(folder: Path) -> Way:
-    """Follow one edit by another program in the threads that a watch starts."""
+    """Follow an edit by another program in the threads that a watch starts."""
     way, told = Way(), threading.Event()
     following = [False]
 
@@ -86,7 +86,7 @@ def way_of_an_edit(folder: Path) -> Way:
         threading.setprofile(follow)
         try:
             with store.watch(lambda _change: told.set()):
-                time.sleep(2)  # the first looks and copies are over
+                time.sleep(2)  # until the first looks and copies are over
                 document = Path(store.path("s")).read_bytes()
                 temp = folder / "edited"
                 temp.write_bytes(document.replace(b"so.", b"no."))

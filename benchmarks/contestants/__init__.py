@@ -1,8 +1,8 @@
-"""Who takes part. Read by the harness and by every child, so nothing but Python may be imported.
+"""The contestants. The harness and every child read it, so it may import only the standard library.
 
-A contestant is a class in a file here that speaks ``Contestant``. To add one: write the file and
-an ``Entry``. Each does the work through the public calls that its users would make; where its own
-documents say how, the file cites them.
+A contestant is a class in a file here that implements ``Contestant``. To add a contestant, write
+the file and an ``Entry``. Each does the work through the public calls that its users would make; if
+its own documents say how, the file cites them.
 """
 
 from __future__ import annotations

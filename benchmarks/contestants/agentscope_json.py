@@ -2,7 +2,7 @@
 
 https://doc.agentscope.io/tutorial/task_state.html : ``JSONSession(save_dir=...)``,
 ``save_session_state(session_id, agent=agent)`` after a reply, ``load_session_state`` at the start.
-The state of an agent is that of its memory; here the memory is saved alone.
+The state of an agent is that of its memory; here only the memory is saved.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """agno: ``JsonDb``. https://docs.agno.com/database/providers/json : ``JsonDb(db_path=...)``.
 
-All sessions are in one file and all runs in another. Histories and stores of size are made by
-copying entries in those files: through its own calls each would rewrite all that are there.
+All sessions are in one file and all runs in another. Histories and stores of a given size are made
+by copying entries in those files: agno's own calls would rewrite all entries for each new entry.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Entries = list[dict[str, Any]]
 
 
 class Store(AgnoStore):
-    """One file for all sessions and one for all runs: a turn costs what all of them weigh."""
+    """One file for all sessions and one for all runs: a turn costs as much as their whole size."""
 
     def database(self) -> JsonDb:
         return JsonDb(db_path=str(self.folder))
 
     def close(self) -> None:
-        """It holds nothing open."""
+        """Do nothing: it holds nothing open."""
 
     def begin(self, session: str, messages: Sequence[Said]) -> None:
         self.held[session] = self.empty(session)

@@ -1,10 +1,10 @@
-"""What both of agno's stores are measured with: a run of two messages is a turn.
+"""The measurement of both of agno's stores: a turn is a run of two messages.
 
 At the end of a run its agent calls ``session.upsert_run(run)``, then writes the run
 (``save_run``: ``db.upsert_run``) and the session's row (``save_session``: ``db.upsert_session``);
 see ``agno/agent/_run.py``, ``cleanup_and_store``, and
 https://docs.agno.com/database/session-storage . An agent keeps no session between runs unless
-``cache_session`` is set; here it is held, which is the cheaper way.
+``cache_session`` is set; here it is held, which is cheaper.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AGENT = "benchmark"
 
 
 class AgnoStore(Contestant, ABC):
-    """The verbs; which database it is, is said below."""
+    """The verbs; subclasses say which database it is."""
 
     db: Any
 
@@ -37,7 +37,7 @@ class AgnoStore(Contestant, ABC):
 
     @abstractmethod
     def database(self) -> Any:
-        """Open the database of the class; both below have one."""
+        """Open the database of the class; both subclasses have it."""
 
     def close(self) -> None:
         self.db.close()

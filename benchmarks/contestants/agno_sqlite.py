@@ -1,7 +1,7 @@
 """agno: ``SqliteDb``. https://docs.agno.com/database/providers/sqlite : ``SqliteDb(db_file=...)``.
 
-Histories and stores of size are made by copying the rows of one that was written through its own
-calls: run by run would take minutes. What is read back is checked as everywhere.
+Histories and stores of a given size are made by copying rows that its own calls wrote: adding them
+run by run would take minutes. What is read back is checked as for all contestants.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.contestants.contract import Said
 
 
 class Store(AgnoStore):
-    """One database for all sessions, runs in a table of their own."""
+    """One database for all sessions, runs in a separate table."""
 
     def database(self) -> SqliteDb:
         return SqliteDb(db_file=str(self.path))

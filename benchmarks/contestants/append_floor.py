@@ -15,7 +15,7 @@ MOST_BYTES_OF_A_LINE = 2_048
 
 
 class Store(Contestant):
-    """A file of lines for each session, held open while it is appended to."""
+    """A file of lines for each session, held open while lines are appended."""
 
     def open(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """The verbs of a contestant. Only the calls marked as timed are measured.
 
-A verb may be ``async``; it is then awaited inside a running loop, so that nobody is measured
-starting one. What a contestant cannot do is missing from ``Entry.offers`` and never called.
+A verb may be ``async``; it is then awaited inside a running loop, so that no measurement includes
+the start of a loop. A verb that a contestant lacks is missing from ``Entry.offers`` and never
+called.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ USERS = 7
 
 
 def user_of(number: int) -> str:
-    """Return whose session number ``number`` of a stocked store is."""
+    """Return the user of session number ``number`` of a stocked store."""
     return f"user-{number % USERS}"
 
 
 class Contestant:
-    """One store in one folder, as a program that uses it would hold it.
+    """A store in a folder, as a program that uses it would hold it.
 
-    Verbs are not abstract, since hardly anybody has all of them: the append floor cannot list. One
-    that is called without being offered is a mistake of the harness, and raises.
+    Verbs are not abstract, since few contestants have all of them: the append floor cannot list. If
+    the harness calls a verb that is not offered, that is its mistake, and the verb raises.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,10 +43,10 @@ class Contestant:
         raise NotImplementedError
 
     def close(self) -> Any:
-        """Let go of everything."""
+        """Close everything."""
 
     def begin(self, session: str, messages: Sequence[Said]) -> Any:
-        """Store a new session with these messages, by whatever is quick."""
+        """Store a new session with these messages, in any quick way."""
         raise NotImplementedError
 
     def resume(self, session: str) -> Any:
@@ -56,7 +57,7 @@ class Contestant:
         raise NotImplementedError
 
     def turn(self, session: str, made: Any) -> Any:
-        """Add to the session that was resumed; on return it is stored. Timed."""
+        """Add to the resumed session; on return the messages are stored. Timed."""
         raise NotImplementedError
 
     def load(self, session: str) -> Any:
@@ -68,18 +69,18 @@ class Contestant:
         raise NotImplementedError
 
     def texts(self, loaded: Any) -> list[str]:
-        """Return the texts of what ``load`` or ``tail`` returned, to be compared."""
+        """Return the texts of the result of ``load`` or ``tail``, for comparison."""
         raise NotImplementedError
 
     def change(self, session: str) -> Any:
-        """Change something in the session that is held, so that ``save`` has a reason."""
+        """Change something in the held session, so that ``save`` has a reason."""
 
     def save(self, session: str) -> Any:
-        """Store the session that is held as a whole. Timed."""
+        """Store the held session as a whole. Timed."""
         raise NotImplementedError
 
     def stock(self, sessions: Sequence[str], messages: Sequence[Said]) -> Any:
-        """Make the store hold these sessions and no others, the last the newest."""
+        """Make the store hold only these sessions, the last the newest."""
         raise NotImplementedError
 
     def newest(self, count: int) -> Any:
@@ -87,14 +88,14 @@ class Contestant:
         raise NotImplementedError
 
     def newest_of(self, user: str, count: int) -> Any:
-        """Return the ids of the newest sessions of one user; see ``user_of``. Timed."""
+        """Return the ids of the newest sessions of a user; see ``user_of``. Timed."""
         raise NotImplementedError
 
     def before_page(self, at: int) -> Any:
-        """Get whatever is needed to list from this place on."""
+        """Get what is needed to list from this position on."""
 
     def page(self, count: int) -> Any:
-        """Return the ids that follow that place. Timed."""
+        """Return the ids that follow that position. Timed."""
         raise NotImplementedError
 
     def scan(self) -> Any:
@@ -102,7 +103,7 @@ class Contestant:
         raise NotImplementedError
 
     def rebuild(self) -> Any:
-        """Make whatever is derived anew from all sessions; return how many. Timed."""
+        """Rebuild everything derived from all sessions; return how many. Timed."""
         raise NotImplementedError
 
     def take(self, paths: Sequence[str]) -> Any:

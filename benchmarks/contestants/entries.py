@@ -6,7 +6,7 @@ from benchmarks.contestants.entry import Entry
 
 __all__ = ["ENTRIES"]
 
-_AGNO = ("agno>=3,<4", "sqlalchemy>=2", "greenlet>=3")  # imports greenlet without saying so
+_AGNO = ("agno>=3,<4", "sqlalchemy>=2", "greenlet>=3")  # greenlet is an undeclared import
 _MICROSOFT = ("agent-framework-core>=1.20",)
 
 ENTRIES = (
@@ -89,7 +89,7 @@ ENTRIES = (
         offers=frozenset({"turn", "load", "save"}),
         way="`memory.add` and `save_session_state`; `load_session_state`",
         environment="agentscope",
-        # 1.0.21 imports greenlet and tqdm without saying so, and cannot be imported with mcp 2.
+        # 1.0.21 uses greenlet and tqdm without declaring them, and cannot be imported with mcp 2.
         requirements=("agentscope>=1.0.21,<1.1", "greenlet>=3", "tqdm>=4", "mcp>=1.13,<2"),
         imports="from agentscope.session import JSONSession",
     ),

@@ -1,4 +1,4 @@
-"""What the harness has to know of a contestant before its child runs."""
+"""What the harness needs to know of a contestant before its child runs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Entry:
     """A contestant: its place in the code, in the tables and in an environment.
 
     Args:
-        name: Short and fixed; stands in the results.
-        label: Stands in the tables.
-        module: The file beside this one.
-        kind: A peer runs in an environment of its own, the others in that of the harness.
+        name: Short and fixed; used in the results.
+        label: Used in the tables.
+        module: The file beside this file.
+        kind: A peer runs in its own environment, the others in that of the harness.
         offers: The workloads that it has calls for.
         way: The calls, for the page.
-        environment: Peers that name the same one share it.
-        requirements: What pip installs there; the first is the one whose version is shown.
+        environment: Peers with the same name here share an environment.
+        requirements: What pip installs there; the version of the first is shown.
         imports: The statement whose cost is measured.
     """
 

@@ -4,7 +4,7 @@ https://google.github.io/adk-docs/sessions/session/ : ``DatabaseSessionService(d
 "sqlite+aiosqlite:///...")``; a runner calls ``append_event(session, event)`` for the user's
 message and for each answer. ``list_sessions`` returns all of them, the oldest first.
 
-Histories and stores of size are made by copying rows that were written through its own calls.
+Histories and stores of a given size are made by copying rows that its own calls wrote.
 """
 
 from __future__ import annotations

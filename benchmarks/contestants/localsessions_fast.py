@@ -1,4 +1,4 @@
-"""This project's store without the promise that what was acknowledged survives a power cut."""
+"""This project's store without the promise that an acknowledged write survives a power cut."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from benchmarks.contestants import localsessions_store
 
 
 class Store(localsessions_store.Store):
-    """As the other, with ``durability="fast"``."""
+    """Like the other store, with ``durability="fast"``."""
 
     durability = "fast"

@@ -50,7 +50,7 @@ class Store(Contestant):
     def change(self, session: str) -> None:
         if session not in self.held:
             self.held[session] = self.store.load(session)
-        # It stands before the messages: what stands behind them only would be written without them.
+        # The title comes before the messages: a field after them would be written without them.
         self.held[session].title = f"saved {self.held[session].revision} times"
 
     def save(self, session: str) -> None:
@@ -63,7 +63,7 @@ class Store(Contestant):
         self._settle()
 
     def _settle(self) -> None:
-        """Sweep until the index believes what it saw: files written just now are read again."""
+        """Sweep until the index believes what it saw: files just written are read again."""
         for _ in range(40):
             before = self.store.stats().counters["files_read"]
             self.store.list(fresh=True)

@@ -1,8 +1,8 @@
 """Microsoft agent-framework: ``FileHistoryProvider``, lines at the end of a file.
 
 ``agent_framework/_sessions.py``: after a run the provider's ``save_messages(session_id,
-[input, answer])`` reads the file, leaves out what is there already and appends the rest; before a
-run ``get_messages(session_id)`` reads it.
+[input, answer])`` reads the file, leaves out messages that are already there and appends the rest;
+before a run ``get_messages(session_id)`` reads it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Microsoft agent-framework: ``FileSessionStore``, a snapshot of the session in one file.
 
-``agent_framework/_sessions.py``: ``set(session_id, session)`` writes the whole snapshot; where the
-history lives in the session, it is in its state as ``InMemoryHistoryProvider`` keeps it.
+``agent_framework/_sessions.py``: ``set(session_id, session)`` writes the whole snapshot. If the
+history is kept in the session, it is in the session's state, as ``InMemoryHistoryProvider`` keeps
+it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The least that keeps each session as one JSON file and replaces it whole and durably."""
+"""The least that keeps each session as a JSON file and replaces it whole and durably."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def session_bytes(messages: Sequence[Said], user: str, last_activity: str) -> by
 
 
 def documents(messages: Sequence[Said]) -> list[dict[str, str]]:
-    """Return messages with the fields that this project gives them."""
+    """Return messages with the fields that this project adds to them."""
     return [
         {"id": f"msg_{number:08}", "role": role, "content": text, "created_at": CREATED_AT}
         for number, role, text in messages
@@ -31,7 +31,7 @@ def documents(messages: Sequence[Said]) -> list[dict[str, str]]:
 
 
 def stock_folder(folder: Path, sessions: Sequence[str], messages: Sequence[Said]) -> None:
-    """Fill a folder with session files; the last is the newest by what stands in it."""
+    """Fill a folder with session files; by their content, the last is the newest."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, session in enumerate(sessions):
         minutes, seconds = divmod(number, 60)
@@ -65,7 +65,7 @@ def read(path: Path) -> bytes:
 
 
 class Store(Contestant):
-    """Sessions as files; the document of the session that is held stays in memory."""
+    """Sessions as files; the document of the held session stays in memory."""
 
     def open(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class Store(Contestant):
 
     def stock(self, sessions: Sequence[str], messages: Sequence[Said]) -> None:
         stock_folder(self.folder, sessions, messages)
-        for number, session in enumerate(sessions):  # by which a bare look knows the newest
+        for number, session in enumerate(sessions):  # a bare look takes these times as the order
             os.utime(self.folder / f"{session}.json", (number, number))
 
     def newest(self, count: int) -> list[str]:

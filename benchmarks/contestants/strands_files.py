@@ -2,8 +2,8 @@
 
 https://strandsagents.com/latest/documentation/docs/user-guide/concepts/agents/session-management/
 ``Agent(agent_id=..., session_manager=FileSessionManager(session_id=..., storage_dir=...))``. The
-manager's hooks call ``append_message`` and ``sync_agent`` for each message, ``sync_agent`` once
-more when the agent is done, and ``initialize`` when one is made. No model is called.
+manager's hooks call ``append_message`` and ``sync_agent`` for each message, ``sync_agent`` again
+when the agent is done, and ``initialize`` when an agent is made. No model is called.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AGENT = "benchmark"
 
 
 class Silent(Model):
-    """A model that is never asked."""
+    """A model that is never called."""
 
     def update_config(self, **_: Any) -> None:
         pass
@@ -42,7 +42,7 @@ class Store(Contestant):
     def open(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.held: dict[str, tuple[FileSessionManager, Agent]] = {}
-        # Making an agent is not what is measured.
+        # The creation of an agent is not measured.
         self.spare = _agent()
 
     def begin(self, session: str, messages: Sequence[Said]) -> None:
@@ -50,7 +50,7 @@ class Store(Contestant):
         agent = _agent()
         manager.initialize(agent)
         self.held[session] = (manager, agent)
-        for message in self.made(messages):  # syncing each would be quadratic
+        for message in self.made(messages):  # a sync after each would be quadratic
             agent.messages.append(message)
             manager.append_message(message, agent)
         manager.sync_agent(agent)

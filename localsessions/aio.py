@@ -134,7 +134,7 @@ class AsyncSessionStore:
         Args:
             session_id: An existing session.
             is_activity: Whether a change moves ``last_activity``, and so postpones cleanup.
-            user_id: The user for whom the call is made; None does not restrict.
+            user_id: The acting user; None does not restrict.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Before the block runs.

@@ -254,8 +254,7 @@ class SessionStore:
 
         Args:
             session_id: Which session.
-            user_id: The user for whom the call is made. If the session is another user's, the
-                result is None too.
+            user_id: The acting user. If the session is another user's, the result is None too.
 
         Raises:
             UnreadableSessionError: The file exists but is not a session.
@@ -283,7 +282,7 @@ class SessionStore:
                 and 32 MiB each. A copy is removed when its session is deleted. The returned
                 version is not based on a file: ``save`` does not write it over the broken file.
                 Delete the broken file first; it goes to the trash.
-            user_id: The user for whom the call is made; None does not restrict.
+            user_id: The acting user; None does not restrict.
 
         Raises:
             SessionNotFoundError: There is no such session.
@@ -348,7 +347,7 @@ class SessionStore:
         Args:
             session_id: An existing session.
             is_activity: Whether a change moves ``last_activity``, and so postpones cleanup.
-            user_id: The user for whom the call is made; None does not restrict.
+            user_id: The acting user; None does not restrict.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError, LockTimeoutError: Before the block runs.
@@ -370,7 +369,7 @@ class SessionStore:
             session_id: An existing session; ``append`` does not create it.
             messages: JSON objects with a ``role``; copied. ``id`` and ``created_at`` are set if
                 absent.
-            user_id: The user for whom the call is made; None does not restrict.
+            user_id: The acting user; None does not restrict.
 
         Returns:
             The messages as they are stored.
@@ -408,7 +407,7 @@ class SessionStore:
             run: A JSON object with a ``run_id``; copied.
             messages: Messages of the run; each gets its ``run_id``. A message whose ``id`` is
                 already in the run replaces that message; all others are added.
-            user_id: The user for whom the call is made; None does not restrict.
+            user_id: The acting user; None does not restrict.
 
         Raises:
             NotOwnerError: The session is another user's; nothing was written.
@@ -637,7 +636,7 @@ class SessionStore:
 
         Args:
             session_ids: Which sessions.
-            user_id: The user for whom the call is made; None does not restrict.
+            user_id: The acting user; None does not restrict.
 
         Returns:
             The ids of the sessions that were there, in the order given.
@@ -802,7 +801,7 @@ class SessionStore:
 
         Args:
             session_id: Which session.
-            user_id: The user for whom the call is made; None does not restrict.
+            user_id: The acting user; None does not restrict.
 
         Returns:
             False if there is no such session.

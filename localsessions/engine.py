@@ -122,14 +122,21 @@ class Change(NamedTuple):
 
 
 class Sessions(Protocol):
-    """A single session, and many at once."""
+    """A single session, and many at once.
+
+    A method that changes a session, here and in ``Trash`` and ``Checkpoints``, waits for the lock
+    holder as long as the engine was told to, and then raises ``LockTimeoutError``. If this very
+    thread edits the session, it raises ``RuntimeError`` at once. Reading waits for no lock. The
+    caller gets objects of its own, and two copies of one version are equal.
+    """
 
     def location(self, session_id: str) -> str:
         """Return where the session is or would be kept, for people: a path or an address.
 
         Raises:
             TypeError: The id is not a text.
-            ValueError: No session can have that id.
+            ValueError: No session can have that id: no file could have its name, see
+                ``_codec.names``. All engines refuse the same ids, so a session can move.
         """
 
     def read(self, session_id: str, *, last_good: bool = False) -> Session:
@@ -190,6 +197,8 @@ class Sessions(Protocol):
                 merge, or it cannot be merged: ``conflicts`` names the places. The session is
                 unchanged.
             UnreadableSessionError: The stored version has become unreadable.
+            SessionExistsError: It is new, and there is a session whose id differs from it by
+                letter case or Unicode form only.
             UnstorableValueError: A value would be lost or changed.
             FormatVersionError: The stored version has a newer format.
         """
@@ -242,7 +251,9 @@ class Sessions(Protocol):
     def create_many(self, sessions: Sequence[Session]) -> Mapping[str, Exception]:
         """Do ``create`` for each session, all with different ids; return the errors by session id.
 
-        Each session is whole or absent; the call as a whole is not a transaction.
+        Each session is whole or absent; the call as a whole is not a transaction. A session that
+        another thread or process is changing is waited for when all others are done. Each error
+        names its session, by ``session_id`` or in a note. The same holds for the next two methods.
 
         Raises:
             PermissionError: Nothing can be written at all; nothing was.
@@ -313,13 +324,20 @@ class Listings(Protocol):
     ) -> Sequence[SearchHit]:
         """Return the sessions in which all words occur, the best first; see ``_rules.words``.
 
+        They occur in one message, or together in title, tags and the texts of the metadata. The
+        latter rank first; of two texts the one of which the words are more. Each session is there
+        once, with its best place.
+
         Raises:
             ValueError: The text holds no letter and no digit.
         """
 
 
 class Follower(Protocol):
-    """An object that wants to know that something happened; called in a thread of the engine.
+    """An object that wants to know that something happened.
+
+    The engine calls it in a thread of its own, never twice at once; it may call any method of the
+    engine. When the engine closes, ``close`` wakes it for the last time.
 
     Attributes:
         closed: Set by the engine when the follower leaves or the engine closes; it stays set.
@@ -345,6 +363,9 @@ class Changes(Protocol):
 
     def changes(self, since: int, limit: int) -> Sequence[SessionChange]:
         """Return the next changes after a given change, at most ``limit``; empty: no more.
+
+        What this engine did has the origin "this store"; what other engines of the same sessions
+        did has "another store".
 
         Raises:
             ChangesExpiredError: The log never gave this number, or no longer knows it.
@@ -380,7 +401,8 @@ class Trash(Protocol):
 
         Raises:
             SessionNotFoundError: It is not in the trash.
-            SessionExistsError: There is a session with that id again.
+            SessionExistsError: There is a session with that id again, or with an id that differs
+                from it by letter case or Unicode form only.
             UnreadableSessionError: It was unreadable; it is back all the same.
         """
 
@@ -431,7 +453,13 @@ class Care(Protocol):
         """
 
     def reindex(self, on_progress: Progress | None) -> int:
-        """Rebuild everything that is derived; return how many sessions there are."""
+        """Rebuild everything that is derived, the log of changes included.
+
+        The numbers of earlier changes are not known any more.
+
+        Returns:
+            How many sessions there are.
+        """
 
     def stats(self) -> StoreStats:
         """Return sizes and counts, and what this engine has done so far."""
@@ -447,4 +475,7 @@ class Engine(Sessions, Listings, Changes, Trash, Checkpoints, Care, Protocol):
     address: str
 
     def close(self) -> None:
-        """End every following and close everything. Idempotent; writes no session."""
+        """End every following and close everything. Idempotent; writes no session.
+
+        Other engines of the same sessions go on.
+        """

@@ -103,7 +103,7 @@ def test_loading_hands_out_copies(store: SessionStore) -> None:
     first.messages.clear()
     first.metadata["x"] = 1
     assert second.messages
-    assert said(store.load("a")) == said(second)
+    assert store.load("a") == second
 
 
 def test_what_is_not_there_is_none_or_an_error(store: SessionStore) -> None:
@@ -154,6 +154,13 @@ def test_an_unchanged_session_is_not_written(store: SessionStore) -> None:
 def test_a_session_never_loaded_makes_a_new_one(store: SessionStore) -> None:
     assert store.save(Session(session_id="a", title="t")).revision == 1
     assert store.load("a").title == "t"
+
+
+def test_a_session_never_loaded_is_no_twin_of_one(store: SessionStore) -> None:
+    store.create("Notes")
+    with pytest.raises(SessionExistsError, match="would share one file"):
+        store.save(Session(session_id="notes"))
+    assert store.get("notes") is None
 
 
 def test_a_session_never_loaded_never_replaces_one(store: SessionStore) -> None:
@@ -231,6 +238,30 @@ def test_other_sessions_may_be_changed_inside_and_the_same_may_not(store: Sessio
                 verb()
         session.title = "outer"
     assert (store.load("a").title, store.load("b").title) == ("outer", "inner")
+
+
+def test_who_edits_may_read_the_session_and_not_change_it_in_another_way(
+    store: SessionStore, other: SessionStore
+) -> None:
+    loaded = store.create("a", title="before")
+    loaded.title = "saved"
+    verbs: list[Verb] = [
+        lambda store: store.save(loaded),
+        lambda store: store.delete("a"),
+        lambda store: store.adopt("a", lambda _: loaded),
+        lambda store: store.save_checkpoint("a", 1),
+        lambda store: store.clear_checkpoints("a"),
+        lambda store: store.restore("a"),
+    ]
+    with store.edit("a") as session:
+        for verb in verbs:
+            with pytest.raises(RuntimeError, match="being edited by this thread"):
+                verb(store)
+        for reader in (store, other):
+            assert reader.load("a").title == reader.list().items[0].title == "before"
+            assert reader.tail("a", 1) == ()
+        session.title = "edited"
+    assert store.load("a").title == "edited"
 
 
 def test_somebody_elses_edit_is_waited_for_and_no_longer_than_said(

@@ -266,7 +266,8 @@ class _Looker:
             self._wakes_all = False  # reset first: a listener that joins now sets it again
             for listener in self._listening(self):
                 listener.wake()
-            self._wakes_all |= self.is_absent()
+            if self.is_absent():  # no |=, which would undo what was set meanwhile
+                self._wakes_all = True
         self._keep()
 
     def _keep_later(self, changed: Iterable[str]) -> None:

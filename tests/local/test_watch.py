@@ -170,6 +170,26 @@ def test_closing_the_store_leaves_no_descriptor(folder: Path) -> None:
     assert descriptors() == before
 
 
+def test_who_begins_at_the_end_of_a_look_is_told_though_nothing_happens(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, heard, second = store.last_change(), threading.Event(), list[Told]()
+    with store.watch(lambda change: heard.set()):
+        looker = local(store).feed._looker
+        assert looker is not None
+        is_absent = looker.is_absent
+
+        def begin_another() -> bool:
+            if heard.is_set() and not second:
+                second.append(Told(store, since=number))
+            return is_absent()
+
+        monkeypatch.setattr(looker, "is_absent", begin_another)
+        store.create("a")
+        wait_until(lambda: second)
+        second[0].until(("a", "created", "this store"))
+
+
 def test_who_begins_while_the_thread_of_the_last_one_ends_is_told_once(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

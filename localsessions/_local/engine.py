@@ -96,8 +96,8 @@ class LocalEngine(Engine):
         return os.path.join(self.folder.private, name) if is_writable else None
 
     def close(self) -> None:
+        self.feed.close()  # first: a look that goes on meets nothing that is closed
         self._closed = True
-        self.feed.close()
         self.folder.spares.drop_all()
         self.index.close()
         self.texts.close()

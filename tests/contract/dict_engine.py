@@ -55,8 +55,11 @@ class DictEngine(Engine):
         self._closed, self.address = False, f"dict:{id(shelf):x}"
 
     def close(self) -> None:
-        self._closed = True
-        for follower in self._followers:
+        with self._guard:
+            self._closed, leaving = True, self._followers
+            for follower in leaving:
+                follower.closed = True
+        for follower in leaving:
             self.unfollow(follower)
             follower.wake()
 
@@ -107,7 +110,6 @@ class DictEngine(Engine):
                 raise errors.SessionExistsError(session_id, existing=one)
 
     def _write(self, draft: Draft) -> None:
-        """Keep what a session says, if that is anything else than what it stands on."""
         session_id = draft.session.session_id
         if not draft.is_changed:
             return
@@ -118,7 +120,6 @@ class DictEngine(Engine):
             self._put(session_id, (draft.data, version))
 
     def _put(self, session_id: str, kept: Kept | None) -> None:
-        """Keep a version, or none, and log the change."""
         before, _ = self.summary(session_id), self._shelf.kept.pop(session_id, None)
         if kept is not None:
             self._shelf.kept[session_id] = kept
@@ -218,11 +219,10 @@ class DictEngine(Engine):
     def search(
         self, text: str, query: Query, *, limit: int, on_progress: Progress | None
     ) -> Sequence[models.SearchHit]:
-        phrases = Phrases(text)
+        search = partial(best_hit, Phrases(text))
         with self._guard:
-            every = [(one, self.read(one.session_id)) for one in self._matching(query)]
-        hits = [hit for found in every if (hit := best_hit(phrases, *found))]
-        return sorted(hits, key=lambda hit: -hit.score)[:limit]
+            hits = [search(one, self.read(one.session_id)) for one in self._matching(query)]
+        return sorted(filter(None, hits), key=lambda hit: -hit.score)[:limit]
 
     def notice(self, *, fresh: bool = False) -> None:
         return  # nobody but engines changes anything

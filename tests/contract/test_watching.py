@@ -222,6 +222,16 @@ def test_a_store_that_is_forgotten_ends_its_thread(place: Place, new_threads: Ne
     assert new_threads() == []
 
 
+def test_closing_is_no_error_whatever_the_thread_does_just_then(place: Place) -> None:
+    errors: list[Exception] = []
+    for number in range(30):
+        store = place.open()
+        store.watch(lambda change: None, on_error=lambda error, _: errors.append(error))
+        store.create(f"s{number}")
+        store.close()
+    assert errors == []
+
+
 # -- positions ---------------------------------------------------------------------------------
 
 

@@ -170,6 +170,35 @@ def test_closing_the_store_leaves_no_descriptor(folder: Path) -> None:
     assert descriptors() == before
 
 
+def test_a_look_while_the_store_is_being_closed_is_no_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SessionStore(folder)
+    engine, told = local(store), Told(store)
+    looker, close, changes = engine.feed._looker, engine.feed.close, engine.changes
+    assert looker is not None
+    asked = threading.Event()
+
+    def ask(since: int, limit: int) -> Sequence[SessionChange]:
+        try:
+            return changes(since, limit)
+        finally:
+            asked.set()
+
+    def close_after_a_look() -> None:
+        for _ in range(2):  # when the second begins, the first is over
+            asked.clear()
+            looker.wake_all()
+            assert asked.wait(120)
+        close()
+
+    wait_until(lambda: not looker._wakes_all)
+    monkeypatch.setattr(engine, "changes", ask)
+    monkeypatch.setattr(engine.feed, "close", close_after_a_look)
+    store.close()
+    assert told.errors == []
+
+
 def test_who_begins_at_the_end_of_a_look_is_told_though_nothing_happens(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

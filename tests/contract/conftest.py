@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -61,3 +62,12 @@ def new_threads() -> NewThreads:
         return [name for name in made if not name.startswith(("asyncio_", "localsessions-edit"))]
 
     return names
+
+
+@pytest.fixture
+def switching() -> Iterator[None]:
+    """Let the interpreter change threads as often as it can."""
+    former = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(former)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from localsessions import (
     LockTimeoutError,
     Session,
     SessionExistsError,
+    SessionLimitError,
     SessionNotFoundError,
     SessionStore,
     UnstorableValueError,
@@ -91,6 +93,43 @@ def test_what_cannot_be_stored_makes_no_session(store: SessionStore) -> None:
     with pytest.raises(UnstorableValueError, match=r"metadata\.x"):
         store.create("a", metadata={"x": float("nan")})
     assert store.get("a") is None
+
+
+def test_no_more_are_made_than_may_be_live(store: SessionStore) -> None:
+    for name in "ab":
+        store.create(name, max_live=2)
+    with pytest.raises(SessionLimitError, match="2 live sessions") as caught:
+        store.create("c", max_live=2)
+    assert caught.value.limit == 2
+    with pytest.raises(SessionExistsError):
+        store.create("a", max_live=2)
+    assert store.create("not restricted").revision == 1
+    store.archive("a")
+    store.delete("b")
+    assert store.create("c", max_live=2).session_id == "c"
+    assert store.count(live=True) == 2
+    with pytest.raises(ValueError, match="max_live"):
+        store.create(max_live=-1)
+
+
+def test_together_threads_never_make_one_too_many(
+    store: SessionStore, other: SessionStore, switching: None
+) -> None:
+    ready, made = threading.Barrier(8), list[str]()
+
+    def make(number: int) -> None:
+        ready.wait()
+        for turn in range(10):
+            with contextlib.suppress(SessionLimitError):
+                one = (store, other)[number % 2]
+                made.append(one.create(f"s{number}-{turn}", max_live=20).session_id)
+
+    threads = [threading.Thread(target=make, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == store.count(live=True) == 20
 
 
 # -- load --------------------------------------------------------------------------------------

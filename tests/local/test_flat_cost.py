@@ -133,6 +133,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ["append", "create", "list", "filter", "by size", "middle", "count", "count of one"],
 )
 def test_a_verb_costs_the_same_among_many_sessions(what: str, stores: Path, tmp_path: Path) -> None:
+    if what in ("append", "create"):  # a page that earlier writes have filled would be split
+        stores = Path(shutil.copytree(stores, tmp_path / "stores"))
     few, many = (cost(stores / name, what, tmp_path / "trace") for name in ("few", "many"))
     # Whether the stripe's lock file is there already, and how many pages of the index are read.
     assert abs(many.calls.total() - few.calls.total()) <= 16

@@ -80,13 +80,14 @@ def change_everything(folder: Path) -> None:
 def fewer_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let 500 sessions pass the bounds that 2,000 would pass: names, batches, looks, changes."""
     for bound, number in {
-        "watcher._MOST_NAMES": 250,
-        "reconciling._BATCH": 250,
-        "reconciling._MANY": 50,
-        "feed._MANY": 64,
-        "feed._BATCH": 64,
+        "_local.watcher._MOST_NAMES": 250,
+        "_local.reconciling._BATCH": 250,
+        "_local.reconciling._MANY": 50,
+        "_local.feed._MANY": 64,
+        "_local.index.sessions.MANY": 50,
+        "watching._BATCH": 64,
     }.items():
-        monkeypatch.setattr(f"localsessions._local.{bound}", number)
+        monkeypatch.setattr(f"localsessions.{bound}", number)
 
 
 @pytest.fixture(scope="module")

@@ -357,10 +357,13 @@ class Reconciler:
         while any(self._is_just_gone(one, pending[one][0]) for one in doubtful):
             time.sleep(PAUSE)
         busy = self.catch_up(doubtful)
+        waiting = self.index.pending() if doubtful else pending
         places = {
             session_id: change
-            for session_id, (change, _) in (self.index.pending() if doubtful else pending).items()
-            if session_id not in busy and not self.folder.is_locked(session_id)
+            for session_id, (change, readable) in waiting.items()
+            if session_id not in busy
+            and not self.folder.is_locked(session_id)
+            and (readable or not self._may_come_back(session_id, change))
         }
         self.index.log_waiting(places)
         return set(pending) - set(places)
@@ -379,6 +382,14 @@ class Reconciler:
         the microsecond in which the file was found to be gone.
         """
         return is_young(1000 * change) and self._is_gone(session_id)
+
+    def _may_come_back(self, session_id: str, change: int) -> bool:
+        """Return whether a session without a row was just found to be gone.
+
+        An editor that saves again and again takes its file away again and again: it was back when
+        ``_is_just_gone`` looked, and was gone, or another one, when its row was to be made.
+        """
+        return is_young(1000 * change) and self.index.get(session_id) is None
 
     def last_change(self) -> int:
         """Return the number of the last logged change."""

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -182,6 +182,33 @@ def test_a_file_that_is_being_written_waits(
     monkeypatch.undo()
     write(folder, "a", "again")
     assert reader.said() == [("a", "modified", "external")]
+
+
+def test_a_file_that_is_away_at_every_other_look_is_not_deleted(
+    reader: Reader, store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of an editor that saves again and again, and takes the old file away each time."""
+    monkeypatch.setattr("localsessions._local.reading._YOUNG_NS", 60_000_000_000)
+    path, backup = folder / "a.json", folder / "a.json~"
+    path.rename(backup)
+    store.list(fresh=True)  # it is found to be gone
+    backup.rename(path)
+    reconciler = local(store).reconciler
+    away: list[set[str]] = []
+    catch_up = reconciler.catch_up
+
+    def catch_up_while_it_is_away(session_ids: Collection[str]) -> set[str]:
+        path.rename(backup)
+        busy = catch_up(session_ids)
+        backup.rename(path)
+        away.append(busy)
+        return busy
+
+    monkeypatch.setattr(reconciler, "catch_up", catch_up_while_it_is_away)
+    assert reader.new(fresh=False, at_rest=False) == []
+    assert away
+    monkeypatch.undo()
+    assert reader.said() == []
 
 
 def test_while_somebody_holds_the_lock_what_he_did_waits(

@@ -278,8 +278,8 @@ BREAKAGES = (
     Mutation(
         "a difference is logged as external although its writer holds the lock",
         "localsessions/_local/reconciling.py",
-        "            if session_id not in busy and not self.folder.is_locked(session_id)\n",
-        "            if session_id not in busy\n",
+        "            and not self.folder.is_locked(session_id)\n",
+        "",
         "tests/proof/test_schedules.py::test_while_a_writer_stands_still_others_see_one_version_and_do_not_write[save-before the row-goes on]",
     ),
     Mutation(

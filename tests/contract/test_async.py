@@ -300,6 +300,24 @@ class Following:
         return [(one.session_id, one.kind, one.origin) for one in self.told]
 
 
+def test_without_follow_the_changes_end_where_there_is_no_more(place: Place) -> None:
+    async def run() -> None:
+        async with place.open_async() as store:
+            await store.create("a")
+            number = await store.last_change()
+            for turn in range(300):  # more than are asked for at once
+                await store.append("a", user(str(turn)))
+            ranges = [change.new_messages async for change in store.changes(number)]
+            assert ranges == [(turn, turn + 1) for turn in range(300)]
+            assert [change async for change in store.changes(await store.last_change())] == []
+            with pytest.raises(ValueError, match="follow=True"):
+                await anext(store.changes())
+            with pytest.raises(ChangesExpiredError):
+                await anext(store.changes(0))
+
+    asyncio.run(run())
+
+
 def test_changes_come_as_they_happen_in_order_and_once(
     place: Place, new_threads: NewThreads
 ) -> None:

@@ -71,6 +71,25 @@ def test_put_replaces_and_counts_changes(index: SessionIndex) -> None:
     assert index.changed_since(changes[0][0]) == changes[1:]
 
 
+def test_live_are_those_that_are_neither_expired_nor_archived_nor_unreadable(
+    index: SessionIndex,
+) -> None:
+    put(
+        index,
+        row("lives"),
+        row("later", expires_at=DAY + timedelta(seconds=1)),
+        row("expired", expires_at=DAY),
+        row("archived", status="archived"),
+        row("torn", status="unreadable", unreadable=Unreadable(reason="torn")),
+    )
+    live = Query(live_at=DAY)
+    assert {one.summary.session_id for one in index.page(live, "created_at", 10, None)} == {
+        "lives",
+        "later",
+    }
+    assert index.count(live) == 2
+
+
 def test_a_row_that_was_overtaken_is_left_out(index: SessionIndex) -> None:
     index.put([row("a"), row("b")], lambda one: one.summary.session_id == "b")
     assert [*index.rows(["a", "b"])] == ["b"]

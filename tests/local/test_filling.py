@@ -231,6 +231,11 @@ def test_a_summary_of_a_document_says_what_its_session_says(
         assert (found.summary, found.messages_end) == expected
 
 
+def test_a_file_with_a_time_that_is_no_instant_is_left_to_decode() -> None:
+    data = b'{\n  "created_at": "yesterday"\n}\n'  # laid out as ours, so that it is looked at
+    assert summarized(data, "s", FINGERPRINT.modified_at) is None
+
+
 def test_a_file_that_we_write_is_summarized_without_its_session() -> None:
     session = Session(session_id="s", title="T", messages=[{"role": "user", "content": "Hi"}])
     session.tags, session.pinned = ["a"], True

@@ -252,7 +252,9 @@ async def serve(module: str, folder: Path, material: Material, answers: Any) -> 
         request = json.loads(line)
         try:
             answer = await getattr(child, request.pop("verb"))(**request)
-        except Exception as error:  # noqa: BLE001  (any error of a peer is its result)
+        # A peer may raise anything. The harness prints it, reports it as the result of this peer,
+        # and measures the others.
+        except Exception as error:  # noqa: BLE001
             traceback.print_exc()
             answer = {"fault": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
             answer["wrong"] = isinstance(error, WrongAnswerError)

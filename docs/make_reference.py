@@ -159,7 +159,7 @@ class Reference:
         yield from self.prose(inspect.getdoc(member))
 
     def written(self, path: str) -> griffe.Object:
-        """Return what griffe read where a name was written, whoever imports it from there."""
+        """Return the griffe object of a name, from the module that defines it."""
         found = self.code[path.removeprefix("localsessions.")]
         return found.final_target if isinstance(found, griffe.Alias) else found
 

@@ -31,8 +31,9 @@ def user_of(number: int) -> str:
 class Contestant:
     """A store in a folder, as a program that uses it would hold it.
 
-    Verbs are not abstract, since few contestants have all of them: the append floor cannot list. If
-    the harness calls a verb that is not offered, that is its mistake, and the verb raises.
+    A contestant implements the verbs that ``Entry.offers`` names for it, and no others: the append
+    floor cannot list. So verbs are not abstract. The harness asks ``offers`` first; a verb that it
+    calls all the same raises ``NotImplementedError``, and no figure is made up.
     """
 
     def __init__(self, folder: Path) -> None:

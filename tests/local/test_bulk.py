@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from contract.acts import edited
 from inside import local
 
 from localsessions import (
@@ -90,26 +90,6 @@ def test_a_version_that_nobody_logged_is_logged_before_it_is_written_over(
 
 
 # -- locks ---------------------------------------------------------------------------------------
-
-
-@contextmanager
-def edited(store: SessionStore, name: str) -> Iterator[threading.Event]:
-    """Let another thread edit a session until the event is set, or the block ends."""
-    begun, over = threading.Event(), threading.Event()
-
-    def edit() -> None:
-        with store.edit(name):
-            begun.set()
-            over.wait(30)
-
-    thread = threading.Thread(target=edit)
-    thread.start()
-    begun.wait(30)
-    try:
-        yield over
-    finally:
-        over.set()
-        thread.join()
 
 
 def test_who_is_waited_for_in_vain_is_waited_for_once(

@@ -49,7 +49,7 @@ BREAKAGES = (
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[delete_many with checkpoints-full]",
     ),
     Mutation(
-        "who is locked by somebody is written together with the others",
+        "a session whose lock is held is written together with the others",
         "localsessions/_local/files/locks.py",
         "                        break\n                    continue\n",
         "                        break\n",
@@ -326,7 +326,7 @@ BREAKAGES = (
         "tests/proof/test_hostile_contents.py::test_a_field_of_any_value_is_read_or_refused_with_its_place_and_listed[revision]",
     ),
     Mutation(
-        "SQLite follows a link to somebody else's database",
+        "SQLite follows a link to the database of another user",
         "localsessions/_local/index/database.py",
         "    return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1\n",
         "    return True\n",
@@ -376,7 +376,7 @@ BREAKAGES = (
         "tests/local/index/test_garbled.py::test_a_row_that_is_missing_from_an_index_is_found",
     ),
     Mutation(
-        "a database that somebody wrote to is not checked again",
+        "a database that another program wrote to is not checked again",
         "localsessions/_local/index/integrity.py",
         "        return self._kept is not None and self._kept == seen\n",
         "        return True\n",
@@ -425,7 +425,7 @@ BREAKAGES = (
         "tests/proof/test_versions.py::test_a_database_from_anywhere_is_emptied",
     ),
     Mutation(
-        "a database that another version made anew is taken for one of this version",
+        "a database that another version rebuilt is taken for one of this version",
         "localsessions/_local/index/database.py",
         "            if version != self._version:  # the same names may mean other things there",
         "            if False:",
@@ -482,7 +482,7 @@ BREAKAGES = (
     ),
     # writing the end only, and listing
     Mutation(
-        "a spare is written although somebody reads it",
+        "a spare is written although a reader has it open",
         "localsessions/_local/files/spares.py",
         "        _lease(fd)\n",
         "        _let_go = lambda fd: None\n",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,9 +11,9 @@ from contextlib import contextmanager
 
 from pydantic import JsonValue
 
-from localsessions import Session, SessionStore
+from localsessions import AsyncSessionStore, Session, SessionChange, SessionStore
 
-__all__ = ["edited", "said", "user", "wait_until"]
+__all__ = ["Following", "edited", "said", "until", "user", "wait_until"]
 
 
 def user(text: str, **more: JsonValue) -> dict[str, JsonValue]:
@@ -47,3 +49,26 @@ def edited(store: SessionStore, name: str) -> Iterator[threading.Event]:
     finally:
         over.set()
         thread.join()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(120):
+        while not condition():  # noqa: ASYNC110  other threads set no event of this loop
+            await asyncio.sleep(0.002)
+
+
+class Following:
+    """A task that iterates over the changes and writes down what it is told."""
+
+    def __init__(self, store: AsyncSessionStore, since: int | None = None) -> None:
+        self.told: list[SessionChange] = []
+        self.changes = store.changes(since, follow=True)
+        self.task = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        async with contextlib.aclosing(self.changes):
+            async for change in self.changes:
+                self.told.append(change)
+
+    def said(self) -> list[tuple[str, str, str]]:
+        return [(one.session_id, one.kind, one.origin) for one in self.told]

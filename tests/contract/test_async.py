@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from contract.acts import user
+from contract.acts import Following, until, user
 from contract.conftest import NewPlace, NewThreads
 from contract.places import Place
 from localsessions import (
@@ -275,29 +275,6 @@ def test_closing_twice_is_nothing(place: Place) -> None:
             await store.list()
 
     asyncio.run(run())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(120):
-        while not condition():  # noqa: ASYNC110  other threads set no event of this loop
-            await asyncio.sleep(0.002)
-
-
-class Following:
-    """A task that iterates over the changes and writes down what it is told."""
-
-    def __init__(self, store: AsyncSessionStore, since: int | None = None) -> None:
-        self.told: list[SessionChange] = []
-        self.changes = store.changes(since, follow=True)
-        self.task = asyncio.create_task(self._follow())
-
-    async def _follow(self) -> None:
-        async with contextlib.aclosing(self.changes):
-            async for change in self.changes:
-                self.told.append(change)
-
-    def said(self) -> list[tuple[str, str, str]]:
-        return [(one.session_id, one.kind, one.origin) for one in self.told]
 
 
 def test_without_follow_the_changes_end_where_there_is_no_more(place: Place) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from contract.acts import Following, until
 
-from localsessions import AsyncSessionStore, ConflictError, SessionChange
+from localsessions import AsyncSessionStore, ConflictError
 from localsessions._local.engine import LocalEngine
 from localsessions.engine import Follower
 
@@ -21,29 +20,6 @@ def watching() -> list[str]:
         for one in threading.enumerate()
         if one.name == "localsessions-feed" or type(one).__module__.startswith("watchdog")
     ]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(120):
-        while not condition():  # noqa: ASYNC110  other threads set no event of this loop
-            await asyncio.sleep(0.002)
-
-
-class Following:
-    """A task that iterates over the changes and writes down what it is told."""
-
-    def __init__(self, store: AsyncSessionStore, since: int | None = None) -> None:
-        self.told: list[SessionChange] = []
-        self.changes = store.changes(since, follow=True)
-        self.task = asyncio.create_task(self._follow())
-
-    async def _follow(self) -> None:
-        async with contextlib.aclosing(self.changes):
-            async for change in self.changes:
-                self.told.append(change)
-
-    def said(self) -> list[tuple[str, str, str]]:
-        return [(one.session_id, one.kind, one.origin) for one in self.told]
 
 
 def test_an_edit_that_another_program_overtakes_is_a_conflict(folder: Path) -> None:

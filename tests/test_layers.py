@@ -17,7 +17,7 @@ PACKAGE, TESTS = ROOT / "localsessions", ROOT / "tests"
 UPPER = ["cli", "adapters", "manager", "transcripts", "server.py"]
 
 # The tests of a private room, and the engine that takes its place in tests.
-INSIDE = ["local", "codec", "rules", "proof", "contract/dict_engine.py", "contract/rules.py"]
+INSIDE = ["local", "codec", "rules", "proof", "contract/dict_engine.py"]
 DOOR = "inside.py"
 
 

@@ -21,12 +21,13 @@ from localsessions._local.deleting import Trash
 from localsessions._local.feed import Feed
 from localsessions._local.files import SessionFolder
 from localsessions._local.growing import Growth
-from localsessions._local.index import Cursor, IndexRow, SessionIndex, listing_of
+from localsessions._local.index import IndexRow, SessionIndex, listing_of
 from localsessions._local.index.fulltext import FullText
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.repairing import repair
 from localsessions._local.searching import Search
 from localsessions._local.writing import Writer
+from localsessions._rules.cursor import Cursor
 from localsessions._rules.drafts import draft_of
 from localsessions._rules.words import Phrases
 from localsessions.engine import Allows, Change, Durability, Engine, Follower, Progress, Query

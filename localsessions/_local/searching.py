@@ -6,17 +6,18 @@ changed since the last search are read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TypeVar
 
-from localsessions._local.index.fulltext import SESSION_ITSELF, FullText, Text
+from localsessions._local.index.fulltext import FullText
 from localsessions._local.reading import decoded
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.version import Fingerprint, digest_of
+from localsessions._rules.texts import Text, texts_of
 from localsessions._rules.words import Phrases
 from localsessions.engine import Progress, Query
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import SearchHit, Session, message_text
+from localsessions.models import SearchHit
 
 __all__ = ["Search"]
 
@@ -142,24 +143,4 @@ class Search:
             # Its row must say so: otherwise no change is logged when the file is readable again.
             self._reconciler.summary(session_id)
             return b"", {}
-        return digest_of(read.data), dict(_texts_of(session))
-
-
-def _texts_of(session: Session) -> Iterator[tuple[int, Text]]:
-    own = [session.title or "", *session.tags, *_strings(session.metadata)]
-    if text := "\n".join(part for part in own if part):
-        yield SESSION_ITSELF, Text(None, text)
-    for position, message in enumerate(session.messages):
-        if text := message_text(message):
-            yield position, Text(str(message["role"]), text)
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
+        return digest_of(read.data), texts_of(session)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from localsessions._codec import as_it_was, common_end
-from localsessions._codec.summary import summarize
+from localsessions._codec import common_end
 from localsessions._local.files import FileWritten, Overtaken
 from localsessions._local.files.batch import NewVersion, Refusal, write_many
 from localsessions._local.growing import Growth, OpenEnd
@@ -27,7 +26,14 @@ from localsessions._local.version import (
     digest_of,
     digest_with,
 )
-from localsessions._rules.drafts import Draft, draft_of, merged_draft, take_over
+from localsessions._rules.drafts import (
+    Draft,
+    conflict,
+    draft_of,
+    merged_draft,
+    summary_of,
+    take_over,
+)
 from localsessions.engine import Change
 from localsessions.errors import (
     ConflictError,
@@ -104,13 +110,8 @@ class Writer:
     def _conflict(
         self, session: Session, found: Session | None, conflicts: tuple[str, ...] = ()
     ) -> ConflictError:
-        return ConflictError(
-            session.session_id,
-            path=self._folder.path(session.session_id),
-            expected=_summary(as_it_was(session)) if original_of(session) else None,
-            found=_summary(found) if found else None,
-            conflicts=conflicts,
-        )
+        path = self._folder.path(session.session_id)
+        return conflict(session, found, conflicts, path=path)
 
     # -- a whole version ---------------------------------------------------------------------
 
@@ -273,7 +274,7 @@ class Writer:
         session = self._changed(session_id, change)
         if change.run_id is not None:
             self._growth.learn(session)
-        return _summary(session)
+        return summary_of(session)
 
     def _grow(self, end: OpenEnd, change: Change) -> SessionSummary | None:
         """Change without the earlier messages; None: they have to be read, and nothing was done."""
@@ -315,11 +316,6 @@ def refuse_twin(session_id: str, reconciler: Reconciler) -> None:
     if twin := reconciler.twins([session_id]).get(session_id):
         path = reconciler.folder.path(session_id)
         raise SessionExistsError(session_id, path=path, existing=twin)
-
-
-def _summary(session: Session) -> SessionSummary:
-    original = original_of(session)
-    return summarize(session, len(original.data) if original else 0)
 
 
 def _begin_digest(

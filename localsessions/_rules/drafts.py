@@ -11,11 +11,13 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from localsessions._codec import as_it_was, encode_document, is_unchanged, rebase
+from localsessions._codec.summary import summarize
 from localsessions._rules.merging import merge
-from localsessions.models import Session, formatted_now, parse_instant
+from localsessions.errors import ConflictError
+from localsessions.models import Session, SessionSummary, formatted_now, parse_instant
 from localsessions.models.standing import Original, original_of, set_extra, stand, version_of
 
-__all__ = ["Draft", "draft_of", "merged_draft", "take_over"]
+__all__ = ["Draft", "conflict", "draft_of", "merged_draft", "summary_of", "take_over"]
 
 
 class Draft(NamedTuple):
@@ -97,6 +99,29 @@ def _stamps_of_merge(session: Session, merged: Session) -> dict[str, JsonValue]:
     if is_activity and parse_instant(now) > merged.last_activity:
         stamps["last_activity"] = now
     return stamps
+
+
+def conflict(
+    session: Session, found: Session | None, conflicts: tuple[str, ...] = (), *, path: str
+) -> ConflictError:
+    """Return the error for a save of a session that is stored in another version now.
+
+    Args:
+        session: What was to be saved.
+        found: What is stored; None if nothing is.
+        conflicts: The places that could not be merged.
+        path: Where the session is stored.
+    """
+    expected = summary_of(as_it_was(session)) if original_of(session) else None
+    now = summary_of(found) if found else None
+    session_id = session.session_id
+    return ConflictError(session_id, path=path, expected=expected, found=now, conflicts=conflicts)
+
+
+def summary_of(session: Session) -> SessionSummary:
+    """Return the summary of a session as it was read or written last."""
+    original = original_of(session)
+    return summarize(session, len(original.data) if original else 0)
 
 
 def take_over(session: Session, merged: Session) -> None:

@@ -9,7 +9,15 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from localsessions.models.wrong_type import wrong_type
 
-__all__ = ["Instant", "expiry_of", "format_instant", "formatted_now", "parse_instant", "utc_now"]
+__all__ = [
+    "Instant",
+    "expiry_of",
+    "format_instant",
+    "formatted_now",
+    "microseconds",
+    "parse_instant",
+    "utc_now",
+]
 
 
 def utc_now() -> datetime:
@@ -37,6 +45,17 @@ def parse_instant(text: str) -> datetime:
     """
     instant = datetime.fromisoformat(text)
     return _in_utc(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+
+def microseconds(instant: datetime | None) -> int | None:
+    """Return an instant as microseconds since 1970 in UTC."""
+    if instant is None:
+        return None
+    delta = instant - _EPOCH
+    return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def expiry_of(now: datetime, ttl: float | None) -> datetime | None:

@@ -168,9 +168,10 @@ class SessionChange:
             store": a verb of another store object, in this process or another. "external": any
             other program.
         seen_at: When the store wrote the change or, for an external change, when it was noticed.
-        changed: The fields of the summary that differ, each with its value before and now, without
-            times, sizes and the preview. Empty if only the inside of messages or of the state
-            changed.
+        changed: The fields of the summary that differ, each with its value before and now; of a
+            new session, the fields that are set. Sizes, the preview, the revision and the times
+            that each write changes are left out. Empty if only the inside of messages or of the
+            state changed.
         unreadable: Why the file is not a session; None if it is a session.
     """
 

@@ -6,43 +6,33 @@ import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from operator import gt, lt
 from typing import Any, TypeAlias
 
-from contract.rules import best_hit, conflict, differing, key_of, page_of
+from contract.shelf import Kept, Shelf
 from localsessions import errors, models
 from localsessions._codec import checkpoint, decode
 from localsessions._codec.names import file_stem, folded
-from localsessions._codec.summary import summarize
-from localsessions._rules.drafts import Draft, draft_of, merged_draft, take_over
-from localsessions._rules.words import Phrases, fold
+from localsessions._rules import words
+from localsessions._rules.cursor import Cursor, key_of
+from localsessions._rules.differences import differences
+from localsessions._rules.drafts import (
+    Draft,
+    conflict,
+    draft_of,
+    merged_draft,
+    summary_of,
+    take_over,
+)
+from localsessions._rules.texts import SESSION_ITSELF, texts_of
 from localsessions.engine import Allows, Change, Engine, Follower, Progress, Query
 from localsessions.models import Session, SessionChange, SessionSummary
 from localsessions.models.standing import original_of, stand, version_of
 
-Kept: TypeAlias = tuple[bytes, int]  # what a session says, and the number of that version
 Errors: TypeAlias = Mapping[str, Exception]
-
-
-@dataclass
-class Shelf:
-    """All that is kept, for any number of engines."""
-
-    kept: dict[str, Kept] = field(default_factory=dict)
-    checkpoints: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    trash: list[tuple[models.TrashedSession, Kept, dict[str, bytes]]] = field(default_factory=list)
-    log: list[tuple[Engine, SessionChange]] = field(default_factory=list)
-    begin: int = 1  # the number before the first of the log
-    ticks: int = 0  # how often there was something to wake followers for
-    editors: dict[str, int] = field(default_factory=dict)  # the threads that hold sessions
-    guard: threading.Condition = field(default_factory=threading.Condition)  # of all that
-
-    def tick(self) -> None:
-        with self.guard:
-            self.ticks += 1
-            self.guard.notify_all()
 
 
 class DictEngine(Engine):
@@ -57,8 +47,6 @@ class DictEngine(Engine):
     def close(self) -> None:
         with self._guard:
             self._closed, leaving = True, self._followers
-            for follower in leaving:
-                follower.closed = True
         for follower in leaving:
             self.unfollow(follower)
             follower.wake()
@@ -111,13 +99,12 @@ class DictEngine(Engine):
 
     def _write(self, draft: Draft) -> None:
         session_id = draft.session.session_id
-        if not draft.is_changed:
-            return
         with self._guard:
-            if session_id not in self._shelf.kept:
+            if draft.is_changed and session_id not in self._shelf.kept:
                 self._refuse_twin(session_id)
-            draft.is_written(version := self.last_change() + 1)
-            self._put(session_id, (draft.data, version))
+            if draft.is_changed:
+                draft.is_written(version := self.last_change() + 1)
+                self._put(session_id, (draft.data, version))
 
     def _put(self, session_id: str, kept: Kept | None) -> None:
         before, _ = self.summary(session_id), self._shelf.kept.pop(session_id, None)
@@ -125,8 +112,9 @@ class DictEngine(Engine):
             self._shelf.kept[session_id] = kept
         after, number = self.summary(session_id), self.last_change() + 1
         kind: Any = "deleted" if not after else "modified" if before else "created"
-        told, now = differing(before, after), datetime.now(UTC)
-        change = SessionChange(number, session_id, kind, "this store", now, told)
+        was, now = (one.model_dump(mode="json") if one else {} for one in (before, after))
+        told = differences(was, now)
+        change = SessionChange(number, session_id, kind, "this store", datetime.now(UTC), told)
         self._shelf.log.append((self, change))
         self._shelf.tick()
 
@@ -141,7 +129,8 @@ class DictEngine(Engine):
             if not is_same and merges and kept is not None and version is not None:
                 written, conflicts = merged_draft(session, self.read(session_id))
             if written is None:
-                raise conflict(session, self.summary(session_id), conflicts)
+                found = self.read(session_id) if kept else None
+                raise conflict(session, found, conflicts, path=self.location(session_id))
             self._write(written)
             if not is_same:
                 take_over(session, written.session)
@@ -151,7 +140,7 @@ class DictEngine(Engine):
             session = self.read(session_id)
             change.apply(session)
             self._write(draft_of(session, is_activity=change.is_activity))
-            return _summary(session_id, self._found(session_id))
+            return summary_of(session)
 
     @contextmanager
     def editing(self, session_id: str, *, is_activity: bool) -> Iterator[Session]:
@@ -189,40 +178,56 @@ class DictEngine(Engine):
     def delete_many(self, session_ids: Sequence[str], allows: Allows) -> Errors:
         return self._each({one: partial(self.delete, one, allows) for one in session_ids})
 
-    def _matching(self, query: Query, order: str = "session_id") -> list[SessionSummary]:
-        with self._guard:
-            every = [_summary(*one) for one in self._shelf.kept.items()]
-        return sorted(filter(query.matches, every), key=partial(key_of, order=order))
+    def _matching(self, query: Query, order: models.Order = "created_at") -> list[SessionSummary]:
+        every = [found for one in [*self._shelf.kept] if (found := self.summary(one))]
+        key = partial(key_of, order=order)
+        return sorted(filter(query.matches, every), key=key, reverse=order.startswith("-"))
 
     def page(
         self, query: Query, *, order: models.Order, limit: int, cursor: str | None, fresh: bool
     ) -> models.Page[SessionSummary]:
-        return page_of(self._matching(query), query, order, limit, cursor)
+        listing, follows = repr((query, order)), lt if order.startswith("-") else gt
+        last = Cursor.decode(cursor, listing)[1:] if cursor is not None else None
+        every = self._matching(query, order)
+        found = [one for one in every if not last or follows(key_of(one, order), last)]
+        more = Cursor(listing, *key_of(found[limit - 1], order)).encode() if found[limit:] else None
+        return models.Page(tuple(found[:limit]), more)
 
     def summary(self, session_id: str) -> SessionSummary | None:
         kept = self._shelf.kept.get(session_id)
-        return kept and _summary(session_id, kept)
+        return summary_of(_session(session_id, kept)) if kept else None
 
     def count(self, query: Query) -> int:
         return len(self._matching(query))
 
     def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
-        order = "expires_at" if query.expired_at else "last_activity"
+        order: Any = "expires_at" if query.expired_at else "last_activity"
         return [one.session_id for one in self._matching(query, order)]
 
     def named(self, reference: str, limit: int) -> Sequence[str]:
-        found = {one.session_id: fold(one.title) for one in self._matching(Query())}
+        found = {one.session_id: words.fold(one.title) for one in self._matching(Query())}
         begun = [one for one in found if one.startswith(reference)]
-        titled = [one for one, title in found.items() if fold(reference) == title != fold("")]
+        titled = [
+            one for one, title in found.items() if words.fold(reference) == title != words.fold("")
+        ]
         return [reference] if reference in found else [*dict.fromkeys([*begun, *titled])][:limit]
 
     def search(
         self, text: str, query: Query, *, limit: int, on_progress: Progress | None
     ) -> Sequence[models.SearchHit]:
-        search = partial(best_hit, Phrases(text))
+        phrases = words.Phrases(text)
         with self._guard:
-            hits = [search(one, self.read(one.session_id)) for one in self._matching(query)]
+            hits = [self._best(phrases, one) for one in self._matching(query)]
         return sorted(filter(None, hits), key=lambda hit: -hit.score)[:limit]
+
+    def _best(self, phrases: words.Phrases, summary: SessionSummary) -> models.SearchHit | None:
+        hits = []
+        for at, (role, body) in texts_of(self.read(summary.session_id)).items():
+            place, is_own = (None, True) if at == SESSION_ITSELF else (at, False)
+            score = is_own + len(phrases.places(body)[1]) / len(words.fold(body))
+            hit = models.SearchHit(summary, place, role, *phrases.snippet(body), score)
+            hits += [hit] if phrases.occurs_in(body) else []
+        return max(hits, key=lambda hit: hit.score, default=None)
 
     def notice(self, *, fresh: bool = False) -> None:
         return  # nobody but engines changes anything
@@ -234,8 +239,7 @@ class DictEngine(Engine):
     def changes(self, since: int, limit: int) -> Sequence[SessionChange]:
         if self._closed:
             raise ValueError(f"the store of {self.address!r} is closed")
-        with self._guard:
-            begin, log = since - self._shelf.begin, self._shelf.log
+        begin, log = since - self._shelf.begin, [*self._shelf.log]
         if not 0 <= begin <= len(log):
             raise errors.ChangesExpiredError(since, path=self.address)
         found = copy.deepcopy([(by is self, one) for by, one in log[begin : begin + limit]])
@@ -245,7 +249,7 @@ class DictEngine(Engine):
         with self._guard:
             if self._closed:
                 raise ValueError(f"the store of {self.address!r} is closed")
-            self._followers = [*self._followers, *([] if follower.closed else [follower])]
+            self._followers = [one for one in [*self._followers, follower] if not one.closed]
             if self._followers and self._waking is None:
                 self._waking = threading.Thread(target=self._wake, name="dict", daemon=True)
                 self._waking.start()
@@ -254,7 +258,7 @@ class DictEngine(Engine):
     def unfollow(self, follower: Follower) -> None:
         with self._guard:
             follower.closed, waking = True, self._waking
-            self._followers = [one for one in self._followers if one is not follower]
+            self._followers = [one for one in self._followers if not one.closed]
             self._waking = waking if self._followers else None
         self._shelf.tick()
         if waking and waking is not self._waking and waking is not threading.current_thread():
@@ -262,12 +266,10 @@ class DictEngine(Engine):
 
     def _wake(self) -> None:
         seen, me = -1, threading.current_thread()
-        while True:
+        while self._waking is me:
             with self._guard:
                 while self._waking is me and seen == self._shelf.ticks:
                     self._guard.wait()
-                if self._waking is not me:
-                    return
                 seen, followers = self._shelf.ticks, self._followers
             for follower in followers:
                 follower.wake()
@@ -319,9 +321,8 @@ class DictEngine(Engine):
         path, saved = self.location(session_id), self._shelf.checkpoints.get(session_id, {})
         wanted = next(reversed(saved), "") if checkpoint_id is None else checkpoint_id
         if wanted not in saved:
-            raise errors.SessionNotFoundError(
-                session_id, what=f"a checkpoint {wanted!r} of session"
-            )
+            what = f"a checkpoint {wanted!r} of session"
+            raise errors.SessionNotFoundError(session_id, what=what)
         return checkpoint.decode(saved[wanted], session_id, path)
 
     def delete_checkpoints(self, session_id: str, checkpoint_id: str | None) -> int:
@@ -343,18 +344,12 @@ class DictEngine(Engine):
 
     def stats(self) -> models.StoreStats:
         found, trashed = self._matching(Query()), len(self._shelf.trash)
-        messages, size = sum(x.message_count for x in found), sum(x.size_bytes for x in found)
+        sums = sum(one.message_count for one in found), sum(one.size_bytes for one in found)
         watcher: Any = "events" if self._waking else "off"
-        return models.StoreStats(
-            self.address, len(found), 0, messages, size, trashed, 0, 0, watcher
-        )
+        return models.StoreStats(self.address, len(found), 0, *sums, trashed, 0, 0, watcher)
 
 
 def _session(session_id: str, kept: Kept) -> Session:
     session = decode(kept[0], session_id=session_id, modified_at=datetime.fromtimestamp(0, UTC))
     stand(session, original_of(session), kept[1])
     return session
-
-
-def _summary(session_id: str, kept: Kept) -> SessionSummary:
-    return summarize(_session(session_id, kept), len(kept[0]))

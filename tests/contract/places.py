@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from contract.dict_engine import DictEngine, Shelf
+from contract.dict_engine import DictEngine
+from contract.shelf import Shelf
 from localsessions import AsyncSessionStore, SessionStore
 from localsessions.engine import Engine
 

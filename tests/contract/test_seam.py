@@ -11,7 +11,8 @@ import pytest
 from contract import dict_engine
 from contract.acts import user, wait_until
 from contract.conftest import NewPlace
-from contract.dict_engine import DictEngine, Shelf
+from contract.dict_engine import DictEngine
+from contract.shelf import Shelf
 from localsessions import Finding, Session, SessionStore
 from localsessions.engine import Care, Changes, Checkpoints, Engine, Listings, Sessions, Trash
 

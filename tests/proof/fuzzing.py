@@ -41,8 +41,8 @@ from localsessions._codec import checkpoint as checkpoints
 from localsessions._codec.names import file_stem, session_id_of
 from localsessions._codec.salvage import salvage
 from localsessions._codec.summary import summarize
-from localsessions._local.index import Cursor
 from localsessions._local.version import Fingerprint
+from localsessions._rules.cursor import Cursor
 from localsessions._rules.merging import merge
 from localsessions._rules.words import Phrases
 from localsessions.cli.exits import ExitCode

@@ -13,10 +13,8 @@ them can be rebuilt from the session files::
     fulltext   FullText: the words of messages, titles and metadata. It has its own file, so that
                a save never waits while a search brings the words up to date. It is imported when
                a store is opened, not with the package
-    cursor     the opaque text that asks for the next page
 """
 
-from localsessions._local.index.cursor import Cursor
 from localsessions._local.index.row import (
     IndexRow,
     row_grown,
@@ -29,7 +27,6 @@ from localsessions._local.index.table import WrittenRow
 
 __all__ = [
     "UNSETTLED",
-    "Cursor",
     "IndexRow",
     "News",
     "SessionIndex",

@@ -27,6 +27,7 @@ import orjson
 
 from localsessions._local.index.schema import seal_of
 from localsessions._local.version import Fingerprint
+from localsessions._rules.differences import differences
 from localsessions.models import ChangeKind, ChangeOrigin, SessionChange, Unreadable
 
 __all__ = [
@@ -52,11 +53,6 @@ KEPT_CHANGES = 50_000
 
 _CUT_EVERY = 1024
 _LARGEST = (1 << 63) - 1  # the largest integer that SQLite can store
-# Fields that change with every write, or that the change reports in another way.
-_UNTOLD = frozenset(
-    {"session_id", "created_at", "last_activity", "updated_at"}
-    | {"size_bytes", "revision", "preview", "unreadable"}
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -254,13 +250,7 @@ def _details(before: State | None, after: State | None) -> dict[str, object]:
     now = _loads(after.summary)
     if now.get("unreadable") is not None:
         return {"unreadable": now["unreadable"]}
-    was = _loads((before and before.last_readable) or "{}")
-    changed = {
-        name: [was.get(name), value]
-        for name, value in now.items()
-        if name not in _UNTOLD and was.get(name) != value and (was or value)
-    }
-    return {"changed": changed}
+    return {"changed": differences(_loads((before and before.last_readable) or "{}"), now)}
 
 
 def _cut(db: sqlite3.Connection, seq: int) -> None:

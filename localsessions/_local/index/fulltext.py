@@ -19,13 +19,13 @@ from zlib import crc32
 
 from localsessions._local.index import schema
 from localsessions._local.index.database import Database
+from localsessions._rules.texts import SESSION_ITSELF, Text
 from localsessions._rules.words import Phrases, fold
 
-__all__ = ["SESSION_ITSELF", "FullText", "Text", "TextHit"]
+__all__ = ["FullText", "TextHit"]
 
 T = TypeVar("T")
 
-SESSION_ITSELF = -1
 # A hit in the title or the metadata says more about a session than a hit in a message.
 _OWN_WEIGHT = 2.0
 CHECKED_BYTES = 1 << 26
@@ -38,13 +38,6 @@ _BLOCKS = (
     "SELECT id, sz FROM words_docsize",
     "SELECT k, v FROM words_config",
 )
-
-
-class Text(NamedTuple):
-    """The text of one message; ``role`` is None for title and metadata."""
-
-    role: str | None
-    body: str
 
 
 class TextHit(NamedTuple):

@@ -26,6 +26,7 @@ from localsessions._local.version import Fingerprint, Spare, Tail, digest_of
 from localsessions._rules.words import fold
 from localsessions.errors import UnreadableSessionError
 from localsessions.models import Session, SessionSummary
+from localsessions.models.instants import microseconds
 from localsessions.models.standing import original_of
 
 __all__ = [
@@ -37,7 +38,6 @@ __all__ = [
     "comparable",
     "is_proven",
     "listed",
-    "microseconds",
     "packed",
     "row_grown",
     "row_of",
@@ -238,17 +238,6 @@ def comparable(text: str | None) -> str | bytes | None:
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
     return text
-
-
-def microseconds(instant: datetime | None) -> int | None:
-    """Return an instant as microseconds since 1970 in UTC."""
-    if instant is None:
-        return None
-    delta = instant - _EPOCH
-    return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _packed_summary(summary: SessionSummary) -> str:

@@ -9,28 +9,27 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from operator import attrgetter, gt, lt
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 from localsessions._local.index import changelog, schema, table
 from localsessions._local.index.changelog import Log
-from localsessions._local.index.cursor import Cursor
 from localsessions._local.index.database import Database
 from localsessions._local.index.row import (
     IndexRow,
     comparable,
     is_proven,
     listed,
-    microseconds,
     unpacked,
 )
 from localsessions._local.index.table import MANY, WrittenRow
 from localsessions._local.version import Fingerprint, Spare
+from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.words import fold
 from localsessions.engine import Query
 from localsessions.models import Order, SessionChange, SessionSummary
+from localsessions.models.instants import microseconds
 
 __all__ = ["UNSETTLED", "SessionIndex", "listing_of"]
 
@@ -140,11 +139,11 @@ class SessionIndex:
             f"{table.SELECT} {restricted.where} "  # no name comes from outside
             f"ORDER BY {column} {direction}, session_id {direction} LIMIT ?"
         )
-        key_of, follows = attrgetter(column), lt if direction == "DESC" else gt
+        column_of, follows = attrgetter(column), lt if direction == "DESC" else gt
 
         def read(db: sqlite3.Connection) -> list[IndexRow]:
             rows = [listed(found) for found in db.execute(statement, [*restricted.values, limit])]
-            keys = [(key_of(row.summary), row.summary.session_id) for row in rows]
+            keys = [(column_of(row.summary), row.summary.session_id) for row in rows]
             is_right = is_whole_table or all(query.matches(row.summary) for row in rows)
             if not is_right or not all(map(follows, keys[1:], keys)):
                 raise sqlite3.DatabaseError(f"the index of {column} does not agree with its table")
@@ -154,9 +153,7 @@ class SessionIndex:
 
     def cursor(self, row: SessionSummary, query: Query, order: Order) -> str:
         """Return the cursor for the page after a row."""
-        value = getattr(row, order.lstrip("-"))
-        number = microseconds(value) if isinstance(value, datetime) else int(value)
-        return Cursor(listing_of(query, order), number or 0, row.session_id).encode()
+        return Cursor(listing_of(query, order), *key_of(row, order)).encode()
 
     def count(self, query: Query) -> int:
         """Return how many sessions there are.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localsessions._local.index.fulltext import SESSION_ITSELF, FullText, Text, TextHit
+from localsessions._local.index.fulltext import FullText, TextHit
+from localsessions._rules.texts import SESSION_ITSELF, Text
 from localsessions._rules.words import Phrases
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from datetime import datetime
 from typing import NamedTuple
 
-__all__ = ["Cursor"]
+from localsessions.models import Order, SessionSummary
+from localsessions.models.instants import microseconds
+
+__all__ = ["Cursor", "key_of"]
 
 
 class Cursor(NamedTuple):
@@ -38,3 +42,10 @@ class Cursor(NamedTuple):
         if not -(2**63) <= value < 2**63:
             raise ValueError(f"cursor {text[:40]!r} was not made by this store")
         return cls(listing, value, session_id)
+
+
+def key_of(summary: SessionSummary, order: Order) -> tuple[int, str]:
+    """Return the key by which a listing in this order sorts a session: a number, then the id."""
+    value = getattr(summary, order.lstrip("-"))
+    number = microseconds(value) if isinstance(value, datetime) else value
+    return number or 0, summary.session_id

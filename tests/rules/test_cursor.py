@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localsessions._local.index.cursor import Cursor
+from localsessions._rules.cursor import Cursor
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.text())

@@ -1,0 +1,33 @@
+"""Shelf: the dicts and the lock behind a DictEngine."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from localsessions.engine import Engine
+from localsessions.models import SessionChange, TrashedSession
+
+__all__ = ["Kept", "Shelf"]
+
+Kept: TypeAlias = tuple[bytes, int]  # what a session says, and the number of that version
+
+
+@dataclass
+class Shelf:
+    """All that is kept, for any number of engines."""
+
+    kept: dict[str, Kept] = field(default_factory=dict)
+    checkpoints: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    trash: list[tuple[TrashedSession, Kept, dict[str, bytes]]] = field(default_factory=list)
+    log: list[tuple[Engine, SessionChange]] = field(default_factory=list)
+    begin: int = 1  # the number before the first of the log
+    ticks: int = 0  # how often there was something to wake followers for
+    editors: dict[str, int] = field(default_factory=dict)  # the threads that hold sessions
+    guard: threading.Condition = field(default_factory=threading.Condition)  # of all that
+
+    def tick(self) -> None:
+        with self.guard:
+            self.ticks += 1
+            self.guard.notify_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,11 @@ from proof.nursery import unmeasured
 from unsynced import synced, unsynced
 
 from localsessions import SessionStore
+
+# A shell starts what runs in the background with Ctrl-C ignored, and every child inherits that:
+# then no interrupt arrives, and no test of one can fail.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "ci",

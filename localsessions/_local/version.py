@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha1
 from typing import NamedTuple
+
+from localsessions.models.instants import instant_of
 
 __all__ = [
     "Fingerprint",
@@ -52,7 +54,7 @@ class Fingerprint(NamedTuple):
     @property
     def modified_at(self) -> datetime:
         """The file's modification time, cut to milliseconds."""
-        return datetime.fromtimestamp(self.mtime_ns // 1_000_000 / 1000, UTC)
+        return instant_of(self.mtime_ns // 1_000_000 * 1000)
 
     @property
     def text(self) -> str:

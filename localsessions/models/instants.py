@@ -14,6 +14,7 @@ __all__ = [
     "expiry_of",
     "format_instant",
     "formatted_now",
+    "instant_of",
     "microseconds",
     "parse_instant",
     "utc_now",
@@ -53,6 +54,17 @@ def microseconds(instant: datetime | None) -> int | None:
         return None
     delta = instant - _EPOCH
     return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def instant_of(microseconds: int) -> datetime:
+    """Return the instant so many microseconds after 1970 in UTC, or before it.
+
+    ``datetime.fromtimestamp`` fails on Windows for an instant before 1970.
+
+    Raises:
+        OverflowError: It is beyond the years 1 to 9999.
+    """
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

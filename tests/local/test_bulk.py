@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calls import put_in_place_of
 from contract.acts import edited
 from inside import local
 
@@ -188,7 +189,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, numbers: set[int], call: str) -> No
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
         return real(*arguments)
 
-    monkeypatch.setattr(os, call, act)
+    put_in_place_of(monkeypatch, call, act)
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -244,7 +245,7 @@ def test_ctrl_c_leaves_no_temp_file_and_no_half_session(
             return real(*arguments, **named)
 
         with monkeypatch.context() as patched:
-            patched.setattr(os, call, act)
+            put_in_place_of(patched, call, act)
             with pytest.raises(KeyboardInterrupt):
                 store.create_many(numbered(60))
         assert temp_files(folder) == []

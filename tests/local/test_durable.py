@@ -242,46 +242,6 @@ def busy(number: int) -> PermissionError:
     return error
 
 
-@pytest.mark.parametrize("number", [5, 32, 33])
-@pytest.mark.parametrize("call", ["replace", "unlink"])
-def test_a_file_that_somebody_has_open_on_windows_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
-) -> None:
-    (tmp_path / "new").write_text("new")
-    (tmp_path / "old").write_text("old")
-    clock = Clock(monkeypatch)
-    real: Callable[..., None] = getattr(os, call)
-
-    def held_for_a_second(*paths: str) -> None:
-        if clock.now < 1:
-            raise busy(number)
-        real(*paths)
-
-    monkeypatch.setattr(os, call, held_for_a_second)
-    if call == "replace":
-        durable.rename(str(tmp_path / "new"), str(tmp_path / "old"))
-        assert (tmp_path / "old").read_text() == "new"
-    else:
-        assert durable.unlink(str(tmp_path / "old"))
-        assert not (tmp_path / "old").exists()
-    assert 1 <= clock.now < 2
-
-
-def test_a_file_that_stays_open_on_windows_is_an_error_after_two_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "new").write_text("new")
-    clock = Clock(monkeypatch)
-
-    def held(*paths: str) -> None:
-        raise busy(32)
-
-    monkeypatch.setattr(os, "replace", held)
-    with pytest.raises(PermissionError, match="in use"):
-        durable.rename(str(tmp_path / "new"), str(tmp_path / "old"))
-    assert 2 < clock.now < 2.1
-
-
 def test_a_rename_without_permission_is_an_error_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,11 +391,6 @@ def test_a_drive_that_fails_on_macos_is_an_error(
     monkeypatch.setattr(fcntl, "fcntl", full_sync)
     with pytest.raises(OSError, match="disk failed"):
         write(tmp_path / "new")
-
-
-def test_windows_has_no_folder_to_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
-    durable.sync_folder(str(tmp_path / "cannot be opened"))
 
 
 # The order of the calls

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from calls import put_in_place_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,7 +83,7 @@ def fail_on_temp_files(
         by_name = arguments[:1] if call in ("open", "replace") else ()
         raise OSError(number, os.strerror(number), *by_name)
 
-    monkeypatch.setattr(os, call, fail)
+    put_in_place_of(monkeypatch, call, fail)
     monkeypatch.setattr(os, "supports_fd", {*os.supports_fd, os.utime})
     return failed
 
@@ -662,7 +663,7 @@ def test_a_file_removed_during_the_scan_is_not_found(
         (folder / "a.json").unlink()
         return listed
 
-    monkeypatch.setattr(os, "scandir", scandir)
+    put_in_place_of(monkeypatch, "scandir", scandir)
     assert list(files.scan().files) == ["b"]
 
 
@@ -898,7 +899,7 @@ def fail(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return call(subject, *arguments, **named)
 
-    monkeypatch.setattr(os, name, failing)
+    put_in_place_of(monkeypatch, name, failing)
 
 
 def names(ending: str) -> Callable[[object], bool]:
@@ -1042,7 +1043,7 @@ def test_a_file_that_cannot_be_looked_at_is_closed_and_named(
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fstat", fstat)
+        put_in_place_of(patched, "fstat", fstat)
         with pytest.raises(OSError, match="memory") as caught:
             files.read("s")
     assert caught.value.filename == str(folder / "s.json")
@@ -1062,7 +1063,7 @@ def test_ctrl_c_while_a_temp_file_is_made_leaves_none(
         return fd
 
     with files.lock("s"), monkeypatch.context() as patched:
-        patched.setattr(os, "open", interrupted)
+        put_in_place_of(patched, "open", interrupted)
         with pytest.raises(KeyboardInterrupt):
             files.write("s", b"new", None)
     assert temp_files(folder) == []
@@ -1073,7 +1074,7 @@ def test_a_lock_whose_file_cannot_be_looked_at_is_let_go_of(
 ) -> None:
     name = f"/locks/{stripe_of('s'):02x}"
     with monkeypatch.context() as patched:
-        fail(patched, "stat", names(name), done=False)
+        fail(patched, "lstat", names(name), done=False)
         with pytest.raises(OSError, match="Input/output"), files.lock("s"):
             pytest.fail("nobody knows whether the lock holds")
     with files.lock("s"):

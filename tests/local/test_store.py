@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from calls import put_in_place_of
 from inside import local
 from pydantic import JsonValue
 
@@ -372,7 +373,7 @@ def test_what_cannot_be_opened_now_is_not_restored(
         return call(path, *arguments, **named)
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "open", many_open)
+        put_in_place_of(patched, "open", many_open)
         with pytest.raises(OSError, match="Too many"):
             store.restore("s")
     assert not (folder / "s.json").exists()
@@ -418,7 +419,7 @@ def test_a_deletion_that_cannot_be_recorded_is_done_and_found_by_the_next_look(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", replace)
-        patched.setattr(os, "lstat", look)
+        put_in_place_of(patched, "lstat", look)
         assert store.delete("s")
     assert store.list().items == ()
     assert [(one.session_id, one.kind) for one in store.changes(since)] == [("s", "deleted")]

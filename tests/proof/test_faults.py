@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calls import put_in_place_of
 
 from localsessions import DurabilityUnknownError, SessionError, SessionStore
 from proof.attacked import READS, Ended
@@ -307,7 +308,7 @@ def test_an_error_that_is_told_after_the_call_was_done_loses_nothing(
         with SessionStore(folder) as store:
             with monkeypatch.context() as patched:
                 for call in LYING:
-                    patched.setattr(os, call, liar.instead_of(getattr(os, call)))
+                    put_in_place_of(patched, call, liar.instead_of(getattr(os, call)))
                 error = error_of(lambda store=store: VERBS[name].act(store))  # type: ignore[misc]
             was_reached = liar.was_reached
             living = sound(store)

@@ -24,7 +24,7 @@ from typing import Literal
 
 import pytest
 
-from localsessions import SessionStore, UnreadableSessionError
+from localsessions import SessionStore, UnreadableSessionError, _system
 from localsessions._local.files import durable
 from proof import load
 from proof.counting import IS_FULL, sized, tried
@@ -130,7 +130,7 @@ def test_a_cut_shows_that_a_folder_was_not_synced(
 def test_a_cut_shows_that_a_file_was_not_synced(
     mounted: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(durable, "_sync", lambda fd: None)
+    monkeypatch.setattr(_system, "sync", lambda fd: None)
     with pytest.raises(UnreadableSessionError, match="the file is empty"):
         cut_after("save_checkpoint", "fast", mounted)
 

@@ -1,7 +1,7 @@
 """The calls of the operating system, in an order that survives a power cut.
 
-These functions take paths and bytes, and know no sessions. Tests make a call fail here, and the
-differences between systems are handled here.
+These functions take paths and bytes, and know no sessions. What differs between systems is in
+``_system``.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import random
 import stat
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from localsessions import _system
 from localsessions._local.version import Fingerprint
+from localsessions._system import EDITING, READING, rename, sync_folder
 
 __all__ = [
     "EDITING",
@@ -40,29 +39,17 @@ __all__ = [
     "write_new",
 ]
 
-# O_NOFOLLOW: a planted symbolic link is refused (ELOOP). O_CLOEXEC and O_NOINHERIT: a child process
-# does not inherit the descriptor. O_BINARY: Windows does not translate line ends.
-_OURS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY"))
-# The path may be a FIFO: without O_NONBLOCK, open(2) waits there for the other end.
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
-READING = os.O_RDONLY | _AT_ONCE | _OURS
-EDITING = os.O_RDWR | _AT_ONCE | _OURS
-# O_EXCL: fails where the name exists, also as a dangling symbolic link (open(2)).
-_MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-# ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: another program has it open.
-_WINDOWS_BUSY = (5, 32, 33)
-_WINDOWS_PATIENCE = 2.0
 # Linux transfers at most 2,147,479,552 bytes in one call (read(2), write(2)).
 _LARGEST_CALL = 1 << 30
 _LARGEST = (1 << 63) - 1
 
 
-def fingerprint_of(status: os.stat_result) -> Fingerprint:
+def fingerprint_of(status: _system.Status) -> Fingerprint:
     """Return the part of a ``stat`` that distinguishes one version of a file from another.
 
     Modification time and inode are limited to the 63 bits that SQLite and ``datetime`` can hold:
-    ``touch`` can set a time in the year 3,000,000, and Windows file numbers have 64 bits and more.
+    ``touch`` can set a time in the year 3,000,000, and file numbers may have 64 bits.
     """
     return Fingerprint(
         status.st_size,
@@ -92,11 +79,11 @@ def open_regular(path: str) -> int:
     Raises:
         OSError: As ``open``; ``EINVAL`` when it is no regular file.
     """
-    fd = os.open(path, READING)
+    fd = _system.open_file(path, READING)
     is_regular = False
     # fstat, not stat: between open and stat, another file may get the name.
     try:
-        is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        is_regular = stat.S_ISREG(_system.fstat(fd).st_mode)
     except OSError as error:
         error.filename = path
         raise
@@ -123,13 +110,13 @@ def read_open(fd: int, size: int) -> bytes:
 
 def read_at(fd: int, offset: int, size: int) -> bytes:
     """Return ``size`` bytes of an open file from ``offset`` on; fewer where the file ends."""
-    # Windows has no pread.
+    # Not os.pread, which Windows does not have.
     os.lseek(fd, offset, os.SEEK_SET)
     return read_open(fd, size - 1) if size else b""
 
 
 def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) -> Fingerprint:
-    """Create a file with mode 0600 and write its content to the disk; it must not exist yet.
+    """Create a private file and write its content to the disk; it must not exist yet.
 
     ``mtime_ns`` sets the modification time. Its digits are finer than the clock that the kernel
     uses for timestamps, so each later write in place changes it.
@@ -139,22 +126,19 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
             same file: the kernel may have dropped its pages (PostgreSQL's fsyncgate, 2018).
     """
     try:
-        fd = os.open(path, _MAKING, 0o600)
+        fd = _system.open_file(path, _system.MAKING, 0o600)
     except KeyboardInterrupt:  # raised inside the call, which created the file
         discard(path)
         raise
     try:
         with closing(fd, path):
-            # The umask may have cleared bits of the mode that open(2) was given.
-            if hasattr(os, "fchmod"):
-                os.fchmod(fd, 0o600)
+            _system.make_private(fd)
             _write_all(fd, data)
-            # Windows cannot set the times of an open file by its descriptor.
-            if mtime_ns is not None and os.utime in os.supports_fd:
-                os.utime(fd, ns=(mtime_ns, mtime_ns))
+            if mtime_ns is not None:
+                _system.set_modified(fd, mtime_ns)
             if durable:
-                _sync(fd)
-            return fingerprint_of(os.fstat(fd))
+                _system.sync(fd)
+            return fingerprint_of(_system.fstat(fd))
     except BaseException:  # Ctrl-C too: remove the temp file, then re-raise
         discard(path)
         raise
@@ -171,17 +155,17 @@ def write_end(fd: int, end: bytes, *, at: int, mtime_ns: int) -> None:
         written = os.pwrite(fd, view[:_LARGEST_CALL], place)
         view, place = view[written:], place + written
     os.ftruncate(fd, place)
-    os.utime(fd, ns=(mtime_ns, mtime_ns))
+    _system.set_modified(fd, mtime_ns)
     os.fdatasync(fd)  # flushes the new size too: it is needed to read the content again
 
 
-def status_of(path: str) -> os.stat_result | None:
+def status_of(path: str) -> _system.Status | None:
     """Return the ``lstat`` of a path; None when nothing is there.
 
     ``os.path.exists`` and similar functions also say "no" after other errors.
     """
     try:
-        return os.lstat(path)
+        return _system.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -225,48 +209,10 @@ def _write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view[:_LARGEST_CALL]) :]
 
 
-def _sync(fd: int) -> None:
-    if sys.platform == "darwin":
-        import fcntl
-
-        # On macOS, fsync stops at the drive's cache; see fsync(2) there, and LevelDB's env_posix.
-        try:
-            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-        except OSError as error:
-            # ENOTSUP, EINVAL: this file system has no F_FULLFSYNC; fsync may work.
-            if error.errno not in (errno.ENOTSUP, errno.EINVAL):
-                raise
-        else:
-            return
-    os.fsync(fd)
-
-
-def sync_folder(path: str) -> None:
-    """Make the names in a folder durable: new, renamed and removed names.
-
-    The sync of a file does not cover its name in the folder (fsync(2)). Windows cannot open a
-    folder; NTFS journals its names.
-    """
-    if sys.platform == "win32":
-        return
-    # O_DIRECTORY: fails with ENOTDIR if the path is no folder, and never waits for a FIFO.
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    with closing(fd, path):
-        _sync(fd)
-
-
-def rename(source: str, target: str) -> None:
-    """Move a file over another in one step: readers see the old or the new file.
-
-    ``os.replace``, because ``os.rename`` refuses an existing target on Windows.
-    """
-    _patiently(lambda: os.replace(source, target))
-
-
 def unlink(path: str) -> bool:
     """Remove a file; return whether it existed."""
     try:
-        _patiently(lambda: os.unlink(path))
+        _system.unlink(path)
     except FileNotFoundError:
         return False
     return True
@@ -281,26 +227,10 @@ def discard(path: str) -> None:
         unlink(path)
 
 
-def _patiently(act: Callable[[], None]) -> None:
-    """Repeat the call while Windows reports that the file is open, for two seconds at most.
-
-    Windows neither renames nor removes a file that is open without FILE_SHARE_DELETE.
-    """
-    deadline = time.monotonic() + _WINDOWS_PATIENCE
-    while True:
-        try:
-            return act()
-        except PermissionError as error:
-            busy = getattr(error, "winerror", None) in _WINDOWS_BUSY
-            if not busy or time.monotonic() > deadline:
-                raise
-        time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  (jitter)
-
-
 def make_folder(path: str, *, durable: bool) -> None:
-    """Make a folder and its missing parents, each 0700 and durable; leave existing folders alone.
+    """Make a folder and its missing parents, each private and durable; leave existing ones alone.
 
-    ``os.makedirs`` gives the mode only to the last folder, and the umask clears bits of it.
+    ``os.makedirs`` makes only the last folder private.
 
     Raises:
         OSError: It cannot be made, or the path is a file or a link to nowhere.
@@ -311,8 +241,7 @@ def make_folder(path: str, *, durable: bool) -> None:
     if parent != path:  # a drive that is not there is its own parent
         make_folder(parent, durable=durable)
     try:
-        os.mkdir(path, 0o700)
-        os.chmod(path, 0o700)
+        _system.make_folder(path)
     except FileExistsError:
         # A folder: another process created it first.
         if not os.path.isdir(path):

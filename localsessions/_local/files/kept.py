@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 
+from localsessions import _system
 from localsessions._codec.names import file_stem
 from localsessions._local.files import durable
 
@@ -59,7 +60,7 @@ class KeptVersions:
         except OSError:
             return None  # whatever the reason, there is no readable copy
         with durable.closing(fd, self._path(session_id), was_read=True):
-            return durable.read_open(fd, os.fstat(fd).st_size)
+            return durable.read_open(fd, _system.fstat(fd).st_size)
 
     def kept_ns(self, session_id: str) -> int:
         """Return when the copy was made, in nanoseconds; 0 where there is none."""

@@ -12,6 +12,7 @@ import os
 import threading
 import weakref
 
+from localsessions import _system
 from localsessions._local.files import durable
 from localsessions._logger import log
 
@@ -52,6 +53,7 @@ class LockFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._fds: list[int] = []
+        self._is_locked = False
         self._identity: tuple[int, int] | None = None
         _all.add(self)
 
@@ -75,14 +77,17 @@ class LockFile:
             # One call into C opens the file and stores the descriptor: Python raises
             # KeyboardInterrupt only between two calls, so the descriptor is never lost.
             try:
-                self._fds.extend(map(os.open, [self.path], [durable.EDITING]))
+                self._fds.extend(map(_system.open_file, [self.path], [durable.EDITING]))
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
                 flags = durable.EDITING | os.O_CREAT
-                self._fds.extend(map(os.open, [self.path], [flags], [0o600]))
+                self._fds.extend(map(_system.open_file, [self.path], [flags], [0o600]))
         try:
-            if filelock.lock_descriptor(self._fds[-1], blocking=False):
-                status = os.fstat(self._fds[-1])
+            # Set before: after Ctrl-C in between, what is locked has to be let go of.
+            self._is_locked = True
+            self._is_locked = filelock.lock_descriptor(self._fds[-1], blocking=False)
+            if self._is_locked:
+                status = _system.fstat(self._fds[-1])
                 self._identity = status.st_dev, status.st_ino
                 if self.is_in_place():
                     return True
@@ -96,7 +101,7 @@ class LockFile:
         """Return whether the locked file still has the name that others open."""
         # By device and inode: the name may lead to a new file, which others lock.
         try:
-            status = os.stat(self.path)
+            status = _system.lstat(self.path)
         except FileNotFoundError:
             return False
         return self.is_held and self._identity == (status.st_dev, status.st_ino)
@@ -106,6 +111,7 @@ class LockFile:
 
         Unlocking a copy of the descriptor would also release the parent's lock (flock(2)).
         """
+        self._is_locked = False
         while self._fds:
             with contextlib.suppress(OSError):
                 os.close(self._fds.pop())
@@ -117,9 +123,12 @@ class LockFile:
         if not self._fds:
             return
         try:
-            filelock.unlock_descriptor(self._fds[-1])
+            # What is not locked cannot be let go of: Windows says that it is an error.
+            if self._is_locked:
+                filelock.unlock_descriptor(self._fds[-1])
         except OSError as error:
             log().warning("lock %s was not let go of (%s); closing its file", self.path, error)
+        self._is_locked = False
         # Closed only once: afterwards another file may get the same number.
         with contextlib.suppress(OSError):
             os.close(self._fds.pop())

@@ -13,6 +13,7 @@ import secrets
 import time
 from typing import NamedTuple
 
+from localsessions import _system
 from localsessions._local.files import durable
 from localsessions._local.files.locks import StripedLocks, stripe_of
 from localsessions._local.version import Fingerprint, Spare
@@ -207,4 +208,6 @@ class Publisher:
 
 def later(former: Fingerprint | None) -> int:
     """Return the current time as a modification time, but later than that of the replaced file."""
-    return max(time.time_ns(), former.mtime_ns + 1 if former else 0)
+    grain = _system.TIME_GRAIN_NS
+    now = max(time.time_ns(), former.mtime_ns + grain if former else 0)
+    return now // grain * grain

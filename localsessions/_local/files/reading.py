@@ -13,6 +13,7 @@ import stat
 import time
 from typing import NamedTuple
 
+from localsessions import _system
 from localsessions._local.files import durable
 from localsessions._local.version import Fingerprint
 from localsessions.errors import UnreadableSessionError
@@ -79,7 +80,7 @@ def _read_once(path: str, session_id: str, most_bytes: int) -> FileRead | None:
     """Return what the file holds; None when it changed while it was read."""
     fd = durable.open_regular(path)
     with durable.closing(fd, path, was_read=True):
-        before = durable.fingerprint_of(os.fstat(fd))
+        before = durable.fingerprint_of(_system.fstat(fd))
         if before.size_bytes > most_bytes:
             raise UnreadableSessionError(
                 session_id,
@@ -88,7 +89,7 @@ def _read_once(path: str, session_id: str, most_bytes: int) -> FileRead | None:
                 path=path,
             )
         data = durable.read_open(fd, before.size_bytes)
-        after = durable.fingerprint_of(os.fstat(fd))
+        after = durable.fingerprint_of(_system.fstat(fd))
     if not durable.is_same_file(before, after) or len(data) != after.size_bytes:
         return None
     # The file may have lost its name to a newer version meanwhile, or a program that wrote in place
@@ -103,11 +104,11 @@ def read_unchecked(path: str, most_bytes: int) -> FileRead | None:
     version only if the fingerprint is the same afterwards: the caller checks.
     """
     try:
-        fd = os.open(path, durable.READING)
+        fd = _system.open_file(path, durable.READING)
     except OSError:
         return None
     try:
-        status = os.fstat(fd)
+        status = _system.fstat(fd)
         size = status.st_size
         if not stat.S_ISREG(status.st_mode) or size > most_bytes:
             return None
@@ -135,7 +136,7 @@ def read_ends(
         with durable.closing(fd, path, was_read=True):
             head = durable.read_at(fd, 0, min(head_bytes, former.size_bytes))
             end = durable.read_at(fd, offset, former.size_bytes - offset)
-            after = durable.fingerprint_of(os.fstat(fd))
+            after = durable.fingerprint_of(_system.fstat(fd))
     except OSError:
         return None  # a read of the whole file will report the error
     return (head, end) if after == former else None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from localsessions import _system
 from localsessions._codec.names import SUFFIX, is_session_id, session_id_of
 from localsessions._local.files import durable
 from localsessions._local.version import Fingerprint, fingerprint_text
@@ -67,7 +68,7 @@ def _listing(folder: str) -> Iterator[Iterable[os.DirEntry[str]]]:
         with suppress(FileNotFoundError):
             # One call into C opens the folder and stores the iterator. ``with os.scandir(...)``
             # takes two calls: after Ctrl-C between them, the folder would never be closed.
-            opened.extend(map(os.scandir, [folder]))
+            opened.extend(map(_system.scandir, [folder]))
         yield opened[0] if opened else ()
     finally:
         for one in opened:

@@ -19,6 +19,7 @@ import signal
 import sys
 from collections import Counter
 
+from localsessions import _system
 from localsessions._local.files import durable
 from localsessions._local.files.publishing import FileWritten, Publisher, later
 from localsessions._local.version import Fingerprint, Spare, Tail
@@ -234,13 +235,13 @@ def _brought_up_to_date(path: str, spare: Spare, end: bytes, *, mtime_ns: int) -
         OSError: It holds neither the old nor the new version, and can no longer be used.
     """
     try:
-        fd = os.open(path, durable.EDITING)
+        fd = _system.open_file(path, durable.EDITING)
     except OSError as error:
         raise _Refused("the spare is gone") from error
     with durable.closing(fd, path):
         _lease(fd)
         try:
-            status = os.fstat(fd)
+            status = _system.fstat(fd)
             if durable.fingerprint_of(status) != spare.fingerprint:
                 raise _Refused("the spare was changed")
             # A backup made of hard links shares this file: it must not change.
@@ -250,7 +251,7 @@ def _brought_up_to_date(path: str, spare: Spare, end: bytes, *, mtime_ns: int) -
         finally:
             # Closing alone does not end the lease while a forked child has the file open.
             _let_go(fd)
-        return durable.fingerprint_of(os.fstat(fd))
+        return durable.fingerprint_of(_system.fstat(fd))
 
 
 def _lease(fd: int) -> None:

@@ -22,6 +22,7 @@ import stat
 import time
 from typing import TypeAlias
 
+from localsessions import _system
 from localsessions._logger import log
 
 __all__ = ["Integrity"]
@@ -31,9 +32,6 @@ _Seen: TypeAlias = tuple[int, int, int, int] | None
 means that the file does not exist or is empty."""
 _MARK_BYTES = 400
 _LARGE_BYTES = 1 << 20  # about 1,000 sessions; a check takes 10 ms
-# Without O_BINARY, Windows opens the file in text mode. On other systems, the other flags make sure
-# that a planted link is not followed.
-_FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
 
 
 class Integrity:
@@ -133,11 +131,11 @@ class Integrity:
 
     def _read_mark(self) -> str | None:
         try:
-            fd = os.open(self._mark, os.O_RDONLY | _FLAGS)
+            fd = _system.open_file(self._mark, _system.READING)
         except OSError:
             return None
         try:
-            is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+            is_file = stat.S_ISREG(_system.fstat(fd).st_mode)
             return os.read(fd, _MARK_BYTES).decode("ascii", "replace").rstrip() if is_file else None
         except OSError:
             return None
@@ -159,13 +157,13 @@ class Integrity:
         # Never write into the existing file: it may have a second name somewhere else.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._mark)
-        return os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+        return _system.open_file(self._mark, _system.MAKING, 0o600)
 
     def _open_own_mark(self) -> int | None:
-        fd = os.open(self._mark, os.O_WRONLY | _FLAGS)
+        fd = _system.open_file(self._mark, _system.EDITING)
         is_own = False
         try:
-            status = os.fstat(fd)
+            status = _system.fstat(fd)
             is_own = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
         finally:
             if not is_own:
@@ -179,7 +177,7 @@ def _is_large(seen: tuple[_Seen, ...] | None) -> bool:
 
 def _seen(path: str) -> _Seen:
     try:
-        found = os.lstat(path)
+        found = _system.lstat(path)
     except FileNotFoundError:
         return None
     if found.st_size == 0:
@@ -197,8 +195,9 @@ def _stamped(path: str, known: _Seen) -> _Seen:
     """
     if (now := _seen(path)) is None or now == known:
         return now
-    instant = time.time_ns()
-    os.utime(path, ns=(instant, instant), follow_symlinks=False)
+    grain = _system.TIME_GRAIN_NS
+    instant = time.time_ns() // grain * grain
+    _system.set_modified(path, instant)
     now = _seen(path)
     if now is None or now[1] != instant:
         raise OSError(errno.ENOTSUP, "times are coarse here", path)

@@ -1,0 +1,78 @@
+"""The calls of the operating system that differ between systems: one file a system.
+
+Each file has the same names with the same promises; the caller never asks on which system it runs::
+
+    open_file, fstat, lstat,      as in ``os``; what they say of one file is the same, and changes
+    scandir                       with each version of the file; ``Status`` is what they say
+    rename, unlink                replace an existing file, remove a file; they wait a moment for
+                                  whoever has it open
+    make_folder                   makes a folder that only its owner may enter
+    make_private                  lets only its owner read an open file
+    set_modified                  sets the modification time of an open file or of a path
+    sync, sync_folder             write to the disk, as far as the system can
+    READING, EDITING, MAKING      flags for ``open_file``: links are not followed, nothing is waited
+                                  for, children do not inherit the file
+    TIME_GRAIN_NS                 how fine the modification time of a file is
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform == "win32":
+    from localsessions._system.windows import (
+        EDITING,
+        MAKING,
+        READING,
+        TIME_GRAIN_NS,
+        Status,
+        fstat,
+        lstat,
+        make_folder,
+        make_private,
+        open_file,
+        rename,
+        scandir,
+        set_modified,
+        sync,
+        sync_folder,
+        unlink,
+    )
+else:
+    from localsessions._system.posix import (
+        EDITING,
+        MAKING,
+        READING,
+        TIME_GRAIN_NS,
+        Status,
+        fstat,
+        lstat,
+        make_folder,
+        make_private,
+        open_file,
+        rename,
+        scandir,
+        set_modified,
+        sync,
+        sync_folder,
+        unlink,
+    )
+
+__all__ = [
+    "EDITING",
+    "MAKING",
+    "READING",
+    "TIME_GRAIN_NS",
+    "Status",
+    "fstat",
+    "lstat",
+    "make_folder",
+    "make_private",
+    "open_file",
+    "rename",
+    "scandir",
+    "set_modified",
+    "sync",
+    "sync_folder",
+    "unlink",
+]

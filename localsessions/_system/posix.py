@@ -1,0 +1,109 @@
+"""Linux and macOS: what ``os`` has, and what its calls leave to be done."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+
+__all__ = [
+    "EDITING",
+    "MAKING",
+    "READING",
+    "TIME_GRAIN_NS",
+    "Status",
+    "fstat",
+    "lstat",
+    "make_folder",
+    "make_private",
+    "open_file",
+    "rename",
+    "scandir",
+    "set_modified",
+    "sync",
+    "sync_folder",
+    "unlink",
+]
+
+# O_NOFOLLOW: a planted symbolic link is refused (ELOOP). O_CLOEXEC: a child process does not
+# inherit the descriptor. O_NONBLOCK: the path may be a FIFO, and open(2) would wait there for the
+# other end.
+_OURS = os.O_NOFOLLOW | os.O_CLOEXEC
+READING = os.O_RDONLY | os.O_NONBLOCK | _OURS
+EDITING = os.O_RDWR | os.O_NONBLOCK | _OURS
+# O_EXCL: fails where the name exists, also as a dangling symbolic link (open(2)).
+MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
+
+TIME_GRAIN_NS = 1
+"""utimensat(2) takes nanoseconds. What the file system keeps of them is read back."""
+
+Status = os.stat_result
+
+open_file = os.open
+fstat = os.fstat
+lstat = os.lstat
+scandir = os.scandir
+
+
+def rename(source: str, target: str) -> None:
+    """Move a file over another in one step: readers see the old or the new file."""
+    os.replace(source, target)
+
+
+def unlink(path: str) -> None:
+    """Remove a file."""
+    os.unlink(path)
+
+
+def make_folder(path: str) -> None:
+    """Make a folder that only its owner may enter."""
+    os.mkdir(path, 0o700)
+    os.chmod(path, 0o700)  # the umask may have cleared bits of the mode
+
+
+def make_private(fd: int) -> None:
+    """Let only the owner read and write an open file."""
+    os.fchmod(fd, 0o600)  # the umask may have cleared bits of the mode that open(2) was given
+
+
+def set_modified(file: int | str, mtime_ns: int) -> None:
+    """Set the modification time of an open file, or of a path; links are not followed."""
+    if isinstance(file, int):
+        os.utime(file, ns=(mtime_ns, mtime_ns))
+    else:
+        os.utime(file, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+
+
+def sync(fd: int) -> None:
+    """Write an open file to the disk."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        # On macOS, fsync stops at the drive's cache; see fsync(2) there, and LevelDB's env_posix.
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            # ENOTSUP, EINVAL: this file system has no F_FULLFSYNC; fsync may work.
+            if error.errno not in (errno.ENOTSUP, errno.EINVAL):
+                raise
+        else:
+            return
+    os.fsync(fd)
+
+
+def sync_folder(path: str) -> None:
+    """Write the names in a folder to the disk: new, renamed and removed names.
+
+    The sync of a file does not cover its name in the folder (fsync(2)).
+    """
+    # O_DIRECTORY: fails with ENOTDIR if the path is no folder, and never waits for a FIFO.
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync(fd)
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        with contextlib.suppress(OSError):  # nothing was written through it
+            os.close(fd)

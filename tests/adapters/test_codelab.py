@@ -98,6 +98,7 @@ def grow_old(db: Database, session_id: str, hours: float) -> None:
 # the database
 
 
+@pytest.mark.needs("modes")
 def test_it_is_made_with_its_folders_which_are_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1063,6 +1064,7 @@ def test_a_list_opens_no_session_file_and_an_append_reads_one(
     assert after["files_read"] - before <= 4
 
 
+@pytest.mark.needs("fork")
 def test_a_forked_child_writes_too(path: Path, db: Database, sessions: SessionManager) -> None:
     """C9: a connection is no child's to use."""
     sessions.create("s")

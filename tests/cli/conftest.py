@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
-import select
 import signal
 import struct
 import subprocess
 import sys
-import termios
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +91,11 @@ class Cli:
         ``answers`` says what is typed, or which signal comes, when a text has appeared; what can
         be called happens then, and returns what is typed.
         """
+        import fcntl
+        import pty
+        import select
+        import termios
+
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         streams = {"stdin": slave, "stdout": slave, "stderr": slave}

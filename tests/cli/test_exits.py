@@ -286,6 +286,7 @@ def test_output_that_takes_no_more_ends_with_1(cli: Cli, unbuffered: str) -> Non
     assert result.stderr.startswith(b"error: ")
 
 
+@pytest.mark.needs("fifos")
 def test_no_space_for_the_output_ends_with_1(cli: Cli) -> None:
     cli.add("s")
     with open("/dev/full", "wb") as full:

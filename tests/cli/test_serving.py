@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -249,7 +248,7 @@ def test_the_flow_of_the_guides_flutter_service(tmp_path: Path) -> None:
             assert again.get(f"sessions/{client.session_id}/history")[0] == 404
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+@pytest.mark.needs("curl")
 def test_the_guides_curl_lines_reach_it(cli: Cli) -> None:
     """C11-C13, C16: by localhost, which curl tries as ::1 first, and as an emulator names it."""
     cli.add("my-session-123", "hello")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import errno
-import fcntl
 import itertools
 import json
 import os
@@ -13,7 +12,6 @@ import select
 import signal
 import subprocess
 import sys
-import termios
 import threading
 import time
 from contextlib import contextmanager
@@ -455,6 +453,9 @@ def _is_full(descriptor: int) -> bool:
 
 
 def _unread_bytes(descriptor: int) -> int:
+    import fcntl
+    import termios
+
     found = array.array("i", [0])
     fcntl.ioctl(descriptor, termios.FIONREAD, found)
     return found[0]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from contract.acts import edited
 from inside import local
+from opened import descriptors
 
 from localsessions import (
     DurabilityUnknownError,
@@ -304,13 +305,15 @@ def test_where_no_thread_can_be_started_everything_is_stored(
     assert store.verify() == []
 
 
+@pytest.mark.needs("limits")
 def test_a_process_at_its_limit_of_open_files_stores_and_deletes_all(store: SessionStore) -> None:
-    resource = pytest.importorskip("resource")
+    import resource
+
     names = [f"s{number}" for number in range(300)]
     store.create("first")
     store.list()
     usual = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, usual[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() + 40, usual[1]))
     try:
         store.create_many(Session(session_id=name) for name in names)
         assert store.count() == 301

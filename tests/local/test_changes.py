@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 from inside import local
+from killing import DIED, DIES
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore
 from localsessions._local import reading
@@ -512,14 +512,14 @@ def test_a_writer_killed_before_it_recorded_is_told_once_as_external(
     reader: Reader, folder: Path
 ) -> None:
     script = (
-        "import os, signal, sys; from localsessions import SessionStore\n"
+        "import os, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
-        "end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"end = lambda *_: {DIES}\n"
         "store.engine.index.record = store.engine.index.record_many = end\n"
         "store.append('a', {'role': 'user', 'content': 'written'})\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.returncode == DIED
     (change,) = reader.new()
     assert (change.origin, change.new_messages) == ("external", (0, 1))
     assert reader.said() == []
@@ -529,13 +529,13 @@ def test_a_deletion_killed_before_it_was_recorded_is_told_once(
     reader: Reader, folder: Path
 ) -> None:
     script = (
-        "import os, signal, sys; from localsessions import SessionStore\n"
+        "import os, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
-        "store.engine.index.record_removal = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"store.engine.index.record_removal = lambda *_: {DIES}\n"
         "store.delete('a')\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.returncode == DIED
     assert reader.said() == [("a", "deleted", "external")]
     assert reader.said() == []
 

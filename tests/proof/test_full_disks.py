@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -204,6 +203,8 @@ def test_where_little_room_is_left_no_index_shares_memory_that_may_have_none(
 @contextmanager
 def largest_file(size_bytes: int) -> Iterator[None]:
     """Let no file grow beyond a size; a write over it is cut short, the next one fails."""
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))  # Python ignores SIGXFSZ
     try:

@@ -12,7 +12,6 @@ import contextlib
 import gc
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -100,6 +99,8 @@ def cost(folder: str) -> dict[str, int]:
 
     Runs in a child, whose address space ends where a promise would be broken by far.
     """
+    import resource
+
     size = os.path.getsize(f"{folder}/s.json")
     with SessionStore(f"{folder}/warm") as warm:
         warm.create("warm")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import signal
 import sqlite3
@@ -487,6 +486,8 @@ def test_a_disk_that_takes_no_database_changes_no_answer(
     expected = fresh_answers(indexed.folder, tmp_path)
 
     def ask() -> None:
+        import resource
+
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         with opened(indexed) as store:
@@ -546,7 +547,7 @@ def test_a_database_that_nobody_may_change_changes_no_answer(name: str, tmp_path
     tried(ATTACK, "locked and refused databases", 2)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs another uid")
+@pytest.mark.needs("another user")
 @pytest.mark.parametrize("name", some(DATABASES, 2))
 def test_a_database_that_may_only_be_read_changes_no_answer(name: str, tmp_path: Path) -> None:
     indexed = Indexed(tmp_path / "sessions")

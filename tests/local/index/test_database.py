@@ -107,6 +107,7 @@ def test_threads_that_share_a_store_survive_a_database_that_keeps_vanishing(
         assert answers(store) == fresh_answers(filled, tmp_path)
 
 
+@pytest.mark.needs("fork")
 def test_a_forked_child_uses_a_connection_of_its_own(filled: Path) -> None:
     def child(store: SessionStore, pipe: multiprocessing.connection.Connection) -> None:
         store.append("s7", {"role": "user", "content": "from the child"})

@@ -275,6 +275,7 @@ def test_the_tables_follow_what_happened_while_nothing_was_open(path: Path) -> N
     assert json.loads(rows["a"])[-1] == {"role": "user", "content": "later"}
 
 
+@pytest.mark.needs("open files that go")
 def test_tables_that_vanish_while_the_service_runs_come_back_whole(
     path: Path, db: Database, sessions: SessionManager
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -35,7 +36,8 @@ def edit(cli: Cli, tmp_path: Path, script: str, *arguments: str) -> Result:
         "path = pathlib.Path(sys.argv[1])\n"
         "text = path.read_text(encoding='utf-8')\n" + script
     )
-    editor = shlex.join([sys.executable, str(program)])
+    join = shlex.join if os.name == "posix" else subprocess.list2cmdline
+    editor = join([sys.executable, str(program)])
     return cli("edit", *(arguments or ("s",)), env={"EDITOR": editor, "PYTHONUTF8": "1"})
 
 
@@ -204,6 +206,7 @@ def test_an_editor_that_leaves_nothing_leaves_no_file_behind(
     assert os.listdir(temp_folder) == []
 
 
+@pytest.mark.needs("signals")
 def test_ctrl_c_in_the_editor_is_the_editors_own(cli: Cli, tmp_path: Path) -> None:
     cli.add("s", title="Old")
     result = edit(

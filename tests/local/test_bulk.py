@@ -55,6 +55,7 @@ def refused(act: Callable[[], object]) -> dict[str, Exception]:
 # -- save_many -----------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("leases")
 def test_the_version_before_is_dropped_where_there_is_one(
     store: SessionStore, folder: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_a_file_that_cannot_be_written_is_refused_alone(
     assert len(ids(store)) == 40
 
 
+@pytest.mark.needs("folder syncs")
 def test_a_folder_that_cannot_be_synced_leaves_all_of_the_batch_in_doubt(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -308,7 +308,9 @@ def reindex(folder: Path) -> None:
         another.reindex()
 
 
-@pytest.mark.parametrize("open_meanwhile", [True, False])
+@pytest.mark.parametrize(
+    "open_meanwhile", [pytest.param(True, marks=pytest.mark.needs("open files that go")), False]
+)
 @pytest.mark.parametrize("loss", [lose, reindex])
 def test_a_number_of_a_lost_index_is_not_known_and_later_ones_are_greater(
     loss: Callable[[Path], None], open_meanwhile: bool, folder: Path
@@ -337,6 +339,7 @@ def test_a_number_of_a_lost_index_is_not_known_and_later_ones_are_greater(
         assert later.said() == [("a", "modified", "this store")]
 
 
+@pytest.mark.needs("open files that go")
 def test_the_number_of_an_index_that_is_not_filled_yet_is_not_known(folder: Path) -> None:
     """Another process has made the index anew, and reads the files still."""
     with SessionStore(folder) as store:
@@ -359,6 +362,7 @@ def test_clocks_that_go_back_or_stand_make_no_number_twice(
             assert reader.said() == [("a", "modified", "this store")]
 
 
+@pytest.mark.needs("open files that go")
 def test_a_lost_index_and_a_clock_set_back_know_no_old_number(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

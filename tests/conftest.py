@@ -51,9 +51,10 @@ AsOtherUser: TypeAlias = Callable[[Path, Callable[[], object]], object]
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what needs something that this system lacks; where nothing may be, it fails."""
-    if reason := needs.needed(
-        name for marker in item.iter_markers("needs") for name in marker.args
-    ):
+    names = [name for marker in item.iter_markers("needs") for name in marker.args]
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    names += [needs.OF_FIXTURES[name] for name in fixtures if name in needs.OF_FIXTURES]
+    if reason := needs.needed(names):
         if "LOCALSESSIONS_NO_SKIPS" in os.environ:
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)

@@ -25,7 +25,17 @@ from typing import NamedTuple
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-__all__ = ["NEEDS", "Need", "is_here", "marked", "needed", "of_module", "split", "told"]
+__all__ = [
+    "NEEDS",
+    "OF_FIXTURES",
+    "Need",
+    "is_here",
+    "marked",
+    "needed",
+    "of_module",
+    "split",
+    "told",
+]
 
 
 class Need(NamedTuple):
@@ -135,6 +145,15 @@ def _takes_leases() -> bool:
     return _has_module("fcntl")() and hasattr(importlib.import_module("fcntl"), "F_SETLEASE")
 
 
+def _mounts(folder: Path) -> bool:
+    if shutil.which("mount") is None:
+        return False
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        return False
+    return subprocess.run(["umount", "--lazy", folder], check=False).returncode == 0
+
+
 def _becomes_another() -> bool:
     return hasattr(os, "fork") and hasattr(os, "setuid") and os.geteuid() == 0
 
@@ -163,9 +182,13 @@ NEEDS: dict[str, Need] = {
     ),
     "limits": Need("a process cannot be given limits", _has_module("resource")),
     "links": Need("the user may not make symbolic links", _in_a_folder(_makes_links)),
+    "memory limits": Need(
+        "a process's memory is neither told by /proc nor limited", _is_told("/proc/self/status")
+    ),
     "modes": Need(
         "files have no permission bits: Windows keeps one, read-only", _in_a_folder(_keeps_modes)
     ),
+    "mounts": Need("no file system may be mounted", _in_a_folder(_mounts)),
     "names of bytes": Need(
         "names are Unicode there, not bytes", _in_a_folder(_takes_bytes_as_names)
     ),
@@ -184,6 +207,14 @@ NEEDS: dict[str, Need] = {
         'a name may not hold : " ? < > | *, nor end with a dot', _in_a_folder(_takes_any_name)
     ),
 }
+
+OF_FIXTURES: dict[str, str] = {
+    "as_other_user": "modes",
+    "mounted": "mounts",
+    "nursery": "fork",
+    "warm": "strace",
+}
+"""Fixtures whose tests need something without a marker."""
 
 _PREFIX = "needs "
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import socket
 import stat
 import subprocess
@@ -478,14 +477,7 @@ def in_words(call: str, arguments: str, folder: Path) -> Iterator[str]:
         yield f"{call} {found[0]}"
 
 
-@pytest.fixture
-def strace() -> None:
-    if not shutil.which("strace") and "CI" not in os.environ:
-        pytest.skip("strace is not installed")
-
-
-@pytest.mark.usefixtures("strace")
-@pytest.mark.skipif(sys.platform != "linux", reason="strace is of Linux")
+@pytest.mark.needs("strace")
 @pytest.mark.parametrize(
     ("durability", "calls"),
     [

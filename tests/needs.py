@@ -31,9 +31,9 @@ __all__ = [
     "Need",
     "is_here",
     "marked",
+    "need_of",
     "needed",
     "of_module",
-    "split",
     "told",
 ]
 
@@ -88,8 +88,8 @@ def _removes_what_is_open(folder: Path) -> bool:
 
 
 def _takes_any_name(folder: Path) -> bool:
-    (folder / 'a:b "?" <c>|*.').write_bytes(b"")
-    return os.listdir(folder) == ['a:b "?" <c>|*.']
+    (folder / 'a:b "?" <c>|*\a.').write_bytes(b"")
+    return os.listdir(folder) == ['a:b "?" <c>|*\a.']
 
 
 def _tells_names_by_case(folder: Path) -> bool:
@@ -176,7 +176,10 @@ NEEDS: dict[str, Need] = {
     "git": Need("git is not installed", _runs("git")),
     "hard links": Need("the file system has no hard links", _in_a_folder(_makes_hard_links)),
     "inotify": Need("the kernel has no inotify", _is_told("/proc/sys/fs/inotify")),
-    "leases": Need("nobody can tell whether a file is open: Linux' leases do", _takes_leases),
+    "leases": Need(
+        "nothing tells whether a file is open anywhere, as Linux' leases do",
+        _takes_leases,
+    ),
     "letter case": Need(
         "names that differ by case are one file there", _in_a_folder(_tells_names_by_case)
     ),
@@ -204,12 +207,14 @@ NEEDS: dict[str, Need] = {
     "strace": Need("strace is not installed, or may not look", _traces),
     "terminals": Need("there are no pseudo-terminals", _has_module("termios")),
     "wild names": Need(
-        'a name may not hold : " ? < > | *, nor end with a dot', _in_a_folder(_takes_any_name)
+        'a name may not hold : " ? < > | * and control characters, nor end with a dot',
+        _in_a_folder(_takes_any_name),
     ),
 }
 
 OF_FIXTURES: dict[str, str] = {
     "as_other_user": "modes",
+    "growing": "leases",
     "mounted": "mounts",
     "nursery": "fork",
     "warm": "strace",
@@ -250,7 +255,7 @@ def of_module(*names: str) -> str | None:
     return None if "LOCALSESSIONS_NO_SKIPS" in os.environ else needed(names)
 
 
-def split(reason: str) -> tuple[str, str]:
+def need_of(reason: str) -> tuple[str, str]:
     """Return the need for which a test was left out and its reason; the need is "" for others."""
     if not reason.startswith(_PREFIX):
         return "", reason
@@ -260,6 +265,6 @@ def split(reason: str) -> tuple[str, str]:
 
 def told(reasons: Iterable[str]) -> Iterator[str]:
     """Say as a table what was left out by which need, of the reasons for which tests were."""
-    counts = Counter(name for name, _ in map(split, reasons) if name)
+    counts = Counter(name for name, _ in map(need_of, reasons) if name)
     for name, count in counts.most_common():
         yield f"{count:5} left out, need {name}: {NEEDS[name].reason}"

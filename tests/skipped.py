@@ -69,7 +69,7 @@ def told(reasons: Iterable[str]) -> Iterator[str]:
     counts: Counter[str] = Counter()
     wanted: dict[str, set[str]] = {}
     for reason in reasons:
-        need, bare = needs.split(reason)
+        need, bare = needs.need_of(reason)
         remedy = remedy_of(bare)
         if need and remedy is None:
             continue  # the table of needs has said it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ def complete(cli: Cli, *words: str) -> list[str]:
     result = cli(
         env={
             "_LOCALSESSIONS_COMPLETE": "bash_complete",
-            "COMP_WORDS": " ".join(("localsessions", *words)),
+            "COMP_WORDS": shlex.join(("localsessions", *words)),
             "COMP_CWORD": str(len(words)),
         }
     )

@@ -104,8 +104,9 @@ def test_a_call_that_fails_leaves_nothing_behind_and_names_the_file(
         raise OSError(number, os.strerror(number))
 
     before = descriptors()
+    if real in os.supports_fd:
+        monkeypatch.setattr(os, "supports_fd", {*os.supports_fd, fail})
     monkeypatch.setattr(os, call, fail)
-    monkeypatch.setattr(os, "supports_fd", {*os.supports_fd, os.utime})
     with pytest.raises(OSError, match=os.strerror(number)) as caught:
         write(tmp_path / "new")
     monkeypatch.undo()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+import needs
 import pytest
 import skipped
 from hypothesis import HealthCheck, settings
@@ -53,6 +54,18 @@ Start: TypeAlias = Callable[..., Child]
 AsOtherUser: TypeAlias = Callable[[Path, Callable[[], object]], object]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what needs something that this system lacks; where nothing may be, it fails."""
+    names = [name for marker in item.iter_markers("needs") for name in marker.args]
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    names += [needs.OF_FIXTURES[name] for name in fixtures if name in needs.OF_FIXTURES]
+    if reason := needs.needed(names):
+        if "LOCALSESSIONS_NO_SKIPS" in os.environ:
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave what is marked ``proof`` to ``make proof``."""
     if IS_FULL:
@@ -66,7 +79,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter,
 ) -> Generator[None, None, None]:
-    """Say at the very end what was skipped, and the line that brings it."""
+    """Say at the very end what was left out by which need, what else, and what brings it."""
     yield
     reasons = [
         report.longrepr[2].removeprefix("Skipped: ")
@@ -74,8 +87,8 @@ def pytest_terminal_summary(
         if isinstance(report.longrepr, tuple)
     ]
     if reasons:
-        terminalreporter.section("skipped for want of something", yellow=True)
-        terminalreporter.write_line("\n".join(skipped.told(reasons)))
+        terminalreporter.section("left out for want of something", yellow=True)
+        terminalreporter.write_line("\n".join([*needs.told(reasons), *skipped.told(reasons)]))
 
 
 @pytest.fixture(scope="session", autouse=True)

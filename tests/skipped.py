@@ -1,19 +1,23 @@
 """What the tests were skipped for want of, and the line that brings it.
 
-The reasons are those that the tests give, word for word; one that is not known here is told as it
+What a test needs is named by its marker (tests/needs.py); some find out as they go. The reasons
+are those that they give, word for word; one that is not known here is told as it
 is, so that nothing is skipped in silence.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Remedy", "remedy_of", "told"]
+import needs
 
-_INSTALL = "apt-get install"
+__all__ = ["INSTALL", "Remedy", "remedy_of", "told"]
+
+INSTALL = "apt-get install" if os.name == "posix" else "install"
 
 
 class Remedy(NamedTuple):
@@ -36,12 +40,18 @@ _PACKAGES = {
 _REMEDIES: tuple[tuple[str, Remedy], ...] = (
     (r"^(agno|agentscope) is (?:not installed|missing)", Remedy("pip install --group frameworks")),
     (r"^atheris is not installed", Remedy("make proof PYTHON=python3.11, on Linux")),
-    (r"^strace is not there or may not look", Remedy(_INSTALL, "strace")),
-    (r"takes root|needs another uid|use up the instances|no right to mount", Remedy("run as root")),
+    (r"^strace is not (?:there|installed,) or may not look", Remedy(INSTALL, "strace")),
+    (
+        r"takes root|cannot become another user|use up the instances|no right to mount",
+        Remedy("run as root"),
+    ),
     (r"cannot be mounted here|nobody may make one", Remedy("run as root")),
     (r"does not let a process be traced", Remedy("allow ptrace, as by --cap-add SYS_PTRACE")),
-    (r"^(?:no )?([\w.]+)(?: is not installed| here| on this machine|$)", Remedy(_INSTALL, r"\1")),
-    (r"^(\w+) delays the calls and is not installed", Remedy(_INSTALL, r"\1")),
+    (
+        r"^(?:no |there is no )?([\w.]+)(?: is not installed| here| on this machine|$)",
+        Remedy(INSTALL, r"\1"),
+    ),
+    (r"^(\w+) delays the calls and is not installed", Remedy(INSTALL, r"\1")),
 )
 
 
@@ -59,7 +69,10 @@ def told(reasons: Iterable[str]) -> Iterator[str]:
     counts: Counter[str] = Counter()
     wanted: dict[str, set[str]] = {}
     for reason in reasons:
-        remedy = remedy_of(reason)
+        need, bare = needs.need_of(reason)
+        remedy = remedy_of(bare)
+        if need and remedy is None:
+            continue  # the table of needs has said it
         line = f"nothing here brings them: {reason}" if remedy is None else remedy.line
         counts[line] += 1
         wanted.setdefault(line, set()).update([remedy.wanted] if remedy and remedy.wanted else [])

@@ -100,13 +100,12 @@ def test_a_run_has_a_figure_for_whatever_the_floors_and_this_store_offer(tmp_pat
     assert all(" times as fast" in aim.measured for aim in told)
 
 
+@pytest.mark.needs("strace")
 def test_what_strace_sees_of_the_floors_is_what_they_do(tmp_path: Path) -> None:
     entries = [entry for entry in ENTRIES if entry.name in {"rewrite", "append"}]
     found = Results({}, quick=True)
     plan = Plan((10,), (), 1, 1, 0, 1, 1, 5.0, 60.0, memory=False)
     Contest(plan, tmp_path / "run", Environments(tmp_path / "envs"), found).run(entries)
-    if not found.durability:
-        pytest.skip("strace is not there or may not look")
     whole, appended = found.durability["rewrite"], found.durability["append"]
     assert (whole["durable"], whole["syncs"], whole["renames"]) == (True, 2, 1)
     assert whole["manner"] == "new file, synced, renamed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -110,10 +109,7 @@ def test_the_session_manager_converses_in_batches_and_lets_expire(tmp_path: Path
     ]
 
 
-@pytest.mark.skipif(
-    "LOCALSESSIONS_NO_SKIPS" not in os.environ and importlib.util.find_spec("agno") is None,
-    reason='agno is missing: pip install "agno>=3,<4"',
-)
+@pytest.mark.needs("agno")
 def test_the_agent_of_agno_is_sent_what_was_said_in_an_earlier_process(tmp_path: Path) -> None:
     """A3, A12: the document's example, run twice, in two processes."""
     run(EXAMPLES / "agno_persistent_session.py", tmp_path)

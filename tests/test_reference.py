@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import pkgutil
 import re
 import runpy
@@ -15,12 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import needs
 import pytest
 
 import localsessions
 
-if "LOCALSESSIONS_NO_SKIPS" not in os.environ:
-    pytest.importorskip("agno", reason='agno is missing: pip install "agno>=3,<4"')
+if lacking := needs.of_module("agno"):
+    pytest.skip(lacking, allow_module_level=True)
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = (DOCS / "reference.md").read_text("utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -502,7 +501,7 @@ def test_importing_the_module_imports_no_extra() -> None:
     assert done.stdout == "set()\n"
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+@pytest.mark.needs("curl")
 def test_the_curl_lines_of_the_guide_work(service: Service, store: SessionStore) -> None:
     """C11, C12: as the guide has them, but for the port."""
     guide_session(store)

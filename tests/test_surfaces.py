@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import subprocess
 from collections.abc import Callable
 from itertools import pairwise
@@ -36,11 +35,10 @@ def shared(tmp_path: Path) -> Path:
     return tmp_path / "runtime.db.sessions"
 
 
+@pytest.mark.needs("agno")
 def test_sixteen_processes_work_on_one_session_through_all_surfaces(
     shared: Path, start: Start
 ) -> None:
-    if importlib.util.find_spec("agno") is None:
-        pytest.skip("agno is not installed")
     with SessionStore(shared) as store:
         begin = store.last_change()
         session_id = asyncio.run(SessionManager(store).create_session("alice", "coder")).session_id

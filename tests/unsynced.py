@@ -17,7 +17,8 @@ import pytest
 __all__ = ["synced", "unsynced"]
 
 _OFF = "PRAGMA synchronous = OFF"
-_REAL = os.fsync, os.fdatasync, sqlite3.connect
+_REAL = {name: getattr(os, name) for name in ("fsync", "fdatasync") if hasattr(os, name)}
+_REAL_CONNECT = sqlite3.connect
 
 
 def _sync(fd: int) -> None:
@@ -37,15 +38,14 @@ class _Connection(sqlite3.Connection):
 
 def unsynced(patch: pytest.MonkeyPatch) -> None:
     """Let nothing in this process wait for the disk, until the patch is undone."""
-    _put(patch, _sync, _sync, functools.partial(sqlite3.connect, factory=_Connection))
+    for name in _REAL:
+        patch.setattr(os, name, _sync)
+    connect = functools.partial(_REAL_CONNECT, factory=_Connection)
+    patch.setattr(sqlite3, "connect", connect)
 
 
 def synced(patch: pytest.MonkeyPatch) -> None:
     """Sync as ever, until the patch is undone."""
-    _put(patch, *_REAL)
-
-
-def _put(patch: pytest.MonkeyPatch, fsync: object, fdatasync: object, connect: object) -> None:
-    patch.setattr(os, "fsync", fsync)
-    patch.setattr(os, "fdatasync", fdatasync)
-    patch.setattr(sqlite3, "connect", connect)
+    for name, real in _REAL.items():
+        patch.setattr(os, name, real)
+    patch.setattr(sqlite3, "connect", _REAL_CONNECT)

@@ -179,6 +179,7 @@ def test_the_path_is_that_of_the_store_and_asking_makes_nothing(
     assert paths[0] == str(folder / "alice.json")
 
 
+@pytest.mark.needs("open files that go")
 def test_a_save_makes_the_folder_with_those_above_it(tmp_path: Path) -> None:
     """S5: nested too."""
     session = JSONSession(save_dir=tmp_path / "a" / "b")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import needs
 import pytest
 
 from localsessions import SessionStore
 from localsessions.adapters.agentscope import JSONSession, SessionBase, SqliteSession, StateModule
 
-if "CI" not in os.environ:  # there it is installed, and a test that does not run is a fault
-    pytest.importorskip("agentscope", reason="agentscope is not installed (--group frameworks)")
+if lacking := needs.of_module("agentscope"):
+    pytest.skip(lacking, allow_module_level=True)
 
 from agentscope.agent import AgentBase, ReActAgent
 from agentscope.formatter import OpenAIChatFormatter

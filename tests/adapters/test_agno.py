@@ -10,7 +10,6 @@ import gc
 import importlib.util
 import json
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,14 +18,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import needs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from localsessions import NotOwnerError, Session, SessionStore, UnstorableValueError
 
-if "LOCALSESSIONS_NO_SKIPS" not in os.environ:
-    pytest.importorskip("agno", reason='agno is missing: pip install "agno>=3,<4"')
+if lacking := needs.of_module("agno"):
+    pytest.skip(lacking, allow_module_level=True)
 
 from agno.agent import Agent
 from agno.db.base import AsyncBaseDb, BaseDb, SessionType

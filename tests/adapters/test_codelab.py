@@ -98,6 +98,7 @@ def grow_old(db: Database, session_id: str, hours: float) -> None:
 # the database
 
 
+@pytest.mark.needs("modes")
 def test_it_is_made_with_its_folders_which_are_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +275,7 @@ def test_the_tables_follow_what_happened_while_nothing_was_open(path: Path) -> N
     assert json.loads(rows["a"])[-1] == {"role": "user", "content": "later"}
 
 
+@pytest.mark.needs("open files that go")
 def test_tables_that_vanish_while_the_service_runs_come_back_whole(
     path: Path, db: Database, sessions: SessionManager
 ) -> None:
@@ -1063,6 +1065,7 @@ def test_a_list_opens_no_session_file_and_an_append_reads_one(
     assert after["files_read"] - before <= 4
 
 
+@pytest.mark.needs("fork")
 def test_a_forked_child_writes_too(path: Path, db: Database, sessions: SessionManager) -> None:
     """C9: a connection is no child's to use."""
     sessions.create("s")

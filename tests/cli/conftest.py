@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
-import select
 import signal
 import struct
 import subprocess
 import sys
-import termios
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
+from killing import INTERRUPTIBLE
 
 from localsessions import SessionStore
 from localsessions.cli import program
@@ -25,6 +22,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "localsessions")
+
+
+def interruptible(*arguments: str, before: str = "") -> list[str]:
+    """Return a command that ``interrupt`` interrupts; ``before`` is code that it runs first."""
+    first = f"{INTERRUPTIBLE}{before}"
+    main = "from localsessions.__main__ import main; sys.exit(main())"
+    code = f"import sys\n{first}\n{main}"
+    return [*([sys.executable, "-c", code] if first else COMMAND), *arguments]
+
+
+def text_of(shown: bytes) -> str:
+    """Return what a process showed, with lines that end as those of POSIX do."""
+    return shown.decode().replace(os.linesep, "\n")
 
 
 class Cli:
@@ -52,13 +62,16 @@ class Cli:
     def process(
         self, *arguments: str, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a real process to its end."""
+        """Run a real process to its end; its lines end as those of POSIX do."""
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 120}
         made: subprocess.CompletedProcess[bytes] = subprocess.run(
             [*COMMAND, *arguments],
             env={**os.environ, **self.env, **(env or {})},
             **{**streams, **options},
         )
+        for name in ("stdout", "stderr"):
+            if (shown := getattr(made, name)) is not None:
+                setattr(made, name, shown.replace(os.linesep.encode(), b"\n"))
         return made
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
@@ -95,6 +108,11 @@ class Cli:
         ``answers`` says what is typed, or which signal comes, when a text has appeared; what can
         be called happens then, and returns what is typed.
         """
+        import fcntl
+        import pty
+        import select
+        import termios
+
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         streams = {"stdin": slave, "stdout": slave, "stderr": slave}

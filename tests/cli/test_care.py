@@ -210,6 +210,7 @@ def test_a_repair_that_fails_is_told_and_the_others_go_on(
     assert (outcome["done"], bool(outcome["failed"])) == (None, True)
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize("arguments", [["--repair"], ["--repair", "--json"]])
 def test_repair_asks_once_and_does_what_is_answered(cli: Cli, arguments: list[str]) -> None:
     break_all(cli)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ def complete(cli: Cli, *words: str) -> list[str]:
     result = cli(
         env={
             "_LOCALSESSIONS_COMPLETE": "bash_complete",
-            "COMP_WORDS": " ".join(("localsessions", *words)),
+            "COMP_WORDS": shlex.join(("localsessions", *words)),
             "COMP_CWORD": str(len(words)),
         }
     )
@@ -31,12 +31,10 @@ def test_the_script_of_a_shell_is_printed(cli: Cli, shell: str) -> None:
     assert f"_LOCALSESSIONS_COMPLETE={shell}_complete" in result.stdout
 
 
+@pytest.mark.needs("bash")
 def test_the_script_is_one_that_bash_takes(cli: Cli) -> None:
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("no bash")
     script = cli("completion", "bash").stdout
-    done = subprocess.run([bash, "-n"], input=script.encode(), capture_output=True)
+    done = subprocess.run(["bash", "-n"], input=script.encode(), capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -84,6 +82,7 @@ def test_titles_stand_beside_the_ids_where_the_shell_shows_them(cli: Cli) -> Non
     assert r"A title \x1b" in result.stdout
 
 
+@pytest.mark.needs("links")
 def test_completion_of_what_cannot_be_opened_is_empty(cli: Cli) -> None:
     cli.folder.mkdir()
     (cli.folder / ".localsessions").symlink_to("/nowhere")

@@ -153,6 +153,7 @@ def test_a_file_that_is_there_is_overwritten_only_by_force(cli: Cli, tmp_path: P
     assert sorted(os.listdir(tmp_path)) == ["a.md", "sessions"]
 
 
+@pytest.mark.needs("links")
 def test_force_writes_through_a_link_and_into_a_device(cli: Cli, tmp_path: Path) -> None:
     cli.add("s", "text")
     target, link = tmp_path / "target.md", tmp_path / "link.md"

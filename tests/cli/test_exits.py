@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from killing import interrupt
 
 from localsessions import (
     ChangesExpiredError,
@@ -29,6 +30,8 @@ from localsessions import (
 )
 from localsessions.cli import program, run
 from localsessions.cli.exits import ExitCode, exit_code_of
+
+from .conftest import interruptible, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -286,6 +289,7 @@ def test_output_that_takes_no_more_ends_with_1(cli: Cli, unbuffered: str) -> Non
     assert result.stderr.startswith(b"error: ")
 
 
+@pytest.mark.needs("fifos")
 def test_no_space_for_the_output_ends_with_1(cli: Cli) -> None:
     cli.add("s")
     with open("/dev/full", "wb") as full:
@@ -293,6 +297,7 @@ def test_no_space_for_the_output_ends_with_1(cli: Cli) -> None:
     assert (result.returncode, result.stderr) == (1, b"error: No space left on device\n")
 
 
+@pytest.mark.needs("bash")
 def test_closed_streams_are_no_error(cli: Cli) -> None:
     cli.add("s")
     command = f"{sys.executable} -m localsessions list >&- 2>&-"
@@ -300,6 +305,7 @@ def test_closed_streams_are_no_error(cli: Cli) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.needs("terminals")
 def test_ctrl_c_ends_with_130_and_says_that_nothing_was_lost(cli: Cli) -> None:
     cli.add("s", title="T")
     before = (cli.folder / "s.json").read_bytes()
@@ -320,13 +326,19 @@ def test_ctrl_c_in_an_import_leaves_whole_sessions_and_it_can_go_on(
     for number in range(1000):
         text = json.dumps({"messages": [{"role": "user", "content": f"text {number}"}]})
         (source / f"{number}.json").write_text(text)
-    process = cli.start("import", str(source), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        interruptible("import", str(source)),
+        env={**os.environ, **cli.env},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     while not list(cli.folder.glob("*.json")):
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    interrupt(process)
     shown, error = process.communicate(timeout=120)
     assert (process.returncode, shown) == (130, b"")
-    assert error.startswith(b"\ninterrupted; nothing was lost")
+    assert text_of(error).startswith("\ninterrupted; nothing was lost")
     stored = [json.loads(path.read_bytes()) for path in cli.folder.glob("*.json")]
     assert 0 < len(stored) < 1000
     document = cli.json("import", str(source))

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from killing import INTERRUPTIBLE, interrupt
 
 from localsessions.adapters.codelab import AgentContextManager, Database, SessionManager
 
-from .conftest import COMMAND
+from .conftest import interruptible, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Serving:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None
         self.process = process
-        self.greeting = process.stderr.readline().decode()
+        self.greeting = text_of(process.stderr.readline())
         found = re.search(
             r"at http://(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)/api/v1", self.greeting
         )
@@ -50,15 +50,19 @@ class Serving:
         return answer
 
     def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
-        self.process.send_signal(how)
-        shown, noted = self.process.communicate(timeout=120)
-        return self.process.returncode, shown.decode(), noted.decode()
+        if how is signal.SIGINT:
+            interrupt(self.process)
+        else:
+            self.process.send_signal(how)
+        shown, noted = map(text_of, self.process.communicate(timeout=120))
+        return self.process.returncode, shown, noted
 
 
 @contextmanager
 def serving(folder: Path | str, *arguments: str, port: int = 0) -> Iterator[Serving]:
     process = subprocess.Popen(
-        [*COMMAND, "serve", "--dir", str(folder), "--port", str(port), *arguments],
+        interruptible("serve", "--dir", str(folder), "--port", str(port), *arguments),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -90,6 +94,7 @@ def test_ctrl_c_waits_for_no_client_that_keeps_its_connection(cli: Cli) -> None:
         connection.close()
 
 
+@pytest.mark.needs("signals")
 def test_sigterm_ends_it_as_any_program(cli: Cli) -> None:
     cli.add("s")
     with serving(cli.folder) as service:
@@ -147,7 +152,10 @@ def test_the_adapter_serves_its_database(tmp_path: Path) -> None:
         "print('done')\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-W", "error", "-c", INTERRUPTIBLE + code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
     try:
@@ -158,10 +166,10 @@ def test_the_adapter_serves_its_database(tmp_path: Path) -> None:
         connection.request("GET", "/api/v1/sessions/s/history")
         assert json.loads(connection.getresponse().read())["message_count"] == 1
         connection.close()
-        process.send_signal(signal.SIGINT)
-        shown, noted = process.communicate(timeout=120)
-        assert (process.returncode, shown) == (0, b"go\ndone\n")
-        assert b"Traceback" not in noted
+        interrupt(process)
+        shown, noted = map(text_of, process.communicate(timeout=120))
+        assert (process.returncode, shown) == (0, "go\ndone\n")
+        assert "Traceback" not in noted
     finally:
         process.kill()
         process.communicate()
@@ -249,7 +257,7 @@ def test_the_flow_of_the_guides_flutter_service(tmp_path: Path) -> None:
             assert again.get(f"sessions/{client.session_id}/history")[0] == 404
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+@pytest.mark.needs("curl")
 def test_the_guides_curl_lines_reach_it(cli: Cli) -> None:
     """C11-C13, C16: by localhost, which curl tries as ::1 first, and as an emulator names it."""
     cli.add("my-session-123", "hello")

@@ -26,6 +26,7 @@ def exists(cli: Cli, session_id: str) -> bool:
     return (cli.folder / f"{session_id}.json").exists()
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 200])
 def test_a_table_fits_the_terminal(cli: Cli, columns: int) -> None:
     cli.add("session-1", title="A long title " * 10, agent_id="coder")
@@ -35,12 +36,14 @@ def test_a_table_fits_the_terminal(cli: Cli, columns: int) -> None:
     assert max(map(len, plain(shown).splitlines())) <= columns
 
 
+@pytest.mark.needs("terminals")
 def test_a_narrowed_table_cuts_titles_and_no_ids(cli: Cli) -> None:
     cli.add("session-1", title="A long title " * 10)
     _, shown = cli.terminal("list", columns=80)
     assert re.search(r"^session-1 .*A long title.*…$", plain(shown), re.MULTILINE)
 
 
+@pytest.mark.needs("terminals")
 def test_a_narrow_terminal_has_the_title_rather_than_other_columns(cli: Cli) -> None:
     cli.add("x" * 36, title="Show the files of the project")
     for columns, header in [
@@ -53,6 +56,7 @@ def test_a_narrow_terminal_has_the_title_rather_than_other_columns(cli: Cli) -> 
         assert "Show the files" in second
 
 
+@pytest.mark.needs("terminals")
 def test_the_reason_of_an_unreadable_session_is_whole_on_a_narrow_terminal(cli: Cli) -> None:
     cli.write("torn", "{")
     _, shown = cli.terminal("list", columns=70)
@@ -62,12 +66,14 @@ def test_the_reason_of_an_unreadable_session_is_whole_on_a_narrow_terminal(cli: 
     assert words == "unreadableatline1,column2:thefileendsinthemiddle,asafteratornwrite"
 
 
+@pytest.mark.needs("terminals")
 def test_a_terminal_gets_styles(cli: Cli) -> None:
     cli.add("s", "needle")
     assert CONTROL.search(cli.terminal("list")[1])
     assert "\x1b[31m\x1b[1mneedle\x1b[0m" in cli.terminal("search", "needle")[1]
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 @pytest.mark.parametrize("command", [["list"], ["search", "needle"], ["show", "s"]])
 def test_no_color_and_dumb_terminals_get_none(
@@ -96,6 +102,7 @@ def test_what_the_encoding_lacks_is_spelled_out(cli: Cli, encoding: str) -> None
     assert "\\u0417" in cli.process("list", env=env).stdout.decode()
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize("columns", [60, 200])
 def test_a_terminal_without_unicode_gets_a_table_that_fits(cli: Cli, columns: int) -> None:
     cli.add("s", title="A long title " * 10)
@@ -111,6 +118,7 @@ def test_json_is_utf_8_whatever_the_encoding(cli: Cli) -> None:
     assert "Заголовок" in result.stdout.decode()
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize("form", ["markdown", "json", "jsonl"])
 def test_an_export_to_a_terminal_has_no_raw_control_characters(cli: Cli, form: str) -> None:
     cli.add("s", "red \x1b[31m \x9b")
@@ -127,6 +135,7 @@ def test_an_export_to_a_pipe_is_untouched(cli: Cli) -> None:
 # questions
 
 
+@pytest.mark.needs("terminals")
 def test_delete_asks_and_does_what_is_answered(cli: Cli) -> None:
     cli.add("a")
     code, shown = cli.terminal("delete", "a", answers={"[y/N]: ": "n\n"})
@@ -138,6 +147,7 @@ def test_delete_asks_and_does_what_is_answered(cli: Cli) -> None:
     assert not exists(cli, "a")
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize("answer", [signal.SIGINT, "\x04"])
 def test_no_answer_removes_nothing(cli: Cli, answer: str | signal.Signals) -> None:
     cli.add("a")
@@ -147,6 +157,7 @@ def test_no_answer_removes_nothing(cli: Cli, answer: str | signal.Signals) -> No
     assert exists(cli, "a")
 
 
+@pytest.mark.needs("terminals")
 def test_cleanup_shows_what_it_would_do_before_it_asks(cli: Cli) -> None:
     cli.add("old")
     with cli.store() as store, store.edit("old") as session:
@@ -162,6 +173,7 @@ def test_cleanup_shows_what_it_would_do_before_it_asks(cli: Cli) -> None:
     assert not exists(cli, "old")
 
 
+@pytest.mark.needs("terminals")
 def test_cleanup_leaves_what_became_old_while_it_asked(cli: Cli) -> None:
     for name in ("old", "young"):
         cli.add(name)
@@ -178,6 +190,7 @@ def test_cleanup_leaves_what_became_old_while_it_asked(cli: Cli) -> None:
     assert (exists(cli, "old"), exists(cli, "young")) == (False, True)
 
 
+@pytest.mark.needs("terminals")
 def test_cleanup_of_expired_sessions_asks_too(cli: Cli) -> None:
     cli.add("old")
     with cli.store() as store, store.edit("old") as session:
@@ -187,6 +200,7 @@ def test_cleanup_of_expired_sessions_asks_too(cli: Cli) -> None:
     assert not exists(cli, "old")
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize("command", [["--older-than", "30d"], ["--expired"], ["--empty-trash"]])
 def test_cleanup_asks_nothing_when_there_is_nothing_to_do(cli: Cli, command: list[str]) -> None:
     cli.add("young")
@@ -194,6 +208,7 @@ def test_cleanup_asks_nothing_when_there_is_nothing_to_do(cli: Cli, command: lis
     assert (code, shown) == (0, "there is nothing to remove\n")
 
 
+@pytest.mark.needs("terminals")
 def test_emptying_the_trash_asks(cli: Cli) -> None:
     cli.add("a")
     cli("delete", "a", "--yes")
@@ -206,6 +221,7 @@ def test_emptying_the_trash_asks(cli: Cli) -> None:
     assert cli.json("restore", "--list") == []
 
 
+@pytest.mark.needs("terminals")
 def test_append_on_a_terminal_says_what_to_do(cli: Cli) -> None:
     cli.add("s")
     code, _ = cli.terminal(
@@ -218,6 +234,7 @@ def test_append_on_a_terminal_says_what_to_do(cli: Cli) -> None:
 # bars
 
 
+@pytest.mark.needs("terminals")
 def test_long_work_shows_a_bar_that_is_gone_afterwards(cli: Cli, tmp_path: Path) -> None:
     cli.add("s", "needle")
     code, shown = cli.terminal("search", "needle")
@@ -226,6 +243,7 @@ def test_long_work_shows_a_bar_that_is_gone_afterwards(cli: Cli, tmp_path: Path)
     assert shown.rstrip("\n").endswith("\x1b[0m")
 
 
+@pytest.mark.needs("terminals")
 def test_an_import_counts_its_files(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"messages": [{"role": "user", "content": "text"}]}')

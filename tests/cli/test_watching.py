@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import errno
-import fcntl
 import itertools
 import json
 import os
@@ -12,8 +11,6 @@ import re
 import select
 import signal
 import subprocess
-import sys
-import termios
 import threading
 import time
 from contextlib import contextmanager
@@ -21,10 +18,11 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from killing import interrupt
 
 from localsessions import SessionChange
 
-from .conftest import COMMAND
+from .conftest import interruptible, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,32 +44,32 @@ class Watching:
         self.process = process
         self.stdout = process.stdout
         self.stderr = process.stderr
-        self.greeting = self.stderr.readline().decode()
+        self.greeting = text_of(self.stderr.readline())
 
     def line(self) -> str:
         """Wait for a line and return it, without what fills the columns."""
-        return re.sub(r" *\t", "  ", self.stdout.readline().decode().rstrip("\n"))
+        return re.sub(r" *\t", "  ", text_of(self.stdout.readline()).rstrip("\n"))
 
     def document(self) -> Any:
         return json.loads(self.stdout.readline())
 
     def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
         """Send a signal; return the exit code and what was not read yet of both streams."""
-        self.process.send_signal(how)
-        shown, noted = self.process.communicate(timeout=120)
-        return self.process.returncode, shown.decode(), noted.decode()
+        if how is signal.SIGINT:
+            interrupt(self.process)
+        else:
+            self.process.send_signal(how)
+        shown, noted = map(text_of, self.process.communicate(timeout=120))
+        return self.process.returncode, shown, noted
 
 
 @contextmanager
 def watching(cli: Cli, *arguments: str, before: str = "") -> Iterator[Watching]:
     """Watch from now on; ``before`` is code that the process runs first."""
-    command: tuple[str, ...] = COMMAND
-    if before:
-        main = "from localsessions.__main__ import main; sys.exit(main())"
-        command = (sys.executable, "-c", f"import sys\n{before}\n{main}")
     process = subprocess.Popen(
-        [*command, "watch", *arguments],
+        interruptible("watch", *arguments, before=before),
         env={**os.environ, **cli.env},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -374,6 +372,7 @@ def test_a_closed_output_is_no_error(cli: Cli) -> None:
 # the end
 
 
+@pytest.mark.needs("terminals")
 def test_ctrl_c_on_a_terminal_ends_with_130_and_a_short_message(cli: Cli) -> None:
     cli.add("s", title="T")
 
@@ -396,6 +395,7 @@ def test_ctrl_c_on_a_terminal_ends_with_130_and_a_short_message(cli: Cli) -> Non
     assert len(end) == 2
 
 
+@pytest.mark.needs("terminals")
 def test_no_color_is_heard(cli: Cli) -> None:
     cli.add("s")
 
@@ -418,7 +418,7 @@ def test_ctrl_c_leaves_no_thread(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupt() -> None:
         until(lambda: any(one.name == "localsessions-feed" for one in threading.enumerate()))
         cli("pin", "s")
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     interrupter = threading.Thread(target=interrupt)
     before.add(interrupter)
@@ -428,6 +428,7 @@ def test_ctrl_c_leaves_no_thread(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     assert set(threading.enumerate()) <= before
 
 
+@pytest.mark.needs("terminals")
 @pytest.mark.parametrize(
     "before", ["", "import localsessions.cli.watching as w; w._MOST_WAITING = 1"]
 )
@@ -455,6 +456,9 @@ def _is_full(descriptor: int) -> bool:
 
 
 def _unread_bytes(descriptor: int) -> int:
+    import fcntl
+    import termios
+
     found = array.array("i", [0])
     fcntl.ioctl(descriptor, termios.FIONREAD, found)
     return found[0]
@@ -472,6 +476,7 @@ def test_with_little_room_nothing_is_lost(cli: Cli) -> None:
     assert told == numbers(cli, begun)
 
 
+@pytest.mark.needs("signals")
 def test_sigterm_ends_it_as_any_program(cli: Cli) -> None:
     cli.add("s")
     with watching(cli) as watch:

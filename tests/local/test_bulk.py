@@ -13,6 +13,7 @@ import pytest
 from calls import put_in_place_of
 from contract.acts import edited
 from inside import local
+from opened import descriptors
 
 from localsessions import (
     DurabilityUnknownError,
@@ -55,6 +56,7 @@ def refused(act: Callable[[], object]) -> dict[str, Exception]:
 # -- save_many -----------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("leases")
 def test_the_version_before_is_dropped_where_there_is_one(
     store: SessionStore, folder: Path
 ) -> None:
@@ -210,6 +212,7 @@ def test_a_file_that_cannot_be_written_is_refused_alone(
     assert len(ids(store)) == 40
 
 
+@pytest.mark.needs("folder syncs")
 def test_a_folder_that_cannot_be_synced_leaves_all_of_the_batch_in_doubt(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,13 +308,15 @@ def test_where_no_thread_can_be_started_everything_is_stored(
     assert store.verify() == []
 
 
+@pytest.mark.needs("limits")
 def test_a_process_at_its_limit_of_open_files_stores_and_deletes_all(store: SessionStore) -> None:
-    resource = pytest.importorskip("resource")
+    import resource
+
     names = [f"s{number}" for number in range(300)]
     store.create("first")
     store.list()
     usual = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, usual[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() + 40, usual[1]))
     try:
         store.create_many(Session(session_id=name) for name in names)
         assert store.count() == 301

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 from inside import local
+from killing import DIED, DIES
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore
 from localsessions._local import reading
@@ -308,7 +308,9 @@ def reindex(folder: Path) -> None:
         another.reindex()
 
 
-@pytest.mark.parametrize("open_meanwhile", [True, False])
+@pytest.mark.parametrize(
+    "open_meanwhile", [pytest.param(True, marks=pytest.mark.needs("open files that go")), False]
+)
 @pytest.mark.parametrize("loss", [lose, reindex])
 def test_a_number_of_a_lost_index_is_not_known_and_later_ones_are_greater(
     loss: Callable[[Path], None], open_meanwhile: bool, folder: Path
@@ -337,6 +339,7 @@ def test_a_number_of_a_lost_index_is_not_known_and_later_ones_are_greater(
         assert later.said() == [("a", "modified", "this store")]
 
 
+@pytest.mark.needs("open files that go")
 def test_the_number_of_an_index_that_is_not_filled_yet_is_not_known(folder: Path) -> None:
     """Another process has made the index anew, and reads the files still."""
     with SessionStore(folder) as store:
@@ -359,6 +362,7 @@ def test_clocks_that_go_back_or_stand_make_no_number_twice(
             assert reader.said() == [("a", "modified", "this store")]
 
 
+@pytest.mark.needs("open files that go")
 def test_a_lost_index_and_a_clock_set_back_know_no_old_number(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -512,14 +516,14 @@ def test_a_writer_killed_before_it_recorded_is_told_once_as_external(
     reader: Reader, folder: Path
 ) -> None:
     script = (
-        "import os, signal, sys; from localsessions import SessionStore\n"
+        "import os, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
-        "end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"end = lambda *_: {DIES}\n"
         "store.engine.index.record = store.engine.index.record_many = end\n"
         "store.append('a', {'role': 'user', 'content': 'written'})\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.returncode == DIED
     (change,) = reader.new()
     assert (change.origin, change.new_messages) == ("external", (0, 1))
     assert reader.said() == []
@@ -529,13 +533,13 @@ def test_a_deletion_killed_before_it_was_recorded_is_told_once(
     reader: Reader, folder: Path
 ) -> None:
     script = (
-        "import os, signal, sys; from localsessions import SessionStore\n"
+        "import os, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
-        "store.engine.index.record_removal = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"store.engine.index.record_removal = lambda *_: {DIES}\n"
         "store.delete('a')\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.returncode == DIED
     assert reader.said() == [("a", "deleted", "external")]
     assert reader.said() == []
 

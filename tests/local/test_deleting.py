@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from inside import local
+from opened import path_of
 
 from localsessions import (
     CleanupReport,
@@ -145,7 +146,7 @@ def steps(store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         replace(source, target)
 
     def synced(fd: int) -> None:
-        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{fd}')).name}")
+        done.append(f"sync {Path(path_of(fd)).name}")
         fsync(fd)
 
     def removed(path: str) -> None:
@@ -159,12 +160,10 @@ def steps(store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     return done
 
 
-needs_proc = pytest.mark.skipif(
-    not os.path.isdir("/proc/self/fd"), reason="nothing says which folder is synced"
-)
+syncs_folders = pytest.mark.needs("folder syncs")
 
 
-@needs_proc
+@syncs_folders
 def test_a_new_name_is_durable_before_the_old_one_is_gone_and_before_what_is_next(
     store: SessionStore, steps: list[str]
 ) -> None:
@@ -189,7 +188,7 @@ def test_a_new_name_is_durable_before_the_old_one_is_gone_and_before_what_is_nex
     ]
 
 
-@needs_proc
+@syncs_folders
 def test_a_session_is_purged_durably_before_its_checkpoints(
     store: SessionStore, steps: list[str]
 ) -> None:

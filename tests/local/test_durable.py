@@ -5,19 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import socket
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import needs
 import pytest
+from opened import descriptors, path_of
 
 from localsessions import SessionStore
 from localsessions._local.files import durable
@@ -25,7 +26,7 @@ from localsessions._local.files import durable
 PROGRAMS = Path(__file__).parents[1] / "programs"
 MTIME_NS = 1_735_634_700_123_456_789
 UMASKS = [0o000, 0o022, 0o077, 0o277, 0o777]
-posix = pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX systems")
+has_modes = pytest.mark.needs("modes")
 
 
 @contextmanager
@@ -39,10 +40,6 @@ def umask(mask: int) -> Iterator[None]:
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
-
-
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def write(path: Path, data: bytes = b"{}\n", *, is_durable: bool = True) -> None:
@@ -60,7 +57,7 @@ def test_a_new_file_has_its_content_its_time_and_its_fingerprint(tmp_path: Path)
     assert (made.size_bytes, made.mtime_ns) == (3, MTIME_NS)
 
 
-@posix
+@has_modes
 @pytest.mark.parametrize("mask", UMASKS)
 def test_a_new_file_is_the_users_own_under_any_umask(tmp_path: Path, mask: int) -> None:
     with umask(mask):
@@ -76,6 +73,7 @@ def test_a_file_that_is_there_is_not_touched(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
 
 
+@pytest.mark.needs("links")
 def test_a_link_that_is_there_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FileExistsError):
@@ -105,15 +103,16 @@ def test_a_call_that_fails_leaves_nothing_behind_and_names_the_file(
             real(fd)
         raise OSError(number, os.strerror(number))
 
-    before = open_descriptors()
+    before = descriptors()
+    if real in os.supports_fd:
+        monkeypatch.setattr(os, "supports_fd", {*os.supports_fd, fail})
     monkeypatch.setattr(os, call, fail)
-    monkeypatch.setattr(os, "supports_fd", {*os.supports_fd, os.utime})
     with pytest.raises(OSError, match=os.strerror(number)) as caught:
         write(tmp_path / "new")
     monkeypatch.undo()
     assert (caught.value.errno, caught.value.filename) == (number, str(tmp_path / "new"))
     assert list(tmp_path.iterdir()) == []
-    assert open_descriptors() == before
+    assert descriptors() == before
     # What an fsync could not write the kernel may have dropped: a second one would say "done".
     assert calls == 1
 
@@ -143,26 +142,26 @@ def test_a_regular_file_is_opened(tmp_path: Path) -> None:
     os.close(fd)
 
 
-@posix
-@pytest.mark.parametrize(
-    ("kind", "number"),
-    [
-        ("link", errno.ELOOP),
-        ("dangling link", errno.ELOOP),
-        ("fifo", errno.EINVAL),
-        ("folder", errno.EINVAL),
-        ("device", errno.EINVAL),
-        ("socket", errno.ENXIO),
-        ("nothing", errno.ENOENT),
-    ],
-)
+NOT_REGULAR = {
+    "link": errno.ELOOP,
+    "dangling link": errno.ELOOP,
+    "fifo": errno.EINVAL,
+    "folder": errno.EINVAL,
+    "device": errno.EINVAL,
+    "socket": errno.ENXIO,
+    "nothing": errno.ENOENT,
+}
+NEEDED = {"link": "links", "dangling link": "links", "fifo": "fifos", "socket": "fifos"}
+
+
+@pytest.mark.parametrize("kind", needs.marked(NOT_REGULAR, NEEDED))
 def test_what_is_no_regular_file_is_refused_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, number: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the name of a socket is short
     path = Path("it")
     (tmp_path / "target").write_text("{}")
-    with socket.socket(socket.AF_UNIX) as server:
+    with ExitStack() as sockets:
         if kind == "link":
             path.symlink_to("target")
         elif kind == "dangling link":
@@ -172,14 +171,14 @@ def test_what_is_no_regular_file_is_refused_at_once(
         elif kind == "folder":
             path.mkdir()
         elif kind == "socket":
-            server.bind(str(path))
+            sockets.enter_context(socket.socket(socket.AF_UNIX)).bind(str(path))
         elif kind == "device":
             path = Path(os.devnull)
-        before = open_descriptors()
+        before = descriptors()
         with pytest.raises(OSError, match=str(path)) as caught:
             durable.open_regular(str(path))
-        assert caught.value.errno == number
-        assert open_descriptors() == before
+        assert caught.value.errno == NOT_REGULAR[kind]
+        assert descriptors() == before
 
 
 def test_short_reads_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +264,7 @@ def test_removing_tells_whether_it_was_there(tmp_path: Path) -> None:
 # Folders
 
 
-@posix
+@has_modes
 @pytest.mark.parametrize("mask", UMASKS)
 def test_every_folder_that_is_made_is_the_users_own_under_any_umask(
     tmp_path: Path, mask: int
@@ -276,7 +275,7 @@ def test_every_folder_that_is_made_is_the_users_own_under_any_umask(
     assert [mode_of(path) for path in made] == [0o700] * 3
 
 
-@posix
+@has_modes
 def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o755)
@@ -284,7 +283,7 @@ def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     assert mode_of(tmp_path / "shared") == 0o755
 
 
-@pytest.mark.parametrize("kind", ["file", "dangling link"])
+@pytest.mark.parametrize("kind", needs.marked(["file", "dangling link"], NEEDED))
 def test_a_folder_cannot_be_made_where_something_else_is(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "it"
     if kind == "file":
@@ -316,6 +315,7 @@ def test_a_drive_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     assert not isinstance(caught.value, RecursionError)
 
 
+@pytest.mark.needs("folder syncs")
 def test_the_folder_above_a_new_one_is_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,7 +323,7 @@ def test_the_folder_above_a_new_one_is_synced(
     real = os.fsync
 
     def fsync(fd: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        synced.append(path_of(fd))
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
@@ -333,24 +333,25 @@ def test_the_folder_above_a_new_one_is_synced(
     assert len(synced) == 2
 
 
+@pytest.mark.needs("folder syncs")
 def test_a_folder_that_cannot_be_synced_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(fd: int) -> None:
         raise OSError(errno.EIO, "disk failed")
 
-    before = open_descriptors()
+    before = descriptors()
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk failed") as caught:
         durable.sync_folder(str(tmp_path))
     assert caught.value.filename == str(tmp_path)
-    assert open_descriptors() == before
+    assert descriptors() == before
 
 
 # Other systems
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="fcntl is of POSIX systems")
+@pytest.mark.needs("fcntl")
 @pytest.mark.parametrize(
     ("answer", "calls"),
     [(None, ["full"]), (errno.ENOTSUP, ["full", "fsync"]), (errno.EINVAL, ["full", "fsync"])],
@@ -377,7 +378,7 @@ def test_macos_is_asked_to_sync_the_drive_and_otherwise_the_file(
     assert seen == calls
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="fcntl is of POSIX systems")
+@pytest.mark.needs("fcntl")
 def test_a_drive_that_fails_on_macos_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,14 +433,7 @@ def in_words(call: str, arguments: str, folder: Path) -> Iterator[str]:
         yield f"{call} {found[0]}"
 
 
-@pytest.fixture
-def strace() -> None:
-    if not shutil.which("strace") and "CI" not in os.environ:
-        pytest.skip("strace is not installed")
-
-
-@pytest.mark.usefixtures("strace")
-@pytest.mark.skipif(sys.platform != "linux", reason="strace is of Linux")
+@pytest.mark.needs("strace")
 @pytest.mark.parametrize(
     ("durability", "calls"),
     [

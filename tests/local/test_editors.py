@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import shutil
 import subprocess
@@ -25,9 +24,7 @@ from inside import local
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore, SessionSummary
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="the programs and their options are those of Linux"
-)
+pytestmark = pytest.mark.needs("bash")
 
 Changed: TypeAlias = Mapping[str, tuple[object, object]]
 Told: TypeAlias = dict[str, list[tuple[str, Changed]]]
@@ -240,6 +237,8 @@ def nano(path: Path) -> None:
     """Nano has no batch mode: press its keys."""
     if shutil.which("nano") is None:
         run("nano")
+    import pty
+
     here, there = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "LC_ALL": "C"}
     command = ["nano", "--ignorercfiles", path.name]

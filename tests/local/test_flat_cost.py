@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +15,8 @@ from proof.nursery import unmeasured
 from localsessions import SessionStore
 
 PROGRAM = Path(__file__).parent / "programs" / "cost_of.py"
+pytestmark = pytest.mark.needs("strace")
+
 CALLS = "%file,%desc,fsync,fdatasync,rename,ftruncate"
 CALL = re.compile(r"(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)")
 # What another thread's call came in between of.
@@ -36,10 +37,7 @@ class Cost:
 
 def cost(folder: Path, what: str, trace: Path) -> Cost:
     """Return what a process of its own does for one verb, in a store that it has just opened."""
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace is not installed")
-    command = [strace, "-f", "-qq", "-s", "32", "-e", f"trace={CALLS}", "-o", str(trace)]
+    command = ["strace", "-f", "-qq", "-s", "32", "-e", f"trace={CALLS}", "-o", str(trace)]
     program = [sys.executable, str(PROGRAM), str(folder), what]
     subprocess.run([*command, *program], check=True, env=unmeasured())
     found = Cost()

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,13 +16,7 @@ import pytest
 
 from localsessions import SessionChange, SessionStore, SessionSummary
 
-pytestmark = [
-    pytest.mark.skipif(
-        shutil.which("git") is None and "LOCALSESSIONS_NO_SKIPS" not in os.environ,
-        reason="git is not installed",
-    ),
-    pytest.mark.skipif(sys.platform == "win32", reason="measured and made on POSIX systems"),
-]
+pytestmark = pytest.mark.needs("git")
 
 SESSIONS = 500
 Kinds: TypeAlias = dict[str, str]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import itertools
 import math
 import os
 import shutil
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from killing import stop
 
 from localsessions import SessionStore
 from localsessions._local.files.locks import StripedLocks, stripe_of
@@ -234,7 +233,7 @@ def test_a_process_that_stopped_keeps_its_lock_and_one_that_died_does_not(
     store.create("s")
     holder = start("hold.py", folder, "s")
     assert said(holder) == "held"
-    holder.send_signal(signal.SIGSTOP)
+    stop(holder)
     with (
         SessionStore(folder, lock_timeout=0.1) as other,
         pytest.raises(LockTimeoutError) as caught,
@@ -275,6 +274,7 @@ def test_readers_take_no_lock(impatient: SessionStore, store: SessionStore) -> N
 # Forks
 
 
+@pytest.mark.needs("fork")
 @pytest.mark.parametrize("what", ["others", "nothing else"])
 def test_a_child_neither_holds_nor_releases_the_lock_of_its_parent(
     folder: Path, store: SessionStore, start: Start, what: str
@@ -288,6 +288,7 @@ def test_a_child_neither_holds_nor_releases_the_lock_of_its_parent(
     assert store.load("s").title == "by the parent"
 
 
+@pytest.mark.needs("fork")
 def test_a_child_does_not_keep_the_lock_of_a_parent_that_died(
     folder: Path, store: SessionStore, impatient: SessionStore, start: Start
 ) -> None:
@@ -373,9 +374,12 @@ def test_everything_derived_may_be_deleted_while_the_store_is_open(
     assert (folder / ".localsessions" / ".gitignore").read_text() == "*\n"
 
 
+@pytest.mark.needs("fcntl")
 def test_a_lock_file_replaced_between_opening_and_locking_is_locked_again(
     folder: Path, store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import fcntl
+
     lock_file = folder / ".localsessions" / "locks" / f"{stripe_of('s'):02x}"
     flock = fcntl.flock
 
@@ -390,9 +394,12 @@ def test_a_lock_file_replaced_between_opening_and_locking_is_locked_again(
     assert lock_file.stat().st_ino != lock_file.with_suffix(".old").stat().st_ino
 
 
+@pytest.mark.needs("fcntl")
 def test_a_lock_file_that_is_replaced_all_the_time_is_a_timeout(
     folder: Path, store: SessionStore, impatient: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import fcntl
+
     lock_file = folder / ".localsessions" / "locks" / f"{stripe_of('s'):02x}"
     flock = fcntl.flock
 
@@ -407,6 +414,7 @@ def test_a_lock_file_that_is_replaced_all_the_time_is_a_timeout(
     assert not Path(store.path("s")).exists()
 
 
+@pytest.mark.needs("fcntl")
 @pytest.mark.parametrize(
     ("number", "words"),
     [(errno.ENOSYS, "this file system has no locks"), (errno.ENOLCK, "No locks available")],
@@ -418,6 +426,8 @@ def test_a_file_system_without_locks_is_an_error_that_names_the_lock_file(
     number: int,
     words: str,
 ) -> None:
+    import fcntl
+
     def flock(fd: int, operation: int) -> None:
         raise OSError(number, os.strerror(number))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import threading
 from collections.abc import Callable
@@ -31,7 +30,7 @@ def test_who_is_killed_holding_the_room_holds_up_nobody(
         with pytest.raises(LockTimeoutError, match="whole"):
             impatient.create("other", max_live=10)
         impatient.create("without a limit")
-        child.send_signal(signal.SIGKILL)
+        child.kill()
         child.wait()
         impatient.create("other", max_live=10)
         assert impatient.count() == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 from inside import local
+from killing import DIED, DIES
 
 from localsessions import SessionStore, UnreadableSessionError
 
@@ -274,9 +274,9 @@ def test_a_sweeper_forgets_no_session_that_came_back(
 
 def test_a_writer_killed_between_file_and_row_is_mended_at_the_next_look(folder: Path) -> None:
     script = (
-        "import os, signal, sys; from localsessions import SessionStore\n"
+        "import os, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
-        "end = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"end = lambda *_: {DIES}\n"
         "store.engine.index.record = store.engine.index.record_many = end\n"
         "store.rename('a', 'written')\n"
     )
@@ -284,7 +284,7 @@ def test_a_writer_killed_between_file_and_row_is_mended_at_the_next_look(folder:
         store.create("a", title="before")
         assert titles(store) == {"a": "before"}
         killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
-        assert killed.returncode == -signal.SIGKILL
+        assert killed.returncode == DIED
         row = local(store).index.get("a")
         assert row is not None
         assert row.summary.title == "before"

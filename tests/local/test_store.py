@@ -312,7 +312,7 @@ def test_stats_count_sessions_bytes_and_work(store: SessionStore, folder: Path) 
     assert stats.counters["sweeps"] >= 1
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs another uid")
+@pytest.mark.needs("another user")
 def test_a_folder_that_cannot_be_written_can_be_read(folder: Path, tmp_path: Path) -> None:
     with SessionStore(folder) as store:
         store.create("a", title="t")

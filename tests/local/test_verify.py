@@ -31,9 +31,7 @@ def test_each_thing_is_found_with_its_place_and_repair(store: SessionStore, fold
     (folder / "torn.json").write_text('{\n  "title": torn')
     (folder / "newer.json").write_text('{"format": "localsessions/9"}')
     (folder / "copy.json").write_text('{"session_id": "original"}')
-    (folder / "bell\a.json").write_text("{}")
     (folder / ".localsessions" / "tmp" / "00-1234.tmp").touch()
-    folder.chmod(0o777)
     store.list(fresh=True)
     before = {path: path.read_bytes() for path in folder.glob("*.json")}
 
@@ -44,15 +42,29 @@ def test_each_thing_is_found_with_its_place_and_repair(store: SessionStore, fold
         "unreadable": [(str(folder / "torn.json"), "torn")],
         "newer format": [(str(folder / "newer.json"), "newer")],
         "wrong inner id": [(str(folder / "copy.json"), "copy")],
-        "file name": [(str(folder / "bell\a.json"), None)],
         "orphan checkpoints": [(str(folder / "orphan.checkpoints"), "orphan")],
         "orphan temp file": [(str(folder / ".localsessions" / "tmp" / "00-1234.tmp"), None)],
-        "permissions": [(str(folder), None)],
     }
     assert "line 2, column 12" in kinds["unreadable"][0].problem
     assert "'original'" in kinds["wrong inner id"][0].problem
     assert all(one.problem and one.repair for ones in kinds.values() for one in ones)
     assert {path: path.read_bytes() for path in folder.glob("*.json")} == before
+
+
+@pytest.mark.needs("wild names", "modes")
+def test_a_name_of_control_characters_and_a_folder_for_all_are_found(
+    store: SessionStore, folder: Path
+) -> None:
+    (folder / "bell\a.json").write_text("{}")
+    folder.chmod(0o777)
+
+    kinds = found(store)
+
+    assert {kind: [(one.path, one.session_id) for one in kinds[kind]] for kind in kinds} == {
+        "file name": [(str(folder / "bell\a.json"), None)],
+        "permissions": [(str(folder), None)],
+    }
+    assert all(one.problem and one.repair for ones in kinds.values() for one in ones)
 
 
 def test_an_index_that_is_behind_is_named_and_put_right(store: SessionStore, folder: Path) -> None:

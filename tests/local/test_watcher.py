@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NoReturn, TypeAlias
 
+import opened
 import pytest
 
 from localsessions._local import watcher as _watcher
@@ -25,7 +26,7 @@ from localsessions._local.watcher import Hints, Watcher
 
 AsOtherUser: TypeAlias = Callable[[Path, Callable[[], object]], object]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measured and made on Linux")
+pytestmark = pytest.mark.needs("inotify")
 
 
 def eventually(condition: Callable[[], object], pause: float = 0.002) -> None:
@@ -40,7 +41,7 @@ def threads() -> set[threading.Thread]:
 
 
 def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return opened.descriptors()
 
 
 class Ear:
@@ -466,7 +467,7 @@ def in_fork(act: Callable[[], object]) -> object:
         here.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="would use up the instances of the tester")
+@pytest.mark.needs("another user")  # it uses up all instances of one
 def test_without_inotify_instances_it_polls_and_later_watches_again(
     folder: Path, clock: Clock
 ) -> None:

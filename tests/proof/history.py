@@ -53,7 +53,7 @@ class Recorder:
     def __init__(self, folder: Path, who: str) -> None:
         self.who = who
         self._numbers = itertools.count()
-        self._fd = os.open(folder / who, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+        self._fd = os.open(folder / who, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def close(self) -> None:
         os.close(self._fd)

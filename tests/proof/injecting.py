@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,13 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 from proof.attacked import Ended
 from proof.nursery import unmeasured
 from proof.perform import BEGIN, END
 
-__all__ = ["Attacked", "Call", "Injection", "Zygote", "strace_or_skip", "zygote"]
+__all__ = ["Attacked", "Call", "Injection", "Zygote", "zygote"]
 
 CALLS = (
     "openat,write,pwrite64,read,pread64,fsync,fdatasync,rename,unlink,rmdir,mkdir,close,"
@@ -212,19 +209,9 @@ def _is_of_index(call: str, folder: Path) -> bool:
     return ".sqlite3" in call or ("NOFOLLOW" in call and any(path in call for path in above))
 
 
-def strace_or_skip() -> None:
-    """Skip the test where calls cannot be made to fail, and say why."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
-    probe = ["strace", "-qq", "-e", "trace=none", "true"]
-    if subprocess.run(probe, capture_output=True, check=False).returncode:
-        pytest.skip("this system does not let a process be traced")
-
-
 @contextmanager
 def zygote() -> Iterator[Zygote]:
     """Start a warm Python; it ends with the block."""
-    strace_or_skip()
     control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     control.settimeout(_PATIENCE)
     command = [sys.executable, "-W", "ignore", "-m", "proof.attacked", str(theirs.fileno())]

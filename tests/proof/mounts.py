@@ -7,7 +7,6 @@ lets its loop device go too.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import struct
@@ -52,6 +51,8 @@ class Disk:
 
     def cut(self) -> None:
         """Cut the power: what the disk does not hold by now is lost, what follows fails."""
+        import fcntl
+
         fd = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.ioctl(fd, _SHUTDOWN, _NO_LOG_FLUSH)

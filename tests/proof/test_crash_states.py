@@ -9,7 +9,6 @@ named halves; once the verb has returned, only the last. Then it has to take ano
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -47,18 +46,12 @@ SMALL = [
     "create_many",
     "delete_many with checkpoints",
 ]
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.untraced, pytest.mark.needs("strace")]
 
 FEW, MANY = Bounds(contents=4, combinations=24), Bounds(contents=24, combinations=96)
 SOME, DEEP = Bounds(contents=8, combinations=64), Bounds(contents=160, combinations=256)
 # The index is written in the same way by all verbs: these look at it as closely as at the sessions.
 IN_DEPTH = ("create the first", "append")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def strace() -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -107,6 +106,7 @@ def exhausted(
         yield made, made.fill, made.empty
 
 
+@pytest.mark.needs("mounts")
 @pytest.mark.parametrize(
     "kind",
     ["tmpfs", "inodes", "ext4", pytest.param("xfs", marks=pytest.mark.proof)],
@@ -141,6 +141,7 @@ def test_on_an_exhausted_disk_a_verb_says_so_or_needs_no_room(kind: str, tmp_pat
     tried(ATTACK, "verbs with no room left", len(verbs))
 
 
+@pytest.mark.needs("mounts")
 @pytest.mark.parametrize("kind", ["tmpfs", "inodes", "ext4"])
 def test_on_a_full_disk_deleting_makes_room(kind: str, tmp_path: Path) -> None:
     with exhausted(kind, tmp_path / "disk") as (made, exhaust, _):
@@ -162,6 +163,7 @@ def test_on_a_full_disk_deleting_makes_room(kind: str, tmp_path: Path) -> None:
     tried(ATTACK, "full disks freed by deleting", 1)
 
 
+@pytest.mark.needs("mounts")
 @pytest.mark.parametrize("kind", ["tmpfs", "inodes"])
 def test_a_folder_that_was_copied_to_a_full_disk_can_be_read(kind: str, tmp_path: Path) -> None:
     with exhausted(kind, tmp_path / "disk") as (made, exhaust, relieve):
@@ -180,6 +182,7 @@ def test_a_folder_that_was_copied_to_a_full_disk_can_be_read(kind: str, tmp_path
             assert answered(store) == allowed[-1]
 
 
+@pytest.mark.needs("mounts")
 def test_where_little_room_is_left_no_index_shares_memory_that_may_have_none(
     tmp_path: Path,
 ) -> None:
@@ -204,6 +207,8 @@ def test_where_little_room_is_left_no_index_shares_memory_that_may_have_none(
 @contextmanager
 def largest_file(size_bytes: int) -> Iterator[None]:
     """Let no file grow beyond a size; a write over it is cut short, the next one fails."""
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))  # Python ignores SIGXFSZ
     try:
@@ -212,6 +217,7 @@ def largest_file(size_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.needs("limits")
 @pytest.mark.parametrize("verb", ["create", "append", "save_checkpoint", "fork"])
 def test_a_write_that_is_cut_short_leaves_what_was(verb: str, folder: Path) -> None:
     allowed = prepared(verb, folder)
@@ -241,6 +247,7 @@ def written_by(verb: str, folder: Path) -> int:
     return made.stat().st_size
 
 
+@pytest.mark.needs("limits")
 def test_an_index_that_cannot_be_written_on_leaves_every_answer_right(tmp_path: Path) -> None:
     sizes = sized(8, 40)
     for part in range(sizes):
@@ -271,6 +278,7 @@ def titles(store: SessionStore) -> dict[str, str]:
 # Read-only
 
 
+@pytest.mark.needs("mounts")
 @pytest.mark.parametrize("opened", ["before", "after"])
 def test_on_a_disk_that_is_read_only_reading_goes_on(opened: str, tmp_path: Path) -> None:
     verbs = WRITING if IS_FULL else WRITING[::2]
@@ -302,6 +310,7 @@ def refused_as_read_only(verb: str, store: SessionStore, allowed: list[State]) -
     assert answered(store) == allowed[0]
 
 
+@pytest.mark.needs("mounts")
 def test_a_read_only_view_shows_what_is_written_elsewhere(tmp_path: Path) -> None:
     folder = tmp_path / "sessions"
     with (
@@ -341,6 +350,7 @@ def test_in_a_folder_that_may_not_be_written_reading_goes_on(
     tried(ATTACK, "verbs in a folder that may not be written", len(verbs))
 
 
+@pytest.mark.needs("mounts")
 def test_a_disk_that_becomes_read_only_by_itself_is_read_on(tmp_path: Path) -> None:
     with disk(tmp_path / "disk", "ext4", "errors=remount-ro") as made:
         folder = made.folder / "sessions"
@@ -374,6 +384,7 @@ def watched_syncs() -> Iterator[list[tuple[str, bool]]]:
         yield synced
 
 
+@pytest.mark.needs("mounts")
 @pytest.mark.parametrize("kind", ["ext4", pytest.param("xfs", marks=pytest.mark.proof)])
 def test_a_write_whose_sync_fails_is_not_acknowledged(kind: str, tmp_path: Path) -> None:
     some = ["save", "append", "upsert_run", "rename", "delete", "save_checkpoint"]

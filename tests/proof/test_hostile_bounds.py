@@ -12,7 +12,6 @@ import contextlib
 import gc
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -100,6 +99,8 @@ def cost(folder: str) -> dict[str, int]:
 
     Runs in a child, whose address space ends where a promise would be broken by far.
     """
+    import resource
+
     size = os.path.getsize(f"{folder}/s.json")
     with SessionStore(f"{folder}/warm") as warm:
         warm.create("warm")
@@ -123,9 +124,7 @@ def _memory(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
-needs_proc = pytest.mark.skipif(
-    not os.path.exists("/proc/self/status"), reason="the largest resident size is told by /proc"
-)
+needs_memory_limits = pytest.mark.needs("memory limits")
 SMALL = ["lists as deep as they may be", "objects of one key", "integers that orjson refuses"]
 
 
@@ -146,7 +145,7 @@ def measured(name: str, size: int, folder: Path) -> dict[str, int]:
     return found
 
 
-@needs_proc
+@needs_memory_limits
 @pytest.mark.parametrize("name", SMALL)
 def test_reading_takes_no_more_memory_than_a_multiple_of_the_file(name: str, folder: Path) -> None:
     size = 500_000
@@ -155,7 +154,7 @@ def test_reading_takes_no_more_memory_than_a_multiple_of_the_file(name: str, fol
     assert took["all"] <= _OF_ALL * size + 16 * 1024 * 1024
 
 
-@needs_proc
+@needs_memory_limits
 @pytest.mark.proof
 @pytest.mark.parametrize("name", SHAPES)
 def test_no_shape_takes_more_memory_than_a_multiple_of_the_file(name: str, folder: Path) -> None:
@@ -253,7 +252,7 @@ def test_what_is_long_in_a_file_is_short_in_its_fault() -> None:
 # -- files that are not read ---------------------------------------------------------------------
 
 
-@needs_proc
+@needs_memory_limits
 def test_files_of_any_size_are_refused_before_they_are_read(folder: Path) -> None:
     with SessionStore(folder) as store:
         store.create("well")
@@ -271,7 +270,7 @@ def test_files_of_any_size_are_refused_before_they_are_read(folder: Path) -> Non
     tried("hostile input", "files beyond the limit refused unread", len(sizes))
 
 
-@needs_proc
+@needs_memory_limits
 @pytest.mark.proof
 @pytest.mark.parametrize("name", ["lists too deep", "zeros"])
 def test_a_file_just_below_the_limit_is_refused_within_its_multiple(

@@ -208,12 +208,11 @@ def perform(folder: str, name: str) -> None:
         pass  # of a verb on many sessions, one of each
 
 
+@pytest.mark.needs("another user")
 @pytest.mark.parametrize("places", GROUPS)
 def test_nothing_outside_is_touched_and_nothing_hangs(
     places: tuple[Place, ...], folder: Path
 ) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("making a device takes root")
     outside, template = surroundings(folder), folder.parent / "template"
     fill(template)
     run = subprocess.run(
@@ -233,6 +232,7 @@ def test_nothing_outside_is_touched_and_nothing_hangs(
 # -- folders that others may write ---------------------------------------------------------------
 
 
+@pytest.mark.needs("modes")
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777, 0o1777, 0o720])
 @pytest.mark.parametrize("name", [".", ".localsessions"])
 def test_a_folder_that_others_may_write_is_found(name: str, mode: int, store: SessionStore) -> None:
@@ -248,9 +248,8 @@ def test_a_folder_that_others_may_write_is_found(name: str, mode: int, store: Se
     assert stat.S_IMODE(os.stat(path).st_mode) == mode
 
 
+@pytest.mark.needs("another user")
 def test_a_folder_of_another_user_is_found(store: SessionStore) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("giving a folder away takes root")
     os.chown(store.save_dir, 1234, -1)
     (finding,) = store.verify()
     assert (finding.kind, finding.path) == ("permissions", store.save_dir)

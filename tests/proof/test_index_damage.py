@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import signal
 import sqlite3
@@ -344,6 +343,7 @@ def test_damage_before_opening_changes_no_answer(
     tried(ATTACK, "damages", 1)
 
 
+@pytest.mark.needs("open files that go")
 @pytest.mark.parametrize(("damage", "name"), some(DAMAGED, 3))
 def test_damage_under_an_open_store_changes_no_answer(
     name: str, damage: str, tmp_path: Path
@@ -394,6 +394,7 @@ VERBS: dict[str, Callable[[SessionStore], object]] = {
 DAMAGED_FIRST = ("deleted", "everything garbled", "swapped in place", ".localsessions removed")
 
 
+@pytest.mark.needs("open files that go")
 @pytest.mark.parametrize("damage", DAMAGED_FIRST)
 def test_the_first_verb_after_a_damage_is_right(damage: str, tmp_path: Path) -> None:
     folder = tmp_path / "sessions"
@@ -476,6 +477,7 @@ def in_a_child(act: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.needs("fork")
 @pytest.mark.parametrize("is_new", [True, False], ids=["no database yet", "a database"])
 @pytest.mark.parametrize("limit", some([5 * PAGE, 0, 1, PAGE, 20 * PAGE], 5))
 def test_a_disk_that_takes_no_database_changes_no_answer(
@@ -487,6 +489,8 @@ def test_a_disk_that_takes_no_database_changes_no_answer(
     expected = fresh_answers(indexed.folder, tmp_path)
 
     def ask() -> None:
+        import resource
+
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         with opened(indexed) as store:
@@ -498,6 +502,7 @@ def test_a_disk_that_takes_no_database_changes_no_answer(
     tried(ATTACK, "locked and refused databases", 2)
 
 
+@pytest.mark.needs("mounts")
 @pytest.mark.parametrize("room", some([24, 0, 120, 400], 4), ids=lambda room: f"{room} KiB")
 def test_a_full_disk_under_the_databases_changes_no_answer(room: int, tmp_path: Path) -> None:
     indexed = Indexed(tmp_path / "sessions")
@@ -506,8 +511,7 @@ def test_a_full_disk_under_the_databases_changes_no_answer(room: int, tmp_path: 
         ["mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs", str(indexed.room)],
         capture_output=True,
     )
-    if mounted.returncode:
-        pytest.skip("a file system cannot be mounted here")
+    assert mounted.returncode == 0, mounted.stderr
     try:
         with opened(indexed):
             pass  # the folders of the room and its .gitignore are there
@@ -526,6 +530,7 @@ def test_a_full_disk_under_the_databases_changes_no_answer(room: int, tmp_path: 
     tried(ATTACK, "locked and refused databases", 2)
 
 
+@pytest.mark.needs("bash")
 @pytest.mark.parametrize("name", some(DATABASES, 2))
 def test_a_database_that_nobody_may_change_changes_no_answer(name: str, tmp_path: Path) -> None:
     indexed = Indexed(tmp_path / "sessions")
@@ -546,7 +551,7 @@ def test_a_database_that_nobody_may_change_changes_no_answer(name: str, tmp_path
     tried(ATTACK, "locked and refused databases", 2)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs another uid")
+@pytest.mark.needs("another user")
 @pytest.mark.parametrize("name", some(DATABASES, 2))
 def test_a_database_that_may_only_be_read_changes_no_answer(name: str, tmp_path: Path) -> None:
     indexed = Indexed(tmp_path / "sessions")
@@ -570,6 +575,7 @@ def test_a_database_that_may_only_be_read_changes_no_answer(name: str, tmp_path:
     tried(ATTACK, "locked and refused databases", 1)
 
 
+@pytest.mark.needs("fork")
 def test_garbage_in_the_shared_memory_of_an_open_store_changes_no_answer(tmp_path: Path) -> None:
     """It is mapped: what stands there is what SQLite believes of the journal."""
     for number in range(sized(1, 20)):
@@ -610,6 +616,7 @@ with SessionStore(sys.argv[1], durability="fast") as store:
 """
 
 
+@pytest.mark.needs("open files that go")
 def test_databases_that_keep_vanishing_under_two_processes_change_no_answer(tmp_path: Path) -> None:
     folder = tmp_path / "sessions"
     fill(folder)

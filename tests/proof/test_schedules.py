@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -158,12 +157,11 @@ def test_a_writer_whose_lock_file_was_replaced_meanwhile_writes_nothing(
 CALLS = ["rename", "fsync", "flock", "pwrite64"]
 
 
+@pytest.mark.needs("strace")
 @pytest.mark.parametrize("names", [["s"], ["s", "t"]], ids=["one session", "several"])
 def test_slow_calls_of_the_system_open_no_window(
     folder: Path, tmp_path: Path, nursery: Nursery, names: list[str]
 ) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace delays the calls and is not installed")
     for call in CALLS[: sized(1, len(CALLS))]:
         with Nursery(*slowly(call)) as slow:
             for round_ in range(sized(1, 3)):
@@ -185,9 +183,8 @@ def slowly(call: str) -> list[str]:
             "-e", inject]  # fmt: skip
 
 
+@pytest.mark.needs("strace")
 def test_the_delays_take_place(tmp_path: Path) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace delays the calls and is not installed")
     with Nursery(*slowly("fsync")) as slow:
         slow.start(time_a_sync, str(tmp_path / "took"))
         assert slow.wait() == [0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,7 @@ import pytest
 from proof.disk import Link, Rename, Sync, Truncate, Unlink, Write
 from proof.tracing import UntraceableError, trace
 
-
-@pytest.fixture(scope="module", autouse=True)
-def strace() -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
+pytestmark = pytest.mark.needs("strace")
 
 
 UNKNOWN = {

@@ -1001,6 +1001,7 @@ def test_on_a_full_disk_a_merge_leaves_all_as_it_was(
     assert (state_of(session), path.read_bytes()) == (before, data)
 
 
+@pytest.mark.needs("folder syncs")
 def test_when_the_disk_does_not_confirm_a_merge_memory_moves_on_with_the_file(
     store: SessionStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -299,23 +299,35 @@ def test_folder_is_walked_in_order_and_every_entry_is_reported(
     write(folder / "a.json", said("x"))
     write(folder / "c.json", said("x"))
     (folder / "d.md").write_text("# notes")
+    report = import_paths(store, [folder])
+    assert [(os.path.relpath(file.path, folder), file.skipped) for file in report.files] == [
+        (".git", "hidden"),
+        ("a.json", None),
+        (str(Path("b", "2.json")), None),
+        ("c.json", None),
+        ("d.md", "neither JSON nor JSON Lines: Expecting value (line 1, column 1)"),
+    ]
+    assert len(report.skipped) == 2
+
+
+@pytest.mark.needs("links", "fifos")
+def test_links_and_pipes_of_a_folder_are_reported_and_not_taken(
+    store: SessionStore, folder: Path
+) -> None:
+    write(folder / "a.json", said("x"))
     (folder / "e.json").symlink_to(folder / "a.json")
     (folder / "f").symlink_to(folder, target_is_directory=True)
     os.mkfifo(folder / "g")
     report = import_paths(store, [folder])
     assert [(os.path.relpath(file.path, folder), file.skipped) for file in report.files] == [
-        (".git", "hidden"),
         ("a.json", None),
-        ("b/2.json", None),
-        ("c.json", None),
-        ("d.md", "neither JSON nor JSON Lines: Expecting value (line 1, column 1)"),
         ("e.json", "a symbolic link"),
         ("f", "a symbolic link"),
         ("g", "cannot be read: not a regular file"),
     ]
-    assert len(report.skipped) == 5
 
 
+@pytest.mark.needs("modes")
 def test_unreadable_entries_are_named(
     store: SessionStore, folder: Path, as_other_user: Callable[[Path, Callable[[], object]], object]
 ) -> None:
@@ -346,6 +358,7 @@ def test_folder_that_cannot_be_listed_is_named(
     assert [file.skipped for file in report.files] == ["cannot be read: Permission denied"]
 
 
+@pytest.mark.needs("links")
 def test_hidden_file_or_link_that_was_named_is_taken(store: SessionStore, folder: Path) -> None:
     hidden = write(folder / ".hidden.json", said("x"))
     link = folder / "link.json"

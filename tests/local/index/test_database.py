@@ -80,6 +80,7 @@ def test_two_processes_that_make_the_index_anew_at_once_agree(filled: Path, tmp_
         assert answers(store) == fresh_answers(filled, tmp_path)
 
 
+@pytest.mark.needs("open files that go")
 def test_threads_that_share_a_store_survive_a_database_that_keeps_vanishing(
     filled: Path, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_threads_that_share_a_store_survive_a_database_that_keeps_vanishing(
         assert answers(store) == fresh_answers(filled, tmp_path)
 
 
+@pytest.mark.needs("fork")
 def test_a_forked_child_uses_a_connection_of_its_own(filled: Path) -> None:
     def child(store: SessionStore, pipe: multiprocessing.connection.Connection) -> None:
         store.append("s7", {"role": "user", "content": "from the child"})
@@ -129,6 +131,7 @@ def test_a_forked_child_uses_a_connection_of_its_own(filled: Path) -> None:
         assert store.list(limit=1).items[0].preview == "from the child"
 
 
+@pytest.mark.needs("open files that go")
 def test_generation_grows_whenever_something_was_lost(tmp_path: Path) -> None:
     path = tmp_path / "some.sqlite3"
     kept = Database(str(path), "CREATE TABLE things (thing)", 1)
@@ -254,6 +257,7 @@ def test_an_index_whose_size_cannot_be_told_fails_no_answer(
         assert (store.stats().sessions, store.stats().index_bytes) == (25, 0)
 
 
+@pytest.mark.needs("open files that go")
 def test_what_was_put_in_while_another_process_made_it_anew_is_put_in_again(tmp_path: Path) -> None:
     path = tmp_path / "some.sqlite3"
     first, second = (Database(str(path), "CREATE TABLE things (thing)", 1) for _ in "12")
@@ -294,6 +298,7 @@ def test_a_file_that_another_process_removes_just_now_is_no_damage(
     assert path.stat().st_ino == inode
 
 
+@pytest.mark.needs("open files that go")
 def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_again(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +320,7 @@ def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_a
         assert lost
 
 
+@pytest.mark.needs("open files that go")
 @pytest.mark.parametrize("name", DATABASES)
 def test_a_database_that_is_lost_in_every_question_gives_way_to_memory(
     name: str, filled: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

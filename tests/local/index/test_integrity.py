@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import needs
 import pytest
 from inside import local
 
@@ -64,6 +65,10 @@ def test_what_a_store_left_is_not_checked_again(
 ) -> None:
     assert checks_of_opening(folder, monkeypatch) == 0
     assert checks_of_opening(folder, monkeypatch) == 0
+
+
+@pytest.mark.needs("modes")
+def test_the_mark_is_the_users_own(room: Path) -> None:
     assert (room / MARK).stat().st_mode & 0o777 == 0o600
 
 
@@ -148,6 +153,7 @@ def test_of_a_large_index_what_anybody_else_wrote_is_checked_by_all(
         assert checks.of(store) == 1
 
 
+@pytest.mark.needs("hard links")
 @pytest.mark.usefixtures("large")
 def test_a_second_name_of_the_mark_is_not_written_through(
     room: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -221,7 +227,7 @@ MARKS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("how", MARKS)
+@pytest.mark.parametrize("how", needs.marked(MARKS, {"a pipe": "fifos", "a link": "links"}))
 def test_a_mark_that_is_not_right_costs_a_check_and_no_more(
     how: str, room: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

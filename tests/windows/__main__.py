@@ -1,0 +1,69 @@
+"""Runs the tests in a Windows Python under Wine.
+
+python -m windows                     what differs between systems, in at most four minutes
+python -m windows --all               everything
+python -m windows tests/x.py -k name  what pytest is told
+
+The exit code is pytest's.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from windows.setting_up import PROJECT, Windows, set_up
+
+QUICK = ("tests/local",)
+"""What meets the system: what else there is says the same on any."""
+
+ALWAYS = (
+    *("-q", "--color", "no", "-p", "no:cacheprovider", "--basetemp", r"C:\t"),
+    # A worker that hangs is ended, and a new one takes its place: so one test is lost, not the run.
+    *("--numprocesses", "2", "--dist", "worksteal", "--max-worker-restart", "100"),
+    *("--timeout-method", "thread"),
+)
+QUICK_LIMIT, LIMIT = 240, 3600
+"""After so many seconds nothing is waited for any more."""
+
+
+def main(arguments: list[str]) -> int:
+    """Set up what is not, run the tests, and return the exit code of pytest."""
+    folder = os.environ.get("LOCALSESSIONS_WINDOWS", PROJECT / ".windows")
+    windows = set_up(Path(folder).absolute())
+    try:
+        if not arguments:
+            return run(windows, QUICK_LIMIT, "--timeout", "60", *QUICK)
+        return run(windows, LIMIT, "--timeout", "120", *arguments[arguments == ["--all"] :])
+    finally:
+        windows.end()
+
+
+def run(windows: Windows, limit: int, *arguments: str) -> int:
+    """Run pytest, and show what it writes: Wine's streams have to be pipes or files."""
+    process = subprocess.Popen(
+        windows.command("-m", "pytest", *ALWAYS, *arguments),
+        cwd=PROJECT,
+        env=windows.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    overdue = threading.Timer(limit, windows.end)
+    overdue.start()
+    for line in process.stdout:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    is_late = not overdue.is_alive()
+    overdue.cancel()
+    if is_late:
+        print(f"make windows: not done after {limit} s, and ended")
+    return process.wait() or int(is_late)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

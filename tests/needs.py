@@ -214,7 +214,6 @@ NEEDS: dict[str, Need] = {
 
 OF_FIXTURES: dict[str, str] = {
     "as_other_user": "modes",
-    "growing": "leases",
     "mounted": "mounts",
     "nursery": "fork",
     "warm": "strace",

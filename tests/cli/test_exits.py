@@ -244,7 +244,7 @@ def test_a_missing_extra_is_one_line_with_the_pip_line(
         env={**os.environ, "LOCALSESSIONS_DIR": folder},
     )
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.decode() == (
+    assert text_of(done.stderr) == (
         f"error: the command line needs {missing}: pip install 'localsessions[cli]'\n"
     )
 

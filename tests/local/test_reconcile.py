@@ -354,6 +354,7 @@ def test_nothing_is_swept_while_nobody_asks(store: SessionStore) -> None:
     assert local(store).reconciler.sweeps == before
 
 
+@pytest.mark.needs("open files that go")
 def test_a_folder_that_vanishes_is_empty(two: SessionStore, folder: Path) -> None:
     shutil.rmtree(folder)
     assert two.list(fresh=True).items == ()

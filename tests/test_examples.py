@@ -71,6 +71,7 @@ def test_the_ide_reader_draws_again_what_others_change_until_its_input_ends(
     assert (pane.returncode, said) == (0, ("", ""))
 
 
+@pytest.mark.needs("git")
 def test_a_git_diff_shows_one_turn_and_a_checkout_goes_back(tmp_path: Path) -> None:
     shown = run(EXAMPLES / "git_folder.py", tmp_path / "repository")
     assert '+      "content": "Like a plain text file."' in shown

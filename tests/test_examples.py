@@ -17,6 +17,7 @@ EXAMPLES = ROOT / "examples"
 
 def run(*command: str | Path, said: str = "") -> str:
     environment = {key: value for key, value in os.environ.items() if key != "OPENAI_API_KEY"}
+    environment["PYTHONUTF8"] = "1"  # what is shown is read as that, whatever the system's is
     done = subprocess.run(
         [sys.executable, "-W", "error", *map(str, command)],
         input=said,

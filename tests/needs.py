@@ -92,23 +92,11 @@ def _takes_any_name(folder: Path) -> bool:
     return os.listdir(folder) == ['a:b "?" <c>|*\a.']
 
 
-def _tells_names_by_case(folder: Path) -> bool:
-    (folder / "a").write_bytes(b"")
-    (folder / "A").write_bytes(b"")
-    return len(os.listdir(folder)) == 2
-
-
 def _takes_bytes_as_names(folder: Path) -> bool:
     name = os.fsencode(folder) + b"/\xff"
     with open(name, "wb"):
         pass
     return os.listdir(os.fsencode(folder)) == [b"\xff"]
-
-
-def _makes_holes(folder: Path) -> bool:
-    with (folder / "file").open("wb") as file:
-        file.truncate(1 << 24)
-    return getattr((folder / "file").stat(), "st_blocks", 1 << 15) * 512 < 1 << 24
 
 
 def _is_told(path: str) -> Callable[[], bool]:
@@ -180,9 +168,6 @@ NEEDS: dict[str, Need] = {
         "nothing tells whether a file is open anywhere, as Linux' leases do",
         _takes_leases,
     ),
-    "letter case": Need(
-        "names that differ by case are one file there", _in_a_folder(_tells_names_by_case)
-    ),
     "limits": Need("a process cannot be given limits", _has_module("resource")),
     "links": Need("the user may not make symbolic links", _in_a_folder(_makes_links)),
     "memory limits": Need(
@@ -199,11 +184,9 @@ NEEDS: dict[str, Need] = {
         "a file that is open cannot be renamed, replaced or removed",
         _in_a_folder(_removes_what_is_open),
     ),
-    "proc": Need("no /proc tells what a process has open", _is_told("/proc/self/fd")),
     "signals": Need(
         "a process cannot be stopped, or told to end, by a signal", _has_call("killpg")
     ),
-    "sparse files": Need("a file of zeros takes its room", _in_a_folder(_makes_holes)),
     "strace": Need("strace is not installed, or may not look", _traces),
     "terminals": Need("there are no pseudo-terminals", _has_module("termios")),
     "wild names": Need(
@@ -214,7 +197,6 @@ NEEDS: dict[str, Need] = {
 
 OF_FIXTURES: dict[str, str] = {
     "as_other_user": "modes",
-    "growing": "leases",
     "mounted": "mounts",
     "nursery": "fork",
     "warm": "strace",

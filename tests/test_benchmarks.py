@@ -70,6 +70,7 @@ def durable(*, durable: bool = True) -> dict[str, Any]:
 # -- a run ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("folder syncs")
 def test_a_run_has_a_figure_for_whatever_the_floors_and_this_store_offer(tmp_path: Path) -> None:
     entries = [entry for entry in ENTRIES if entry.kind != "peer"]
     found = Results({}, quick=True)
@@ -146,6 +147,7 @@ class Lazy(RewriteFloor):
         pass
 
 
+@pytest.mark.needs("folder syncs")
 @pytest.mark.parametrize("make", [Forgetful, Changing, Lazy])
 def test_a_contestant_that_does_not_keep_what_it_was_given_is_wrong(
     make: Callable[[Path], Contestant], tmp_path: Path, material: Path
@@ -212,6 +214,7 @@ class Unkept(Failing):
         return {"seconds": 1.0, "filled": 1.0}
 
 
+@pytest.mark.needs("folder syncs")
 def test_turns_whose_messages_are_not_there_afterwards_have_no_figure(tmp_path: Path) -> None:
     found = Results({}, quick=True)
     contest = Contest(TINY, tmp_path / "run", Environments(tmp_path / "envs"), found)

@@ -17,6 +17,7 @@ EXAMPLES = ROOT / "examples"
 
 def run(*command: str | Path, said: str = "") -> str:
     environment = {key: value for key, value in os.environ.items() if key != "OPENAI_API_KEY"}
+    environment["PYTHONUTF8"] = "1"  # what is shown is read as that, whatever the system's is
     done = subprocess.run(
         [sys.executable, "-W", "error", *map(str, command)],
         input=said,
@@ -71,6 +72,7 @@ def test_the_ide_reader_draws_again_what_others_change_until_its_input_ends(
     assert (pane.returncode, said) == (0, ("", ""))
 
 
+@pytest.mark.needs("git")
 def test_a_git_diff_shows_one_turn_and_a_checkout_goes_back(tmp_path: Path) -> None:
     shown = run(EXAMPLES / "git_folder.py", tmp_path / "repository")
     assert '+      "content": "Like a plain text file."' in shown

@@ -412,6 +412,7 @@ def test_a_file_removed_by_hand_makes_room(folder: Path, store: SessionStore) ->
     run(use())
 
 
+@pytest.mark.needs("open files that go")
 def test_the_limit_holds_when_the_index_was_thrown_away(folder: Path, store: SessionStore) -> None:
     """R5: the index is derived; without it the files are counted anew."""
 
@@ -465,7 +466,8 @@ def test_a_session_is_got_by_another_process(folder: Path, sessions: SessionMana
         "        print((await sessions.get_session(sys.argv[2])).model_dump_json())\n"
         "asyncio.run(main())\n"
     )
-    command = [sys.executable, "-W", "error", "-c", program, str(folder), made.session_id]
+    python = [sys.executable, "-X", "utf8", "-W", "error"]
+    command = [*python, "-c", program, str(folder), made.session_id]
     told = subprocess.run(command, capture_output=True, check=True).stdout
     assert Session.model_validate_json(told) == made
 

@@ -244,7 +244,7 @@ def test_a_missing_extra_is_one_line_with_the_pip_line(
         env={**os.environ, "LOCALSESSIONS_DIR": folder},
     )
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.decode() == (
+    assert text_of(done.stderr) == (
         f"error: the command line needs {missing}: pip install 'localsessions[cli]'\n"
     )
 
@@ -357,6 +357,7 @@ def test_two_terminals_at_once_lose_nothing(cli: Cli) -> None:
     assert sorted(message["content"] for message in messages) == [f"text {n}" for n in range(6)]
 
 
+@pytest.mark.needs("modes")
 def test_a_folder_that_cannot_be_written_can_be_read() -> None:
     # Not in tmp_path: that is root's alone, and root may write everywhere.
     with TemporaryDirectory() as folder, unprivileged(Path(folder)) as cli:
@@ -368,6 +369,7 @@ def test_a_folder_that_cannot_be_written_can_be_read() -> None:
     assert renamed.stderr.count("\n") == 1
 
 
+@pytest.mark.needs("modes")
 def test_a_folder_that_cannot_be_read_ends_with_1() -> None:
     with TemporaryDirectory() as folder, unprivileged(Path(folder), mode=0o111) as cli:
         result = cli("list")

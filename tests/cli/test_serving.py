@@ -144,7 +144,7 @@ def test_the_adapter_serves_its_database(tmp_path: Path) -> None:
         "import logging, sys\n"
         "from localsessions.adapters.codelab import Database, SessionManager, serve\n"
         "logging.basicConfig(level=logging.INFO, format='%(message)s')\n"
-        f"with Database('sqlite:///{tmp_path}/x.db') as db:\n"
+        f"with Database({f'sqlite:///{tmp_path}/x.db'!r}) as db:\n"
         "    SessionManager(db).create('s', 'You help')\n"
         "    logging.disable(logging.NOTSET)\n"
         "    print('go', flush=True)\n"

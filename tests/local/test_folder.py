@@ -929,7 +929,7 @@ def fail(
 
 
 def names(ending: str) -> Callable[[object], bool]:
-    return lambda subject: isinstance(subject, str) and subject.endswith(ending)
+    return lambda subject: Path(str(subject)).as_posix().endswith(ending)
 
 
 def test_a_look_that_fails_after_the_rename_is_no_failure_of_the_write(

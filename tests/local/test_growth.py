@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import needs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,13 +50,14 @@ def counters(store: SessionStore) -> dict[str, int]:
 
 @pytest.fixture
 def growing(store: SessionStore) -> SessionStore:
-    """A store whose session ``s`` has been added to, so that the next turn writes its end only."""
+    """A store whose session ``s`` was added to: with leases the next turn writes its end only."""
     store.create("s", title="old")
     turns(store, 3)
-    assert counters(store)["ends_written"] == 1
+    assert counters(store)["ends_written"] == needs.is_here("leases")
     return store
 
 
+@pytest.mark.needs("leases")
 def test_turns_write_the_end_only_and_read_no_file(growing: SessionStore) -> None:
     before = counters(growing)
     turns(growing, 20, 3)
@@ -172,6 +174,7 @@ def _without_ids(value: JsonValue) -> str:
     return re.sub(r'"id": "msg_[0-9a-f]+"', "", text)
 
 
+@pytest.mark.needs("leases")
 def test_a_reader_that_keeps_an_old_version_open_never_sees_it_change(
     growing: SessionStore,
 ) -> None:
@@ -192,11 +195,12 @@ def test_a_reader_that_keeps_an_old_version_open_never_sees_it_change(
     assert numbers(growing) == [str(number) for number in range(12)]
 
 
+@pytest.mark.needs("open files that go")
 def test_a_reader_that_keeps_an_old_version_mapped_never_sees_it_change(
     growing: SessionStore,
 ) -> None:
     with open(growing.path("s"), "rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     data = bytes(mapped)
     turns(growing, 6, 3)
     assert mapped[:] == data
@@ -204,6 +208,7 @@ def test_a_reader_that_keeps_an_old_version_mapped_never_sees_it_change(
     assert numbers(growing) == [str(number) for number in range(9)]
 
 
+@pytest.mark.needs("leases")
 def test_a_backup_of_hard_links_never_changes(growing: SessionStore, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     for number in range(3, 9):
@@ -229,6 +234,7 @@ def test_an_edit_by_another_program_between_two_turns_stays(growing: SessionStor
     assert growing.verify() == []
 
 
+@pytest.mark.needs("leases")
 def test_an_edit_by_another_program_during_a_turn_stays(
     growing: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +253,7 @@ def test_an_edit_by_another_program_during_a_turn_stays(
     assert counters(growing)["written whole: the file was changed"] == 1
 
 
+@pytest.mark.needs("leases")
 def test_a_spare_that_is_gone_or_changed_is_of_no_use_and_no_harm(growing: SessionStore) -> None:
     tmp = Path(growing.save_dir) / ".localsessions" / "tmp"
     for number in (1, 2):
@@ -257,6 +264,7 @@ def test_a_spare_that_is_gone_or_changed_is_of_no_use_and_no_harm(growing: Sessi
     assert growing.verify() == []
 
 
+@pytest.mark.needs("leases")
 def test_closing_drops_the_spares_and_opening_those_of_a_killed_process(
     folder: Path, growing: SessionStore
 ) -> None:
@@ -270,6 +278,7 @@ def test_closing_drops_the_spares_and_opening_those_of_a_killed_process(
     assert list(tmp.iterdir()) == []
 
 
+@pytest.mark.needs("leases")
 def test_spares_are_few(store: SessionStore) -> None:
     for number in range(50):
         store.create(f"s{number}")
@@ -279,6 +288,7 @@ def test_spares_are_few(store: SessionStore) -> None:
     assert store.verify() == []
 
 
+@pytest.mark.needs("leases")
 def test_a_run_with_message_ids_is_written_to_the_end_only(growing: SessionStore) -> None:
     turns(growing, 60, 3)
     upsert(growing, "r0", 0)  # which messages each run has is found out once
@@ -350,6 +360,7 @@ def test_the_title_made_of_a_replaced_message_is_made_again(store: SessionStore)
             assert store.list().items[0].title == store.load("s").made_title
 
 
+@pytest.mark.needs("leases")
 @pytest.mark.parametrize("verb", ["edit", "delete", "rename"])
 def test_what_does_not_only_add_drops_the_spare(growing: SessionStore, verb: str) -> None:
     if verb == "edit":
@@ -362,6 +373,7 @@ def test_what_does_not_only_add_drops_the_spare(growing: SessionStore, verb: str
     assert list((Path(growing.save_dir) / ".localsessions" / "tmp").iterdir()) == []
 
 
+@pytest.mark.needs("leases")
 def test_with_fast_durability_the_folder_is_synced_where_a_version_before_is_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,6 +412,7 @@ def test_a_session_that_is_removed_for_good_leaves_no_version_before(folder: Pat
         assert list((folder / ".localsessions" / "tmp").iterdir()) == []
 
 
+@pytest.mark.needs("leases")
 def test_processes_that_append_in_turn_write_the_end_only(folder: Path, start: Start) -> None:
     with SessionStore(folder) as store, SessionStore(folder) as other:
         store.create("s")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import needs
 import pytest
 from inside import local
 from killing import DIED, DIES
@@ -87,7 +88,7 @@ ACTS: dict[str, Act] = {
         lambda folder: (folder / "a.json").rename(folder / "c.json"), {"b": "B", "c": "A"}
     ),
     "renamed over another": Act(
-        lambda folder: (folder / "a.json").rename(folder / "b.json"), {"b": "A"}
+        lambda folder: (folder / "a.json").replace(folder / "b.json"), {"b": "A"}
     ),
     "changed, times restored": Act(
         lambda folder: keeping_times(folder / "a.json", "X"), {"a": "X", "b": "B"}
@@ -157,7 +158,10 @@ def test_what_a_page_returns_is_right_without_any_sweep(
 def test_a_file_that_was_only_touched_is_no_change(two: SessionStore, folder: Path) -> None:
     before, read = change_number(two), files_read(two)
     os.utime(folder / "a.json")
-    (folder / "b.json").chmod(0o640)
+    if needs.is_here("modes"):
+        (folder / "b.json").chmod(0o640)
+    else:
+        os.utime(folder / "b.json")
     settle(folder)
 
     assert titles(two) == {"a": "A", "b": "B"}
@@ -195,7 +199,7 @@ def test_of_200_sessions_only_the_3_that_changed_are_read(
 
     write(folder, "s7", "changed")
     write(folder, "new", "new")
-    (folder / "s8.json").rename(folder / "s9.json")
+    (folder / "s8.json").replace(folder / "s9.json")
     settle(folder)
 
     assert store.list(limit=1, fresh=True)
@@ -350,6 +354,7 @@ def test_nothing_is_swept_while_nobody_asks(store: SessionStore) -> None:
     assert local(store).reconciler.sweeps == before
 
 
+@pytest.mark.needs("open files that go")
 def test_a_folder_that_vanishes_is_empty(two: SessionStore, folder: Path) -> None:
     shutil.rmtree(folder)
     assert two.list(fresh=True).items == ()

@@ -60,6 +60,7 @@ def test_a_created_session_is_a_readable_file_at_once(store: SessionStore, folde
     assert said(store.load("a")) == said(made)
 
 
+@pytest.mark.needs("open files that go")
 def test_a_twin_is_found_by_a_store_that_has_not_listed_yet(folder: Path) -> None:
     with SessionStore(folder) as first:
         first.create("Notes")
@@ -285,7 +286,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_the_store_says_where_it_is(store: SessionStore, folder: Path) -> None:
     assert store.save_dir == str(folder)
     assert store.path("a") == str(folder / "a.json")
-    assert repr(store) == f"SessionStore('{folder}')"
+    assert repr(store) == f"SessionStore({str(folder)!r})"
 
 
 def test_fast_durability_keeps_every_verb(folder: Path) -> None:
@@ -380,6 +381,7 @@ def test_what_cannot_be_opened_now_is_not_restored(
     assert store.restore("s").session_id == "s"
 
 
+@pytest.mark.needs("folder syncs")
 def test_a_restored_session_that_the_disk_did_not_confirm_is_listed_at_once(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +40,9 @@ def link_to_a_good_one(path: Path) -> None:
     path.symlink_to(path.parent.parent / "outside.json")
 
 
+# What json says of it, which is another thing from Python 3.13 on.
+COMMA = ("trailing comma", 2, 15) if sys.version_info >= (3, 13) else ("double quotes", 3, 1)
+
 CASES: dict[str, Case] = {
     "empty": Case(lambda path: path.touch(), "empty", 1, 1),
     "blank": Case(lambda path: path.write_text(" \n\n"), "empty", 1, 1),
@@ -46,9 +50,7 @@ CASES: dict[str, Case] = {
     "NUL tail": Case(lambda path: path.write_text(WHOLE + "\n" + "\0" * 512), "NUL bytes", 2, 1),
     "all NUL": Case(lambda path: path.write_bytes(b"\0" * 4096), "NUL bytes", 1, 1),
     "not JSON": Case(lambda path: path.write_text("title: yaml\n"), "Expecting value", 1, 1),
-    "trailing comma": Case(
-        lambda path: path.write_text('{\n  "title": "t",\n}\n'), "double quotes", 3, 1
-    ),
+    "trailing comma": Case(lambda path: path.write_text('{\n  "title": "t",\n}\n'), *COMMA),
     "a list": Case(lambda path: path.write_text("[]"), "not an object", 1, 1),
     "a text": Case(lambda path: path.write_text('"session"'), "not an object", 1, 1),
     "wrong title": Case(lambda path: path.write_text('{\n "title": 7}'), "title", 2, 11),

@@ -523,6 +523,7 @@ def test_a_folder_that_is_made_again_is_watched_again(
     assert [type(error) for error, _ in told.errors] == [ChangesExpiredError] * len(told.errors)
 
 
+@pytest.mark.needs("open files that go")
 def test_a_folder_that_is_away_for_a_moment_is_no_news(
     told: Told, store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -543,6 +544,7 @@ def test_a_folder_that_is_away_for_a_moment_is_no_news(
     assert told.errors == []
 
 
+@pytest.mark.needs("open files that go")
 def test_a_folder_that_goes_for_a_moment_while_changes_are_told_is_no_news(
     store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -573,6 +575,7 @@ def other_folder(path: Path) -> None:
         made.create("c", title="other C")
 
 
+@pytest.mark.needs("open files that go")
 def test_a_folder_swapped_for_another_is_listed_again(
     told: Told, store: SessionStore, folder: Path
 ) -> None:

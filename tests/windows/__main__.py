@@ -17,8 +17,14 @@ from pathlib import Path
 
 from windows.setting_up import PROJECT, Windows, set_up
 
-QUICK = ("tests/local",)
-"""What meets the system: what else there is says the same on any."""
+QUICK = (
+    *("tests/local", "--ignore", "tests/local/test_growth.py"),
+    *("--ignore", "tests/local/test_filling.py", "--ignore", "tests/local/index/test_garbled.py"),
+    *("tests/contract/test_one_session.py", "tests/contract/test_trash.py"),
+    *("tests/contract/test_linearizability.py", "tests/contract/test_state_machine.py"),
+    *("tests/cli/test_editing.py", "tests/cli/test_exchange.py", "tests/cli/test_completion.py"),
+)
+"""What meets the system: what else there is says the same on any, or takes too long."""
 
 ALWAYS = (
     *("-q", "--color", "no", "-p", "no:cacheprovider", "--basetemp", r"C:\t"),

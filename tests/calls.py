@@ -10,14 +10,31 @@ import pytest
 
 from localsessions import _system
 
-__all__ = ["put_in_place_of"]
+__all__ = ["put_in_place_of", "real"]
 
-# The store has these calls of ``os`` under names of its own, see ``_system``.
-_OWN = {"open": "open_file", "fstat": "fstat", "lstat": "lstat", "scandir": "scandir"}
+# The store has these calls of ``os`` from ``_system``, where each system has its own.
+_OWN = {
+    "fchmod": "make_private",
+    "fstat": "fstat",
+    "lstat": "lstat",
+    "mkdir": "make_folder",
+    "open": "open_file",
+    "replace": "rename",
+    "scandir": "scandir",
+    "unlink": "unlink",
+    "utime": "set_modified",
+}
+
+
+def real(call: str) -> Callable[..., Any]:
+    """Return what the store calls, by the name that the call has in ``os``."""
+    found: Callable[..., Any] = getattr(_system, _OWN[call]) if call in _OWN else getattr(os, call)
+    return found
 
 
 def put_in_place_of(patch: pytest.MonkeyPatch, call: str, act: Callable[..., Any]) -> None:
-    """Let ``act`` be called where the store, or anybody, calls ``os.<call>``."""
-    patch.setattr(os, call, act)
+    """Let the store call ``act`` where it would call ``os.<call>``."""
     if call in _OWN:
         patch.setattr(_system, _OWN[call], act)
+    else:
+        patch.setattr(os, call, act)

@@ -182,10 +182,28 @@ class Reconciler:
         The process that replaced a file records that itself, but may be killed before.
         """
         rows = [row for session_id in session_ids if (row := self.reader.row(session_id))]
-        done = self._put(rows, self._is_current_row)
+        done = self._put_read(rows)
         return [one for row in rows if (one := row.summary.session_id) not in done]
 
-    def _put(self, rows: list[IndexRow], is_current: Callable[[IndexRow], bool]) -> set[str]:
+    def _put_read(
+        self, rows: list[IndexRow], is_free: Callable[[str], bool] = lambda _session_id: False
+    ) -> set[str]:
+        """Put the rows of files that were read in; return the sessions that are in.
+
+        Where a path does not say what the open file said, the file was replaced, or its file system
+        says two things of one file. It is read once more, see ``Reader.row_by_path``.
+        """
+        done = self._put(rows, self._is_current_row, is_free)
+        left = [one for row in rows if (one := row.summary.session_id) not in done]
+        again = [row for session_id in left if (row := self.reader.row_by_path(session_id))]
+        return done | self._put(again, self._is_current_row, is_free)
+
+    def _put(
+        self,
+        rows: list[IndexRow],
+        is_current: Callable[[IndexRow], bool],
+        is_free: Callable[[str], bool] = lambda _session_id: False,
+    ) -> set[str]:
         """Put rows in; return the sessions whose files were unchanged since they were read."""
         done: set[str] = set()
 
@@ -195,7 +213,7 @@ class Reconciler:
                 return True
             return False
 
-        self.index.put(rows, is_still_current)
+        self.index.put(rows, is_still_current, is_free)
         return done
 
     # -- one file ----------------------------------------------------------------------------
@@ -212,7 +230,7 @@ class Reconciler:
         now = self.reader.row(session_id)
         if now is None:
             return False
-        self.index.put([now], self._is_current_row)
+        self._put_read([now])
         # A row that only was not settled is right if the file still says the same.
         return now.digest == row.digest and now.summary == row.summary
 
@@ -222,7 +240,7 @@ class Reconciler:
             return row.summary
         if (now := self.reader.row(session_id)) is None:
             return None
-        self.index.put([now], self._is_current_row)
+        self._put_read([now])
         return now.summary
 
     def record(self, written: Written) -> None:
@@ -336,7 +354,7 @@ class Reconciler:
             else:
                 busy.add(session_id)
         rows.sort(key=lambda row: row.fingerprint.ctime_ns)  # logged in the order of the changes
-        self.index.put(rows, self._is_current_row, self._is_free)
+        self._put_read(rows, self._is_free)
         self.index.remove(gone, self._is_gone)
         return busy
 

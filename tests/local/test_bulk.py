@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import calls
 import pytest
-from calls import put_in_place_of
 from contract.acts import edited
 from inside import local
 from opened import descriptors
@@ -21,9 +21,10 @@ from localsessions import (
     Session,
     SessionExistsError,
     SessionStore,
+    _system,
 )
 from localsessions._local import batches, writing
-from localsessions._local.files import batch, durable, stripe_of
+from localsessions._local.files import batch, stripe_of
 from localsessions._local.reconciling import Reconciler
 
 HELLO = {"id": "m1", "role": "user", "content": "hello"}
@@ -154,13 +155,13 @@ def test_a_batch_shares_the_sync_of_the_folder_and_one_transaction(
     store.delete_many([store.create().session_id])  # the trash is there
     store.list()
     synced: list[str] = []
-    sync_folder = durable.sync_folder
+    sync_folder = _system.sync_folder
 
     def noted(path: str) -> None:
         synced.append(path)
         sync_folder(path)
 
-    monkeypatch.setattr(durable, "sync_folder", noted)
+    monkeypatch.setattr(_system, "sync_folder", noted)
     statements: list[str] = []
     connection = local(store).index._database._connection
     assert connection is not None
@@ -181,7 +182,7 @@ def test_a_batch_shares_the_sync_of_the_folder_and_one_transaction(
 
 def failing(monkeypatch: pytest.MonkeyPatch, numbers: set[int], call: str) -> None:
     """Let some of the calls fail, counted from 0; several threads make them."""
-    count, counting, real = iter(range(10_000)), threading.Lock(), getattr(os, call)
+    count, counting, real = iter(range(10_000)), threading.Lock(), calls.real(call)
 
     def act(*arguments: Any) -> Any:
         with counting:
@@ -191,7 +192,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, numbers: set[int], call: str) -> No
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
         return real(*arguments)
 
-    put_in_place_of(monkeypatch, call, act)
+    calls.put_in_place_of(monkeypatch, call, act)
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -236,7 +237,7 @@ def test_ctrl_c_leaves_no_temp_file_and_no_half_session(
     call: str, number: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SessionStore(folder) as store:
-        count, real = iter(range(10_000)), getattr(os, call)
+        count, real = iter(range(10_000)), calls.real(call)
         raised = threading.Event()
 
         def act(*arguments: Any, **named: Any) -> Any:
@@ -248,7 +249,7 @@ def test_ctrl_c_leaves_no_temp_file_and_no_half_session(
             return real(*arguments, **named)
 
         with monkeypatch.context() as patched:
-            put_in_place_of(patched, call, act)
+            calls.put_in_place_of(patched, call, act)
             with pytest.raises(KeyboardInterrupt):
                 store.create_many(numbered(60))
         assert temp_files(folder) == []
@@ -282,7 +283,7 @@ def test_without_durability_no_folder_is_synced(
     with SessionStore(tmp_path, durability="fast") as store:
         store.create_many(numbered(10))
         synced: list[str] = []
-        monkeypatch.setattr(durable, "sync_folder", synced.append)
+        monkeypatch.setattr(_system, "sync_folder", synced.append)
         made = store.save_many(new("a", "b"))
         store.delete_many(one.session_id for one in made[:1])
         assert [path for path in synced if path != str(tmp_path)] == []

@@ -7,6 +7,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import calls
 import pytest
 from inside import local
 from opened import path_of
@@ -154,9 +155,9 @@ def steps(store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
             done.append(f"remove {Path(path).suffix} in {Path(path).parent.suffix or '.trash'}")
         unlink(path)
 
-    monkeypatch.setattr(os, "replace", replaced)
+    calls.put_in_place_of(monkeypatch, "replace", replaced)
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "unlink", removed)
+    calls.put_in_place_of(monkeypatch, "unlink", removed)
     return done
 
 

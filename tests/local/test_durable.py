@@ -16,11 +16,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import calls
 import needs
 import pytest
 from opened import descriptors, path_of
 
-from localsessions import SessionStore
+from localsessions import SessionStore, _system
 from localsessions._local.files import durable
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -93,20 +94,18 @@ def test_short_writes_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_call_that_fails_leaves_nothing_behind_and_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
-    calls = 0
-    real: Callable[..., object] = getattr(os, call)
+    count = 0
+    real: Callable[..., object] = calls.real(call)
 
     def fail(fd: int, *arguments: object, **named: object) -> None:
-        nonlocal calls
-        calls += 1
+        nonlocal count
+        count += 1
         if call == "close":
             real(fd)
         raise OSError(number, os.strerror(number))
 
     before = descriptors()
-    if real in os.supports_fd:
-        monkeypatch.setattr(os, "supports_fd", {*os.supports_fd, fail})
-    monkeypatch.setattr(os, call, fail)
+    calls.put_in_place_of(monkeypatch, call, fail)
     with pytest.raises(OSError, match=os.strerror(number)) as caught:
         write(tmp_path / "new")
     monkeypatch.undo()
@@ -114,7 +113,7 @@ def test_a_call_that_fails_leaves_nothing_behind_and_names_the_file(
     assert list(tmp_path.iterdir()) == []
     assert descriptors() == before
     # What an fsync could not write the kernel may have dropped: a second one would say "done".
-    assert calls == 1
+    assert count == 1
 
 
 def test_the_first_error_is_told_even_if_the_file_cannot_be_removed(
@@ -127,7 +126,7 @@ def test_the_first_error_is_told_even_if_the_file_cannot_be_removed(
         raise OSError(errno.EIO, "disk failed", path)
 
     monkeypatch.setattr(os, "write", full)
-    monkeypatch.setattr(os, "unlink", stuck)
+    calls.put_in_place_of(monkeypatch, "unlink", stuck)
     with pytest.raises(OSError, match="disk full"):
         write(tmp_path / "new")
 
@@ -249,9 +248,9 @@ def test_a_rename_without_permission_is_an_error_at_once(
     def forbidden(*paths: str) -> None:
         raise PermissionError(errno.EACCES, "not yours")
 
-    monkeypatch.setattr(os, "replace", forbidden)
+    calls.put_in_place_of(monkeypatch, "replace", forbidden)
     with pytest.raises(PermissionError, match="not yours"):
-        durable.rename(str(tmp_path / "new"), str(tmp_path / "old"))
+        _system.rename(str(tmp_path / "new"), str(tmp_path / "old"))
     assert clock.naps == 0
 
 
@@ -297,13 +296,13 @@ def test_a_folder_cannot_be_made_where_something_else_is(tmp_path: Path, kind: s
 def test_a_folder_that_another_process_makes_at_the_same_time_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.mkdir
+    real = calls.real("mkdir")
 
-    def too_late(path: str, mode: int) -> None:
-        real(path, mode)
+    def too_late(path: str) -> None:
+        real(path)
         raise FileExistsError(errno.EEXIST, "another was faster", path)
 
-    monkeypatch.setattr(os, "mkdir", too_late)
+    calls.put_in_place_of(monkeypatch, "mkdir", too_late)
     durable.make_folder(str(tmp_path / "new"), durable=True)
     assert (tmp_path / "new").is_dir()
 
@@ -343,7 +342,7 @@ def test_a_folder_that_cannot_be_synced_is_named(
     before = descriptors()
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk failed") as caught:
-        durable.sync_folder(str(tmp_path))
+        _system.sync_folder(str(tmp_path))
     assert caught.value.filename == str(tmp_path)
     assert descriptors() == before
 

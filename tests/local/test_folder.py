@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import calls
 import needs
 import pytest
-from calls import put_in_place_of
 from hypothesis import given
 from hypothesis import strategies as st
 from opened import descriptors, path_of
@@ -72,7 +72,7 @@ def fail_on_temp_files(
     monkeypatch: pytest.MonkeyPatch, folder: Path, call: str, number: int
 ) -> list[str]:
     """Let a call fail where it is about a temp file; return the list of times that it did."""
-    real: Callable[..., object] = getattr(os, call)
+    real: Callable[..., object] = calls.real(call)
     failed: list[str] = []
 
     def fail(*arguments: object, **named: object) -> object:
@@ -85,9 +85,7 @@ def fail_on_temp_files(
         by_name = arguments[:1] if call in ("open", "replace") else ()
         raise OSError(number, os.strerror(number), *by_name)
 
-    if real in os.supports_fd:
-        monkeypatch.setattr(os, "supports_fd", {*os.supports_fd, fail})
-    put_in_place_of(monkeypatch, call, fail)
+    calls.put_in_place_of(monkeypatch, call, fail)
     return failed
 
 
@@ -466,17 +464,17 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(reachable: Path)
 def test_a_folder_without_room_for_the_private_one_can_be_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.mkdir
+    real = calls.real("mkdir")
 
-    def full(path: str, mode: int) -> None:
+    def full(path: str) -> None:
         if path.endswith("tmp"):
             raise OSError(errno.ENOSPC, "disk full", path)
-        real(path, mode)
+        real(path)
 
     with SessionStore(folder) as store:
         store.create("s")
     shutil.rmtree(folder / ".localsessions")
-    monkeypatch.setattr(os, "mkdir", full)
+    calls.put_in_place_of(monkeypatch, "mkdir", full)
     with SessionStore(folder) as store:
         assert [one.session_id for one in store.list().items] == ["s"]
         with pytest.raises(OSError, match="disk full"):
@@ -677,7 +675,7 @@ def test_a_file_removed_during_the_scan_is_not_found(
 ) -> None:
     (folder / "a.json").touch()
     (folder / "b.json").touch()
-    real = os.scandir
+    real = calls.real("scandir")
 
     class Listed(list["os.DirEntry[str]"]):
         def close(self) -> None:
@@ -689,7 +687,7 @@ def test_a_file_removed_during_the_scan_is_not_found(
         (folder / "a.json").unlink()
         return listed
 
-    put_in_place_of(monkeypatch, "scandir", scandir)
+    calls.put_in_place_of(monkeypatch, "scandir", scandir)
     assert list(files.scan().files) == ["b"]
 
 
@@ -747,7 +745,7 @@ def test_the_private_folder_is_kept_out_of_git_and_a_persons_own_rules_stay(
 def test_two_processes_may_open_a_new_folder_at_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.replace
+    real = calls.real("replace")
 
     def another_is_faster(source: str, target: str) -> None:
         if str(target).endswith(".gitignore"):
@@ -755,7 +753,7 @@ def test_two_processes_may_open_a_new_folder_at_once(
             Path(source).unlink()
         real(source, target)
 
-    monkeypatch.setattr(os, "replace", another_is_faster)
+    calls.put_in_place_of(monkeypatch, "replace", another_is_faster)
     opened(folder)
     assert (folder / ".localsessions" / ".gitignore").read_text() == "by the other\n"
 
@@ -783,13 +781,13 @@ def test_what_git_ignores_is_whole_before_it_has_its_name(
 def test_a_write_that_somebody_overtakes_does_not_take_their_file_for_its_own(
     folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.replace
+    real = calls.real("replace")
 
     def overtaken(source: str, target: str) -> None:
         real(source, target)
         Path(target).write_text("by an editor")
 
-    monkeypatch.setattr(os, "replace", overtaken)
+    calls.put_in_place_of(monkeypatch, "replace", overtaken)
     with files.lock("s"):
         written = files.write("s", b"ours", None)
     assert written.fingerprint != files.fingerprint("s")
@@ -925,7 +923,7 @@ def fail(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return call(subject, *arguments, **named)
 
-    put_in_place_of(monkeypatch, name, failing)
+    calls.put_in_place_of(monkeypatch, name, failing)
 
 
 def names(ending: str) -> Callable[[object], bool]:
@@ -1058,7 +1056,7 @@ def test_a_file_that_cannot_be_looked_at_is_closed_and_named(
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
     with monkeypatch.context() as patched:
-        put_in_place_of(patched, "fstat", fstat)
+        calls.put_in_place_of(patched, "fstat", fstat)
         with pytest.raises(OSError, match="memory") as caught:
             files.read("s")
     assert caught.value.filename == str(folder / "s.json")
@@ -1068,17 +1066,17 @@ def test_a_file_that_cannot_be_looked_at_is_closed_and_named(
 def test_ctrl_c_while_a_temp_file_is_made_leaves_none(
     folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = os.open
+    real = calls.real("open")
 
     def interrupted(path: str, *arguments: int, **named: int) -> int:
-        fd = call(path, *arguments, **named)
+        fd: int = real(path, *arguments, **named)
         if path.endswith(".tmp"):
             os.close(fd)
             raise KeyboardInterrupt
         return fd
 
     with files.lock("s"), monkeypatch.context() as patched:
-        put_in_place_of(patched, "open", interrupted)
+        calls.put_in_place_of(patched, "open", interrupted)
         with pytest.raises(KeyboardInterrupt):
             files.write("s", b"new", None)
     assert temp_files(folder) == []

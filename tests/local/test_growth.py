@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from inside import local
 from pydantic import JsonValue
 
-from localsessions import Session, SessionStore
-from localsessions._local.files import durable
+from localsessions import Session, SessionStore, _system
 from localsessions.models.standing import original_of
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -378,7 +377,7 @@ def test_with_fast_durability_the_folder_is_synced_where_a_version_before_is_kep
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
-    monkeypatch.setattr(durable, "sync_folder", synced.append)
+    monkeypatch.setattr(_system, "sync_folder", synced.append)
     with SessionStore(folder, durability="fast") as store:
         store.create("s")
         assert synced == []
@@ -396,7 +395,7 @@ def test_a_session_that_comes_back_from_the_trash_has_left_it_for_good_before_it
         store.create("s")
         store.delete("s")
         synced: list[str] = []
-        monkeypatch.setattr(durable, "sync_folder", synced.append)
+        monkeypatch.setattr(_system, "sync_folder", synced.append)
         store.restore("s")
         assert synced == [str(folder), str(folder / ".trash")]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import calls
 import needs
 import pytest
 from inside import local
@@ -22,8 +23,8 @@ from localsessions import (
     SessionExistsError,
     SessionNotFoundError,
     SessionStore,
+    _system,
 )
-from localsessions._local.files import durable
 
 Start = Callable[..., "subprocess.Popen[str]"]
 AsOtherUser = Callable[[Path, Callable[[], object]], object]
@@ -404,7 +405,7 @@ def test_checkpoints_that_a_crash_parted_from_their_session_come_back_with_it(
             raise Killed
         rename(source, target)
 
-    monkeypatch.setattr(os, "replace", killed)
+    calls.put_in_place_of(monkeypatch, "replace", killed)
     with pytest.raises(Killed):
         store.delete("a")
     monkeypatch.undo()
@@ -519,12 +520,12 @@ def test_moved_checkpoints_that_the_disk_does_not_confirm_are_doubted(
     def fail(path: str) -> None:
         raise OSError(errno.EIO, "no disk", path)
 
-    monkeypatch.setattr(durable, "sync_folder", fail)
+    monkeypatch.setattr(_system, "sync_folder", fail)
     with pytest.raises(OSError, match="no disk"):
         store.repair(finding)  # the folder of the trash is made and synced first
     monkeypatch.undo()
     assert store.checkpoints("a") == [made]
-    monkeypatch.setattr(durable, "sync_folder", fail)
+    monkeypatch.setattr(_system, "sync_folder", fail)
     with pytest.raises(DurabilityUnknownError):
         store.repair(finding)
     assert store.checkpoints("a") == []

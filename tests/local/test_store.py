@@ -12,8 +12,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import calls
 import pytest
-from calls import put_in_place_of
 from inside import local
 from pydantic import JsonValue
 
@@ -366,15 +366,16 @@ def test_what_cannot_be_opened_now_is_not_restored(
 ) -> None:
     store.create("s")
     store.delete("s")
-    call = os.open
+    real = calls.real("open")
 
     def many_open(path: str, *arguments: int, **named: int) -> int:
         if path.endswith("s.json"):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
-        return call(path, *arguments, **named)
+        fd: int = real(path, *arguments, **named)
+        return fd
 
     with monkeypatch.context() as patched:
-        put_in_place_of(patched, "open", many_open)
+        calls.put_in_place_of(patched, "open", many_open)
         with pytest.raises(OSError, match="Too many"):
             store.restore("s")
     assert not (folder / "s.json").exists()
@@ -420,8 +421,8 @@ def test_a_deletion_that_cannot_be_recorded_is_done_and_found_by_the_next_look(
         return lstat(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", replace)
-        put_in_place_of(patched, "lstat", look)
+        calls.put_in_place_of(patched, "replace", replace)
+        calls.put_in_place_of(patched, "lstat", look)
         assert store.delete("s")
     assert store.list().items == ()
     assert [(one.session_id, one.kind) for one in store.changes(since)] == [("s", "deleted")]
@@ -432,14 +433,14 @@ def test_a_session_whose_making_was_interrupted_when_it_was_there_is_listed_at_o
 ) -> None:
     store.list()
     monkeypatch.setattr("localsessions._local.reconciling._SWEEP_SHARE", 1e9)
-    rename = os.replace
+    rename = calls.real("replace")
 
     def interrupted(source: str, target: str) -> None:
         rename(source, target)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", interrupted)
+        calls.put_in_place_of(patched, "replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
             store.create("s")
     assert [one.session_id for one in store.list().items] == ["s"]

@@ -58,7 +58,7 @@ BREAKAGES = (
     Mutation(
         "the folder above a new one is not synced",
         "localsessions/_local/files/durable.py",
-        "    if durable:\n        sync_folder(parent)\n",
+        "    if durable:\n        _system.sync_folder(parent)\n",
         "",
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[create the first-full]",
     ),
@@ -86,7 +86,7 @@ BREAKAGES = (
     Mutation(
         "the .gitignore gets its name before it is written",
         "localsessions/_local/files/publishing.py",
-        '            durable.write_new(temp, b"*\\n", mtime_ns=None, durable=True)\n            durable.rename(temp, path)\n',
+        '            durable.write_new(temp, b"*\\n", mtime_ns=None, durable=True)\n            _system.rename(temp, path)\n',
         '            durable.write_new(path, b"*\\n", mtime_ns=None, durable=True)\n',
         "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[create the first-full]",
     ),
@@ -115,7 +115,7 @@ BREAKAGES = (
     Mutation(
         "the folder is not synced after the rename",
         "localsessions/_local/files/publishing.py",
-        "            return None\n        try:\n            durable.sync_folder(folder)\n",
+        "            return None\n        try:\n            _system.sync_folder(folder)\n",
         "            return None\n        try:\n            pass\n",
         "tests/proof/test_power_cuts.py::test_what_a_verb_did_is_there_after_a_cut_right_after_it[ext4]",
     ),

@@ -18,7 +18,7 @@ from zlib import crc32
 
 from pydantic import JsonValue
 
-from localsessions import SessionError, SessionNotFoundError, SessionStore
+from localsessions import SessionError, SessionNotFoundError, SessionStore, _system
 from localsessions._local.files import durable
 from localsessions.engine import Durability
 
@@ -84,7 +84,7 @@ def write_unsynced(
 ) -> None:
     """As ``write``, with one step of the protocol left out: "the folder" or "the file"."""
     if broken == "the folder":
-        durable.sync_folder = lambda path: None
+        _system.sync_folder = lambda path: None
     else:
         real = durable.write_new
         durable.write_new = lambda path, data, *, mtime_ns, durable: real(

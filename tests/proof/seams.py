@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from localsessions import Session, SessionStore
-from localsessions._local.files import durable
+from localsessions import Session, SessionStore, _system
 from localsessions._local.files.locks import StripedLocks
 from localsessions._local.reconciling import Reconciler
 from proof.verbs import save
@@ -22,7 +21,7 @@ __all__ = ["SEAMS", "VERBS", "stop_at", "time_a_sync"]
 RECORDING = ["record_many", "record_removal", "record_removals", "record_return"]
 SEAMS: dict[str, list[tuple[object, str]]] = {
     "before its lock is compared": [(StripedLocks, "check")],
-    "before the rename": [(durable, "rename")],
+    "before the rename": [(_system, "rename")],
     "before the row": [(Reconciler, name) for name in RECORDING],
     "before unlocking": [(Reconciler, name) for name in RECORDING],
 }

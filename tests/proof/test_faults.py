@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import calls
 import pytest
-from calls import put_in_place_of
 
 from localsessions import DurabilityUnknownError, SessionError, SessionStore
 from proof.attacked import READS, Ended
@@ -308,7 +308,7 @@ def test_an_error_that_is_told_after_the_call_was_done_loses_nothing(
         with SessionStore(folder) as store:
             with monkeypatch.context() as patched:
                 for call in LYING:
-                    put_in_place_of(patched, call, liar.instead_of(getattr(os, call)))
+                    calls.put_in_place_of(patched, call, liar.instead_of(calls.real(call)))
                 error = error_of(lambda store=store: VERBS[name].act(store))  # type: ignore[misc]
             was_reached = liar.was_reached
             living = sound(store)
@@ -339,7 +339,7 @@ def test_a_session_whose_rename_was_done_and_said_to_have_failed_can_be_saved_ag
         session = store.create("s")
         session.title = "first"
         with monkeypatch.context() as patched:
-            patched.setattr(os, "replace", Liar(1).instead_of(os.replace))
+            calls.put_in_place_of(patched, "replace", Liar(1).instead_of(calls.real("replace")))
             with pytest.raises(DurabilityUnknownError):
                 store.save(session)
         session.title = "second"

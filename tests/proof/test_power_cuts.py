@@ -25,7 +25,6 @@ from typing import Literal
 import pytest
 
 from localsessions import SessionStore, UnreadableSessionError, _system
-from localsessions._local.files import durable
 from proof import load
 from proof.counting import IS_FULL, sized, tried
 from proof.ledger import Ledger, Verdict, found_in, torn_in
@@ -123,7 +122,7 @@ def test_with_fast_durability_each_session_is_one_whole_version_after_a_cut(moun
 def test_a_cut_shows_that_a_folder_was_not_synced(
     mounted: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(durable, "sync_folder", lambda path: None)
+    monkeypatch.setattr(_system, "sync_folder", lambda path: None)
     assert not cut_after("append", "full", mounted)[-1]
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
+from localsessions import _system
 from localsessions._local.files import durable
 from localsessions._local.files.folder import SessionFolder
 from localsessions._local.files.publishing import FileWritten, Overtaken, Prepared
@@ -171,7 +172,7 @@ def _sync(folder: SessionFolder, *paths: str) -> _Fault | None:
     faults = []
     for path in paths if folder.publisher.is_durable else ():
         try:
-            durable.sync_folder(path)
+            _system.sync_folder(path)
         except OSError as error:
             faults.append(_Fault(error, path))
     return faults[0] if faults else None
@@ -203,7 +204,7 @@ def trash_many(
     for session_id in session_ids:
         try:
             going = folder.trash.going(session_id, folder.path(session_id), deleted_at)
-            durable.rename(going.source, going.target)
+            _system.rename(going.source, going.target)
         except (SessionError, OSError) as error:
             errors[session_id] = error
         else:
@@ -227,7 +228,7 @@ def _trash_checkpoints(
         if going.checkpoints is None:
             continue
         try:
-            durable.rename(going.checkpoints, going.beside)
+            _system.rename(going.checkpoints, going.beside)
         except OSError as error:
             errors[session_id] = error
         else:

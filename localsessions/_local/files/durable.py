@@ -14,12 +14,9 @@ from collections.abc import Iterator
 
 from localsessions import _system
 from localsessions._local.version import Fingerprint
-from localsessions._system import EDITING, READING, rename, sync_folder
 
 __all__ = [
-    "EDITING",
     "NO_ROOM",
-    "READING",
     "closing",
     "discard",
     "fingerprint_at",
@@ -31,9 +28,7 @@ __all__ = [
     "read_at",
     "read_open",
     "refuse_link",
-    "rename",
     "status_of",
-    "sync_folder",
     "unlink",
     "write_end",
     "write_new",
@@ -79,7 +74,7 @@ def open_regular(path: str) -> int:
     Raises:
         OSError: As ``open``; ``EINVAL`` when it is no regular file.
     """
-    fd = _system.open_file(path, READING)
+    fd = _system.open_file(path, _system.READING)
     is_regular = False
     # fstat, not stat: between open and stat, another file may get the name.
     try:
@@ -250,4 +245,4 @@ def make_folder(path: str, *, durable: bool) -> None:
             ) from None
         return
     if durable:
-        sync_folder(parent)
+        _system.sync_folder(parent)

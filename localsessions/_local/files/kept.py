@@ -48,7 +48,7 @@ class KeptVersions:
             durable.write_new(path + _PART, data, mtime_ns=None, durable=False)
         except FileExistsError:
             return  # another process is writing it, or was killed while it did: see prune
-        durable.rename(path + _PART, path)
+        _system.rename(path + _PART, path)
         if self._written % _PRUNE_EVERY == 0:
             self.prune()
         self._written += 1

@@ -13,7 +13,6 @@ import threading
 import weakref
 
 from localsessions import _system
-from localsessions._local.files import durable
 from localsessions._logger import log
 
 __all__ = ["LockFile"]
@@ -77,18 +76,17 @@ class LockFile:
             # One call into C opens the file and stores the descriptor: Python raises
             # KeyboardInterrupt only between two calls, so the descriptor is never lost.
             try:
-                self._fds.extend(map(_system.open_file, [self.path], [durable.EDITING]))
+                self._fds.extend(map(_system.open_file, [self.path], [_system.EDITING]))
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
-                flags = durable.EDITING | os.O_CREAT
+                flags = _system.EDITING | os.O_CREAT
                 self._fds.extend(map(_system.open_file, [self.path], [flags], [0o600]))
         try:
             # Set before: after Ctrl-C in between, what is locked has to be let go of.
             self._is_locked = True
             self._is_locked = filelock.lock_descriptor(self._fds[-1], blocking=False)
             if self._is_locked:
-                status = _system.fstat(self._fds[-1])
-                self._identity = status.st_dev, status.st_ino
+                self._identity = _identity(_system.fstat(self._fds[-1]))
                 if self.is_in_place():
                     return True
         except BaseException:  # Ctrl-C too: release the lock, then re-raise
@@ -101,10 +99,22 @@ class LockFile:
         """Return whether the locked file still has the name that others open."""
         # By device and inode: the name may lead to a new file, which others lock.
         try:
-            status = _system.lstat(self.path)
+            if self._identity == _identity(_system.lstat(self.path)):
+                return self.is_held
+            return self.is_held and self._identity == self._opened_again()
         except FileNotFoundError:
             return False
-        return self.is_held and self._identity == (status.st_dev, status.st_ino)
+
+    def _opened_again(self) -> tuple[int, int]:
+        """Return the identity of the file at the path, asked as that of the locked file was.
+
+        Some file systems (networks, overlays) give a path another inode than an open file.
+        """
+        fd = _system.open_file(self.path, _system.READING)
+        try:
+            return _identity(_system.fstat(fd))
+        finally:
+            os.close(fd)
 
     def close_inherited(self) -> None:
         """Close the descriptors that a forked child inherited: the lock stays the parent's.
@@ -132,3 +142,7 @@ class LockFile:
         # Closed only once: afterwards another file may get the same number.
         with contextlib.suppress(OSError):
             os.close(self._fds.pop())
+
+
+def _identity(status: _system.Status) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

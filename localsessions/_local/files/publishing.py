@@ -148,7 +148,7 @@ class Publisher:
         """Rename a file to ``path`` without a sync; return the error if the result is unknown."""
         try:
             self._locks.check(session_id)
-            durable.rename(temp, path)
+            _system.rename(temp, path)
         except BaseException as error:  # Ctrl-C too: remove the temp file, then re-raise
             # A network file system may report an error of a rename that was done: the answer was
             # lost.
@@ -181,7 +181,7 @@ class Publisher:
         if not (self.is_durable or is_durable):
             return None
         try:
-            durable.sync_folder(folder)
+            _system.sync_folder(folder)
         except OSError as error:
             return DurabilityUnknownError(error, session_id=session_id, path=folder)
         return None
@@ -196,7 +196,7 @@ class Publisher:
             # Written before it gets its name: a power cut could leave an empty file, which would
             # stay forever.
             durable.write_new(temp, b"*\n", mtime_ns=None, durable=True)
-            durable.rename(temp, path)
+            _system.rename(temp, path)
         except FileNotFoundError:
             return  # another process that opens the folder removed the temp file as a leftover
         except BaseException as error:

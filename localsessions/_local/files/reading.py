@@ -104,7 +104,7 @@ def read_unchecked(path: str, most_bytes: int) -> FileRead | None:
     version only if the fingerprint is the same afterwards: the caller checks.
     """
     try:
-        fd = _system.open_file(path, durable.READING)
+        fd = _system.open_file(path, _system.READING)
     except OSError:
         return None
     try:

@@ -235,7 +235,7 @@ def _brought_up_to_date(path: str, spare: Spare, end: bytes, *, mtime_ns: int) -
         OSError: It holds neither the old nor the new version, and can no longer be used.
     """
     try:
-        fd = _system.open_file(path, durable.EDITING)
+        fd = _system.open_file(path, _system.EDITING)
     except OSError as error:
         raise _Refused("the spare is gone") from error
     with durable.closing(fd, path):

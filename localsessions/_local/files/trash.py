@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from localsessions import _system
 from localsessions._codec.names import SUFFIX, file_stem, session_id_of
 from localsessions._local.files import durable
 from localsessions._local.files.checkpoints import FOLDER_SUFFIX, Checkpoints
@@ -170,7 +171,7 @@ class TrashFolder:
         The folder of the new name is synced first. Each sync covers one folder only: a power cut
         between the two syncs may leave both names. In the other order it could leave none.
         """
-        durable.rename(source, target)
+        _system.rename(source, target)
         there = self._publisher.sync(os.path.dirname(target), session_id, is_durable=is_durable)
         gone = self._publisher.sync(os.path.dirname(source), session_id, is_durable=is_durable)
         return there or gone

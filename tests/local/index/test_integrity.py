@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import calls
 import needs
 import pytest
 from inside import local
@@ -242,16 +243,15 @@ def test_a_mark_that_is_not_right_costs_a_check_and_no_more(
 def test_where_files_take_no_times_of_ours_it_is_checked_each_time(
     fault: str, room: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.utime
+    real = calls.real("utime")
 
-    def utime(path: str, *, ns: tuple[int, int], follow_symlinks: bool) -> None:
+    def utime(path: str, mtime_ns: int) -> None:
         if fault == "utime":
             raise PermissionError(path)
-        coarse = ns[1] // 10**9 * 10**9
-        real(path, ns=(coarse, coarse), follow_symlinks=follow_symlinks)
+        real(path, mtime_ns // 10**9 * 10**9)
 
     (room / MARK).unlink()
-    monkeypatch.setattr(os, "utime", utime)
+    calls.put_in_place_of(monkeypatch, "utime", utime)
     with SessionStore(folder) as store:
         checks = Checks(store, monkeypatch)
         assert [checks.of(store), checks.of(store)] == [1, 1]

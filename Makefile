@@ -44,6 +44,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --follow-imports silent localsessions/_system/windows.py tests/system/test_windows.py
 	$(BIN)/lint-imports
 
 # Writes docs/benchmarks.md and docs/benchmarks/; `make bench BENCH=--quick` is the short one.

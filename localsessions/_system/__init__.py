@@ -4,6 +4,7 @@ Each file has the same names with the same promises; the caller never asks on wh
 
     open_file, fstat, lstat,      as in ``os``; what they say of one file is the same, and changes
     scandir                       with each version of the file; ``Status`` is what they say
+    open_to_read                  opens a file of somebody else: links are followed
     rename, unlink                replace an existing file, remove a file; they wait a moment for
                                   whoever has it open
     make_folder                   makes a folder that only its owner may enter
@@ -31,6 +32,7 @@ if sys.platform == "win32":
         make_folder,
         make_private,
         open_file,
+        open_to_read,
         rename,
         scandir,
         set_modified,
@@ -50,6 +52,7 @@ else:
         make_folder,
         make_private,
         open_file,
+        open_to_read,
         rename,
         scandir,
         set_modified,
@@ -69,6 +72,7 @@ __all__ = [
     "make_folder",
     "make_private",
     "open_file",
+    "open_to_read",
     "rename",
     "scandir",
     "set_modified",

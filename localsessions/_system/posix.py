@@ -18,6 +18,7 @@ __all__ = [
     "make_folder",
     "make_private",
     "open_file",
+    "open_to_read",
     "rename",
     "scandir",
     "set_modified",
@@ -44,6 +45,11 @@ open_file = os.open
 fstat = os.fstat
 lstat = os.lstat
 scandir = os.scandir
+
+
+def open_to_read(path: str) -> int:
+    """Open a file for reading, through links too; do not wait where it is a FIFO."""
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def rename(source: str, target: str) -> None:

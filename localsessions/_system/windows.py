@@ -39,6 +39,7 @@ __all__ = [
     "make_folder",
     "make_private",
     "open_file",
+    "open_to_read",
     "rename",
     "scandir",
     "set_modified",
@@ -249,6 +250,16 @@ def open_file(path: str, flags: int, _mode: int = 0o600) -> int:
     """
     patience = _PATIENCE_SECONDS if flags & os.O_CREAT else _READING_PATIENCE_SECONDS
     return _patiently(lambda: _open(path, flags), patience)
+
+
+def open_to_read(path: str) -> int:
+    """Open a file for reading, through links too, so that others may replace and remove it."""
+    return _patiently(lambda: _open_linked(path), _READING_PATIENCE_SECONDS)
+
+
+def _open_linked(path: str) -> int:
+    handle = _create(path, _GENERIC_READ, _OPEN_EXISTING, _ATTRIBUTE_NORMAL)
+    return msvcrt.open_osfhandle(handle, READING)
 
 
 def _open(path: str, flags: int) -> int:

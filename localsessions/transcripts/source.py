@@ -17,11 +17,13 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from localsessions import _system
 from localsessions.format import MAX_FILE_BYTES, parse_json
+from localsessions.models.instants import instant_of
 from localsessions.transcripts.foreign import Object, as_object
 
 if TYPE_CHECKING:
@@ -81,20 +83,15 @@ def read_source(path: str) -> Source:
         OSError: The file cannot be read, or is not a file.
         json.JSONDecodeError: It holds neither JSON nor JSON Lines.
     """
-    with open(path, "rb", opener=_open_without_waiting) as file:
+    with open(path, "rb", opener=lambda path, _flags: _system.open_to_read(path)) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(None, "not a regular file", path)
         if status.st_size > MAX_FILE_BYTES:
             raise OSError(None, f"larger than {MAX_FILE_BYTES} bytes", path)
         data = file.read()
-    modified_at = datetime.fromtimestamp(status.st_mtime_ns // 1_000_000 / 1000, UTC)
+    modified_at = instant_of(status.st_mtime_ns // 1_000_000 * 1000)
     return parse_source(data, name=os.path.basename(path), modified_at=modified_at)
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    # If no program writes at the other end of a FIFO, a plain open would wait for ever.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def parse_source(data: bytes, *, name: str, modified_at: datetime) -> Source:

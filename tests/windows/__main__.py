@@ -45,12 +45,8 @@ def main(arguments: list[str]) -> int:
     windows = set_up(Path(folder).absolute())
     seconds = ALL_SECONDS if arguments else QUICK_SECONDS
     left = max(seconds - round(time.monotonic() - started), 2 * AT_THE_END)
-    limits = (
-        "--session-timeout",
-        str(left - AT_THE_END),
-        "--timeout",
-        "120" if arguments else "60",
-    )
+    begin, test = str(left - AT_THE_END), "120" if arguments else "60"
+    limits = ("--session-timeout", begin, "--timeout", test)
     chosen = [one for one in arguments if one != "--all"] if arguments else QUICK
     try:
         return run(windows, left, *limits, *chosen)

@@ -184,6 +184,7 @@ NEEDS: dict[str, Need] = {
         "a file that is open cannot be renamed, replaced or removed",
         _in_a_folder(_removes_what_is_open),
     ),
+    "ruff": Need("ruff is not installed: the code is looked at on Linux", _has_module("ruff")),
     "signals": Need(
         "a process cannot be stopped, or told to end, by a signal", _has_call("killpg")
     ),

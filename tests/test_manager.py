@@ -1157,6 +1157,7 @@ def test_the_loop_goes_on_while_a_verb_waits_for_its_lock(
     run(use())
 
 
+@pytest.mark.needs("open files that go")
 def test_nothing_is_stale_whoever_changed_the_files(
     folder: Path, store: SessionStore, sessions: SessionManager
 ) -> None:

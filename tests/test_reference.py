@@ -158,6 +158,7 @@ def test_each_heading_is_there_once() -> None:
     assert len(anchors) == len(set(anchors)) == len(SECTIONS)
 
 
+@pytest.mark.needs("ruff")
 def test_the_reference_is_the_one_of_the_code() -> None:
     made = runpy.run_path(str(DOCS / "make_reference.py"))["reference_text"]()
     assert made == PAGE, "run `make docs`"

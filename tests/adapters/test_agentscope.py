@@ -778,7 +778,8 @@ def test_a_save_is_one_rename_and_a_load_writes_nothing(
 
     save(session, "warm", note=Note(0))
     for name in ("replace", "rename", "fsync", "fdatasync"):
-        counted(name)
+        if hasattr(os, name):
+            counted(name)
     asyncio.run(save_all(1))
     first = Counter(counts)
     assert session._opened is not None

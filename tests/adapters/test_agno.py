@@ -80,7 +80,8 @@ def agent_of(db: Any, session_id: str | None = "s", **more: Any) -> Any:
 
 def one_run(folder: Path, text: str, how: str = "run", session_id: str = "s") -> list[Any]:
     """What the model was sent, in a process of its own."""
-    command = [sys.executable, "-W", "error::ResourceWarning", str(PROGRAM), str(folder)]
+    python = [sys.executable, "-X", "utf8", "-W", "error::ResourceWarning"]
+    command = [*python, str(PROGRAM), str(folder)]
     done = subprocess.run(
         [*command, session_id, text, how], capture_output=True, encoding="utf-8", timeout=120
     )

@@ -506,6 +506,7 @@ def test_an_editor_that_takes_the_old_file_away_first_is_told_as_one_change(
 # -- the folder itself -------------------------------------------------------------------------
 
 
+@pytest.mark.needs("open files that go")
 def test_a_folder_that_is_made_again_is_watched_again(
     told: Told, store: SessionStore, folder: Path
 ) -> None:
@@ -821,7 +822,10 @@ def reindex(folder: Path) -> None:
         another.reindex()
 
 
-@pytest.mark.parametrize("harm", [lose, garble, reindex])
+HARMS = [pytest.param(lose, marks=pytest.mark.needs("open files that go")), garble, reindex]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_an_index_that_is_lost_is_told_and_the_watch_goes_on(
     harm: Callable[[Path], None], told: Told, store: SessionStore, folder: Path
 ) -> None:
@@ -841,7 +845,7 @@ def test_an_index_that_is_lost_is_told_and_the_watch_goes_on(
     assert change.changed["title"] == ("before", "after")
 
 
-@pytest.mark.parametrize("harm", [lose, garble, reindex])
+@pytest.mark.parametrize("harm", HARMS)
 def test_an_index_that_is_lost_while_changes_are_told_is_told_once(
     harm: Callable[[Path], None], store: SessionStore, folder: Path
 ) -> None:

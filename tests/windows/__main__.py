@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from windows.setting_up import PROJECT, Windows, set_up
@@ -32,23 +33,28 @@ ALWAYS = (
     *("--numprocesses", "2", "--dist", "worksteal", "--max-worker-restart", "100"),
     *("--timeout-method", "thread"),
 )
-QUICK_LIMIT, LIMIT = 240, 3600
-"""After so many seconds nothing is waited for any more."""
+QUICK_SECONDS, ALL_SECONDS = 240, 3600
+"""After so long, with setting up, no test is begun any more, and what hangs is ended soon after."""
+AT_THE_END = 25
 
 
 def main(arguments: list[str]) -> int:
     """Set up what is not, run the tests, and return the exit code of pytest."""
+    started = time.monotonic()
     folder = os.environ.get("LOCALSESSIONS_WINDOWS", PROJECT / ".windows")
     windows = set_up(Path(folder).absolute())
+    seconds = ALL_SECONDS if arguments else QUICK_SECONDS
+    left = max(seconds - round(time.monotonic() - started), 2 * AT_THE_END)
+    begin, test = str(left - AT_THE_END), "120" if arguments else "60"
+    limits = ("--session-timeout", begin, "--timeout", test)
+    chosen = [one for one in arguments if one != "--all"] if arguments else QUICK
     try:
-        if not arguments:
-            return run(windows, QUICK_LIMIT, "--timeout", "60", *QUICK)
-        return run(windows, LIMIT, "--timeout", "120", *arguments[arguments == ["--all"] :])
+        return run(windows, left, *limits, *chosen)
     finally:
         windows.end()
 
 
-def run(windows: Windows, limit: int, *arguments: str) -> int:
+def run(windows: Windows, seconds: int, *arguments: str) -> int:
     """Run pytest, and show what it writes: Wine's streams have to be pipes or files."""
     process = subprocess.Popen(
         windows.command("-m", "pytest", *ALWAYS, *arguments),
@@ -59,16 +65,22 @@ def run(windows: Windows, limit: int, *arguments: str) -> int:
         stderr=subprocess.STDOUT,
     )
     assert process.stdout is not None
-    overdue = threading.Timer(limit, windows.end)
+    is_late = threading.Event()
+
+    def give_up() -> None:
+        is_late.set()
+        windows.end()
+
+    overdue = threading.Timer(seconds, give_up)
     overdue.start()
     for line in process.stdout:
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
-    is_late = not overdue.is_alive()
     overdue.cancel()
-    if is_late:
-        print(f"make windows: not done after {limit} s, and ended")
-    return process.wait() or int(is_late)
+    code = process.wait()
+    if is_late.is_set():
+        print(f"make windows: not done after {seconds} s, and ended")
+    return code or is_late.is_set()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["PROJECT", "Windows", "set_up"]
+__all__ = ["PROJECT", "Windows", "requirements", "set_up"]
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
@@ -148,12 +148,12 @@ def _shims(made: Windows) -> None:
 def _packages(made: Windows) -> None:
     """Installing the wheels for Windows of what the project and its tests need."""
     packages = made.python / "Lib" / "site-packages"
-    _pip("install", "--no-compile", "--target", packages, *WHEELS, *_requirements())
+    _pip("install", "--no-compile", "--target", packages, *WHEELS, *requirements())
     shutil.copy(HERE / "sitecustomize.py", packages)
     (packages / "project.pth").write_text(f"Z:{PROJECT}\n".replace("/", "\\"))
 
 
-def _requirements() -> Iterator[str]:
+def requirements() -> Iterator[str]:
     """Name what pyproject.toml asks for, without what stays on Linux."""
     asked = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
     extras, groups = asked["project"]["optional-dependencies"], asked["dependency-groups"]

@@ -328,6 +328,7 @@ def test_lock_files_are_never_removed_and_never_more_than_256(
     assert {stripe_of(f"session {number}") for number in range(20_000)} == set(range(256))
 
 
+@pytest.mark.needs("open files that go")
 def test_nothing_is_written_when_the_lock_file_was_replaced_while_it_was_held(
     folder: Path, store: SessionStore
 ) -> None:
@@ -363,6 +364,7 @@ def test_nothing_is_written_when_everything_derived_was_deleted_while_the_lock_w
     assert store.load("s").title == "before"
 
 
+@pytest.mark.needs("open files that go")
 def test_everything_derived_may_be_deleted_while_the_store_is_open(
     folder: Path, store: SessionStore
 ) -> None:

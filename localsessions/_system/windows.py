@@ -97,6 +97,7 @@ _NOT_HERE = (_ERROR_INVALID_FUNCTION, _ERROR_NOT_SUPPORTED, _ERROR_INVALID_PARAM
 
 _PATIENCE_SECONDS = 2.0
 _READING_PATIENCE_SECONDS = 0.25
+_LONGEST_PATH = 32_767
 _MOST_CHARACTERS = 259  # MAX_PATH without its final NUL
 _NUMBER_AT, _NAME_AT = 96, 104  # in FILE_ID_BOTH_DIR_INFO
 _LARGEST = (1 << 63) - 1  # the largest integer that SQLite can store; ReFS has larger numbers
@@ -135,6 +136,7 @@ def _declare() -> None:
         "SetFileTime": (wintypes.BOOL, [handle, place, place, place]),
         "MoveFileExW": (wintypes.BOOL, [text, text, dword]),
         "CreateDirectoryW": (wintypes.BOOL, [text, place]),
+        "GetFinalPathNameByHandleW": (dword, [handle, wintypes.LPWSTR, dword, dword]),
         "LocalFree": (place, [place]),
     }
     for name, (result, arguments) in calls.items():
@@ -180,6 +182,7 @@ def lstat(path: str) -> Status:
     """Return the status of a path; links are not followed."""
     flags = _FLAG_BACKUP_SEMANTICS | _FLAG_OPEN_REPARSE_POINT
     with _handle(path, _FILE_READ_ATTRIBUTES, _OPEN_EXISTING, flags) as handle:
+        _refuse_other_case(handle, path)
         return _status(handle, path)
 
 
@@ -205,6 +208,19 @@ def _status(handle: int, path: str | None) -> Status:
     size, number = size_high << 32 | size_low, (high << 32 | low) & _LARGEST
     kind = _kind_of(attributes, tag)
     return Status(kind, number, volume, links, size, _ns(modified), _ns(changed))
+
+
+def _refuse_other_case(handle: int, path: str) -> None:
+    """Refuse a file whose name differs from the one that was asked for by letter case only.
+
+    It is the file of another session: for the store, there is none with the name.
+    """
+    found = ctypes.create_unicode_buffer(_LONGEST_PATH)
+    if not _kernel.GetFinalPathNameByHandleW(handle, found, _LONGEST_PATH, 0):
+        return  # a volume without a drive cannot tell
+    name, wanted = os.path.basename(found.value), os.path.basename(path)
+    if name != wanted and name.casefold() == wanted.casefold():
+        raise FileNotFoundError(errno.ENOENT, f"its name is {name!r}", path)
 
 
 def _kind_of(attributes: int, tag: int) -> int:
@@ -270,8 +286,15 @@ def _open(path: str, flags: int) -> int:
     if flags & os.O_EXCL:
         creation = _CREATE_NEW
     own = _ATTRIBUTE_NORMAL | _FLAG_OPEN_REPARSE_POINT
-    handle = _create(path, access | _FILE_READ_ATTRIBUTES, creation, own)
     try:
+        handle = _create(path, access | _FILE_READ_ATTRIBUTES, creation, own)
+    except PermissionError:
+        if os.path.isdir(path):  # without this, one would wait for it
+            raise OSError(errno.EINVAL, "not a regular file", path) from None
+        raise
+    try:
+        if creation == _OPEN_EXISTING:
+            _refuse_other_case(handle, path)
         # A file that is kept elsewhere (OneDrive) has to be opened so that it is brought here.
         if creation != _CREATE_NEW and (tag := _tag_of(handle)):
             if tag in (_TAG_SYMLINK, _TAG_MOUNT_POINT):

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["edit"]
 
+_USUAL = "vi" if os.name == "posix" else "notepad"
+
 
 @click.command(
     epilog=examples("localsessions edit latest", 'EDITOR="code --wait" localsessions edit latest')
@@ -96,9 +98,9 @@ def _draft(name: str, opened: bytes) -> Iterator[_Draft]:
 
 
 def _open_editor(path: str) -> None:
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _USUAL
     try:
-        words = shlex.split(editor, posix=os.name == "posix")
+        words = _words(editor)
     except ValueError as error:
         raise click.UsageError(f"the editor {editor!r} is no command: {error}") from None
     # Ctrl-C also goes to the editor, which handles it; a child would inherit SIG_IGN.
@@ -111,6 +113,19 @@ def _open_editor(path: str) -> None:
         signal.signal(signal.SIGINT, former)
     if code != 0:
         stop(f"the editor {editor!r} ended with {code}", ExitCode.FAILURE)
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command, without the quotes around them.
+
+    On Windows a backslash is part of a path, and a path with spaces may stand without quotes.
+    """
+    if os.name == "posix":
+        return shlex.split(command)
+    if shutil.which(command):
+        return [command]
+    words = shlex.split(command, posix=False)
+    return [word[1:-1] if word[:1] == word[-1:] == '"' else word for word in words]
 
 
 def _let_pass(_number: int, _frame: FrameType | None) -> None:

@@ -181,6 +181,15 @@ class Session(BaseModel):
         extra: dict[str, JsonValue] = (self.__pydantic_private__ or {})["_extra"]
         return extra
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both say the same, whatever stored version each is based on."""
+        if type(self) is not type(other) or not isinstance(other, Session):
+            return NotImplemented
+        return self.__dict__ == other.__dict__ and self.extra == other.extra
+
+    # As of every mutable value.
+    __hash__ = None  # type: ignore[assignment]
+
     @property
     def current_agent(self) -> str | None:
         """The agent that is active now; None before the first switch."""

@@ -243,6 +243,11 @@ def test_visual_goes_before_editor(cli: Cli) -> None:
     assert cli("edit", "s", env=editors).exit_code == 0
 
 
+def test_the_path_of_an_editor_may_stand_in_quotes(cli: Cli) -> None:
+    cli.add("s")
+    assert cli("edit", "s", env={"EDITOR": f'"{sys.executable}" -c pass'}).exit_code == 0
+
+
 def test_a_session_of_a_newer_format_is_not_opened(cli: Cli) -> None:
     cli.write("s", '{"format": "localsessions/2", "messages": []}')
     result = cli("edit", "s", env={"EDITOR": "/nowhere"})

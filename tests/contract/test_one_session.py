@@ -145,6 +145,21 @@ def test_loading_hands_out_copies(store: SessionStore) -> None:
     assert store.load("a") == second
 
 
+def test_sessions_that_say_the_same_are_equal_whatever_they_are_based_on(
+    store: SessionStore,
+) -> None:
+    made = store.create("a", metadata={"x": 1})
+    assert made == store.load("a") == store.load("a")
+    store.rename("a", "other")
+    store.rename("a", "")
+    loaded = store.load("a")
+    assert loaded != made  # by its revision
+    assert loaded.model_copy() == loaded
+    loaded.title = "mine"
+    assert loaded != store.load("a")
+    assert made != "a"
+
+
 def test_what_is_not_there_is_none_or_an_error(store: SessionStore) -> None:
     assert store.get("nobody") is None
     for verb in (store.load, lambda one: store.append(one, user("x")), store.fork, store.pin):

@@ -173,3 +173,10 @@ def test_loading_takes_no_more_memory_than_half_as_much_again_as_parsing(
         return data, orjson.loads(data)
 
     assert peak_of(lambda: store.load("long")) <= 1.5 * peak_of(parse)
+
+
+def test_a_session_is_equal_to_itself_read_when_its_file_was_young(store: SessionStore) -> None:
+    store.create("a", title="A")
+    young = store.load("a")
+    os.utime(store.path("a"), ns=(10**18, 10**18))
+    assert store.load("a") == young

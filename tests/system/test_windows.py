@@ -233,6 +233,21 @@ def test_a_file_in_the_place_of_another_has_another_number(tmp_path: Path, path:
     assert windows.lstat(path).st_ino != before.st_ino
 
 
+def test_a_file_whose_name_differs_by_case_is_another_session_s(tmp_path: Path) -> None:
+    (tmp_path / "Notes.json").write_bytes(b"of Notes")
+    path = str(tmp_path / "notes.json")
+    for call in (windows.lstat, lambda one: windows.open_file(one, windows.READING)):
+        with pytest.raises(FileNotFoundError, match=r"its name is 'Notes\.json'"):
+            call(path)
+    assert windows.lstat(str(tmp_path / "Notes.json")).st_size == 8
+
+
+def test_a_folder_is_no_regular_file_at_once(tmp_path: Path, clock: list[float]) -> None:
+    with pytest.raises(OSError, match="not a regular file") as caught:
+        windows.open_file(str(tmp_path), windows.READING)
+    assert (caught.value.errno, clock[0]) == (errno.EINVAL, 0)
+
+
 def test_folders_and_links_are_told_from_files(tmp_path: Path) -> None:
     assert stat.S_ISDIR(windows.lstat(str(tmp_path)).st_mode)
     assert stat.S_ISLNK(windows._kind_of(0x410, 0xA0000003))  # a junction

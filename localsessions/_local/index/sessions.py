@@ -415,12 +415,12 @@ class SessionIndex:
     def changed_since(self, change: int) -> list[tuple[int, str, bytes | None]]:
         """Return (change, session id, digest) of later changes; digest None: it is deleted."""
         query = (
-            "SELECT change, session_id, digest FROM sessions WHERE change > ?1 UNION ALL "
-            "SELECT change, session_id, NULL FROM gone WHERE change > ?1 ORDER BY change"
+            "SELECT change, session_id, digest FROM sessions WHERE change > ? UNION ALL "
+            "SELECT change, session_id, NULL FROM gone WHERE change > ? ORDER BY change"
         )
 
         def read(db: sqlite3.Connection) -> list[tuple[int, str, bytes | None]]:
-            found = db.execute(query, [change]).fetchall()
+            found = db.execute(query, [change, change]).fetchall()
             if not all(isinstance(one[0], int) and isinstance(one[1], str) for one in found):
                 raise sqlite3.DatabaseError("a number in the index is garbled")
             return found

@@ -107,10 +107,10 @@ def found(db: sqlite3.Connection, session_id: str) -> Sealed | None:
 def place(db: sqlite3.Connection, session_id: str) -> tuple[int, bool]:
     """Return the number of a session's row or tombstone, and whether its file can be read."""
     query = (
-        "SELECT change, unreadable FROM sessions WHERE session_id = ?1 UNION ALL "
-        "SELECT change, 1 FROM gone WHERE session_id = ?1"
+        "SELECT change, unreadable FROM sessions WHERE session_id = ? UNION ALL "
+        "SELECT change, 1 FROM gone WHERE session_id = ?"
     )
-    change, unreadable = db.execute(query, [session_id]).fetchone() or (0, 0)
+    change, unreadable = db.execute(query, [session_id, session_id]).fetchone() or (0, 0)
     if not isinstance(change, int):
         raise sqlite3.DatabaseError(f"the number of {session_id!r} is garbled")
     return change, not unreadable

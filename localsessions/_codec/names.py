@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["SUFFIX", "file_stem", "folded", "is_session_id", "session_id_of"]
+__all__ = ["SUFFIX", "file_stem", "folded", "is_name_on_windows", "is_session_id", "session_id_of"]
 
 SUFFIX = ".json"
 _ID_BYTES = 200
@@ -78,6 +78,14 @@ def is_session_id(text: str) -> bool:
         return bool(file_stem(text))
     except ValueError:
         return False
+
+
+def is_name_on_windows(session_id: str) -> bool:
+    """Tell whether Windows takes an id as it is for the name of a file and for nothing else.
+
+    There ``d:x`` is on another drive, ``a:b`` a stream of ``a``, and ``nul`` is no file at all.
+    """
+    return not re.search(r'[<>:"|?*]', session_id) and not _DEVICE.match(session_id)
 
 
 @lru_cache(maxsize=_CACHED)

@@ -13,6 +13,7 @@ Each file has the same names with the same promises; the caller never asks on wh
     sync, sync_folder             write to the disk, as far as the system can
     READING, EDITING, MAKING      flags for ``open_file``: links are not followed, nothing is waited
                                   for, children do not inherit the file
+    TAKES_ANY_NAME                whether a name with any characters is that of a file
     TIME_GRAIN_NS                 how fine the modification time of a file is
 """
 
@@ -25,6 +26,7 @@ if sys.platform == "win32":
         EDITING,
         MAKING,
         READING,
+        TAKES_ANY_NAME,
         TIME_GRAIN_NS,
         Status,
         fstat,
@@ -45,6 +47,7 @@ else:
         EDITING,
         MAKING,
         READING,
+        TAKES_ANY_NAME,
         TIME_GRAIN_NS,
         Status,
         fstat,
@@ -65,6 +68,7 @@ __all__ = [
     "EDITING",
     "MAKING",
     "READING",
+    "TAKES_ANY_NAME",
     "TIME_GRAIN_NS",
     "Status",
     "fstat",

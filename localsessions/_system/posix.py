@@ -11,6 +11,7 @@ __all__ = [
     "EDITING",
     "MAKING",
     "READING",
+    "TAKES_ANY_NAME",
     "TIME_GRAIN_NS",
     "Status",
     "fstat",
@@ -35,6 +36,9 @@ READING = os.O_RDONLY | os.O_NONBLOCK | _OURS
 EDITING = os.O_RDWR | os.O_NONBLOCK | _OURS
 # O_EXCL: fails where the name exists, also as a dangling symbolic link (open(2)).
 MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
+
+TAKES_ANY_NAME = True
+"""Whether a name with any character but a slash and NUL is that of a file in its folder."""
 
 TIME_GRAIN_NS = 1
 """utimensat(2) takes nanoseconds. What the file system keeps of them is read back."""

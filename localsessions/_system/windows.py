@@ -30,6 +30,7 @@ __all__ = [
     "EDITING",
     "MAKING",
     "READING",
+    "TAKES_ANY_NAME",
     "TIME_GRAIN_NS",
     "Entry",
     "Listing",
@@ -55,6 +56,9 @@ _OURS = os.O_NOINHERIT | os.O_BINARY
 READING = os.O_RDONLY | _OURS
 EDITING = os.O_RDWR | _OURS
 MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
+
+TAKES_ANY_NAME = False
+"""A colon names a drive or a stream, and CON is a device, in each folder and with any suffix."""
 
 TIME_GRAIN_NS = 100
 """NTFS counts in 100 ns, as FILETIME does."""

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from localsessions import Session, SessionExistsError, SessionNotFoundError, SessionStore
+from localsessions import Session, SessionExistsError, SessionNotFoundError, SessionStore, _system
+from localsessions._codec.names import is_session_id
 from proof.counting import tried
 
 PATHS = [
     "../x", "..", ".", "/etc/passwd", "//host/share", "a/../../x", "a/b", "./a", "~/x", "~root",
-    "..\\x", "C:\\x", "C:x", "\\\\host\\share\\x", "\\\\?\\C:\\x", "\\\\.\\PhysicalDrive0",
+    "..\\x", "C:\\x", "C:x", "C:well", "Z:x", "well:s.json", "\\\\host\\share\\x", "\\\\?\\C:\\x", "\\\\.\\PhysicalDrive0",
     "x:stream", "x::$DATA", "x:$I30:$INDEX_ALLOCATION", "file:///etc/passwd", "%2e%2e%2fx",
     "%2E%2E", "..%00", "..%c0%af", "..;/x", "\u2025/x", "\uff0e\uff0e\uff0fx", "..\u2215x",
     "\u2024\u2024/x",
@@ -105,6 +106,29 @@ def test_an_id_is_refused_or_comes_back_as_it_was(store: SessionStore) -> None:
         store.restore(name)
     assert sorted(one.session_id for one in store.list(limit=500)) == sorted(made)
     assert len(made) > len(BAD) // 3
+
+
+def test_where_a_colon_names_a_drive_or_a_stream_an_id_is_neither_nor_a_device(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows says of a device that it is there in every folder, and ``C:x`` is the file ``x``."""
+    monkeypatch.setattr(_system, "TAKES_ANY_NAME", False)
+    with SessionStore(folder) as store, monkeypatch.context() as patch:
+        patch.setattr(os.path, "lexists", lambda path: "%" not in os.fspath(path))
+        paths = [store.path(name) for name in BAD if is_session_id(name)]
+    assert {os.path.dirname(path) for path in paths} == {str(folder)}
+    names = [os.path.basename(path) for path in paths]
+    assert [name for name in names if set(name) & set('<>:"|?*')] == []
+    bare = {name.partition(".")[0].strip().upper() for name in names}
+    assert bare & {"CON", "PRN", "AUX", "NUL", "COM1", "COM¹", "LPT9", "CONIN$"} == set()
+
+
+def test_an_id_that_could_name_another_session_is_its_own(store: SessionStore) -> None:
+    store.create("well", title="well")
+    for name in ("C:well", "Z:well", "well:s", "well.json:s", "NUL"):
+        assert store.get(name) is None
+        store.create(name, title=name)
+        assert (store.load(name).title, store.load("well").title) == (name, "well")
 
 
 # -- names that are in the folder ----------------------------------------------------------------

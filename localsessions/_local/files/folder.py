@@ -19,7 +19,14 @@ import os
 from collections.abc import Iterable, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 
-from localsessions._codec.names import SUFFIX, file_stem, is_session_id, session_id_of
+from localsessions import _system
+from localsessions._codec.names import (
+    SUFFIX,
+    file_stem,
+    is_name_on_windows,
+    is_session_id,
+    session_id_of,
+)
 from localsessions._local.files import durable
 from localsessions._local.files.locks import StripedLocks, stripe_of
 from localsessions._local.files.publishing import FileWritten, Publisher
@@ -99,7 +106,7 @@ class SessionFolder:
         """
         stem = file_stem(session_id)
         path = f"{self._prefix}{stem}{SUFFIX}"
-        if stem != session_id and not session_id.startswith(".") and not os.path.lexists(path):
+        if stem != session_id and _may_be_plain(session_id) and not os.path.lexists(path):
             as_it_is = os.path.join(self.save_dir, session_id + SUFFIX)
             return as_it_is if os.path.lexists(as_it_is) else path
         return path
@@ -286,3 +293,12 @@ class SessionFolder:
             written = self.publisher.replace(session_id, path, data, former)
         self.written_whole += 1
         return written
+
+
+def _may_be_plain(session_id: str) -> bool:
+    """Tell whether a file may have the id as its name; on Windows it may be the name of a device.
+
+    There a path with a device's name is said to exist in every folder.
+    """
+    is_name = _system.TAKES_ANY_NAME or is_name_on_windows(session_id)
+    return is_name and not session_id.startswith(".")

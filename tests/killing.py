@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 from typing import Any
 
-__all__ = ["DIED", "DIES", "INTERRUPTIBLE", "interrupt", "stop"]
+__all__ = ["DIED", "DIES", "INTERRUPTIBLE", "interrupt", "kill", "stop"]
 
 DIES = "os.kill(os.getpid(), 9)"
 """What a program says to be killed there and then: SIGKILL, or TerminateProcess."""
@@ -31,6 +32,13 @@ INTERRUPTIBLE = (
 Windows sends Ctrl-C to a console, and there is none here. What the C library does there when it
 comes, to call the handler in a thread of its own, is done here at a byte from the pipe.
 """
+
+
+def kill(pid: int) -> None:
+    """Kill a process that nobody has waited for yet; it may have ended."""
+    # Windows ends a process by a signal that is no Ctrl-C, and refuses it of one that has ended.
+    with contextlib.suppress(*([] if os.name == "posix" else [PermissionError])):
+        os.kill(pid, 9)
 
 
 def interrupt(process: subprocess.Popen[Any]) -> None:

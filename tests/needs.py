@@ -199,7 +199,6 @@ NEEDS: dict[str, Need] = {
 OF_FIXTURES: dict[str, str] = {
     "as_other_user": "modes",
     "mounted": "mounts",
-    "nursery": "fork",
     "warm": "strace",
 }
 """Fixtures whose tests need something without a marker."""

@@ -16,8 +16,13 @@ _FOLDER = os.environ.get("LOCALSESSIONS_PROOF")
 IS_FULL = _FOLDER is not None
 
 
-def sized(small: int, full: int) -> int:
-    """Return how much to try: in every run of the tests, or under ``make proof``."""
+def sized(small: int, full: int, *, spawned: tuple[int, int] | None = None) -> int:
+    """Return how much to try: in every run of the tests, or under ``make proof``.
+
+    ``spawned`` is for systems where each process is a new interpreter, which costs seconds.
+    """
+    if spawned is not None and not hasattr(os, "fork"):
+        small, full = spawned
     return full if IS_FULL else small
 
 

@@ -1,7 +1,7 @@
 """What each caller did and saw, written down as it happens so that a kill loses none of it.
 
-A file of lines a caller: when a call begins and when it has ended, by the monotonic clock, which
-on Linux all processes share. A line is one write, so a killed process leaves whole lines.
+A file of lines a caller: when a call begins and when it has ended, by the finest clock that
+all processes share. A line is one write, so a killed process leaves whole lines.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ class Recorder:
 
     def begin(self, verb: str, session_id: str | None, argument: object) -> str:
         number = self.mark()
-        self._write(["begin", number, verb, session_id, argument, time.monotonic_ns()])
+        self._write(["begin", number, verb, session_id, argument, time.perf_counter_ns()])
         return number
 
     def end(self, number: str, ended: str, value: object) -> None:
-        self._write(["end", number, time.monotonic_ns(), ended, _told(value)])
+        self._write(["end", number, time.perf_counter_ns(), ended, _told(value)])
 
     def _write(self, entry: list[Any]) -> None:
         os.write(self._fd, (json.dumps(entry) + "\n").encode())

@@ -1,11 +1,13 @@
-"""A process that has imported everything and forks the callers that are asked for.
+"""A process that has imported everything and makes the callers that are asked for.
 
 python -m proof.nursery
 
 Each line that comes in is a JSON list: the module and name of a function, and its arguments. It is
 run in a child of its own; the line that goes out is the child's process id. An empty line waits
-for all of them and answers with how each ended. A new interpreter would take a third of a second;
-a fork takes a hundredth of that, so a thousand kills are to be had.
+for all of them and answers with how each ended, a line with a question mark names those that have.
+A new interpreter would take a third of a second; a fork takes a hundredth of that, so a thousand
+kills are to be had. Where nothing can be forked, interpreters that have imported everything wait
+for what to do.
 """
 
 from __future__ import annotations
@@ -13,18 +15,22 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn, Protocol, Self
+
+from killing import kill
 
 import proof.work  # noqa: F401  (imported once, for all children)
 
-__all__ = ["Nursery", "unmeasured"]
+__all__ = ["CAN_FORK", "Nursery", "unmeasured"]
+
+CAN_FORK = hasattr(os, "fork")
+COMMAND = [sys.executable, "-W", "error", "-m", "proof.nursery"]
 
 
 def unmeasured() -> dict[str, str]:
@@ -48,7 +54,7 @@ class Nursery:
         self._owed = 0
         environment = unmeasured() | {"PYTHONPATH": str(Path(__file__).parents[1])}
         self._process = subprocess.Popen(
-            [*under, sys.executable, "-W", "error", "-m", "proof.nursery"],
+            [*under, *COMMAND],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -68,6 +74,10 @@ class Nursery:
         self._children.clear()
         return list(ended.values())
 
+    def ended(self) -> set[int]:
+        """Return those children that have ended since all were waited for."""
+        return set(json.loads(self._ask("?")))
+
     def _ask(self, line: str) -> str:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -82,7 +92,7 @@ class Nursery:
     def clear(self) -> None:
         """Kill the children that a test has left, stopped ones too, and hear what is still owed."""
         for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         assert self._process.stdout is not None
         while self._owed:
             self._process.stdout.readline()
@@ -104,27 +114,87 @@ class Nursery:
         self._process.communicate()
 
 
+class Children(Protocol):
+    """How the children of a nursery are made and waited for."""
+
+    def start(self, order: str) -> int: ...
+    def ended(self) -> Iterable[int]: ...
+    def wait(self) -> dict[int, int]: ...
+
+
+class Forked:
+    """Copies of this process."""
+
+    def __init__(self) -> None:
+        self._pids: list[int] = []
+
+    def start(self, order: str) -> int:
+        if (pid := os.fork()) == 0:
+            be_child(order)
+        self._pids.append(pid)
+        return pid
+
+    def ended(self) -> Iterable[int]:
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return [pid for pid in self._pids if os.waitid(os.P_PID, pid, look) is not None]
+
+    def wait(self) -> dict[int, int]:
+        pids, self._pids = self._pids, []
+        return {pid: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids}
+
+
+class Spawned:
+    """Interpreters that wait, two of them ahead of whoever is asked for."""
+
+    def __init__(self) -> None:
+        self._waiting: list[subprocess.Popen[str]] = []
+        self._working: list[subprocess.Popen[str]] = []
+
+    def start(self, order: str) -> int:
+        while len(self._waiting) < 3:
+            # Their output is this process's errors: its own output are its answers.
+            made = subprocess.Popen(
+                [*COMMAND, "child"], stdin=subprocess.PIPE, stdout=sys.stderr, text=True
+            )
+            self._waiting.append(made)
+        child = self._waiting.pop(0)
+        assert child.stdin is not None
+        child.stdin.write(order)
+        child.stdin.close()
+        self._working.append(child)
+        return child.pid
+
+    def ended(self) -> Iterable[int]:
+        return [child.pid for child in self._working if child.poll() is not None]
+
+    def wait(self) -> dict[int, int]:
+        working, self._working = self._working, []
+        return {child.pid: child.wait() for child in working}
+
+    def close(self) -> None:
+        for child in self._waiting:
+            child.communicate()  # nothing to do: it ends
+
+
 def main() -> None:
-    children: dict[int, str] = {}
+    children: Children = Forked() if CAN_FORK else Spawned()
     for line in sys.stdin:
-        if line.strip():
-            module, name, *arguments = json.loads(line)
-            function = getattr(importlib.import_module(module), name)
-            if (pid := os.fork()) == 0:
-                be_child(function, arguments)
-            children[pid] = name
-            print(pid, flush=True)
+        if line.startswith("?"):
+            print(json.dumps(list(children.ended())), flush=True)
+        elif line.strip():
+            print(children.start(line), flush=True)
         else:
-            statuses = {pid: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children}
-            children.clear()
-            print(json.dumps(statuses), flush=True)
+            print(json.dumps(children.wait()), flush=True)
+    if isinstance(children, Spawned):
+        children.close()
 
 
-def be_child(function: Callable[..., object], arguments: list[object]) -> NoReturn:
+def be_child(order: str) -> NoReturn:
     os.close(0)
     os.dup2(2, 1)
     try:
-        function(*arguments)
+        module, name, *arguments = json.loads(order)
+        getattr(importlib.import_module(module), name)(*arguments)
     except BaseException:
         traceback.print_exc()
         os._exit(1)
@@ -132,4 +202,8 @@ def be_child(function: Callable[..., object], arguments: list[object]) -> NoRetu
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["child"]:
+        if given := sys.stdin.readline():
+            be_child(given)
+    else:
+        main()

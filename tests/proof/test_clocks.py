@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from killing import kill
 
 from localsessions import SessionStore
 from proof.clocks import YEAR, clock, work_at_another_time
@@ -40,7 +39,7 @@ def nursery(one_nursery: Nursery) -> Iterator[Nursery]:
 def test_processes_whose_clocks_differ_by_years_see_a_legal_order(
     folder: Path, tmp_path: Path, nursery: Nursery
 ) -> None:
-    for seed in range(sized(1, 15)):
+    for seed in range(sized(1, 15, spawned=(1, 2))):
         histories, where = tmp_path / str(seed), folder / str(seed)
         histories.mkdir()
         with SessionStore(where) as store:
@@ -118,21 +117,21 @@ def test_a_watcher_that_is_killed_and_started_again_misses_and_doubles_nothing(
     histories.mkdir()
     told.touch()
     chance = random.Random(1)
-    kills = sized(4, 80)
+    kills = sized(4, 80, spawned=(2, 10))
     with SessionStore(folder) as store:
         store.list()
         begin = store.last_change()
-        writers = [
+        writers = {
             nursery.start(work, str(folder), str(histories), who, NAMES, 40 * kills)
             for who in ("a", "b")
-        ]
+        }
         for _ in range(kills):
             watcher = nursery.start(watch_on, str(folder), str(told), last_told(told, begin))
             time.sleep(chance.uniform(0, 0.2))  # the moment is what is random
-            os.kill(watcher, signal.SIGKILL)
+            kill(watcher)
         watcher = nursery.start(watch_on, str(folder), str(told), last_told(told, begin))
-        until_told(store, writers, told, begin)
-        os.kill(watcher, signal.SIGKILL)
+        until_told(store, nursery, writers, told, begin)
+        kill(watcher)
         nursery.wait()
         numbers = [change.number for change in store.changes(since=begin)]
     assert list(map(int, told.read_text("utf-8").split())) == numbers
@@ -144,13 +143,11 @@ def last_told(told: Path, begin: int) -> int:
     return max(map(int, told.read_text("utf-8").split()), default=begin)
 
 
-def until_told(store: SessionStore, writers: list[int], told: Path, begin: int) -> None:
+def until_told(
+    store: SessionStore, nursery: Nursery, writers: set[int], told: Path, begin: int
+) -> None:
     """Wait until the writers have ended and the watcher has told of their last change."""
     deadline = time.monotonic() + 120
-    while not all(map(has_ended, writers)) or last_told(told, begin) != store.last_change():
+    while not writers <= nursery.ended() or last_told(told, begin) != store.last_change():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def has_ended(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "Z"

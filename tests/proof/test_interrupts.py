@@ -34,6 +34,7 @@ def nursery(one_nursery: Nursery) -> Iterator[Nursery]:
     one_nursery.clear()
 
 
+@pytest.mark.needs("signals")
 def test_interrupted_verbs_leave_nothing_taken_and_a_legal_order(
     folder: Path, tmp_path: Path, nursery: Nursery
 ) -> None:
@@ -52,6 +53,7 @@ def test_interrupted_verbs_leave_nothing_taken_and_a_legal_order(
         tried("interrupts", "calls in these histories", calls)
 
 
+@pytest.mark.needs("fork")
 def test_forks_in_the_middle_of_verbs_take_nothing_from_anybody(
     folder: Path, tmp_path: Path, nursery: Nursery
 ) -> None:

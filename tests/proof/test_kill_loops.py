@@ -7,14 +7,13 @@ no file is torn, no lock stays taken, no temp file stays, and the index and the 
 from __future__ import annotations
 
 import functools
-import os
 import random
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from killing import DIED, kill
 
 from localsessions import SessionStore
 from localsessions._local.files.locks import StripedLocks
@@ -29,7 +28,7 @@ from proof.verbs import sound
 from proof.work import work
 
 CALLERS = 4
-KILLS = 10
+KILLS = sized(10, 10, spawned=(3, 10))
 FOR_EVER = 10**9
 
 
@@ -63,6 +62,7 @@ class Loop:
         self._nursery = nursery
         self._chance = random.Random(seed)
         self._living: dict[int, int] = {}
+        self._names: dict[int, str] = {}
         self._made = 0
         self.orphans = 0
 
@@ -78,27 +78,31 @@ class Loop:
             pid = self._nursery.start(
                 work, str(self.folder), str(self.histories), who, names, FOR_EVER, what
             )
-        self._living[seat] = pid
+        self._living[seat], self._names[seat] = pid, who
 
     def run(self, names: list[str], what: str = "") -> None:
         """Kill so many of them, then all."""
         for seat in range(CALLERS):
             self.start(seat, names, what)
-        self._until_all_work()
+        for seat in range(CALLERS):
+            self._until_at_work(seat)
         for _ in range(KILLS):
             self._until_written(self._chance.uniform(0, 6000))
             time.sleep(self._chance.uniform(0, 0.005))  # the moment is what is random
             seat = self._chance.randrange(CALLERS)
+            self._until_at_work(seat)
             self._kill(seat)
             self.start(seat, names, what)
         for seat in range(CALLERS):
             self._kill(seat)
-        assert set(self._nursery.wait()) == {-signal.SIGKILL}, "somebody ended by himself"
+        assert set(self._nursery.wait()) == {DIED}, "somebody ended by himself"
         self.orphans += len(list((self.folder / ".localsessions" / "tmp").iterdir()))
 
-    def _until_all_work(self) -> None:
+    def _until_at_work(self, seat: int) -> None:
+        """Wait until somebody has begun to write down what he does; he has no store yet."""
         deadline = time.monotonic() + 120
-        while sum(len(list(made.iterdir())) for made in (self.histories, self.records)) < CALLERS:
+        who = self._names[seat]
+        while not any((made / who).exists() for made in (self.histories, self.records)):
             assert time.monotonic() < deadline
             time.sleep(0.001)
 
@@ -118,7 +122,7 @@ class Loop:
         )
 
     def _kill(self, seat: int) -> None:
-        os.kill(self._living[seat], signal.SIGKILL)
+        kill(self._living[seat])
 
 
 def assert_all_locks_are_free(folder: Path) -> None:
@@ -142,7 +146,7 @@ def test_kills_lose_nothing_and_each_change_is_told_once(
     tmp_path: Path, nursery: Nursery, names: list[str]
 ) -> None:
     orphans = 0
-    for seed in range(sized(2, 25)):
+    for seed in range(sized(2, 25, spawned=(1, 4))):
         loop = Loop(nursery, tmp_path / str(seed), seed)
         with SessionStore(loop.folder) as store:
             store.list()
@@ -167,7 +171,7 @@ def test_kills_in_the_middle_of_caring_for_the_whole_lose_nothing(
     tmp_path: Path, nursery: Nursery
 ) -> None:
     names = ["s", "t"]
-    for seed in range(sized(2, 25)):
+    for seed in range(sized(2, 25, spawned=(1, 4))):
         loop = Loop(nursery, tmp_path / str(seed), seed)
         loop.run(names, "keeps")
         assert_all_locks_are_free(loop.folder)

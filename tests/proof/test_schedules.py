@@ -78,6 +78,7 @@ AFTER = {
 }  # fmt: skip
 
 
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize("is_killed", [False, True], ids=["goes on", "is killed"])
 @pytest.mark.parametrize("seam", SEAMS)
 @pytest.mark.parametrize("verb", VERBS)
@@ -130,6 +131,7 @@ def assert_free(store: SessionStore, folder: Path) -> None:
     assert list((folder / ".localsessions" / "tmp").iterdir()) == []
 
 
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "restore"])
 def test_a_writer_whose_lock_file_was_replaced_meanwhile_writes_nothing(
     folder: Path, tmp_path: Path, nursery: Nursery, verb: str

@@ -6,9 +6,12 @@ import json
 import os
 import shutil
 import sqlite3
+import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 
+import needs
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
@@ -17,6 +20,20 @@ from proof.model import IDS, ROOM, TORN, WHICH, WORDS, Known, TwoStores
 __all__ = ["Meddling"]
 
 DATABASES = st.sampled_from(["index.sqlite3", "search.sqlite3"])
+
+
+def patiently(act: Callable[[], object]) -> None:
+    """Do what another program does: on Windows it tries again while a store reads the file."""
+    deadline = time.monotonic() + (0 if needs.is_here("open files that go") else 20)
+    while True:
+        try:
+            act()
+        except PermissionError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
+        time.sleep(0.002)
 
 
 class Meddling(TwoStores):
@@ -34,7 +51,7 @@ class Meddling(TwoStores):
     @rule(session_id=IDS, title=WORDS)
     def write_outside(self, session_id: str, title: str) -> None:
         data, known = self.written(title)
-        self.path(session_id).write_bytes(data)
+        patiently(lambda: self.path(session_id).write_bytes(data))
         self.changed(session_id, known)
 
     @rule(session_id=IDS, title=WORDS, text=WORDS)
@@ -43,13 +60,13 @@ class Meddling(TwoStores):
         data, known = self.written(title, text)
         beside = self.root / "new"
         beside.write_bytes(data)
-        beside.replace(self.path(session_id))
+        patiently(lambda: beside.replace(self.path(session_id)))
         self.changed(session_id, known)
 
     @rule(session_id=IDS, title=WORDS)
     def delete_and_write_outside(self, session_id: str, title: str) -> None:
         """As git checks out another branch."""
-        self.path(session_id).unlink(missing_ok=True)
+        patiently(lambda: self.path(session_id).unlink(missing_ok=True))
         self.write_outside(session_id, title)
 
     @rule(session_id=IDS, title=WORDS)
@@ -71,12 +88,12 @@ class Meddling(TwoStores):
         if cut and isinstance(self.model.get(session_id), Known):
             os.truncate(self.path(session_id), 1)
         else:
-            self.path(session_id).write_text('{"title": "to')
+            patiently(lambda: self.path(session_id).write_text('{"title": "to'))
         self.changed(session_id, TORN)
 
     @rule(session_id=IDS)
     def remove_outside(self, session_id: str) -> None:
-        self.path(session_id).unlink(missing_ok=True)
+        patiently(lambda: self.path(session_id).unlink(missing_ok=True))
         self.lose_checkpoints(session_id)
         if session_id in self.model:
             self.changed(session_id, None)
@@ -90,11 +107,11 @@ class Meddling(TwoStores):
         if source in self.model and source != onto:
             known = self.model[source]
             if move:
-                self.path(source).replace(self.path(onto))
+                patiently(lambda: self.path(source).replace(self.path(onto)))
                 self.lose_checkpoints(source)
                 self.changed(source, None)
             else:
-                shutil.copy2(self.path(source), self.path(onto))
+                patiently(lambda: shutil.copy2(self.path(source), self.path(onto)))
             self.changed(onto, known if isinstance(known, str) else known.copy())
 
     @rule(session_id=IDS)
@@ -112,8 +129,13 @@ class Meddling(TwoStores):
     @rule(name=DATABASES)
     def lose_a_database(self, name: str) -> None:
         self.is_damaged = True
+        goes_while_open = needs.is_here("open files that go")
+        if not goes_while_open:
+            self.close_both()
         for suffix in ("", "-wal", "-shm"):
             (self.folder / ROOM / f"{name}{suffix}").unlink(missing_ok=True)
+        if not goes_while_open:
+            self.open_both()
 
     @rule(name=DATABASES, offset=st.integers(0, 40))
     def garble_a_database(self, name: str, offset: int) -> None:
@@ -152,6 +174,7 @@ class Meddling(TwoStores):
     @rule()
     def lose_the_whole_room(self) -> None:
         self.is_damaged = True
+        # Where what is open cannot be removed, the databases stay, and all others go.
         shutil.rmtree(self.folder / ROOM, ignore_errors=True)
 
     @rule(which=WHICH)

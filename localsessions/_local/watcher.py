@@ -452,6 +452,8 @@ class _Observed:
         self._observer.schedule(Handler(), root)
         try:
             self._observer.start()
+            for emitter in self._observer.emitters:
+                _hear_overflows(emitter, notice)
         except BaseException:  # Ctrl-C too: emitters may run already; stop them, then re-raise
             self.stop()
             raise
@@ -464,3 +466,22 @@ class _Observed:
         self._observer.stop()
         if self._observer.ident is not None and threading.current_thread() is not self._observer:
             self._observer.join()
+
+
+def _hear_overflows(emitter: object, notice: _Notice) -> None:
+    """Notice when the buffer of Windows has run over, which watchdog passes over.
+
+    ReadDirectoryChangesW then says that it has read no bytes: all events are lost, not the last
+    only. Where watchdog has not these parts, as on other systems, nothing is heard here.
+    """
+    queue = getattr(getattr(emitter, "_reader", None), "_buf_queue", None)
+    if queue is None:
+        return
+    put = queue.put
+
+    def heard(item: object) -> None:
+        if item == b"" or (isinstance(item, tuple) and item[0] == b""):
+            notice(None)
+        put(item)
+
+    queue.put = heard

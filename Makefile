@@ -23,7 +23,8 @@ test: $(READY) lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
 # Runs the tests in a Windows Python under Wine, which it sets up in .windows: those that differ by
-# system in four minutes; `make windows WINDOWS=--all` runs all, WINDOWS="tests/x.py -k name" some.
+# system in four minutes; `make windows WINDOWS=--all` runs all, WINDOWS=--proof the attacks at
+# full size with their counts into docs/testing.md, WINDOWS="tests/x.py -k name" some.
 windows: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m windows $(WINDOWS)
 

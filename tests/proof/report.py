@@ -18,7 +18,7 @@ from pathlib import Path
 from proof.counting import counts
 from proof.mutations import Outcome
 
-__all__ = ["counted", "mutated", "with_section"]
+__all__ = ["counted", "mutated", "with_section", "write_counts"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
@@ -54,6 +54,12 @@ def mutated(outcomes: Iterable[Outcome]) -> str:
     return "\n".join([*head, *rows, ""])
 
 
+def write_counts(folder: Path, section: str, run: str) -> None:
+    """Put what was counted in a folder into a section of the page."""
+    page = with_section(PAGE.read_text("utf-8"), section, counted(counts(folder), run))
+    PAGE.write_text(page, "utf-8")
+
+
 def _run() -> str:
     return (
         f"`make proof` of {datetime.now(UTC):%Y-%m-%d}: Python {platform.python_version()}, "
@@ -63,9 +69,9 @@ def _run() -> str:
 
 def main(folder: str) -> None:
     """Put whatever the folder holds into the page."""
-    page = PAGE.read_text("utf-8")
     if (Path(folder) / "counts.jsonl").exists():
-        page = with_section(page, "counts", counted(counts(Path(folder)), _run()))
+        write_counts(Path(folder), "counts", _run())
+    page = PAGE.read_text("utf-8")
     if (found := Path(folder) / "mutations.json").exists():
         outcomes = [Outcome(**one) for one in json.loads(found.read_text("utf-8"))]
         page = with_section(page, "mutations", mutated(outcomes))

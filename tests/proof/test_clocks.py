@@ -39,7 +39,7 @@ def nursery(one_nursery: Nursery) -> Iterator[Nursery]:
 def test_processes_whose_clocks_differ_by_years_see_a_legal_order(
     folder: Path, tmp_path: Path, nursery: Nursery
 ) -> None:
-    for seed in range(sized(1, 15, spawned=(1, 2))):
+    for seed in range(sized(1, 15, spawned=(1, 1))):
         histories, where = tmp_path / str(seed), folder / str(seed)
         histories.mkdir()
         with SessionStore(where) as store:
@@ -117,7 +117,7 @@ def test_a_watcher_that_is_killed_and_started_again_misses_and_doubles_nothing(
     histories.mkdir()
     told.touch()
     chance = random.Random(1)
-    kills = sized(4, 80, spawned=(2, 10))
+    kills = sized(4, 80, spawned=(2, 6))
     with SessionStore(folder) as store:
         store.list()
         begin = store.last_change()

@@ -146,7 +146,7 @@ def test_kills_lose_nothing_and_each_change_is_told_once(
     tmp_path: Path, nursery: Nursery, names: list[str]
 ) -> None:
     orphans = 0
-    for seed in range(sized(2, 25, spawned=(1, 4))):
+    for seed in range(sized(2, 25, spawned=(1, 2))):
         loop = Loop(nursery, tmp_path / str(seed), seed)
         with SessionStore(loop.folder) as store:
             store.list()
@@ -171,7 +171,7 @@ def test_kills_in_the_middle_of_caring_for_the_whole_lose_nothing(
     tmp_path: Path, nursery: Nursery
 ) -> None:
     names = ["s", "t"]
-    for seed in range(sized(2, 25, spawned=(1, 4))):
+    for seed in range(sized(2, 25, spawned=(1, 2))):
         loop = Loop(nursery, tmp_path / str(seed), seed)
         loop.run(names, "keeps")
         assert_all_locks_are_free(loop.folder)

@@ -194,7 +194,7 @@ def test_a_store_without_its_protection_is_caught(
 def test_what_processes_see_has_a_legal_order(
     folder: Path, histories: Path, nursery: Nursery, names: list[str]
 ) -> None:
-    for round_ in range(sized(1, 20, spawned=(1, 5))):
+    for round_ in range(sized(1, 20, spawned=(1, 2))):
         place = histories / str(round_)
         place.mkdir()
         where = f"{folder}-{round_}"
@@ -219,7 +219,7 @@ def switching() -> Iterator[None]:
 def test_what_threads_see_has_a_legal_order(
     folder: Path, histories: Path, switching: None, names: list[str]
 ) -> None:
-    for round_ in range(sized(1, 20)):
+    for round_ in range(sized(1, 20, spawned=(1, 3))):
         place = histories / str(round_)
         place.mkdir()
         recorder = Recorder(place, f"w{round_}")

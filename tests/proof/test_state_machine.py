@@ -168,5 +168,5 @@ def of_size(examples: int, steps: int) -> settings:
     return settings(max_examples=examples, stateful_step_count=steps)
 
 
-TestStoresAndADict.settings = of_size(sized(45, 120, spawned=(5, 40)), sized(30, 50))
-TestAFollowerAndADict.settings = of_size(sized(10, 30, spawned=(2, 10)), sized(25, 40))
+TestStoresAndADict.settings = of_size(sized(45, 120, spawned=(3, 12)), sized(30, 50))
+TestAFollowerAndADict.settings = of_size(sized(10, 30, spawned=(2, 4)), sized(25, 40))

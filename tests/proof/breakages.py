@@ -524,6 +524,20 @@ BREAKAGES = (
         "tests/local/test_saving.py::test_a_row_that_cannot_be_believed_gives_no_hash[set_state]",
     ),
     Mutation(
+        "on Windows a file is looked for whose name is the id of a device, a drive or a stream",
+        "localsessions/_local/files/folder.py",
+        "    is_name = _system.TAKES_ANY_NAME or is_name_on_windows(session_id)\n",
+        "    is_name = True\n",
+        "tests/proof/test_hostile_names.py::test_where_a_colon_names_a_drive_or_a_stream_an_id_is_neither_nor_a_device",
+    ),
+    Mutation(
+        "a buffer of events that ran over on Windows is passed over",
+        "localsessions/_local/watcher.py",
+        'item[0] == b""):\n            notice(None)\n',
+        'item[0] == b""):\n            pass\n',
+        "tests/local/test_watch.py::test_a_buffer_of_windows_that_ran_over_means_everything",
+    ),
+    Mutation(
         "a listing believes the index without looking at the files",
         "localsessions/_local/engine.py",
         "            stale = [row for row in rows if not self.reconciler.refresh_row(row)]\n",

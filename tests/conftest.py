@@ -22,8 +22,9 @@ from unsynced import synced, unsynced
 
 from localsessions import SessionStore
 
-# The calls of Windows can be imported there only; `make windows` runs their tests.
-collect_ignore = [] if sys.platform == "win32" else ["system/test_windows.py"]
+# What is about Windows alone; `make windows` runs it.
+_OF_WINDOWS = ["system/test_windows.py", "cli/test_windows.py"]
+collect_ignore = [] if sys.platform == "win32" else _OF_WINDOWS
 
 # A shell starts what runs in the background with Ctrl-C ignored, and every child inherits that:
 # then no interrupt arrives, and no test of one can fail.

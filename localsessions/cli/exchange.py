@@ -130,6 +130,9 @@ def export_session(
 
 def _write(path: str, data: bytes, *, force: bool) -> None:
     """Write the file whole or not at all; keep an existing file, unless ``force``."""
+    if os.name == "nt" and ":" in os.path.splitdrive(path)[1]:
+        reason = "on Windows a name with ':' is a stream of another file; choose a name without it"
+        stop(f"{path}: {reason}", ExitCode.FAILURE)
     if os.path.lexists(path) and not force:
         stop(f"{path} is there already; --force overwrites it", ExitCode.FAILURE)
     if os.path.exists(path) and not os.path.isfile(path):

@@ -27,6 +27,7 @@ from proof.counting import tried
 from localsessions import ChangesExpiredError, SessionChange, SessionStore
 from localsessions._local import watcher as watcher_room
 from localsessions._local.index import News
+from localsessions._local.index.database import Database
 from localsessions._local.watcher import Hints, Watcher
 
 TORN = '{"title": "to'
@@ -161,6 +162,31 @@ def test_there_is_a_thread_from_the_first_watch_to_the_last_close(store: Session
         assert threads() == []
         assert store.stats().watcher == "off"
     assert descriptors() == before
+
+
+def test_an_edit_by_another_program_takes_four_transactions_of_the_index_at_most(
+    told: Told, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    real = Database._transact
+
+    def transact(self: Database, *arguments: Any, **named: Any) -> Any:
+        counted.append(threading.current_thread().name)
+        return real(self, *arguments, **named)
+
+    write(folder, "s", "made")
+    wait_until(lambda: told.changes)
+    monkeypatch.setattr(Database, "_transact", transact)
+    counts: list[int] = []
+    for number in range(6):
+        told.changes.clear()
+        counted.clear()
+        write(folder, "s", f"edited {number}")
+        wait_until(lambda: told.changes)
+        time.sleep(0.3)  # until what follows the callback is over
+        counts.append(len(counted))
+    # A busy machine may look twice at one edit: some edit of the six is looked at once.
+    assert 1 <= min(counts) <= 4
 
 
 def test_closing_the_store_leaves_no_descriptor(folder: Path) -> None:

@@ -22,7 +22,7 @@ from proof.counting import IS_FULL, sized, tried
 from proof.history import Recorder, assert_linearizable, read, rows_of
 from proof.linearizability import Call
 from proof.log_of_changes import assert_log_tells
-from proof.nursery import Nursery
+from proof.nursery import CAN_FORK, Nursery
 from proof.register import OK
 from proof.verbs import sound
 from proof.work import work
@@ -145,7 +145,7 @@ def look(store: SessionStore, histories: Path, names: list[str], who: str) -> No
 def test_kills_lose_nothing_and_each_change_is_told_once(
     tmp_path: Path, nursery: Nursery, names: list[str]
 ) -> None:
-    orphans = 0
+    orphans = cut = 0
     for seed in range(sized(2, 25, spawned=(1, 2))):
         loop = Loop(nursery, tmp_path / str(seed), seed)
         with SessionStore(loop.folder) as store:
@@ -159,12 +159,18 @@ def test_kills_lose_nothing_and_each_change_is_told_once(
             assert sound(store)["findings"] == []
             checked, calls = assert_linearizable(loop.histories, names)
             found = list(store.changes(since=begin))
-            changes = assert_log_tells(store, found, read(loop.histories, names))
+            histories = read(loop.histories, names)
+            changes = assert_log_tells(store, found, histories)
+            met = sum(not call.is_known for one in histories.values() for call in one)
         tried("kill loops", "processes killed", KILLS + CALLERS)
         tried("kill loops", "histories found linearizable", checked)
         tried("kill loops", "calls in these histories", calls)
         tried("kill loops", "changes told once", changes)
-    assert orphans > 0 or not IS_FULL, "no kill met a write"
+        tried("kill loops", "verbs cut short", met)
+        cut += met
+    assert cut > 0 or not IS_FULL, "no kill met a verb"
+    # Of a few dozen kills none may meet the moment in which a temp file is there.
+    assert orphans > 0 or not IS_FULL or not CAN_FORK, "no kill met a write"
 
 
 def test_kills_in_the_middle_of_caring_for_the_whole_lose_nothing(

@@ -836,7 +836,7 @@ def test_when_the_queue_of_events_runs_over_nothing_is_lost(
         }
         assert events.count(None) >= 1
         assert len(events) < sessions * times
-    tried("watching", "events that ran over, nothing missed", sessions * times)
+    tried("watching", "files replaced while events ran over, none missed", sessions * times)
     titles = dict.fromkeys((f"s{number}" for number in range(sessions)), "before")
     for change in told.changes[:-1]:
         was, now = change.changed["title"]

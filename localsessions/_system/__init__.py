@@ -11,8 +11,8 @@ Each file has the same names with the same promises; the caller never asks on wh
     make_private                  lets only its owner read an open file
     set_modified                  sets the modification time of an open file or of a path
     sync, sync_folder             write to the disk, as far as the system can
-    READING, EDITING, MAKING      flags for ``open_file``: links are not followed, nothing is waited
-                                  for, children do not inherit the file
+    READING, WRITING, EDITING,    flags for ``open_file``: links are not followed, nothing is waited
+    MAKING                        for, children do not inherit the file
     TAKES_ANY_NAME                whether a name with any characters is that of a file
     TIME_GRAIN_NS                 how fine the modification time of a file is
 """
@@ -28,6 +28,7 @@ if sys.platform == "win32":
         READING,
         TAKES_ANY_NAME,
         TIME_GRAIN_NS,
+        WRITING,
         Status,
         fstat,
         lstat,
@@ -49,6 +50,7 @@ else:
         READING,
         TAKES_ANY_NAME,
         TIME_GRAIN_NS,
+        WRITING,
         Status,
         fstat,
         lstat,
@@ -70,6 +72,7 @@ __all__ = [
     "READING",
     "TAKES_ANY_NAME",
     "TIME_GRAIN_NS",
+    "WRITING",
     "Status",
     "fstat",
     "lstat",

@@ -13,6 +13,7 @@ __all__ = [
     "READING",
     "TAKES_ANY_NAME",
     "TIME_GRAIN_NS",
+    "WRITING",
     "Status",
     "fstat",
     "lstat",
@@ -33,6 +34,7 @@ __all__ = [
 # other end.
 _OURS = os.O_NOFOLLOW | os.O_CLOEXEC
 READING = os.O_RDONLY | os.O_NONBLOCK | _OURS
+WRITING = os.O_WRONLY | os.O_NONBLOCK | _OURS
 EDITING = os.O_RDWR | os.O_NONBLOCK | _OURS
 # O_EXCL: fails where the name exists, also as a dangling symbolic link (open(2)).
 MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS

@@ -32,6 +32,7 @@ __all__ = [
     "READING",
     "TAKES_ANY_NAME",
     "TIME_GRAIN_NS",
+    "WRITING",
     "Entry",
     "Listing",
     "Status",
@@ -54,6 +55,7 @@ T = TypeVar("T")
 # O_NOINHERIT: a child process does not inherit the file. O_BINARY: line ends are not translated.
 _OURS = os.O_NOINHERIT | os.O_BINARY
 READING = os.O_RDONLY | _OURS
+WRITING = os.O_WRONLY | _OURS
 EDITING = os.O_RDWR | _OURS
 MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
 

@@ -87,6 +87,7 @@ def path(tmp_path: Path) -> str:
     ("flags", "access", "creation"),
     [
         (windows.READING, GENERIC_READ, OPEN_EXISTING),
+        (windows.WRITING, GENERIC_WRITE, OPEN_EXISTING),
         (windows.EDITING, GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING),
         (windows.EDITING | os.O_CREAT, GENERIC_READ | GENERIC_WRITE, OPEN_ALWAYS),
         (windows.MAKING, GENERIC_WRITE, CREATE_NEW),

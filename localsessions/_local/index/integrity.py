@@ -160,7 +160,7 @@ class Integrity:
         return _system.open_file(self._mark, _system.MAKING, 0o600)
 
     def _open_own_mark(self) -> int | None:
-        fd = _system.open_file(self._mark, _system.EDITING)
+        fd = _system.open_file(self._mark, _system.WRITING)
         is_own = False
         try:
             status = _system.fstat(fd)

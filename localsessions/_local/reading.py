@@ -115,13 +115,15 @@ class Reader:
         read = self._folder.read_unchecked(path)
         return None if read is None else row_of(*read, session_id, path)
 
-    def row_by_path(self, session_id: str) -> IndexRow | None:
+    def row_by_path(self, session_id: str, *, at_rest: bool = False) -> IndexRow | None:
         """Return the row of a file that its path does not change while it is read; else None.
 
         Some file systems (networks, overlays) say other things of an open file than of its path.
         Then the row has what the path says, and is not settled: each sweep reads the file again.
+        With ``at_rest`` it is read as ``row_at_rest`` reads it.
         """
-        seen, row = self._folder.fingerprint(session_id), self.row(session_id)
+        seen = self._folder.fingerprint(session_id)
+        row = self.row_at_rest(session_id) if at_rest else self.row(session_id)
         if row is None or seen is None or self._folder.fingerprint(session_id) != seen:
             return None
         return row if row.fingerprint == seen else row._replace(fingerprint=seen, settled=False)

@@ -186,7 +186,11 @@ class Reconciler:
         return [one for row in rows if (one := row.summary.session_id) not in done]
 
     def _put_read(
-        self, rows: list[IndexRow], is_free: Callable[[str], bool] = lambda _session_id: False
+        self,
+        rows: list[IndexRow],
+        is_free: Callable[[str], bool] = lambda _session_id: False,
+        *,
+        at_rest: bool = False,
     ) -> set[str]:
         """Put the rows of files that were read in; return the sessions that are in.
 
@@ -195,7 +199,8 @@ class Reconciler:
         """
         done = self._put(rows, self._is_current_row, is_free)
         left = [one for row in rows if (one := row.summary.session_id) not in done]
-        again = [row for session_id in left if (row := self.reader.row_by_path(session_id))]
+        read = self.reader.row_by_path
+        again = [row for session_id in left if (row := read(session_id, at_rest=at_rest))]
         return done | self._put(again, self._is_current_row, is_free)
 
     def _put(
@@ -354,7 +359,7 @@ class Reconciler:
             else:
                 busy.add(session_id)
         rows.sort(key=lambda row: row.fingerprint.ctime_ns)  # logged in the order of the changes
-        self._put_read(rows, self._is_free)
+        self._put_read(rows, self._is_free, at_rest=True)
         self.index.remove(gone, self._is_gone)
         return busy
 

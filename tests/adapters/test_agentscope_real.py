@@ -175,7 +175,7 @@ def test_a_file_of_agentscopes_own_session_is_loaded_and_taken_over(
 
 OTHER_PROCESS = """
 import asyncio, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/.."]  # the tests beside it, and what all share
 from test_agentscope_real import JSONSession, StandIn, friday, turn
 model = StandIn()
 asyncio.run(turn(JSONSession(save_dir=sys.argv[2]), "alice", friday(model), "and now?"))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from inside import local
 from killing import stop
 
 from localsessions import SessionStore
@@ -452,3 +453,19 @@ def test_trying_a_stripe_tells_whether_it_was_free(locks: StripedLocks, tmp_path
             assert not is_theirs
     with other.try_stripe(7) as is_theirs:
         assert is_theirs
+
+
+@pytest.mark.needs("open files that go")
+def test_a_look_at_a_lock_does_not_take_the_place_of_a_folder_that_is_away(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(folder) as store:
+        store.create("s")
+        files = local(store).folder
+        monkeypatch.setattr(os.path, "isdir", lambda path: True)  # it went away after this look
+        folder.rename(folder.with_name("away"))
+        assert not files.is_locked("s")
+        assert not folder.exists()
+        folder.with_name("away").rename(folder)
+        monkeypatch.undo()
+        assert store.load("s").session_id == "s"

@@ -214,8 +214,11 @@ class SessionFolder:
         """Return whether another thread or process holds the session's lock now."""
         if self.read_only is not None or not os.path.isdir(self._locks.folder):
             return False
-        with self._locks.try_stripe(stripe_of(session_id)) as is_ours:
-            return not is_ours
+        try:
+            with self._locks.try_stripe(stripe_of(session_id)) as is_ours:
+                return not is_ours
+        except FileNotFoundError:
+            return False  # the folder went away just now
 
     # -- reading -----------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ class LockFile:
             try:
                 self._fds.extend(map(_system.open_file, [self.path], [_system.EDITING]))
             except FileNotFoundError:
-                os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
+                _make_folder(os.path.dirname(self.path))
                 flags = _system.EDITING | os.O_CREAT
                 self._fds.extend(map(_system.open_file, [self.path], [flags], [0o600]))
         try:
@@ -142,6 +142,16 @@ class LockFile:
         # Closed only once: afterwards another file may get the same number.
         with contextlib.suppress(OSError):
             os.close(self._fds.pop())
+
+
+def _make_folder(path: str) -> None:
+    """Make the folder of lock files and the private one above it, and none above that.
+
+    A store's folder that is away for a moment could not come back if its place were taken.
+    """
+    for folder in (os.path.dirname(path), path):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
 
 
 def _identity(status: _system.Status) -> tuple[int, int]:

@@ -28,7 +28,8 @@ def test_two_processes_append_while_others_read_and_list(
     folder: Path, store: SessionStore, start: Start
 ) -> None:
     store.create("s")
-    writers = [start("write_messages.py", folder, "s", name, COUNT) for name in ("a", "b")]
+    pairs = (("a", "b"), ("b", "a"))
+    writers = [start("write_messages.py", folder, "s", me, COUNT, other) for me, other in pairs]
     readers = [start("read_all_the_time.py", folder, "s", way) for way in WAYS]
     assert [said(child) for child in (*writers, *readers)] == ["ready"] * 5
     for writer in writers:

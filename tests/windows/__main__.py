@@ -1,6 +1,6 @@
 """Runs the tests in a Windows Python under Wine.
 
-python -m windows                     what differs between systems, in at most four minutes
+python -m windows                     what stands on the calls of Windows first, in four minutes
 python -m windows --all               everything
 python -m windows --proof             the attacks at full size; writes their counts down
 python -m windows tests/x.py -k name  what pytest is told
@@ -24,13 +24,11 @@ from proof.report import write_counts
 from windows.setting_up import PROJECT, Windows, set_up
 
 QUICK = (
-    *("tests/local", "--ignore", "tests/local/test_growth.py"),
-    *("--ignore", "tests/local/test_filling.py", "--ignore", "tests/local/index/test_garbled.py"),
-    *("tests/contract/test_one_session.py", "tests/contract/test_trash.py"),
-    *("tests/contract/test_linearizability.py", "tests/contract/test_state_machine.py"),
-    *("tests/cli/test_editing.py", "tests/cli/test_exchange.py", "tests/cli/test_completion.py"),
+    *("tests/system", "tests/local/test_two_views.py", "tests/local/test_locks.py"),
+    *("tests/local/test_reconcile.py", "tests/local/test_names.py"),
+    "tests/contract/test_one_session.py",
 )
-"""What meets the system: what else there is says the same on any, or takes too long."""
+"""The calls of Windows, and what stands on them first: locks, names, listings, verbs."""
 
 PROOF = (
     *("tests/proof/test_hostile_names.py", "tests/proof/test_kill_loops.py"),

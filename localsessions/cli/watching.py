@@ -73,8 +73,8 @@ def watch(*, reference: str | None, since: int | None, as_json: bool) -> None:
         show = _emit_document if as_json else _Lines(only).emit
         heard = _Heard()
         with heard.warnings(), _following(store, number, heard):
-            note(f"watching {one_line(store.save_dir)}: changes after {number}; Ctrl-C ends")
             try:
+                note(f"watching {one_line(store.save_dir)}: changes after {number}; Ctrl-C ends")
                 for change in heard:
                     if only in (None, change.session_id):
                         show(change)

@@ -372,6 +372,20 @@ def test_a_closed_output_is_no_error(cli: Cli) -> None:
 # the end
 
 
+def test_ctrl_c_at_once_says_where_to_go_on_from(cli: Cli) -> None:
+    cli.add("s")
+    before = (
+        "import localsessions.cli.watching as w\n"
+        "def note(line, write=w.note):\n"
+        "    write(line)\n"
+        "    if line.startswith('watching'): raise KeyboardInterrupt\n"
+        "w.note = note\n"
+    )
+    with watching(cli, before=before) as watch:
+        assert watch.process.wait(120) == 130
+        assert re.match(r"\nwatched up to [0-9]+; ", text_of(watch.stderr.read()))
+
+
 @pytest.mark.needs("terminals")
 def test_ctrl_c_on_a_terminal_ends_with_130_and_a_short_message(cli: Cli) -> None:
     cli.add("s", title="T")

@@ -69,7 +69,9 @@ def summarize_unreadable(
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("format", "title", "user_id", "agent_id", "status"), str),
     **dict.fromkeys(("created_at", "last_activity", "updated_at", "expires_at"), str),
-    **dict.fromkeys(("forked_from", "modules", "state", "metadata", "agent_context"), dict),
+    **dict.fromkeys(
+        ("forked_from", "source", "modules", "state", "metadata", "agent_context"), dict
+    ),
     **dict.fromkeys(("messages", "runs", "tags"), list),
     "pinned": bool,
     "revision": int,

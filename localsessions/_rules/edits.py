@@ -115,6 +115,7 @@ def fork_of(source: Session, at: str | int | None, new_id: str | None) -> Sessio
     last = fork.messages[-1].get("id") if fork.messages else None
     origin: dict[str, JsonValue] = {"session_id": source.session_id, "message_id": last}
     fork.forked_from = {**origin, "message_count": count}
+    fork.source = {}  # what the program says later belongs to the first session
     if at is not None:
         kept = {message.get("run_id") for message in fork.messages}
         fork.runs = [run for run in fork.runs if run["run_id"] in kept]

@@ -326,6 +326,7 @@ _RESOLVED_BY: Mapping[str, Resolve] = {
     "user_id": _refused,
     "agent_id": _refused,
     "forked_from": _refused,
+    "source": _by_key,
     "created_at": _refused,
     "messages": _MESSAGES,
     "runs": partial(_by_identity, id_key="run_id"),

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-__all__ = ["AgentContextFields", "Messages", "Runs"]
+__all__ = ["AgentContextFields", "Messages", "Runs", "SourceFields"]
 
 
 class _Fields(BaseModel):
@@ -44,6 +44,29 @@ class RunFields(_Fields):
 
 
 Runs: TypeAlias = list[RunFields]
+
+
+class ParentFields(_Fields):
+    """The session that started a sub-agent."""
+
+    session_id: str
+
+
+class SourceFields(_Fields):
+    """Where an imported session comes from, and what of it was imported."""
+
+    program: str | None = None
+    format: str | None = None
+    session_id: str | None = None
+    file: str | None = None
+    project: str | None = None
+    branch: str | None = None
+    model: str | None = None
+    parent: ParentFields | None = None
+    undated: bool | None = None
+    title: str | None = None
+    facts: dict[str, JsonValue] | None = None
+    imported: dict[str, str] | None = None
 
 
 class SwitchFields(_Fields):

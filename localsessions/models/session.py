@@ -143,6 +143,9 @@ class Session(BaseModel):
     user_id: str | None = None
     agent_id: str | None = None
     forked_from: JSONObject = Field(default_factory=dict)
+    source: Annotated[dict[str, JsonValue], PlainValidator(_object), _Shape("SourceFields")] = (
+        Field(default_factory=dict)
+    )
     created_at: Instant = Field(default_factory=utc_now)
     messages: Annotated[list[Message], _objects_with("role"), _Shape("Messages")] = Field(
         default_factory=list

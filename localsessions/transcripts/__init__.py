@@ -16,7 +16,7 @@ To add a format, write one file and one line:
 3. A real, freely licensed file in ``examples/transcripts`` with its row in the README there and
    in ``tests/transcripts/test_real_transcripts.py``.
 
-Ids, times, titles, ``metadata["source"]``, repeated imports, files that grew and files that
+Ids, times, titles, ``source``, repeated imports, files that grew and files that
 diverged work the same for all formats; a format does nothing for them.
 """
 

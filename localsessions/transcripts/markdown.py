@@ -50,7 +50,7 @@ def _facts(session: Session) -> Iterator[tuple[str, str]]:
     yield "created", format_instant(session.created_at)
     yield "last activity", format_instant(session.last_activity)
     yield "messages", str(len(session.messages))
-    for name, fact in as_object(session.metadata.get("source")).items():
+    for name, fact in session.source.items():
         if isinstance(fact, str | int | float) and "\n" not in str(fact):
             yield f"source {name.replace('_', ' ')}", f"`{fact}`"
 

@@ -54,9 +54,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Source:
-    """The content of a file, and its name and time, for what the content does not say."""
+    """The content of a file, and its path and time, for what the content does not say."""
 
-    name: str
+    path: str
     modified_at: datetime
     document: JsonValue
     records: tuple[Record, ...]
@@ -68,12 +68,30 @@ class Source:
         return as_object(self.document)
 
     @property
+    def name(self) -> str:
+        """The file's name."""
+        return os.path.basename(self.path)
+
+    @property
     def stem(self) -> str:
         """The file's name without the suffixes of JSON files."""
         stem = self.name
         while (parts := os.path.splitext(stem))[1].lower() in _SUFFIXES:
             stem = parts[0]
         return stem
+
+    def beside(self, relative: str) -> JsonValue:
+        """Return the JSON document of another file of the same program; None if there is none.
+
+        Args:
+            relative: The path of the file from the folder of this one, as the program lays it out;
+                never made of what a file says.
+        """
+        path = os.path.join(os.path.dirname(self.path), relative)
+        try:
+            return read_source(path).document
+        except (OSError, json.JSONDecodeError):
+            return None
 
 
 def read_source(path: str) -> Source:
@@ -91,10 +109,10 @@ def read_source(path: str) -> Source:
             raise OSError(None, f"larger than {MAX_FILE_BYTES} bytes", path)
         data = file.read()
     modified_at = instant_of(status.st_mtime_ns // 1_000_000 * 1000)
-    return parse_source(data, name=os.path.basename(path), modified_at=modified_at)
+    return parse_source(data, path=os.path.abspath(path), modified_at=modified_at)
 
 
-def parse_source(data: bytes, *, name: str, modified_at: datetime) -> Source:
+def parse_source(data: bytes, *, path: str, modified_at: datetime) -> Source:
     """Return the content that the bytes of a file hold.
 
     Raises:
@@ -111,9 +129,9 @@ def parse_source(data: bytes, *, name: str, modified_at: datetime) -> Source:
         records, bad_lines = _lines(data)
         if len(records) < max(len(bad_lines), 1):
             raise
-        return Source(name, modified_at, None, tuple(records), tuple(bad_lines))
+        return Source(path, modified_at, None, tuple(records), tuple(bad_lines))
     records = [Record(1, document)] if isinstance(document, dict) else []
-    return Source(name, modified_at, document, tuple(records))
+    return Source(path, modified_at, document, tuple(records))
 
 
 def _lines(data: bytes) -> tuple[list[Record], list[BadLine]]:

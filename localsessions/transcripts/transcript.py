@@ -32,6 +32,7 @@ from localsessions.transcripts.foreign import (
     as_objects,
     as_text,
     json_text,
+    present,
     without,
 )
 
@@ -67,14 +68,25 @@ class Transcript:
         messages: Made by ``message`` or ``chat_message``, in the order of the source.
         session_id: The source's own id; without it, the id is made from the file's name.
         position: The position of this session in the file, from 1, if the format holds several.
-        title: The source's own title.
-        facts: Small facts about the session, kept in ``metadata["source"]``.
+        title: The source's own title: of a person before a made one.
+        project: The folder in which the program worked.
+        branch: The branch of the project.
+        model: The model that answered, the first if there were several.
+        parent: The source's own id of the session that started this one, a sub-agent.
+        forked_from: The source's own id of the session that this one continues, under
+            ``session_id``, and of the last message of both, under ``message_id``; empty if none.
+        facts: Other small facts about the session, kept in ``source`` too.
     """
 
     messages: list[Message]
     session_id: str | None = None
     position: int | None = None
     title: str | None = None
+    project: str | None = None
+    branch: str | None = None
+    model: str | None = None
+    parent: str | None = None
+    forked_from: Object = field(default_factory=dict)
     facts: Object = field(default_factory=dict)
 
 
@@ -93,8 +105,8 @@ class Format:
     """A transcript format: a line of the registry.
 
     Attributes:
-        name: The name of the format in reports and in ``metadata["source"]``.
-        agent_id: The agent that writes it; None if many agents do.
+        name: The name of the format in reports and in ``source``.
+        agent_id: The program that writes it; None if many programs do.
         recognises: Tells from the content, never from the name, whether a source has this format.
         read: Returns the content of a source that was recognised.
     """
@@ -199,21 +211,40 @@ def _session(form: Format, source: Source, found: Transcript) -> Session:
         instant
         for spoken in messages
         if (instant := as_instant(spoken.get("created_at"))) is not None
-    ) or [source.modified_at]
+    )
+    times = said or [source.modified_at]
     made_id = source.stem if found.position is None else f"{source.stem}-{found.position:06d}"
-    origin: Object = {"format": form.name, "file": source.name}
-    if found.session_id:
-        origin["session_id"] = found.session_id
+    origin = present(
+        program=form.agent_id or form.name,
+        format=form.name,
+        session_id=found.session_id,
+        file=source.path,
+        position=found.position,
+        project=found.project,
+        branch=found.branch,
+        model=found.model,
+        parent={"session_id": cleaned_id(found.parent)} if found.parent else None,
+        undated=None if said else True,
+        title=found.title,
+        facts=found.facts or None,
+    )
     return Session(
         session_id=cleaned_id(found.session_id or made_id),
         title=found.title,
         agent_id=form.agent_id,
-        created_at=said[0],
-        last_activity=said[-1],
-        updated_at=said[-1],
+        forked_from=_link(found.forked_from),
+        source=origin,
+        created_at=times[0],
+        last_activity=times[-1],
+        updated_at=times[-1],
         messages=messages,
-        metadata={"source": origin | found.facts},
     )
+
+
+def _link(forked_from: Object) -> Object:
+    """Return a link whose session id is the id that the session has in the store."""
+    elder = as_text(forked_from.get("session_id"))
+    return forked_from | {"session_id": cleaned_id(elder)} if elder else {}
 
 
 def _with_ids(messages: Iterable[Message]) -> list[Message]:

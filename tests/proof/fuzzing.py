@@ -247,7 +247,7 @@ def _contents(session: Session) -> list[object]:
 def transcript(data: bytes) -> None:
     """Any bytes are no transcript, or sessions that can be stored, written out and read again."""
     try:
-        source = parse_source(data, name="file.jsonl", modified_at=_NOW)
+        source = parse_source(data, path="file.jsonl", modified_at=_NOW)
     except json.JSONDecodeError:
         return
     form = recognise(source)

@@ -324,6 +324,12 @@ CONFLICTS: dict[str, tuple[Fields, Fields, Fields, list[str]]] = {
         name: ({name: base}, {name: ours}, {name: theirs}, [name])
         for name, (base, ours, theirs) in SCALARS.items()
     },
+    "what two imports say": (
+        {"source": {"imported": {"a": "1"}}},
+        {"source": {"branch": "x", "imported": {"a": "1", "b": "2"}}},
+        {"source": {"branch": "y", "imported": {"a": "1", "c": "3"}}},
+        ["source.branch"],
+    ),
     "numbers that are equal and not the same": ({"ttl": 2}, {"ttl": 1}, {"ttl": 1.0}, ["ttl"]),
     "zeros": (
         {"state": {"a": 7, "b": 7, "c": 7}},

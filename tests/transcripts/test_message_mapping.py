@@ -199,16 +199,17 @@ def test_claude_code_file_with_two_session_ids_gives_two_sessions(read: Reader) 
     ]
 
 
-def test_claude_code_facts_are_in_the_metadata(read: Reader) -> None:
+def test_claude_code_facts_are_in_the_source(read: Reader, tmp_path: Path) -> None:
     session = only(read(claude(cwd="/p", gitBranch="main", version="2.1")))
     assert session.agent_id == "claude-code"
-    assert session.metadata["source"] == {
+    assert session.source == {
+        "program": "claude-code",
         "format": "claude-jsonl",
-        "file": "chat.jsonl",
         "session_id": "s1",
-        "cwd": "/p",
-        "git_branch": "main",
-        "cli_version": "2.1",
+        "file": str(tmp_path / "chat.jsonl"),
+        "project": "/p",
+        "branch": "main",
+        "facts": {"cli_version": "2.1"},
     }
 
 
@@ -266,7 +267,9 @@ def test_codex_reasoning_keeps_its_summary(read: Reader) -> None:
     )
 
 
-def test_codex_session_takes_id_title_and_facts_from_its_bookkeeping(read: Reader) -> None:
+def test_codex_session_takes_id_title_and_facts_from_its_bookkeeping(
+    read: Reader, tmp_path: Path
+) -> None:
     found = read(
         codex(
             {"id": "r1", "cwd": "/p", "git": {"branch": "b"}, "cli_version": "1"}, "session_meta"
@@ -280,14 +283,16 @@ def test_codex_session_takes_id_title_and_facts_from_its_bookkeeping(read: Reade
     )
     session = only(found)
     assert (session.session_id, session.title, session.agent_id) == ("r1", "Named", "codex")
-    assert session.metadata["source"] == {
+    assert session.source == {
+        "program": "codex",
         "format": "codex-rollout",
-        "file": "chat.jsonl",
         "session_id": "r1",
+        "file": str(tmp_path / "chat.jsonl"),
+        "project": "/p",
+        "branch": "b",
         "model": "gpt",
-        "cwd": "/p",
-        "git_branch": "b",
-        "cli_version": "1",
+        "title": "Named",
+        "facts": {"cli_version": "1"},
     }
     assert found.report.bookkeeping == {
         "session_meta": 1,

@@ -94,12 +94,10 @@ def _transcript(
         messages=[_message(record) for record in spoken],
         session_id=session_id,
         title=_title(records, summaries),
-        facts=present(
-            cwd=_first(spoken, "cwd"),
-            git_branch=_first(spoken, "gitBranch"),
-            cli_version=_first(spoken, "version"),
-            model=_first((as_object(record.get("message")) for record in spoken), "model"),
-        ),
+        project=_first(spoken, "cwd"),
+        branch=_first(spoken, "gitBranch"),
+        model=_first((as_object(record.get("message")) for record in spoken), "model"),
+        facts=present(cli_version=_first(spoken, "version")),
     )
 
 

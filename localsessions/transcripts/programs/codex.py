@@ -52,9 +52,11 @@ def _read(source: Source) -> Reading:
         bookkeeping[f"{kind}/{item}" if item else kind] += 1
         if kind == "session_meta" and not found.session_id:
             found.session_id = as_text(payload.get("id"))
-            found.facts |= _facts(payload)
+            found.project = as_text(payload.get("cwd"))
+            found.branch = as_text(as_object(payload.get("git")).get("branch"))
+            found.facts = _facts(payload)
         elif kind == "turn_context":
-            found.facts = present(model=payload.get("model")) | found.facts
+            found.model = found.model or as_text(payload.get("model"))
         elif item == "thread_name_updated":
             found.title = as_text(payload.get("thread_name"))
     return Reading([found], bookkeeping)
@@ -62,8 +64,6 @@ def _read(source: Source) -> Reading:
 
 def _facts(meta: Object) -> Object:
     return present(
-        cwd=as_text(meta.get("cwd")),
-        git_branch=as_text(as_object(meta.get("git")).get("branch")),
         cli_version=as_text(meta.get("cli_version")),
         model_provider=as_text(meta.get("model_provider")),
     )

@@ -76,10 +76,10 @@ def _transcript(head: Object, messages: list[Object]) -> Transcript:
         messages=[_message(spoken) for spoken in messages],
         session_id=as_text(head.get("sessionId")),
         title=as_text(head.get("summary")),
+        model=next((model for model in models if model), None),
         facts=present(
             project_hash=as_text(head.get("projectHash")),
             kind=as_text(head.get("kind")),
-            model=next((model for model in models if model), None),
         ),
     )
 

@@ -54,9 +54,9 @@ def _read(source: Source) -> Reading:
     model = as_object(as_object(info.get("config")).get("model"))
     found = Transcript(
         messages=[_message(item) for item in messages],
+        model=as_text(model.get("model_name")),
         facts=present(
             instance_id=as_text(source.root.get("instance_id")),
-            model=as_text(model.get("model_name")),
             cli_version=as_text(info.get("mini_version")),
             exit_status=as_text(info.get("exit_status")),
             model_stats=as_object(info.get("model_stats")) or None,

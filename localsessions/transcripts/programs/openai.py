@@ -79,7 +79,8 @@ def _transcript(value: Object, position: int | None) -> Transcript:
             if isinstance(item, dict)
         ],
         position=position,
-        facts=present(model=as_text(value.get("model")), tools=value.get("tools")),
+        model=as_text(value.get("model")),
+        facts=present(tools=value.get("tools")),
     )
 
 

@@ -196,6 +196,8 @@ class AsyncSessionStore:
     restore = awaited(SessionStore.restore)
     trash = awaited(SessionStore.trash)
     empty_trash = awaited(SessionStore.empty_trash)
+    deletions = awaited(SessionStore.deletions)
+    forget_deletions = awaited(SessionStore.forget_deletions)
     cleanup = awaited(SessionStore.cleanup)
     purge_expired = awaited(SessionStore.purge_expired)
 

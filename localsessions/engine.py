@@ -13,13 +13,14 @@ so (``DurabilityUnknownError``: the act is done and visible, but perhaps not dur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from localsessions.models import (
     Checkpoint,
+    Deletion,
     Finding,
     Message,
     Order,
@@ -411,6 +412,15 @@ class Trash(Protocol):
 
     def empty_trash(self, deleted_until: datetime) -> Sequence[TrashedSession]:
         """Remove for good what was deleted at an instant or earlier; return what was removed."""
+
+    def deletions(self, session_ids: Collection[str]) -> Sequence[Deletion]:
+        """Return each deletion of these sessions, the first first; restored sessions have none.
+
+        What was removed for good counts too, until ``forget_deletions``.
+        """
+
+    def forget_deletions(self) -> None:
+        """Forget the deletions of what was removed for good."""
 
 
 class Checkpoints(Protocol):

@@ -37,6 +37,7 @@ from localsessions.models import (
     Checkpoint,
     CleanupAction,
     CleanupReport,
+    Deletion,
     Finding,
     Message,
     Order,
@@ -837,6 +838,18 @@ class SessionStore:
         """Remove for good what was deleted longer ago than ``max_age`` (seconds)."""
         # In microseconds, as ``delete`` records it; utc_now() would cut it to milliseconds.
         return self.engine.empty_trash(cutoff_of(datetime.now(UTC), max_age))
+
+    def deletions(self, session_ids: Iterable[str]) -> Sequence[Deletion]:
+        """Return each deletion of these sessions, the first first.
+
+        A session that was restored has none. What ``empty_trash`` removed counts too, until
+        ``forget_deletions``: so what was deleted is not imported again.
+        """
+        return self.engine.deletions(frozenset(texts_in("session_ids", session_ids, "an id")))
+
+    def forget_deletions(self) -> None:
+        """Forget the sessions that ``empty_trash`` removed; an import may bring them back."""
+        self.engine.forget_deletions()
 
     def cleanup(self, *, max_age: float | timedelta, dry_run: bool = False) -> CleanupReport:
         """Move sessions to the trash whose last activity is longer ago than ``max_age``.

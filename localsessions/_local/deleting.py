@@ -5,21 +5,23 @@ A session is deleted and restored inside its lock, which the caller holds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from localsessions._local.files.batch import Refusal, trash_many
+from localsessions._local.files.durable import NO_ROOM
 from localsessions._local.growing import Growth
 from localsessions._local.reading import decoded
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.writing import refuse_twin
 from localsessions.engine import Allows
 from localsessions.errors import (
+    DurabilityUnknownError,
     SessionExistsError,
     SessionNotFoundError,
     UnreadableSessionError,
 )
-from localsessions.models import Session, TrashedSession
+from localsessions.models import Deletion, Session, TrashedSession, place_of
 
 __all__ = ["Trash"]
 
@@ -110,9 +112,53 @@ class Trash:
         """Remove for good what was deleted up to an instant; this takes the locks itself."""
         items = self._folder.trash.items()
         purged = [item for item in items if item.deleted_at <= deleted_until]
+        to_note = [self._deletion(item) for item in purged[::-1] if not item.checkpoints_only]
+        doubt = None
+        try:
+            doubt = self._note(to_note)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+        else:
+            to_note = []
         for item in purged:
             with self._folder.lock(item.session_id):
                 self._folder.trash.purge(item)
         if purged:
             self._folder.trash.sync(purged[-1].session_id)
+        # On a full disk there is room for the lines only now.
+        if doubt := self._note(to_note) or doubt:
+            raise doubt
         return purged
+
+    def _note(self, deletions: Sequence[Deletion]) -> DurabilityUnknownError | None:
+        if not deletions:
+            return None
+        with self._folder.lock(self._folder.purged.name):
+            return self._folder.purged.note(deletions)
+
+    def forget(self) -> None:
+        """Forget the sessions that were removed for good; this takes the lock itself."""
+        with self._folder.lock(self._folder.purged.name):
+            self._folder.purged.forget()
+
+    # -- what was deleted --------------------------------------------------------------------
+
+    def deletions(self, session_ids: Collection[str]) -> Sequence[Deletion]:
+        """Return what is known of deleted sessions; see ``Engine.deletions``."""
+        items = self._folder.trash.items()
+        trashed = [
+            self._deletion(item)
+            for item in items
+            if item.session_id in session_ids and not item.checkpoints_only
+        ]
+        known = [*self._folder.purged.deletions(session_ids), *trashed]
+        return sorted(known, key=lambda deletion: deletion.deleted_at)
+
+    def _deletion(self, item: TrashedSession) -> Deletion:
+        try:
+            read = self._folder.trash.read(item)
+            source = decoded(read, item.session_id, item.path).source
+        except (UnreadableSessionError, FileNotFoundError):
+            source = {}  # nobody knows where it came from, or it was purged just now
+        return Deletion(item.session_id, place_of(source), item.deleted_at)

@@ -7,7 +7,7 @@ no fork can happen during an import, which would hang the child.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -40,6 +40,7 @@ from localsessions.errors import (
 )
 from localsessions.models import (
     Checkpoint,
+    Deletion,
     Finding,
     Message,
     Order,
@@ -285,6 +286,12 @@ class LocalEngine(Engine):
 
     def empty_trash(self, deleted_until: datetime) -> Sequence[TrashedSession]:
         return self.deleting.empty(deleted_until)
+
+    def deletions(self, session_ids: Collection[str]) -> Sequence[Deletion]:
+        return self.deleting.deletions(frozenset(session_ids))
+
+    def forget_deletions(self) -> None:
+        self.deleting.forget()
 
     # -- checkpoints -------------------------------------------------------------------------
 

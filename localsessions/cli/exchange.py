@@ -27,13 +27,15 @@ __all__ = ["export_session", "import_files"]
     "import", epilog=examples("localsessions import ~/.claude/projects notes/chat.jsonl")
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.option("--again", is_flag=True, help="Bring back sessions that were deleted here, too.")
 @json_option
 @click.pass_context
-def import_files(ctx: click.Context, *, paths: tuple[str, ...], as_json: bool) -> None:
+def import_files(ctx: click.Context, *, paths: tuple[str, ...], again: bool, as_json: bool) -> None:
     """Store the sessions of other programs' transcripts.
 
-    The content tells the format. Folders are walked. Importing again adds only what is new. Ends
-    with 1 if a named file gave nothing, or the store refused a session; everything that can be
+    The content tells the format. Folders are walked. Importing again brings sessions up to what
+    their source says now; what was changed here stays, and what was deleted here stays deleted.
+    Ends with 1 if a named file gave nothing, or the store refused a session; everything that can be
     imported is imported all the same.
     """
     from localsessions.transcripts import import_paths
@@ -47,7 +49,7 @@ def import_files(ctx: click.Context, *, paths: tuple[str, ...], as_json: bool) -
             seen.append(file)
             show(len(seen), None)
 
-        report = import_paths(store, paths, on_progress=count)
+        report = import_paths(store, paths, again=again, on_progress=count)
     if as_json:
         emit_json({"files": report.files, "totals": report.totals, "total": report.total})
     else:
@@ -62,8 +64,8 @@ def _verdict(report: ImportReport, paths: tuple[str, ...]) -> ExitCode:
 
 
 _COLUMNS = (
-    *("files", "sessions", "imported", "grown", "unchanged"),
-    *("refused", "empty", "messages", "added", "bad_lines"),
+    *("files", "sessions", "imported", "grown", "unchanged", "deleted"),
+    *("refused", "empty", "messages", "added", "updated", "both", "bad_lines"),
 )
 
 

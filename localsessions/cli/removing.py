@@ -167,6 +167,11 @@ def _emit_trash(trash: Sequence[TrashedSession], *, as_json: bool) -> None:
     metavar="AGE",
     help="With --empty-trash: only what was deleted longer ago than this.",
 )
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="With --empty-trash: forget what was removed for good, too; an import may bring it back.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed, and why.")
 @yes_option
 @json_option
@@ -176,6 +181,7 @@ def cleanup(
     expired: bool,
     empty_trash: bool,
     deleted_for: timedelta | None,
+    forget: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -190,11 +196,15 @@ def cleanup(
         raise click.UsageError("give --older-than, --expired or both, or else --empty-trash")
     if deleted_for is not None and not empty_trash:
         raise click.UsageError("--deleted-for goes with --empty-trash only")
+    if forget and not empty_trash:
+        raise click.UsageError("--forget goes with --empty-trash only")
     if not dry_run:
         refuse_unasked("remove them", yes=yes)
     with opened() as store:
         if empty_trash:
             _empty_trash(store, deleted_for, dry_run=dry_run, yes=yes, as_json=as_json)
+            if forget and not dry_run:
+                store.forget_deletions()
         else:
             _clean(store, older_than, expired=expired, dry_run=dry_run, yes=yes, as_json=as_json)
 

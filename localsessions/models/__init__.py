@@ -27,6 +27,7 @@ from localsessions.models.results import (
     Checkpoint,
     CleanupAction,
     CleanupReport,
+    Deletion,
     Finding,
     Order,
     Page,
@@ -44,6 +45,7 @@ from localsessions.models.session import (
     made_id,
     made_title_of,
     message_text,
+    place_of,
     preview_of,
 )
 
@@ -55,6 +57,7 @@ __all__ = [
     "Checkpoint",
     "CleanupAction",
     "CleanupReport",
+    "Deletion",
     "Finding",
     "Message",
     "Order",
@@ -74,6 +77,7 @@ __all__ = [
     "made_title_of",
     "message_text",
     "parse_instant",
+    "place_of",
     "preview_of",
     "utc_now",
 ]

@@ -17,6 +17,7 @@ __all__ = [
     "Checkpoint",
     "CleanupAction",
     "CleanupReport",
+    "Deletion",
     "Finding",
     "Order",
     "Page",
@@ -204,6 +205,22 @@ class TrashedSession:
     size_bytes: int
     path: str
     checkpoints_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A session that was deleted: it is in the trash, or it was removed for good.
+
+    Attributes:
+        session_id: Its id.
+        source: What its ``Session.source`` said of where it came from: ``program``,
+            ``session_id``, ``file``, ``position``; empty for a session that was not imported.
+        deleted_at: When it was deleted.
+    """
+
+    session_id: str
+    source: Mapping[str, JsonValue]
+    deleted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

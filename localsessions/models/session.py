@@ -31,6 +31,7 @@ __all__ = [
     "made_id",
     "made_title_of",
     "message_text",
+    "place_of",
     "preview_of",
 ]
 
@@ -283,6 +284,14 @@ class Session(BaseModel):
         """
         past = self.history(last_runs, last_messages) if add_history_to_context else []
         return histories.context(user_input, system_message, past)
+
+
+def place_of(source: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the part of ``Session.source`` that says where a session came from."""
+    return {key: source[key] for key in _PLACE if key in source}
+
+
+_PLACE = ("program", "session_id", "file", "position")
 
 
 def made_title_of(messages: Sequence[Message]) -> str:

@@ -21,9 +21,15 @@ diverged work the same for all formats; a format does nothing for them.
 """
 
 from localsessions.transcripts.exporting import EXPORT_SUFFIXES, ExportKind, export
-from localsessions.transcripts.importing import TranscriptFile, import_paths, read_transcript
+from localsessions.transcripts.importing import import_paths, read_transcript
 from localsessions.transcripts.registry import FORMATS
-from localsessions.transcripts.report import FileReport, FormatTotals, ImportReport, RefusedSession
+from localsessions.transcripts.report import (
+    FileReport,
+    FormatTotals,
+    ImportReport,
+    RefusedSession,
+    TranscriptFile,
+)
 from localsessions.transcripts.source import BadLine
 from localsessions.transcripts.transcript import Format
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from localsessions.models import Session
     from localsessions.transcripts.source import BadLine
 
-__all__ = ["FileReport", "FormatTotals", "ImportReport", "RefusedSession"]
+__all__ = ["FileReport", "FormatTotals", "ImportReport", "RefusedSession", "TranscriptFile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,14 @@ class RefusedSession:
 
     session_id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptFile:
+    """The sessions of a file, and the part of its report that needs no store."""
+
+    sessions: tuple[Session, ...]
+    report: FileReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +44,15 @@ class FileReport:
         skipped: Why the file gave nothing; None if it gave something.
         imported: Sessions that are new in the store. ``beside`` of them have another id, since the
             store has a different session with their own id.
-        grown: Sessions whose new messages were appended.
+        grown: Sessions that were brought up to what their source says now.
         unchanged: Sessions that the store has already, perhaps with more messages.
+        deleted: Sessions that were deleted here, and stay so.
         refused: Sessions that the store refused.
         empty: Sessions of the source without a message; they are not stored.
         messages: Messages read from the file, whether the store had them or not.
-        added: Messages written to the store.
+        added: Messages that are new in the store.
+        updated: Messages that took what the source says now.
+        both: Messages that were changed here and in the source, and are kept twice.
         bad_lines: Lines that were left out, each with the reason.
         bookkeeping: The number of records of each type that are not messages.
         session_ids: The ids of the sessions in the store, in the order of the file.
@@ -53,10 +65,13 @@ class FileReport:
     beside: int = 0
     grown: int = 0
     unchanged: int = 0
+    deleted: int = 0
     refused: tuple[RefusedSession, ...] = ()
     empty: int = 0
     messages: int = 0
     added: int = 0
+    updated: int = 0
+    both: int = 0
     bad_lines: tuple[BadLine, ...] = ()
     bookkeeping: Mapping[str, int] = field(default_factory=dict)
     session_ids: tuple[str, ...] = ()
@@ -76,10 +91,13 @@ class FormatTotals:
     imported: int = 0
     grown: int = 0
     unchanged: int = 0
+    deleted: int = 0
     refused: int = 0
     empty: int = 0
     messages: int = 0
     added: int = 0
+    updated: int = 0
+    both: int = 0
     bad_lines: int = 0
 
     def plus(self, file: FileReport) -> FormatTotals:

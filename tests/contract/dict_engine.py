@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,17 +16,10 @@ from contract.shelf import Kept, Shelf
 from localsessions import errors, models
 from localsessions._codec import checkpoint, decode
 from localsessions._codec.names import file_stem, folded
-from localsessions._rules import words
+from localsessions._rules import drafts, words
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.differences import differences
-from localsessions._rules.drafts import (
-    Draft,
-    conflict,
-    draft_of,
-    merged_draft,
-    summary_of,
-    take_over,
-)
+from localsessions._rules.drafts import Draft
 from localsessions._rules.texts import SESSION_ITSELF, texts_of
 from localsessions.engine import Allows, Change, Engine, Follower, Progress, Query
 from localsessions.models import Session, SessionChange, SessionSummary
@@ -85,7 +78,7 @@ class DictEngine(Engine):
         return self.read(session_id).messages[-n:]
 
     def create(self, session: Session, *, max_live: int | None = None) -> None:
-        draft = draft_of(session)
+        draft = drafts.draft_of(session)
         with self._lock(session.session_id), self._guard:
             self._refuse_twin(session.session_id)
             if max_live is not None and self.count(Query(live_at=session.created_at)) >= max_live:
@@ -119,7 +112,7 @@ class DictEngine(Engine):
         self._shelf.tick()
 
     def replace(self, session: Session, *, merges: bool = False) -> None:
-        draft, session_id = draft_of(session, is_activity=True), session.session_id
+        draft, session_id = drafts.draft_of(session, is_activity=True), session.session_id
         if not draft.is_changed:
             return
         with self._lock(session_id):
@@ -127,34 +120,34 @@ class DictEngine(Engine):
             is_same, conflicts = version == (kept and kept[1]), tuple[str, ...]()
             written: Draft | None = draft if is_same else None
             if not is_same and merges and kept is not None and version is not None:
-                written, conflicts = merged_draft(session, self.read(session_id))
+                written, conflicts = drafts.merged_draft(session, self.read(session_id))
             if written is None:
                 found = self.read(session_id) if kept else None
-                raise conflict(session, found, conflicts, path=self.location(session_id))
+                raise drafts.conflict(session, found, conflicts, path=self.location(session_id))
             self._write(written)
             if not is_same:
-                take_over(session, written.session)
+                drafts.take_over(session, written.session)
 
     def change(self, session_id: str, change: Change) -> SessionSummary:
         with self._lock(session_id):
             session = self.read(session_id)
             change.apply(session)
-            self._write(draft_of(session, is_activity=change.is_activity))
-            return summary_of(session)
+            self._write(drafts.draft_of(session, is_activity=change.is_activity))
+            return drafts.summary_of(session)
 
     @contextmanager
     def editing(self, session_id: str, *, is_activity: bool) -> Iterator[Session]:
         with self._lock(session_id):
             session = self.read(session_id)
             yield session
-            self._write(draft_of(session, is_activity=is_activity))
+            self._write(drafts.draft_of(session, is_activity=is_activity))
 
     def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:
         with self._lock(session_id):
             if (session := make(self.raw(session_id))) is not None:
                 session.session_id = session_id
                 stand(session, None, None)
-                self._write(draft_of(session, stamps={}))
+                self._write(drafts.draft_of(session, stamps={}))
             return session
 
     def _each(self, acts: Mapping[str, Callable[[], object]]) -> Errors:
@@ -195,7 +188,7 @@ class DictEngine(Engine):
 
     def summary(self, session_id: str) -> SessionSummary | None:
         kept = self._shelf.kept.get(session_id)
-        return summary_of(_session(session_id, kept)) if kept else None
+        return drafts.summary_of(_session(session_id, kept)) if kept else None
 
     def count(self, query: Query) -> int:
         return len(self._matching(query))
@@ -283,6 +276,8 @@ class DictEngine(Engine):
             if summary is None or not allows(summary):
                 return False
             item = models.TrashedSession(session_id, datetime.now(UTC), summary.size_bytes, path)
+            place = models.place_of(self.read(session_id).source)
+            self._shelf.deletions += [models.Deletion(session_id, place, item.deleted_at)]
             checkpoints = self._shelf.checkpoints.pop(session_id, {})
             self._shelf.trash.insert(0, (item, self._found(session_id), checkpoints))
             self._put(session_id, None)
@@ -295,6 +290,7 @@ class DictEngine(Engine):
                 raise errors.SessionNotFoundError(session_id, what="a deleted session")
             self._refuse_twin(session_id)
             self._shelf.trash.remove(puts[0])
+            self._shelf.forget([puts[0][0].deleted_at])
             _, kept, self._shelf.checkpoints[session_id] = puts[0]
             self._put(session_id, kept)
             return self.read(session_id)
@@ -307,6 +303,12 @@ class DictEngine(Engine):
             gone = [item for item in self.trash() if item.deleted_at <= deleted_until]
             self._shelf.trash = [put for put in self._shelf.trash if put[0] not in gone]
             return gone
+
+    def deletions(self, session_ids: Collection[str]) -> Sequence[models.Deletion]:
+        return [one for one in [*self._shelf.deletions] if one.session_id in session_ids]
+
+    def forget_deletions(self) -> None:
+        self._shelf.forget_purged()
 
     def save_checkpoint(self, checkpoint_: models.Checkpoint) -> None:
         encoded, session_id = checkpoint.encode(checkpoint_), checkpoint_.session_id

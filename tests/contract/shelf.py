@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 from localsessions.engine import Engine
-from localsessions.models import SessionChange, TrashedSession
+from localsessions.models import Deletion, SessionChange, TrashedSession
 
 __all__ = ["Kept", "Shelf"]
 
@@ -21,11 +23,21 @@ class Shelf:
     kept: dict[str, Kept] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, bytes]] = field(default_factory=dict)
     trash: list[tuple[TrashedSession, Kept, dict[str, bytes]]] = field(default_factory=list)
+    deletions: list[Deletion] = field(default_factory=list)
     log: list[tuple[Engine, SessionChange]] = field(default_factory=list)
     begin: int = 1  # the number before the first of the log
     ticks: int = 0  # how often there was something to wake followers for
     editors: dict[str, int] = field(default_factory=dict)  # the threads that hold sessions
     guard: threading.Condition = field(default_factory=threading.Condition)  # of all that
+
+    def forget(self, deleted_at: Collection[datetime]) -> None:
+        with self.guard:
+            self.deletions = [one for one in self.deletions if one.deleted_at not in deleted_at]
+
+    def forget_purged(self) -> None:
+        with self.guard:
+            kept = {item.deleted_at for item, _, _ in self.trash}
+            self.deletions = [one for one in self.deletions if one.deleted_at in kept]
 
     def tick(self) -> None:
         with self.guard:

@@ -84,6 +84,8 @@ CALLS: list[tuple[str, Callable[[AsyncSessionStore], Awaitable[object]]]] = [
     ("trash", lambda store: store.trash()),
     ("restore", lambda store: store.restore("b")),
     ("empty_trash", lambda store: store.empty_trash(max_age=1)),
+    ("deletions", lambda store: store.deletions(["b"])),
+    ("forget_deletions", lambda store: store.forget_deletions()),
     ("verify", lambda store: store.verify()),
     ("repair", refused),
     ("last_change", last_change_twice),

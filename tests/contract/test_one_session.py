@@ -570,6 +570,8 @@ VERBS: list[Verb] = [
     lambda store: store.restore("a"),
     lambda store: store.trash(),
     lambda store: store.empty_trash(),
+    lambda store: store.deletions(["a"]),
+    lambda store: store.forget_deletions(),
     lambda store: store.cleanup(max_age=0),
     lambda store: store.purge_expired(),
     lambda store: store.save_checkpoint("a", 1),

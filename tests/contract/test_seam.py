@@ -113,6 +113,8 @@ ASKED: dict[str, tuple[Callable[[SessionStore], object], object]] = {
     "trash": (lambda store: {one.session_id for one in store.trash()}, {*"bde"}),
     "restore": (lambda store: store.restore("b").title, "B"),
     "empty_trash": (lambda store: len(store.empty_trash(max_age=0)), 2),
+    "deletions": (lambda store: {one.session_id for one in store.deletions([*"de"])}, {*"de"}),
+    "forget_deletions": (lambda store: store.forget_deletions(), None),
     "cleanup": (
         lambda store: store.cleanup(max_age=timedelta(days=1), dry_run=True).actions,
         (),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from contract.acts import edited, wait_until
 from contract.places import Opener, Place
@@ -208,6 +209,54 @@ def test_an_age_that_is_none_is_refused(age: float | timedelta, store: SessionSt
         with pytest.raises(ValueError, match="max_age"):
             verb(max_age=age)
     assert (store.count(), len(store.trash())) == (1, 1)
+
+
+# what was deleted
+
+
+PLACE: dict[str, JsonValue] = {"program": "p", "session_id": "own", "file": "/f", "position": 2}
+
+
+def test_a_deletion_says_where_the_session_came_from(store: SessionStore) -> None:
+    store.save(Session(session_id="a", source=PLACE | {"branch": "main", "imported": {"m": "1"}}))
+    store.create("b")
+    store.create("c")
+    before = datetime.now(UTC)
+    for name in "ab":
+        store.delete(name)
+    first, second = store.deletions(["a", "b", "c", "d"])
+    assert (first.session_id, first.source) == ("a", PLACE)
+    assert (second.session_id, second.source) == ("b", {})
+    assert before <= first.deleted_at <= second.deleted_at
+    assert store.deletions(["c"]) == store.deletions([]) == []
+
+
+def test_a_deletion_outlives_emptying_the_trash_until_it_is_forgotten(
+    store: SessionStore, other: SessionStore
+) -> None:
+    for name in "ab":
+        store.save(Session(session_id=name, source=PLACE))
+    store.delete("a")
+    store.empty_trash()
+    store.delete("b")
+    assert [one.session_id for one in other.deletions(["b", "a"])] == ["a", "b"]
+    assert other.deletions(["a"])[0].source == PLACE
+    other.forget_deletions()
+    assert [one.session_id for one in store.deletions(["a", "b"])] == ["b"]
+    store.empty_trash()
+    assert [one.session_id for one in store.deletions(["a", "b"])] == ["b"]
+
+
+def test_a_session_that_was_restored_was_not_deleted(store: SessionStore) -> None:
+    store.create("a")
+    for _ in range(2):
+        store.delete("a")
+        store.restore("a")
+    assert store.deletions(["a"]) == []
+    store.delete("a")
+    store.create("a")
+    store.delete("a")
+    assert len(store.deletions(["a"])) == 2
 
 
 def test_expired_sessions_are_purged_and_pinned_ones_are_not(store: SessionStore) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from opened import path_of
 
 from localsessions import (
     CleanupReport,
+    Deletion,
+    Session,
     SessionStore,
     TrashedSession,
 )
@@ -85,6 +89,8 @@ def test_the_trash_shows_the_last_deleted_first_and_is_emptied_by_age(
     assert [one.session_id for one in purged] == ["b", "a"]
     assert [one.session_id for one in store.trash()] == ["c"]
     assert [one.session_id for one in store.empty_trash()] == ["c"]
+    assert sorted(os.listdir(Path(store.save_dir) / ".trash")) == [".gitignore", "purged.jsonl"]
+    store.forget_deletions()
     assert os.listdir(Path(store.save_dir) / ".trash") == [".gitignore"]
     assert store.empty_trash() == []
     with pytest.raises(ValueError, match="max_age"):
@@ -195,8 +201,91 @@ def test_a_session_is_purged_durably_before_its_checkpoints(
 ) -> None:
     store.empty_trash()
     assert steps == [
+        "sync purged.jsonl",
+        "sync .trash",
         "remove .json in .trash",
         "sync .trash",
         "remove .json in .checkpoints",
         "sync .trash",
     ]
+
+
+# What is remembered of what was removed for good
+
+
+def purged_lines(folder: Path) -> list[str]:
+    return (folder / ".trash" / "purged.jsonl").read_text("utf-8").splitlines()
+
+
+def test_a_line_says_what_was_removed_before_it_is_removed(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(Session(session_id="s", source={"program": "p", "session_id": "own"}))
+    store.delete("s")
+    (trashed,) = store.trash()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local(store).folder.trash, "purge", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.empty_trash()
+    (line,) = map(json.loads, purged_lines(folder))
+    assert (line["session_id"], line["source"]) == ("s", {"program": "p", "session_id": "own"})
+    assert line["deleted_at"] == trashed.deleted_at.isoformat()
+    assert (folder / ".trash" / "purged.jsonl").stat().st_mode & 0o077 == 0
+
+
+def test_a_torn_line_is_none_and_the_next_begins_on_its_own(
+    store: SessionStore, folder: Path
+) -> None:
+    for name in "ab":
+        store.create(name)
+        store.delete(name)
+        store.empty_trash()
+        with open(folder / ".trash" / "purged.jsonl", "ab") as file:
+            file.write(b'{"session_id": "a", "sou')
+    assert [one.session_id for one in store.deletions(["a", "b"])] == ["a", "b"]
+    assert len(purged_lines(folder)) == 4
+
+
+def test_a_full_disk_can_be_made_room_on_and_what_went_is_remembered(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("s")
+    store.delete("s")
+    purged = local(store).folder.purged
+    note, answers = purged.note, [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))]
+
+    def full(deletions: Sequence[Deletion]) -> object:
+        if answers:
+            raise answers.pop()
+        return note(deletions)
+
+    monkeypatch.setattr(purged, "note", full)
+    assert [one.session_id for one in store.empty_trash()] == ["s"]
+    assert [one.session_id for one in store.deletions(["s"])] == ["s"]
+
+
+def test_an_unreadable_session_is_remembered_by_its_id(store: SessionStore, folder: Path) -> None:
+    (folder / "torn.json").write_text("{")
+    store.delete("torn")
+    (deletion,) = store.deletions(["torn"])
+    store.empty_trash()
+    assert store.deletions(["torn"]) == [deletion]
+    assert deletion.source == {}
+
+
+@pytest.mark.needs("links")
+def test_nothing_is_remembered_behind_a_link(
+    store: SessionStore, folder: Path, tmp_path: Path
+) -> None:
+    store.create("s")
+    store.delete("s")
+    store.empty_trash()
+    (folder / ".trash").rename(tmp_path / "away")
+    (folder / ".trash").symlink_to(tmp_path / "away")
+    assert store.deletions(["s"]) == []
+    with pytest.raises(OSError, match="link"):
+        store.forget_deletions()
+    assert (tmp_path / "away" / "purged.jsonl").exists()

@@ -6,13 +6,15 @@ import errno
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from localsessions.store import SessionStore
-from localsessions.transcripts import FileReport, FormatTotals, export, import_paths, importing
+from localsessions.transcripts import FileReport, FormatTotals, export, import_paths, storing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -176,25 +178,28 @@ def test_session_that_went_on_in_the_store_stays(store: SessionStore, folder: Pa
     assert texts(store, "a") == ["x", "here"]
 
 
-def test_sessions_that_went_apart_are_both_kept(store: SessionStore, folder: Path) -> None:
+def test_sessions_that_went_apart_are_one_with_what_both_said(
+    store: SessionStore, folder: Path
+) -> None:
     path = write(folder / "a.json", said("x"))
     one(store, path)
     store.append("a", {"role": "user", "content": "here"})
     write(path, said("x", "there"))
     report = one(store, path)
-    (beside,) = report.session_ids
-    assert (report.imported, report.beside) == (1, 1)
-    assert re.fullmatch("a-[0-9a-f]{8}", beside)
-    assert (texts(store, "a"), texts(store, beside)) == (["x", "here"], ["x", "there"])
+    assert (report.grown, report.added, report.session_ids) == (1, 1, ("a",))
+    assert texts(store, "a") == ["x", "here", "there"]
+    write(path, said("x", "there", "and there"))
+    one(store, path)
+    assert texts(store, "a") == ["x", "here", "there", "and there"]
     assert one(store, path).unchanged == 1
+    assert store.count() == 1
 
 
 def test_id_beside_another_stays_within_the_limit(store: SessionStore, folder: Path) -> None:
     long_id = "x" * 200
+    store.create(long_id)
     path = folder / "c.jsonl"
     path.write_text(claude(1, sessionId=long_id))
-    one(store, path)
-    path.write_text(claude(1, "other", sessionId=long_id))
     (beside,) = one(store, path).session_ids
     assert len(beside) == 200
     assert one(store, path).unchanged == 1
@@ -209,7 +214,7 @@ def test_id_that_differs_by_letter_case_only_stands_beside(
     assert re.fullmatch("CHAT-[0-9a-f]{8}", report.session_ids[0])
 
 
-def test_session_that_grew_elsewhere_at_the_same_time_is_not_mixed(
+def test_what_is_written_between_the_comparison_and_the_lock_stays(
     store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(folder / "a.json", said("x"))
@@ -219,20 +224,8 @@ def test_session_that_grew_elsewhere_at_the_same_time_is_not_mixed(
     answers = [stale]
     monkeypatch.setattr(store, "get", lambda wanted: answers.pop() if answers else get(wanted))
     write(path, said("x", "there"))
-    (beside,) = one(store, path).session_ids
-    monkeypatch.undo()
-    assert (texts(store, "a"), texts(store, beside)) == (["x", "here"], ["x", "there"])
-
-
-def test_copy_beside_that_was_changed_is_named_and_left(store: SessionStore, folder: Path) -> None:
-    one(store, write(folder / "a.json", said("x")))
-    path = write(folder / "a.jsonl", said("y"))
-    (beside,) = one(store, path).session_ids
-    with store.edit(beside) as session:
-        session.messages[0]["content"] = "changed"
-    (refused,) = one(store, path).refused
-    assert f"session {beside!r} exists already" in refused.reason
-    assert texts(store, beside) == ["changed"]
+    assert one(store, path).session_ids == ("a",)
+    assert texts(store, "a") == ["x", "here", "there"]
 
 
 def test_title_of_the_store_is_kept(store: SessionStore, folder: Path) -> None:
@@ -412,7 +405,7 @@ def test_outcomes_are_those_of_one_by_one(
     tangled(folder)
     reports, stored = [], []
     for count in (1, together):
-        monkeypatch.setattr(importing, "_TOGETHER", count)
+        monkeypatch.setattr(storing, "_TOGETHER", count)
         with SessionStore(tmp_path / f"by {count}", durability="fast") as store:
             store.create("stored", title="was here")
             for _ in range(2):
@@ -452,7 +445,7 @@ def test_files_wait_for_each_other_up_to_a_size(
 ) -> None:
     for number in range(6):
         write(folder / f"{number}.json", said("x" * 1000))
-    monkeypatch.setattr(importing, "_TOGETHER_BYTES", 2500)
+    monkeypatch.setattr(storing, "_TOGETHER_BYTES", 2500)
     stored: list[int] = []
     import_paths(store, [folder], on_progress=lambda _: stored.append(store.count()))
     assert stored == [3, 3, 3, 6, 6, 6]
@@ -466,9 +459,9 @@ def test_a_session_that_is_made_meanwhile_is_compared_with(
     save_many = store.save_many
 
     def overtaken(sessions: Sequence[Session]) -> Sequence[Session]:
+        store.save(sessions[0].model_copy())
         other: list[Message] = [{"role": "user", "content": "other"}]
-        for session, messages in zip(sessions, (sessions[0].messages, other), strict=True):
-            store.save(session.model_copy(update={"messages": messages}))
+        store.save(sessions[1].model_copy(update={"messages": other, "source": {}}))
         return save_many(sessions)
 
     monkeypatch.setattr(store, "save_many", overtaken)
@@ -518,3 +511,102 @@ def test_totals_are_told_for_each_format(store: SessionStore, folder: Path) -> N
 def test_nothing_of_a_folder_is_an_empty_report(store: SessionStore, folder: Path) -> None:
     report = import_paths(store, [folder])
     assert (report.files, report.totals) == ((), {})
+
+
+# Deleted here
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_what_was_deleted_here_stays_deleted_unless_asked_for(
+    emptied: bool, store: SessionStore, folder: Path
+) -> None:
+    path = folder / "c.jsonl"
+    path.write_text(claude(1) + claude(2, sessionId="s2"))
+    one(store, path)
+    store.delete("s1")
+    if emptied:
+        store.empty_trash()
+    report = one(store, path)
+    assert (report.deleted, report.unchanged, report.session_ids) == (1, 1, ("s2",))
+    assert store.get("s1") is None
+    (again,) = import_paths(store, [path], again=True).files
+    assert (again.imported, again.unchanged) == (1, 1)
+    assert one(store, path).unchanged == 2
+
+
+def test_what_is_forgotten_comes_in_again(store: SessionStore, folder: Path) -> None:
+    path = write(folder / "a.json", said("x"))
+    one(store, path)
+    store.delete("a")
+    store.empty_trash()
+    store.forget_deletions()
+    assert one(store, path).imported == 1
+
+
+def test_deleting_one_session_keeps_no_other_away(store: SessionStore, folder: Path) -> None:
+    (folder / "a").mkdir()
+    (folder / "b").mkdir()
+    one(store, write(folder / "a" / "chat.json", said("x")))
+    store.delete("chat")
+    assert one(store, write(folder / "b" / "chat.json", said("y"))).session_ids == ("chat",)
+    assert one(store, folder / "a" / "chat.json").deleted == 1
+
+
+# Two sources
+
+
+def test_two_files_of_one_name_are_two_sessions_that_each_grow(
+    store: SessionStore, folder: Path
+) -> None:
+    for name in "ab":
+        (folder / name).mkdir()
+        write(folder / name / "chat.json", said(f"of {name}"))
+    (first,), (second,) = (file.session_ids for file in import_paths(store, [folder]).files)
+    write(folder / "b" / "chat.json", said("of b", "more of b"))
+    report = import_paths(store, [folder])
+    assert [file.session_ids for file in report.files] == [(first,), (second,)]
+    assert (report.total.unchanged, report.total.grown, store.count()) == (1, 1, 2)
+    assert texts(store, second) == ["of b", "more of b"]
+
+
+def test_ids_of_two_programs_that_are_the_same_are_two_sessions(
+    store: SessionStore, folder: Path
+) -> None:
+    (folder / "claude.jsonl").write_text(claude(1))
+    meta = {"type": "session_meta", "payload": {"id": "s1"}}
+    item = {
+        "type": "response_item",
+        "payload": {"type": "message", "role": "user", "content": "codex"},
+    }
+    (folder / "codex.jsonl").write_text(f"{json.dumps(meta)}\n{json.dumps(item)}\n")
+    import_paths(store, [folder])
+    report = import_paths(store, [folder])
+    assert report.total.unchanged == 2
+    assert [texts(store, name) for file in report.files for name in file.session_ids] == [
+        ["hi"], ["codex"],
+    ]  # fmt: skip
+
+
+def test_a_copy_of_a_file_is_the_same_session(store: SessionStore, folder: Path) -> None:
+    (folder / "a.jsonl").write_text(claude(1) + claude(2))
+    (folder / "backup.jsonl").write_text(claude(1))
+    import_paths(store, [folder])
+    report = import_paths(store, [folder])
+    assert (report.total.sessions, store.count()) == (2, 1)
+    assert (report.total.unchanged, len(load(store, "s1"))) == (2, 2)
+
+
+def test_two_imports_at_once_double_nothing(folder: Path, tmp_path: Path) -> None:
+    (folder / "many.jsonl").write_text(
+        "".join(claude(n, sessionId=f"n{n % 40}") for n in range(400))
+    )
+    code = (
+        "import sys; from localsessions import SessionStore; "
+        "from localsessions.transcripts import import_paths\n"
+        "with SessionStore(sys.argv[1]) as store: import_paths(store, [sys.argv[2]])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "store"), str(folder)]
+    running = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(120) for process in running] == [0, 0, 0]
+    with SessionStore(tmp_path / "store") as store:
+        assert (store.count(), store.stats().messages) == (40, 400)

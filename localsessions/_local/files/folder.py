@@ -57,6 +57,7 @@ class SessionFolder:
         spares: Keeps previous versions, and writes only the end of a file.
         checkpoints: The checkpoints of all sessions.
         trash: The deleted sessions.
+        purged: What is remembered of sessions that were removed for good.
         kept: Copies of the last good versions.
         read_only: The error that each write gets, where the folder cannot be written; else None.
         files_read: Session files read since this object was made.
@@ -69,6 +70,7 @@ class SessionFolder:
         # Imported late, but before the first use: a fork during an import would hang the child.
         from localsessions._local.files.checkpoints import Checkpoints
         from localsessions._local.files.kept import KeptVersions
+        from localsessions._local.files.purged import Purged
         from localsessions._local.files.trash import TrashFolder
 
         self.save_dir = os.path.abspath(save_dir)
@@ -89,6 +91,7 @@ class SessionFolder:
             self._locks,
             max_file_bytes,
         )
+        self.purged = Purged(self.trash.folder, self.publisher)
         self.kept = KeptVersions(os.path.join(self.private, "kept"))
         self.read_only: OSError | None = None
         self.files_read = 0

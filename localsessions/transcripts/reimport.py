@@ -1,0 +1,253 @@
+"""A session that was imported before, brought up to what its source says now. Pure.
+
+It is a merge of three versions: the stored session, what the source says now, and what was
+imported last, of which ``source["imported"]`` keeps a hash for each message. By message id:
+
+    unchanged here           takes what the source says now
+    unchanged in the source  stays as it is here, also if it was removed here
+    changed in both          stays, and the source's version comes beside it, as ``<id>~source``
+    only here                stays, with the message before it
+    gone from the source     stays, unless it was ``pending``: said and not yet taken up
+
+So importing twice changes nothing, and no text of a person is lost.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import count
+from typing import TYPE_CHECKING
+
+from localsessions.format import encode_value
+from localsessions.transcripts.foreign import as_instant, as_object, as_text, without
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import JsonValue
+
+    from localsessions.models import Message, Session
+
+__all__ = ["Update", "identity_of", "is_same_source", "mark_imported", "update"]
+
+_BESIDE = "~source"
+
+
+@dataclass(slots=True)
+class Update:
+    """What an update did.
+
+    Attributes:
+        added: Messages that are new.
+        updated: Messages that took what the source says now.
+        both: Messages that were changed here and in the source, and are kept twice.
+        changed: Whether anything changed, also facts that are not messages.
+    """
+
+    added: int = 0
+    updated: int = 0
+    both: int = 0
+    changed: bool = False
+
+
+def mark_imported(session: Session) -> None:
+    """Note in a new session what is imported, unless it is noted: a session file of ours may."""
+    if session.source and "imported" not in session.source:
+        marks = {key: _hash_of(message) for key, message in _keyed(session.messages).items()}
+        session.source["imported"] = {**marks}
+
+
+def identity_of(source: Mapping[str, JsonValue]) -> tuple[JsonValue, ...]:
+    """Return what makes two imports imports of the same session, whatever their content is."""
+    if own := source.get("session_id"):
+        return source.get("program"), own
+    return source.get("program"), source.get("file"), source.get("position")
+
+
+def is_same_source(stored: Session, found: Session) -> bool:
+    """Tell whether a stored session was imported from where ``found`` comes from.
+
+    A session file of ours may have no source: then it is the same session if the two share a
+    message, or if one of the two has none.
+    """
+    if stored.source or found.source:
+        return identity_of(stored.source) == identity_of(found.source)
+    ours, theirs = _keyed(stored.messages), _keyed(found.messages)
+    return not ours or not theirs or not ours.keys().isdisjoint(theirs)
+
+
+def update(stored: Session, found: Session) -> Update:
+    """Bring a stored session up to ``found``, which its source says now; ``stored`` is changed."""
+    did = Update()
+    marks = _texts(stored.source.get("imported"))
+    ours, said = _keyed(stored.messages), _keyed(found.messages)
+    theirs, hashes = _theirs(ours, said, marks, did)
+    gone = {
+        key
+        for key, message in ours.items()
+        if message.get("pending") is True
+        and key not in hashes
+        and marks.get(key) == _hash_of(message)
+    }
+    ours = {key: message for key, message in ours.items() if key not in gone}
+    kept = {key: mark for key, mark in marks.items() if key not in gone}
+    every = ours | theirs
+    messages = [every[key] for key in _in_order(ours, theirs, [*kept])]
+    if messages != stored.messages:
+        stored.messages = messages
+        did.changed = True
+    # A session file of ours says what the program said, beside what was changed there.
+    taken = _texts(found.source["imported"]) if "imported" in found.source else hashes
+    is_newer = any(key not in marks for key in said)
+    is_whole = is_newer or all(key in said or "source_of" in every.get(key, {}) for key in kept)
+    _take_facts(stored, found, kept | taken, did, is_whole=is_whole)
+    return did
+
+
+def _theirs(
+    ours: Mapping[str, Message], said: Mapping[str, Message], marks: Mapping[str, str], did: Update
+) -> tuple[dict[str, Message], dict[str, str]]:
+    """Return the messages of the source as they are to be stored, and the hash of each."""
+    theirs: dict[str, Message] = {}
+    hashes: dict[str, str] = {}
+    for key, message in said.items():
+        then, now = marks.get(key), _hash_of(message)
+        hashes[key] = now
+        if key not in ours:
+            if then != now:  # otherwise it was removed here
+                theirs[key] = message
+                did.added += 1
+            continue
+        here = _hash_of(ours[key])
+        is_taken = here == then != now
+        did.updated += is_taken
+        theirs[key] = message if is_taken else ours[key]
+        if here != now and then not in (here, now):
+            _put_beside(key, message, ours, marks, theirs, hashes, did)
+    return theirs, hashes
+
+
+def _put_beside(
+    key: str,
+    message: Message,
+    ours: Mapping[str, Message],
+    marks: Mapping[str, str],
+    theirs: dict[str, Message],
+    hashes: dict[str, str],
+    did: Update,
+) -> None:
+    """Put the source's version of a message that was changed here under an id of its own."""
+    other, number = f"{key}{_BESIDE}", 1
+    made: Message = {"id": other, **without(message, "id"), "source_of": key}
+    while other in ours and _hash_of(ours[other]) not in (marks.get(other), _hash_of(made)):
+        number += 1
+        made["id"] = other = f"{key}{_BESIDE}{number}"
+    there = ours.get(other)
+    theirs[other], hashes[other] = made, _hash_of(made)
+    did.both += there is None
+    did.updated += there is not None and there != made
+
+
+def _in_order(
+    ours: Mapping[str, Message], theirs: Mapping[str, Message], before: Sequence[str]
+) -> list[str]:
+    """Return all keys, each once, in our order, or in the source's order if only it changed.
+
+    A message of one side stays behind the message that comes before it there. Of two messages that
+    the sides added at the same place, the earlier comes first.
+    """
+    if _is_moved(theirs, before) and not _is_moved(ours, before):
+        return _woven(theirs, ours)
+    return _woven(ours, theirs)
+
+
+def _is_moved(side: Mapping[str, Message], before: Sequence[str]) -> bool:
+    among = {*before}
+    return [key for key in side if key in among] != [key for key in before if key in side]
+
+
+def _woven(first: Mapping[str, Message], second: Mapping[str, Message]) -> list[str]:
+    """Return the keys of ``first``, with those of ``second`` that it lacks put in."""
+    follows: dict[str | None, list[str]] = {}
+    anchor: str | None = None
+    for key in second:
+        if key in first:
+            anchor = key
+        else:
+            follows.setdefault(anchor, []).append(key)
+    woven: list[str] = []
+    waiting = iter(follows.get(None, ()))
+    upcoming = next(waiting, None)
+    for key, message in first.items():
+        while upcoming and (key in second or not _is_earlier(message, second[upcoming])):
+            woven.append(upcoming)
+            upcoming = next(waiting, None)
+        woven.append(key)
+        if key in second:
+            waiting = iter(follows.get(key, ()))
+            upcoming = next(waiting, None)
+    return [*woven, *((upcoming, *waiting) if upcoming else ())]
+
+
+def _is_earlier(message: Message, other: Message) -> bool:
+    """Tell whether a message goes before another at the same place; yes, if no times say else."""
+    said, other_said = as_instant(message.get("created_at")), as_instant(other.get("created_at"))
+    return said is None or other_said is None or said <= other_said
+
+
+def _take_facts(
+    stored: Session, found: Session, marks: Mapping[str, str], did: Update, *, is_whole: bool
+) -> None:
+    """Take what the source says of the session as a whole, where nobody changed it here.
+
+    Args:
+        stored: The stored session; it is changed.
+        found: What the source says now.
+        marks: What is imported now.
+        did: Receives whether anything changed.
+        is_whole: Whether the source has everything that was imported, or more. An older copy, or a
+            part of the session in another file, says nothing new of the whole.
+    """
+    source = dict(stored.source)
+    title = stored.title
+    if stored.title == source.get("title") and (is_whole or not title):
+        title = found.title or title
+    if source and is_whole:
+        facts = without(found.source, "imported")
+        if os.path.exists(str(source.get("file"))):
+            facts = without(facts, "file")
+        if source.get("undated") and "undated" not in facts:
+            del source["undated"]
+            stored.created_at = found.created_at
+            stored.last_activity = found.last_activity
+        source |= facts
+    if source:
+        source["imported"] = {**marks}
+    link = stored.forked_from or found.forked_from
+    if (title, source, link) != (stored.title, stored.source, stored.forked_from):
+        stored.title, stored.source, stored.forked_from = title, source, link
+        did.changed = True
+    if did.changed:
+        stored.last_activity = max(stored.last_activity, found.last_activity)
+
+
+def _keyed(messages: Sequence[Message]) -> dict[str, Message]:
+    """Return messages by id; a message without an id, or with that of another, by its content."""
+    keyed: dict[str, Message] = {}
+    for message in messages:
+        own = as_text(message.get("id"))
+        if own is None or own in keyed:
+            name = f"{own or ''}\0{_hash_of(message)}"
+            own = next(key for number in count() if (key := f"{name}\0{number}") not in keyed)
+        keyed[own] = message
+    return keyed
+
+
+def _texts(marks: JsonValue) -> dict[str, str]:
+    return {key: mark for key, mark in as_object(marks).items() if isinstance(mark, str)}
+
+
+def _hash_of(message: Message) -> str:
+    return blake2b(encode_value(message), digest_size=8).hexdigest()

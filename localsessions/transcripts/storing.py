@@ -1,0 +1,268 @@
+"""From the sessions of files to a store, once each.
+
+No format is known here. New sessions wait until there are 256 of them, or 8 MiB of files, and are
+stored together. Memory holds that much and one file more. A session that was imported before is
+found by its source, under its own id or, if another session has that id, under
+``<id>-<hash of its source>``; ``reimport`` brings it up to what the source says now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from localsessions.errors import ConflictError, SessionError, SessionExistsError
+from localsessions.transcripts.reimport import (
+    Update,
+    identity_of,
+    is_same_source,
+    mark_imported,
+    update,
+)
+from localsessions.transcripts.report import FileReport, RefusedSession, TranscriptFile
+from localsessions.transcripts.transcript import cleaned_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from localsessions.models import Deletion, Session
+    from localsessions.store import SessionStore
+
+__all__ = ["Importer"]
+
+_TOGETHER = 256
+_TOGETHER_BYTES = 8 * 1024 * 1024
+
+_Outcome: TypeAlias = Literal["imported", "grown", "unchanged", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What became of a session, and the id that it has in the store."""
+
+    outcome: _Outcome
+    session_id: str
+    is_beside: bool = False
+    did: Update = field(default_factory=Update)
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A file whose sessions are being stored, and what became of each."""
+
+    found: TranscriptFile
+    outcomes: dict[int, _Kept | RefusedSession] = field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        return len(self.outcomes) == len(self.found.sessions)
+
+    def report(self) -> FileReport:
+        every = [self.outcomes[at] for at in range(len(self.found.sessions))]
+        kept = [one for one in every if isinstance(one, _Kept)]
+        counts = Counter(one.outcome for one in kept)
+        return replace(
+            self.found.report,
+            imported=counts["imported"],
+            beside=sum(one.is_beside for one in kept if one.outcome == "imported"),
+            grown=counts["grown"],
+            unchanged=counts["unchanged"],
+            deleted=counts["deleted"],
+            refused=tuple(one for one in every if isinstance(one, RefusedSession)),
+            added=sum(one.did.added for one in kept),
+            updated=sum(one.did.updated for one in kept),
+            both=sum(one.did.both for one in kept),
+            session_ids=tuple(one.session_id for one in kept if one.outcome != "deleted"),
+        )
+
+
+class Importer:
+    """Stores the sessions of files in order; new sessions wait and are stored together.
+
+    Args:
+        store: An open store.
+        on_progress: Called with the report of each file, in order, when its sessions are stored.
+        again: Whether to bring back sessions that were deleted here.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        on_progress: Callable[[FileReport], None] | None,
+        *,
+        again: bool,
+    ) -> None:
+        self.reports: list[FileReport] = []
+        self._store = store
+        self._on_progress = on_progress
+        self._again = again
+        self._files: list[_Taken] = []
+        self._waiting: dict[str, tuple[_Taken, int]] = {}
+        self._size_bytes = 0
+
+    def take(self, found: TranscriptFile) -> None:
+        """Store the sessions of a file, now or with those of the next files."""
+        taken = _Taken(found)
+        self._files.append(taken)
+        self._size_bytes += _size_of(found.report.path)
+        for at, session in enumerate(found.sessions):
+            mark_imported(session)
+            # A session that the store has may have to be compared with a session that waits.
+            if not self._is_new(session) or len(self._waiting) == _TOGETHER:
+                self._store_waiting()
+            if self._is_new(session):
+                self._waiting[session.session_id] = taken, at
+            else:
+                taken.outcomes[at] = self._kept_or_refused(session)
+        if self._size_bytes > _TOGETHER_BYTES:
+            self._store_waiting()
+        self._report()
+
+    def finish(self) -> None:
+        """Store what waits."""
+        self._store_waiting()
+        self._report()
+
+    def _is_new(self, session: Session) -> bool:
+        ids = _ids(session)
+        is_stored = any(os.path.lexists(self._store.path(one)) for one in ids)
+        return not is_stored and self._waiting.keys().isdisjoint(ids)
+
+    def _store_waiting(self) -> None:
+        waiting, self._waiting, self._size_bytes = self._waiting, {}, 0
+        sessions = {one: taken.found.sessions[at] for one, (taken, at) in waiting.items()}
+        deleted = self._deleted([*sessions.values()])
+        errors = _stored_together(
+            self._store, [one for one in sessions.values() if one.session_id not in deleted]
+        )
+        for session_id, (taken, at) in waiting.items():
+            session, error = sessions[session_id], errors.get(session_id)
+            if session_id in deleted:
+                taken.outcomes[at] = _Kept("deleted", session_id)
+            elif isinstance(error, SessionExistsError | ConflictError):
+                # The file system cannot tell the ids apart, or another writer just created it.
+                taken.outcomes[at] = self._kept_or_refused(session)
+            elif error is not None:
+                taken.outcomes[at] = RefusedSession(session_id, str(error))
+            else:
+                taken.outcomes[at] = _imported(session, session_id)
+
+    def _deleted(self, sessions: Sequence[Session]) -> Collection[str]:
+        """Return the ids of those new sessions that were deleted here."""
+        if self._again or not sessions:
+            return ()
+        known: dict[str, list[Deletion]] = {}
+        for deletion in self._store.deletions([one for each in sessions for one in _ids(each)]):
+            known.setdefault(deletion.session_id, []).append(deletion)
+        return {
+            session.session_id
+            for session in sessions
+            if any(
+                _is_of(deletion, session)
+                for one in _ids(session)
+                for deletion in known.get(one, ())
+            )
+        }
+
+    def _kept_or_refused(self, session: Session) -> _Kept | RefusedSession:
+        try:
+            return self._keep(session)
+        except SessionError as error:
+            return RefusedSession(session.session_id, str(error))
+
+    def _keep(self, session: Session) -> _Kept:
+        """Make sure that the store has a session, under its own id or the id beside it."""
+        free: list[str] = []
+        for session_id in _ids(session):
+            stored = self._store.get(session_id)
+            if stored is None:
+                free.append(session_id)
+            elif is_same_source(stored, session):
+                return self._update(stored, session)
+        if self._deleted([session]):
+            return _Kept("deleted", session.session_id)
+        other: SessionExistsError | None = None
+        for session_id in free:
+            made = session.model_copy(update={"session_id": session_id})
+            try:
+                self._store.save(made)
+            except SessionExistsError as error:
+                # Some file systems cannot tell this id from another session's: try the next id.
+                other = error
+            except ConflictError:
+                return self._keep(session)  # another importer just stored it
+            else:
+                return _imported(session, session_id)
+        raise other or SessionExistsError(_id_beside(session))
+
+    def _update(self, stored: Session, session: Session) -> _Kept:
+        session_id = stored.session_id
+        if not update(stored, session).changed:
+            return _Kept("unchanged", session_id)
+        # Again, inside the lock: another writer may have written since. Not append(): it sets times
+        # on messages that have none.
+        with self._store.edit(session_id) as held:
+            did = update(held, session)
+        return _Kept("grown" if did.changed else "unchanged", session_id, did=did)
+
+    def _report(self) -> None:
+        """Report on finished files, in order, up to the first file with a waiting session."""
+        while self._files and self._files[0].is_done:
+            self.reports.append(report := self._files.pop(0).report())
+            if self._on_progress is not None:
+                self._on_progress(report)
+
+
+def _imported(session: Session, session_id: str) -> _Kept:
+    did = Update(added=len(session.messages), changed=True)
+    return _Kept("imported", session_id, is_beside=session_id != session.session_id, did=did)
+
+
+def _size_of(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0  # the file is missing, and the report says so
+
+
+def _stored_together(store: SessionStore, sessions: Sequence[Session]) -> dict[str, SessionError]:
+    """Store new sessions; return why some were refused, by id.
+
+    Raises:
+        OSError: The store cannot write; it stored as much as it could.
+    """
+    try:
+        store.save_many([session.model_copy() for session in sessions])
+    except ExceptionGroup as group:
+        refused: dict[str, SessionError] = {}
+        for error in group.exceptions:
+            if not isinstance(error, SessionError) or error.session_id is None:
+                raise error from group
+            refused[error.session_id] = error
+        return refused
+    return {}
+
+
+def _is_of(deletion: Deletion, session: Session) -> bool:
+    """Tell whether a deleted session is the one that is imported; without a source, by its id."""
+    if not deletion.source and not session.source:
+        return deletion.session_id == session.session_id
+    return identity_of(deletion.source) == identity_of(session.source)
+
+
+def _ids(session: Session) -> tuple[str, str]:
+    return session.session_id, _id_beside(session)
+
+
+def _id_beside(session: Session) -> str:
+    place = repr(identity_of(session.source)) if session.source else _beginning(session)
+    digest = hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{cleaned_id(session.session_id, room_bytes=9)}-{digest}"
+
+
+def _beginning(session: Session) -> str:
+    """Return what stays the same when a session file of ours grows."""
+    return repr(session.messages[:1])

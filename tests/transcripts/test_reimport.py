@@ -1,0 +1,273 @@
+"""A session that was imported before is brought up to what its source says now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from localsessions import Session
+from localsessions.models import Message
+from localsessions.transcripts.reimport import identity_of, is_same_source, mark_imported, update
+
+PLACE: dict[str, JsonValue] = {"program": "p", "session_id": "own"}
+
+
+def m(name: str, text: str = "", **more: JsonValue) -> Message:
+    return {"id": name, "role": "user", "content": text or name, **more}
+
+
+def at(name: str, minute: int) -> Message:
+    return m(name, created_at=f"2026-01-01T00:{minute:02}:00Z")
+
+
+def found(*messages: Message, title: str | None = None, **source: JsonValue) -> Session:
+    """Return a session as an import reads it."""
+    named: dict[str, JsonValue] = {"title": title} if title else {}
+    return Session(session_id="s", title=title, messages=[*messages], source=PLACE | named | source)
+
+
+def stored(*messages: Message, title: str | None = None, **source: JsonValue) -> Session:
+    """Return a session as it stands in the store after an import."""
+    session = found(*messages, title=title, **source)
+    mark_imported(session)
+    return session
+
+
+def contents(session: Session) -> list[JsonValue]:
+    return [message["content"] for message in session.messages]
+
+
+# -- messages ------------------------------------------------------------------------------------
+
+
+def test_what_did_not_change_changes_nothing() -> None:
+    session = stored(m("a"), m("b"), title="T")
+    before = session.model_copy(deep=True)
+    assert not update(session, found(m("a"), m("b"), title="T")).changed
+    assert session == before
+
+
+def test_a_message_that_is_unchanged_here_takes_what_the_source_says_now() -> None:
+    session = stored(m("a", "half"), m("b"))
+    did = update(session, found(m("a", "half and whole"), m("b")))
+    assert (did.added, did.updated, did.both, did.changed) == (0, 1, 0, True)
+    assert contents(session) == ["half and whole", "b"]
+    assert not update(session, found(m("a", "half and whole"), m("b"))).changed
+
+
+def test_a_message_that_is_unchanged_in_the_source_stays_as_it_is_here() -> None:
+    session = stored(m("a"), m("b"))
+    session.messages[0]["content"] = "mine"
+    assert not update(session, found(m("a"), m("b"))).changed
+    assert update(session, found(m("a"), m("b"), m("c"))).added == 1
+    assert contents(session) == ["mine", "b", "c"]
+
+
+def test_a_message_that_was_removed_here_stays_away() -> None:
+    session = stored(m("a"), m("b"))
+    del session.messages[0]
+    update(session, found(m("a"), m("b"), m("c")))
+    assert contents(session) == ["b", "c"]
+
+
+def test_a_message_that_was_removed_here_and_changed_in_the_source_is_back() -> None:
+    session = stored(m("a", "half"), m("b"))
+    del session.messages[0]
+    assert update(session, found(m("a", "whole"), m("b"))).added == 1
+    assert contents(session) == ["whole", "b"]
+
+
+def test_a_message_that_both_changed_is_kept_twice_and_marked() -> None:
+    session = stored(m("a"), m("b"))
+    session.messages[0]["content"] = "mine"
+    did = update(session, found(m("a", "theirs"), m("b")))
+    assert (did.added, did.updated, did.both) == (0, 0, 1)
+    assert session.messages == [
+        m("a", "mine"), m("a~source", "theirs", source_of="a"), m("b"),
+    ]  # fmt: skip
+    assert not update(session, found(m("a", "theirs"), m("b"))).changed
+
+
+def test_what_is_kept_beside_follows_the_source() -> None:
+    session = stored(m("a"))
+    session.messages[0]["content"] = "mine"
+    for text in ("theirs", "theirs again", "theirs at last"):
+        update(session, found(m("a", text)))
+    assert contents(session) == ["mine", "theirs at last"]
+    assert session.messages[1]["source_of"] == "a"
+
+
+def test_what_is_kept_beside_and_changed_here_is_not_overwritten() -> None:
+    session = stored(m("a"))
+    session.messages[0]["content"] = "mine"
+    update(session, found(m("a", "theirs")))
+    session.messages[1]["content"] = "mine too"
+    update(session, found(m("a", "theirs again")))
+    assert contents(session) == ["mine", "mine too", "theirs again"]
+    assert [message["id"] for message in session.messages] == ["a", "a~source", "a~source2"]
+
+
+def test_both_changed_alike_is_no_conflict() -> None:
+    session = stored(m("a"))
+    session.messages[0]["content"] = "same"
+    did = update(session, found(m("a", "same")))
+    assert (did.updated, did.both) == (0, 0)
+    assert not update(session, found(m("a", "same"))).changed
+
+
+def test_what_is_gone_from_the_source_stays() -> None:
+    session = stored(m("a"), m("b"), m("c"))
+    update(session, found(m("c"), m("d")))
+    assert contents(session) == ["a", "b", "c", "d"]
+
+
+def test_what_was_pending_goes_when_it_was_taken_up() -> None:
+    session = stored(m("a"), m("queue-1", "go on", pending=True))
+    update(session, found(m("a"), m("b"), m("u", "go on")))
+    assert contents(session) == ["a", "b", "go on"]
+    assert not update(session, found(m("a"), m("b"), m("u", "go on"))).changed
+
+
+def test_what_was_pending_and_changed_here_stays() -> None:
+    session = stored(m("queue-1", "go on", pending=True))
+    session.messages[0]["content"] = "go on, slowly"
+    update(session, found(m("u", "go on")))
+    assert sorted(map(str, contents(session))) == ["go on", "go on, slowly"]
+
+
+# -- order ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "together"),
+    [
+        ("abX", "abc", "abXc"),
+        ("aXb", "abc", "aXbc"),
+        ("Xab", "abc", "Xabc"),
+        ("abX", "zab", "zabX"),
+        ("abX", "azb", "azbX"),
+        ("abXY", "abcd", "abXYcd"),
+        ("ba", "abc", "bca"),
+        ("baX", "abc", "bcaX"),
+        ("ab", "bca", "bca"),
+        ("aXb", "bac", "bacX"),
+    ],
+)
+def test_both_sides_keep_their_places(here: str, there: str, together: str) -> None:
+    session = stored(m("a"), m("b"))
+    by_name = {message["id"]: message for message in session.messages}
+    session.messages = [by_name.get(name, m(name)) for name in here]
+    update(session, found(*map(m, there)))
+    assert "".join(map(str, contents(session))) == together
+    assert not update(session, found(*map(m, there))).changed
+
+
+def test_of_two_messages_at_one_place_the_earlier_comes_first() -> None:
+    session = stored(at("a", 0))
+    session.messages += [at("X", 5), at("Y", 15)]
+    update(session, found(at("a", 0), at("b", 3), at("c", 10), at("d", 20)))
+    assert "".join(map(str, contents(session))) == "abXcYd"
+
+
+def test_growing_step_by_step_and_at_once_give_the_same() -> None:
+    session = stored(m("a"))
+    for end in range(1, 6):
+        update(session, found(*map(m, "abcde"[:end])))
+    at_once = stored(*map(m, "abcde"))
+    assert (session.messages, session.source) == (at_once.messages, at_once.source)
+
+
+# -- the session as a whole ----------------------------------------------------------------------
+
+
+def test_a_title_that_the_source_gives_later_is_taken() -> None:
+    session = stored(m("a"))
+    assert update(session, found(m("a"), title="Late")).changed
+    assert session.title == "Late"
+    update(session, found(m("a"), title="Later"))
+    assert session.title == "Later"
+
+
+def test_a_title_that_a_person_set_here_stays() -> None:
+    session = stored(m("a"), title="Theirs")
+    session.title = "Mine"
+    update(session, found(m("a"), m("b"), title="Theirs again"))
+    assert session.title == "Mine"
+    assert session.source["title"] == "Theirs again"
+
+
+def test_what_the_source_says_of_the_session_is_taken() -> None:
+    session = stored(m("a"), branch="main", model="x")
+    update(session, found(m("a"), branch="topic"))
+    assert (session.source["branch"], session.source["model"]) == ("topic", "x")
+
+
+def test_an_older_copy_says_nothing_new_of_the_whole(tmp_path: Path) -> None:
+    session = stored(m("a"), m("b"), title="New", branch="topic", file=str(tmp_path))
+    before = session.model_copy(deep=True)
+    assert not update(session, found(m("a"), title="Old", branch="main", file="/old")).changed
+    assert session == before
+
+
+def test_the_file_is_the_first_as_long_as_it_is_there(tmp_path: Path) -> None:
+    there = tmp_path / "a.jsonl"
+    there.touch()
+    session = stored(m("a"), file=str(there))
+    assert not update(session, found(m("a"), file="/a/copy")).changed
+    there.unlink()
+    assert update(session, found(m("a"), file="/moved")).changed
+    assert session.source["file"] == "/moved"
+
+
+def test_a_link_that_is_known_later_is_taken() -> None:
+    session = stored(m("a"))
+    later = found(m("a"))
+    later.forked_from = {"session_id": "elder"}
+    update(session, later)
+    assert session.forked_from == {"session_id": "elder"}
+
+
+# -- the same source -----------------------------------------------------------------------------
+
+
+def test_a_session_is_known_by_program_and_own_id_and_else_by_its_file() -> None:
+    assert identity_of(PLACE) == identity_of(PLACE | {"file": "/moved"})
+    assert identity_of(PLACE) != identity_of(PLACE | {"program": "q"})
+    by_file: dict[str, JsonValue] = {"program": "p", "file": "/f", "position": 1}
+    assert identity_of(by_file) == identity_of(dict(by_file))
+    assert identity_of(by_file) != identity_of(by_file | {"position": 2})
+    assert identity_of(by_file) != identity_of(by_file | {"file": "/g"})
+
+
+def test_a_session_made_here_is_not_one_that_is_imported() -> None:
+    assert not is_same_source(Session(session_id="s", messages=[m("a")]), found(m("a")))
+
+
+def test_files_of_ours_are_the_same_session_if_they_share_a_message() -> None:
+    ours = Session(session_id="s", messages=[m("a"), m("b")])
+    assert is_same_source(ours, Session(session_id="s", messages=[m("b"), m("c")]))
+    assert not is_same_source(ours, Session(session_id="s", messages=[m("c")]))
+    assert is_same_source(ours, Session(session_id="s"))
+
+
+def test_messages_without_ids_are_merged_by_what_they_say() -> None:
+    def said(*texts: str) -> Session:
+        messages: list[Message] = [{"role": "user", "content": text} for text in texts]
+        return Session(session_id="s", messages=messages)
+
+    session = said("yes", "yes", "mine")
+    update(session, said("yes", "yes", "yes"))
+    assert contents(session) == ["yes", "yes", "mine", "yes"]
+    assert not update(session, said("yes", "yes", "yes")).changed
+
+
+def test_an_exported_copy_that_was_changed_there_does_not_hide_what_the_program_said() -> None:
+    session = stored(m("a"))
+    copy = session.model_copy(deep=True)
+    copy.messages[0]["content"] = "edited in the copy"
+    update(session, copy)
+    assert contents(session) == ["edited in the copy"]
+    update(session, found(m("a"), m("b")))
+    assert contents(session) == ["edited in the copy", "b"]

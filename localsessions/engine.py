@@ -31,7 +31,9 @@ from localsessions.models import (
     SessionSummary,
     StoreStats,
     TrashedSession,
+    activity_key,
 )
+from localsessions.models.instants import microseconds
 
 __all__ = [
     "Allows",
@@ -70,6 +72,10 @@ class Query(NamedTuple):
         until: Only sessions whose last activity is before this instant.
         live_at: Only sessions that at this instant are not expired, archived or unreadable.
         expired_at: Only sessions whose ``expires_at`` is this instant or earlier.
+        program: Only sessions that were imported from this program.
+        project: Only sessions of this project folder.
+        parent: Only sessions that this session started.
+        folded: Without the sessions that another session of the store started.
     """
 
     user_id: str | None = None
@@ -79,15 +85,22 @@ class Query(NamedTuple):
     until: datetime | None = None
     live_at: datetime | None = None
     expired_at: datetime | None = None
+    program: str | None = None
+    project: str | None = None
+    parent: str | None = None
+    folded: bool = False
 
     def matches(self, summary: SessionSummary) -> bool:
-        """Tell whether the query matches a session."""
+        """Tell whether the query matches a session; ``folded`` depends on others too."""
         return (
             self.user_id in (None, summary.user_id)
             and self.agent_id in (None, summary.agent_id)
             and self.status in (None, summary.status)
-            and (self.since is None or summary.last_activity >= self.since)
-            and (self.until is None or summary.last_activity < self.until)
+            and self.program in (None, summary.program)
+            and self.project in (None, summary.project)
+            and self.parent in (None, summary.parent)
+            and (self.since is None or activity_key(summary) >= microseconds(self.since))
+            and (self.until is None or activity_key(summary) < microseconds(self.until))
             and (self.live_at is None or _is_live(summary, self.live_at))
             and (self.expired_at is None or _is_expired(summary, self.expired_at))
         )

@@ -680,6 +680,10 @@ class SessionStore:
         status: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        program: str | None = None,
+        project: str | None = None,
+        parent: str | None = None,
+        folded: bool = False,
         order: Order = "-last_activity",
         limit: int = 50,
         cursor: str | None = None,
@@ -697,7 +701,12 @@ class SessionStore:
             agent_id: Only sessions of this agent.
             status: Only this status: "active", "archived", "unreadable" or your own.
             since: Only sessions with their last activity at this instant or later.
-            until: Only sessions with their last activity before this instant.
+            until: Only sessions with their last activity before this instant. A session without
+                times is older than each instant.
+            program: Only sessions that were imported from this program: "claude-code", "codex".
+            project: Only sessions of this project folder.
+            parent: Only sessions that the session with this id started, its sub-agents.
+            folded: Leave out the sessions that another session of the store started.
             order: What to sort by; ``-`` puts the largest or newest first. Ties are sorted by id.
             limit: How many at most, from 1.
             cursor: ``next_cursor`` of the previous page. If sessions come, go or move meanwhile,
@@ -708,7 +717,9 @@ class SessionStore:
             ValueError: The cursor belongs to another listing, a time is naive, or an argument is
                 out of its range.
         """
-        query = _query(user_id, agent_id, status, since, until)
+        query = _query(
+            user_id, agent_id, status, since, until, program, project, parent, folded=folded
+        )
         refuse_page(order, limit, cursor)
         return self.engine.page(query, order=order, limit=limit, cursor=cursor, fresh=fresh)
 
@@ -720,19 +731,29 @@ class SessionStore:
         status: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        program: str | None = None,
+        project: str | None = None,
+        parent: str | None = None,
+        folded: bool = False,
         live: bool = False,
     ) -> int:
         """Return how many sessions there are, unreadable included; as up to date as ``list``.
 
         Args:
-            user_id: As in ``list``, and so are the next four.
+            user_id: As in ``list``, and so are the next eight.
             agent_id: See there.
             status: See there.
             since: See there.
             until: See there.
+            program: See there.
+            project: See there.
+            parent: See there.
+            folded: See there.
             live: Only sessions that are neither expired nor archived nor unreadable.
         """
-        query = _query(user_id, agent_id, status, since, until)
+        query = _query(
+            user_id, agent_id, status, since, until, program, project, parent, folded=folded
+        )
         return self.engine.count(query._replace(live_at=utc_now() if live else None))
 
     def search(
@@ -744,6 +765,9 @@ class SessionStore:
         status: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        program: str | None = None,
+        project: str | None = None,
+        parent: str | None = None,
         limit: int = 20,
         on_progress: Progress | None = None,
     ) -> Sequence[SearchHit]:
@@ -758,11 +782,14 @@ class SessionStore:
 
         Args:
             text: What to search for.
-            user_id: As in ``list``, and so are the next four.
+            user_id: As in ``list``, and so are the next seven.
             agent_id: See there.
             status: See there.
             since: See there.
             until: See there.
+            program: See there.
+            project: See there.
+            parent: See there.
             limit: How many sessions at most.
             on_progress: Called with (done, total) while texts are read.
 
@@ -770,7 +797,7 @@ class SessionStore:
             ValueError: ``text`` holds no letter and no digit.
         """
         refuse_other("text", text, str, "a str")
-        query = _query(user_id, agent_id, status, since, until)
+        query = _query(user_id, agent_id, status, since, until, program, project, parent)
         return self.engine.search(text, query, limit=limit, on_progress=on_progress)
 
     def resolve(self, reference: str) -> str:
@@ -1054,7 +1081,23 @@ def _query(
     status: str | None,
     since: datetime | None,
     until: datetime | None,
+    program: str | None,
+    project: str | None,
+    parent: str | None,
+    *,
+    folded: bool = False,
 ) -> Query:
     refuse_other_texts(user_id=user_id, agent_id=agent_id, status=status)
+    refuse_other_texts(program=program, project=project, parent=parent)
     refuse_naive(since=since, until=until)
-    return Query(user_id, agent_id, status, since, until)
+    return Query(
+        user_id,
+        agent_id,
+        status,
+        since,
+        until,
+        program=program,
+        project=project,
+        parent=parent,
+        folded=folded,
+    )

@@ -20,6 +20,7 @@ from localsessions.models import (
     Session,
     SessionSummary,
     Unreadable,
+    listed_source,
     made_title_of,
     parse_instant,
     preview_of,
@@ -47,7 +48,12 @@ def summarize(session: Session, size_bytes: int) -> SessionSummary:
         size_bytes=size_bytes,
         revision=session.revision,
         preview=session.preview,
+        **_source_of(session.source, session.last_activity),
     )
+
+
+def _source_of(source: Mapping[str, Any], last_activity: datetime) -> dict[str, Any]:
+    return listed_source(source, last_activity) if source else {}
 
 
 def summarize_unreadable(
@@ -164,6 +170,7 @@ def _summary(
             "size_bytes": size_bytes,
             "revision": get("revision", 0),
             "preview": preview_of(messages),
+            **_source_of(get("source", _NONE), last_activity),
         }
     )
 

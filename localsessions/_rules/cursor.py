@@ -8,7 +8,7 @@ import json
 from datetime import datetime
 from typing import NamedTuple
 
-from localsessions.models import Order, SessionSummary
+from localsessions.models import Order, SessionSummary, activity_key
 from localsessions.models.instants import microseconds
 
 __all__ = ["Cursor", "key_of"]
@@ -46,6 +46,8 @@ class Cursor(NamedTuple):
 
 def key_of(summary: SessionSummary, order: Order) -> tuple[int, str]:
     """Return the key by which a listing in this order sorts a session: a number, then the id."""
+    if order.endswith("last_activity"):
+        return activity_key(summary), summary.session_id
     value = getattr(summary, order.lstrip("-"))
     number = microseconds(value) if isinstance(value, datetime) else value
     return number or 0, summary.session_id

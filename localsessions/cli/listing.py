@@ -45,6 +45,7 @@ _MOST = 1_000_000
 @click.option("--limit", "-n", type=click.IntRange(1, _MOST), help="How many at most.  [50]")
 @click.option("--cursor", metavar="TEXT", help="Go on where a former listing ended.")
 @click.option("--all", "every", is_flag=True, help="All of them, however many.")
+@click.option("--fold", is_flag=True, help="Leave out the sub-agents of sessions that are here.")
 @json_option
 def list_sessions(
     *,
@@ -52,6 +53,7 @@ def list_sessions(
     limit: int | None,
     cursor: str | None,
     every: bool,
+    fold: bool,
     as_json: bool,
     **filters: Unpack[Filters],
 ) -> None:
@@ -62,9 +64,9 @@ def list_sessions(
     if every and limit is not None:
         raise click.UsageError("--all and --limit exclude each other")
     with opened() as store:
-        page = store.list(**filters, order=order, limit=limit or 50, cursor=cursor)
+        page = store.list(**filters, folded=fold, order=order, limit=limit or 50, cursor=cursor)
         if every:
-            page = _to_the_end(store, page, order, filters)
+            page = _to_the_end(store, page, order, filters, folded=fold)
     if as_json:
         emit_json(page)
         return
@@ -74,11 +76,16 @@ def list_sessions(
 
 
 def _to_the_end(
-    store: SessionStore, page: Page[SessionSummary], order: Order, filters: Filters
+    store: SessionStore,
+    page: Page[SessionSummary],
+    order: Order,
+    filters: Filters,
+    *,
+    folded: bool,
 ) -> Page[SessionSummary]:
     items = list(page)
     while page.next_cursor is not None:
-        page = store.list(**filters, order=order, limit=500, cursor=page.next_cursor)
+        page = store.list(**filters, folded=folded, order=order, limit=500, cursor=page.next_cursor)
         items += page
     return Page(tuple(items))
 
@@ -88,7 +95,7 @@ def _emit_sessions(sessions: Sequence[SessionSummary]) -> None:
     rows = [
         (
             one.session_id,
-            short_instant(one.last_activity),
+            "undated" if one.undated else short_instant(one.last_activity),
             str(one.message_count),
             f"{one.status}, pinned" if one.pinned else one.status,
             one.agent_id or "",
@@ -102,7 +109,7 @@ def _emit_sessions(sessions: Sequence[SessionSummary]) -> None:
 def _title(one: SessionSummary) -> str:
     fault = one.unreadable
     if fault is None:
-        return one.title
+        return f"{one.title} (of {one.parent})" if one.parent else one.title
     place = f" at line {fault.line}, column {fault.column}" if fault.line is not None else ""
     return f"unreadable{place}: {fault.reason}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
@@ -32,6 +33,14 @@ class Filters(TypedDict):
     status: str | None
     since: datetime | None
     until: datetime | None
+    program: str | None
+    project: str | None
+    parent: str | None
+
+
+def _folder(text: str) -> str:
+    """Return a folder as programs write it: whole, without a slash at the end."""
+    return os.path.abspath(os.path.expanduser(text)) if text else text
 
 
 _FILTERS = (
@@ -54,6 +63,13 @@ _FILTERS = (
         metavar="TIME",
         help="Only those last active before: an ISO date or an age (12h, 30m).",
     ),
+    click.option(
+        "--program", metavar="NAME", help="Only those imported from this program: claude-code."
+    ),
+    click.option(
+        "--project", type=_folder, metavar="FOLDER", help="Only those of this project folder."
+    ),
+    click.option("--parent", metavar="ID", help="Only the sub-agents of this session."),
 )
 
 

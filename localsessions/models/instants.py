@@ -48,10 +48,8 @@ def parse_instant(text: str) -> datetime:
     return _in_utc(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
-def microseconds(instant: datetime | None) -> int | None:
+def microseconds(instant: datetime) -> int:
     """Return an instant as microseconds since 1970 in UTC."""
-    if instant is None:
-        return None
     delta = instant - _EPOCH
     return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
 

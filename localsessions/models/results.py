@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from localsessions.models.instants import Instant
+from localsessions.models.instants import Instant, microseconds
 
 __all__ = [
     "ChangeKind",
@@ -27,6 +27,7 @@ __all__ = [
     "StoreStats",
     "TrashedSession",
     "Unreadable",
+    "activity_key",
 ]
 
 Order: TypeAlias = Literal[
@@ -50,7 +51,9 @@ class SessionSummary(BaseModel):
 
     ``title`` is the session's own title or, if it has none, a title made from the first user
     message. An unreadable file is listed with ``status`` "unreadable"; its times come from the
-    file.
+    file. Of an imported session, ``program`` and ``project`` say where it comes from, and
+    ``parent`` is the session that started it, a sub-agent. An ``undated`` session has no times in
+    its source: its times are those of the source's file, and it is listed as older than all others.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -71,7 +74,23 @@ class SessionSummary(BaseModel):
     size_bytes: int = 0
     revision: int = 0
     preview: str = ""
+    program: str | None = None
+    project: str | None = None
+    parent: str | None = None
+    undated: bool = False
     unreadable: Unreadable | None = None
+
+
+_LONG_AGO = 1 << 53
+
+
+def activity_key(summary: SessionSummary) -> int:
+    """Return the number by which last activities are compared: microseconds since 1970.
+
+    That of an undated session is 285 years smaller, so that it is older than each dated session.
+    """
+    key = microseconds(summary.last_activity)
+    return key - _LONG_AGO if summary.undated else key
 
 
 T = TypeVar("T")

@@ -63,7 +63,7 @@ class SourceFields(_Fields):
     branch: str | None = None
     model: str | None = None
     parent: ParentFields | None = None
-    undated: bool | None = None
+    undated: str | None = None
     title: str | None = None
     facts: dict[str, JsonValue] | None = None
     imported: dict[str, str] | None = None

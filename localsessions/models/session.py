@@ -17,10 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, Pr
 
 from localsessions.models import history as histories
 from localsessions.models.history import Message, Turn
-from localsessions.models.instants import Instant, utc_now
+from localsessions.models.instants import Instant, format_instant, utc_now
 from localsessions.models.wrong_type import wrong_type
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pydantic import GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
@@ -28,6 +30,7 @@ __all__ = [
     "FORMAT",
     "MADE_TITLE_LENGTH",
     "Session",
+    "listed_source",
     "made_id",
     "made_title_of",
     "message_text",
@@ -292,6 +295,22 @@ def place_of(source: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 _PLACE = ("program", "session_id", "file", "position")
+
+
+def listed_source(
+    source: Mapping[str, JsonValue], last_activity: datetime
+) -> dict[str, str | bool | None]:
+    """Return what a listing says of where a session came from, by the name in the summary."""
+    parent = source.get("parent")
+    said = {
+        "program": source.get("program"),
+        "project": source.get("project"),
+        "parent": parent.get("session_id") if isinstance(parent, dict) else None,
+    }
+    undated = source.get("undated")
+    is_undated = isinstance(undated, str) and undated == format_instant(last_activity)
+    texts = {name: text if isinstance(text, str) else None for name, text in said.items()}
+    return {**texts, "undated": is_undated}
 
 
 def made_title_of(messages: Sequence[Message]) -> str:

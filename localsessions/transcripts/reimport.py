@@ -222,6 +222,8 @@ def _take_facts(
             del source["undated"]
             stored.created_at = found.created_at
             stored.last_activity = found.last_activity
+        if not did.changed:
+            facts = without(facts, "undated")  # the file was touched, and says nothing new
         source |= facts
     if source:
         source["imported"] = {**marks}

@@ -23,7 +23,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from localsessions.models import Message, Session
+from localsessions.models import Message, Session, format_instant
 from localsessions.transcripts.foreign import (
     Object,
     as_instant,
@@ -224,7 +224,7 @@ def _session(form: Format, source: Source, found: Transcript) -> Session:
         branch=found.branch,
         model=found.model,
         parent={"session_id": cleaned_id(found.parent)} if found.parent else None,
-        undated=None if said else True,
+        undated=None if said else format_instant(source.modified_at),
         title=found.title,
         facts=found.facts or None,
     )

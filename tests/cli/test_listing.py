@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from localsessions import SearchHit, SessionSummary, StoreStats
+from localsessions import SearchHit, Session, SessionSummary, StoreStats
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
     from .conftest import Cli
 
 
@@ -150,6 +155,24 @@ def test_all_lists_more_than_a_page(cli: Cli) -> None:
     for number in range(60):
         cli.write(f"s{number}", '{"messages": []}')
     assert len(cli.json("list", "--all")["items"]) == 60
+
+
+def test_where_sessions_came_from_is_asked_and_shown(cli: Cli, tmp_path: Path) -> None:
+    sources: dict[str, dict[str, JsonValue]] = {
+        "main": {"program": "claude-code", "project": str(tmp_path)},
+        "main-agent-1": {"program": "claude-code", "parent": {"session_id": "main"}},
+        "other": {"program": "codex", "undated": "2026-01-01T00:00:00.000Z"},
+    }
+    active = datetime(2026, 1, 1, tzinfo=UTC)
+    with cli.store() as store:
+        for name, source in sources.items():
+            store.save(Session(session_id=name, title="T", source=source, last_activity=active))
+    assert [one["session_id"] for one in cli.json("list", "--fold")["items"]] == ["main", "other"]
+    assert "T (of main)" in cli("list", "--program", "claude-code", "--parent", "main").stdout
+    found = cli.json("list", "--project", os.path.relpath(tmp_path) + os.sep)["items"]
+    assert [one["session_id"] for one in found] == ["main"]
+    lines = cli("list").stdout.splitlines()
+    assert lines[-1].split() == ["other", "undated", "0", "active", "T"]
 
 
 def test_all_and_limit_exclude_each_other(cli: Cli) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import inf, nan
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -35,7 +35,7 @@ from localsessions._codec import (
     rebase,
     session_file,
 )
-from localsessions._codec.summary import summarize, summarize_unreadable
+from localsessions._codec.summary import summarize, summarize_unreadable, summarized
 from localsessions._local.version import Fingerprint
 from localsessions.errors import (
     FormatVersionError,
@@ -1042,8 +1042,33 @@ def test_a_summary_says_what_the_session_says() -> None:
         "size_bytes": len(WHOLE),
         "revision": 8,
         "preview": "Два файла: a.txt и b.txt.",
+        "program": None,
+        "project": None,
+        "parent": None,
+        "undated": False,
         "unreadable": None,
     }
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"program": "codex", "project": "/w", "parent": {"session_id": "p", "more": 1}},
+        {"program": 1, "project": None, "parent": "p", "undated": True},
+        {"undated": "2026-01-01T00:00:00.000Z"},
+        {"undated": "2026-01-02T00:00:00.000Z"},
+    ],
+)
+def test_a_summary_says_where_the_session_came_from_however_it_is_made(source: Any) -> None:
+    active = datetime(2026, 1, 1, tzinfo=UTC)
+    data = encode(Session(session_id="s", source=source, last_activity=active))
+    made = summarize(decode(data, session_id="s", modified_at=MODIFIED_AT, path="s"), len(data))
+    found = summarized(data, "s", MODIFIED_AT)
+    assert found is not None
+    assert found.summary == made
+    assert made.undated is (source.get("undated") == "2026-01-01T00:00:00.000Z")
+    parent = source.get("parent")
+    assert made.parent == (parent["session_id"] if isinstance(parent, dict) else None)
 
 
 def test_a_summary_without_a_title_has_one_made_of_the_first_user_message() -> None:

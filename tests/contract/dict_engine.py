@@ -174,6 +174,7 @@ class DictEngine(Engine):
     def _matching(self, query: Query, order: models.Order = "created_at") -> list[SessionSummary]:
         every = [found for one in [*self._shelf.kept] if (found := self.summary(one))]
         key = partial(key_of, order=order)
+        every = [one for one in every if not (query.folded and one.parent in self._shelf.kept)]
         return sorted(filter(query.matches, every), key=key, reverse=order.startswith("-"))
 
     def page(
@@ -276,8 +277,7 @@ class DictEngine(Engine):
             if summary is None or not allows(summary):
                 return False
             item = models.TrashedSession(session_id, datetime.now(UTC), summary.size_bytes, path)
-            place = models.place_of(self.read(session_id).source)
-            self._shelf.deletions += [models.Deletion(session_id, place, item.deleted_at)]
+            self._shelf.note(item, self.read(session_id).source)
             checkpoints = self._shelf.checkpoints.pop(session_id, {})
             self._shelf.trash.insert(0, (item, self._found(session_id), checkpoints))
             self._put(session_id, None)

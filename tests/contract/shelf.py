@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from pydantic import JsonValue
+
 from localsessions.engine import Engine
-from localsessions.models import Deletion, SessionChange, TrashedSession
+from localsessions.models import Deletion, SessionChange, TrashedSession, place_of
 
 __all__ = ["Kept", "Shelf"]
 
@@ -29,6 +31,9 @@ class Shelf:
     ticks: int = 0  # how often there was something to wake followers for
     editors: dict[str, int] = field(default_factory=dict)  # the threads that hold sessions
     guard: threading.Condition = field(default_factory=threading.Condition)  # of all that
+
+    def note(self, item: TrashedSession, source: dict[str, JsonValue]) -> None:
+        self.deletions += [Deletion(item.session_id, place_of(source), item.deleted_at)]
 
     def forget(self, deleted_at: Collection[datetime]) -> None:
         with self.guard:

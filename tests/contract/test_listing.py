@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from contract.acts import user
 from contract.conftest import NewPlace
-from localsessions import Session, SessionNotFoundError, SessionStore
+from localsessions import Page, Session, SessionNotFoundError, SessionStore, SessionSummary
 from localsessions.models import Order
 
 ORDERS: list[Order] = [
@@ -301,3 +302,104 @@ def test_a_reference_without_words_means_no_untitled_session(
     store.create("untitled")
     with pytest.raises(SessionNotFoundError):
         store.resolve(reference)
+
+
+# where sessions came from
+
+
+def imported(store: SessionStore, session_id: str, **source: JsonValue) -> None:
+    store.save(Session(session_id=session_id, source=source))
+
+
+def ids_of(page: Page[SessionSummary]) -> set[str]:
+    return {one.session_id for one in page}
+
+
+def test_a_listing_is_restricted_to_a_program_a_project_or_a_parent(store: SessionStore) -> None:
+    imported(store, "a", program="codex", project="/w/app")
+    imported(store, "b", program="claude-code", project="/w/app")
+    imported(store, "c", program="claude-code", project="/w/äpp", parent={"session_id": "b"})
+    store.create("d", title="parser")
+    assert ids_of(store.list(program="claude-code")) == {"b", "c"}
+    assert ids_of(store.list(project="/w/app")) == {"a", "b"}
+    assert ids_of(store.list(program="claude-code", project="/w/äpp")) == {"c"}
+    assert ids_of(store.list(parent="b")) == {"c"}
+    assert ids_of(store.list(program="nothing")) == set()
+    assert (store.count(program="codex"), store.count(parent="b"), store.count()) == (1, 1, 4)
+    (of_b,) = store.list(parent="b")
+    assert (of_b.program, of_b.project, of_b.parent) == ("claude-code", "/w/äpp", "b")
+    (plain,) = store.list(status="active", since=None, program=None, limit=1, order="-created_at")
+    assert (plain.session_id, plain.program, plain.project, plain.parent) == ("d",) + (None,) * 3
+
+
+def test_a_search_is_restricted_to_where_sessions_came_from(store: SessionStore) -> None:
+    for name, program in (("a", "codex"), ("b", "claude-code")):
+        store.save(Session(session_id=name, title="parser", source={"program": program}))
+    found = store.search("parser", program="codex")
+    assert [hit.session.session_id for hit in found] == ["a"]
+
+
+def test_sub_agents_are_folded_under_their_parents(store: SessionStore) -> None:
+    imported(store, "a")
+    imported(store, "a-agent-1", parent={"session_id": "a"})
+    imported(store, "b-agent-1", parent={"session_id": "b"})
+    assert ids_of(store.list(folded=True)) == {"a", "b-agent-1"}  # nobody else shows this one
+    assert store.count(folded=True) == 2
+    imported(store, "b")
+    assert ids_of(store.list(folded=True)) == {"a", "b"}
+    store.delete("a")
+    assert ids_of(store.list(folded=True)) == {"a-agent-1", "b"}
+    assert ids_of(store.list()) == {"a-agent-1", "b", "b-agent-1"}
+
+
+def test_pages_of_a_folded_listing_are_complete(store: SessionStore) -> None:
+    for number in range(9):
+        parent: dict[str, JsonValue] = {"parent": {"session_id": "s0"}} if number % 3 == 1 else {}
+        imported(store, f"s{number}", **parent)
+    shown: list[str] = []
+    page = store.list(folded=True, limit=2)
+    while True:
+        shown += [one.session_id for one in page]
+        if page.next_cursor is None:
+            break
+        page = store.list(folded=True, limit=2, cursor=page.next_cursor)
+    assert sorted(shown) == ["s0", "s2", "s3", "s5", "s6", "s8"]
+
+
+@pytest.mark.parametrize("source", [{"program": 1}, {"parent": "b"}, {"project": None}])
+def test_a_source_of_other_types_is_listed_without_it(
+    source: dict[str, JsonValue], store: SessionStore
+) -> None:
+    imported(store, "a", **source)
+    (found,) = store.list()
+    assert (found.program, found.project, found.parent, found.undated) == (None,) * 3 + (False,)
+
+
+def test_undated_sessions_are_older_than_all_others_and_sorted_among_themselves(
+    store: SessionStore,
+) -> None:
+    def keep(name: str, day: int, *, undated: bool) -> None:
+        active = datetime(2026, 5, day, tzinfo=UTC)
+        source: dict[str, JsonValue] = {"undated": f"2026-05-{day:02}T00:00:00.000Z"}
+        store.save(
+            Session(
+                session_id=name,
+                created_at=active,
+                last_activity=active,
+                source=source if undated else {},
+            )
+        )
+
+    keep("dated", 1, undated=False)
+    keep("later file", 9, undated=True)
+    keep("earlier file", 8, undated=True)
+    assert [one.session_id for one in store.list()] == ["dated", "later file", "earlier file"]
+    first = store.list(limit=2)
+    assert [one.session_id for one in store.list(limit=2, cursor=first.next_cursor)] == [
+        "earlier file"
+    ]
+    assert [one.undated for one in store.list()] == [False, True, True]
+    assert ids_of(store.list(since=datetime(2026, 1, 1, tzinfo=UTC))) == {"dated"}
+    store.append("later file", {"role": "user", "content": "here"})
+    assert [one.session_id for one in store.list()] == ["later file", "dated", "earlier file"]
+    assert store.cleanup(max_age=365 * 86400 * 50).actions == ()

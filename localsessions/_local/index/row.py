@@ -25,7 +25,7 @@ from localsessions._local.index.schema import seal_of
 from localsessions._local.version import Fingerprint, Spare, Tail, digest_of
 from localsessions._rules.words import fold
 from localsessions.errors import UnreadableSessionError
-from localsessions.models import Session, SessionSummary
+from localsessions.models import Session, SessionSummary, activity_key, listed_source
 from localsessions.models.instants import microseconds
 from localsessions.models.standing import original_of
 
@@ -56,6 +56,7 @@ SEALED = ("fingerprint", "settled", "digest", "change", "summary", "good", "tail
 COLUMNS = (
     *("session_id", "folded", "title", "user_id", "agent_id", "status"),
     *("created_at", "last_activity", "expires_at", "size_bytes", "message_count", "unreadable"),
+    *("program", "project", "parent"),
     *SEALED,
 )
 """All columns of a row, in the order in which they are packed."""
@@ -176,6 +177,7 @@ def row_grown(
             "message_count": message_count,
             "size_bytes": size_bytes,
             "tags": tuple(session.tags),
+            **listed_source(session.source, session.last_activity),
             **{name: getattr(session, name) for name in _IN_THE_END},
         }
     )
@@ -213,11 +215,14 @@ def packed(row: IndexRow, now: State, change: int) -> Columns:
         comparable(summary.agent_id),
         comparable(summary.status),
         microseconds(summary.created_at),
-        microseconds(summary.last_activity),
-        microseconds(summary.expires_at),
+        activity_key(summary),
+        None if summary.expires_at is None else microseconds(summary.expires_at),
         summary.size_bytes,
         summary.message_count,
         summary.unreadable is not None,
+        comparable(summary.program),
+        comparable(summary.project),
+        comparable(summary.parent),
         *sealed,
         seal_of(summary.session_id, *sealed),
     )

@@ -25,7 +25,7 @@ IDENTITY = "CREATE TABLE identity (value TEXT NOT NULL)"
 
 # -- index.sqlite3 -------------------------------------------------------------------------------
 
-VERSION = 4
+VERSION = 5
 
 INDEXES = {
     "by_last_activity": "(last_activity, session_id)",
@@ -34,6 +34,9 @@ INDEXES = {
     "by_user": "(user_id, last_activity, session_id)",
     "by_agent": "(agent_id, last_activity, session_id)",
     "by_status": "(status, last_activity, session_id)",
+    "by_program": "(program, last_activity, session_id) WHERE program IS NOT NULL",
+    "by_project": "(project, last_activity, session_id) WHERE project IS NOT NULL",
+    "by_parent": "(parent, last_activity, session_id) WHERE parent IS NOT NULL",
     "by_folded": "(folded)",
     "by_title": "(title)",
     "by_change": "(change)",
@@ -46,6 +49,7 @@ CREATE TABLE sessions (
   title TEXT NOT NULL, user_id, agent_id, status,
   created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
   size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
+  program, project, parent,
   fingerprint TEXT NOT NULL, settled INTEGER NOT NULL, digest BLOB NOT NULL,
   change INTEGER NOT NULL, summary TEXT NOT NULL, good TEXT, tail TEXT, seal INTEGER NOT NULL
 );

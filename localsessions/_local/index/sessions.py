@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import attrgetter, gt, lt
+from operator import gt, lt
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
@@ -62,9 +62,12 @@ def _conditions(query: Query) -> _Conditions:
         if value is not None:
             found.texts.append(condition)
             found.values.append(stands_for(value))
+    if query.folded:
+        found.texts.append(_NO_PARENT)
     return found
 
 
+_NO_PARENT = "NOT EXISTS (SELECT 1 FROM sessions AS other WHERE other.session_id = sessions.parent)"
 _CONDITIONS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("user_id", "user_id = ?", comparable),
     ("agent_id", "agent_id = ?", comparable),
@@ -72,6 +75,9 @@ _CONDITIONS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("since", "last_activity >= ?", microseconds),
     ("until", "last_activity < ?", microseconds),
     ("expired_at", "expires_at <= ?", microseconds),
+    ("program", "program = ?", comparable),
+    ("project", "project = ?", comparable),
+    ("parent", "parent = ?", comparable),
 )
 
 
@@ -139,11 +145,11 @@ class SessionIndex:
             f"{table.SELECT} {restricted.where} "  # no name comes from outside
             f"ORDER BY {column} {direction}, session_id {direction} LIMIT ?"
         )
-        column_of, follows = attrgetter(column), lt if direction == "DESC" else gt
+        follows = lt if direction == "DESC" else gt
 
         def read(db: sqlite3.Connection) -> list[IndexRow]:
             rows = [listed(found) for found in db.execute(statement, [*restricted.values, limit])]
-            keys = [(column_of(row.summary), row.summary.session_id) for row in rows]
+            keys = [key_of(row.summary, order) for row in rows]
             is_right = is_whole_table or all(query.matches(row.summary) for row in rows)
             if not is_right or not all(map(follows, keys[1:], keys)):
                 raise sqlite3.DatabaseError(f"the index of {column} does not agree with its table")

@@ -1,4 +1,4 @@
-"""``import`` and ``export``: sessions from other programs, and for them."""
+"""``export``: sessions for people and for other programs."""
 
 from __future__ import annotations
 
@@ -11,84 +11,13 @@ import click
 
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
-from localsessions.cli.options import examples, json_option
-from localsessions.cli.output import emit_data, emit_json, emit_table, note, one_line
-from localsessions.cli.progress import progress
+from localsessions.cli.options import examples
+from localsessions.cli.output import emit_data, note, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from localsessions.transcripts import ExportKind
 
-    from localsessions.transcripts import ExportKind, FileReport, ImportReport
-
-__all__ = ["export_session", "import_files"]
-
-
-@click.command(
-    "import", epilog=examples("localsessions import ~/.claude/projects notes/chat.jsonl")
-)
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
-@click.option("--again", is_flag=True, help="Bring back sessions that were deleted here, too.")
-@json_option
-@click.pass_context
-def import_files(ctx: click.Context, *, paths: tuple[str, ...], again: bool, as_json: bool) -> None:
-    """Store the sessions of other programs' transcripts.
-
-    The content tells the format. Folders are walked. Importing again brings sessions up to what
-    their source says now; what was changed here stays, and what was deleted here stays deleted.
-    Ends with 1 if a named file gave nothing, or the store refused a session; everything that can be
-    imported is imported all the same.
-    """
-    from localsessions.transcripts import import_paths
-
-    if missing := [path for path in paths if not os.path.lexists(path)]:
-        stop(f"there is no such file or folder: {', '.join(missing)}", ExitCode.NOT_FOUND)
-    seen: list[FileReport] = []
-    with opened(make=True) as store, progress("files") as show:
-
-        def count(file: FileReport) -> None:
-            seen.append(file)
-            show(len(seen), None)
-
-        report = import_paths(store, paths, again=again, on_progress=count)
-    if as_json:
-        emit_json({"files": report.files, "totals": report.totals, "total": report.total})
-    else:
-        _emit_import(report)
-    ctx.exit(_verdict(report, paths))
-
-
-def _verdict(report: ImportReport, paths: tuple[str, ...]) -> ExitCode:
-    is_named_skipped = any(file.path in paths for file in report.skipped)
-    is_bad = is_named_skipped or any(file.refused for file in report.files)
-    return ExitCode.FAILURE if is_bad else ExitCode.DONE
-
-
-_COLUMNS = (
-    *("files", "sessions", "imported", "grown", "unchanged", "deleted"),
-    *("refused", "empty", "messages", "added", "updated", "both", "bad_lines"),
-)
-
-
-def _emit_import(report: ImportReport) -> None:
-    named = list(report.totals.items())
-    if len(named) > 1:
-        named.append(("total", report.total))
-    rows = [(name, *(str(getattr(sums, key)) for key in _COLUMNS)) for name, sums in named]
-    if rows:
-        header = ("FORMAT", *(key.upper().replace("_", " ") for key in _COLUMNS))
-        emit_table(header, rows, numbers=range(1, len(header)))
-    for line in _remarks(report.files):
-        note(one_line(line))
-
-
-def _remarks(files: Sequence[FileReport]) -> Iterator[str]:
-    for file in files:
-        if file.skipped is not None:
-            yield f"skipped {file.path}: {file.skipped}"
-        for refused in file.refused:
-            yield f"refused {file.path}: session {refused.session_id!r}: {refused.reason}"
-        for bad in file.bad_lines:
-            yield f"left out {file.path}, line {bad.line}: {bad.reason}"
+__all__ = ["export_session"]
 
 
 # -- export --------------------------------------------------------------------------------------

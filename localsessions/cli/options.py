@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-__all__ = ["Filters", "examples", "filter_options", "json_option", "yes_option"]
+__all__ = [
+    "Filters",
+    "examples",
+    "filter_options",
+    "folder_of_project",
+    "json_option",
+    "yes_option",
+]
 
 Function = TypeVar("Function", bound="Callable[..., object]")
 
@@ -38,7 +45,7 @@ class Filters(TypedDict):
     parent: str | None
 
 
-def _folder(text: str) -> str:
+def folder_of_project(text: str) -> str:
     """Return a folder as programs write it: whole, without a slash at the end."""
     return os.path.abspath(os.path.expanduser(text)) if text else text
 
@@ -67,7 +74,10 @@ _FILTERS = (
         "--program", metavar="NAME", help="Only those imported from this program: claude-code."
     ),
     click.option(
-        "--project", type=_folder, metavar="FOLDER", help="Only those of this project folder."
+        "--project",
+        type=folder_of_project,
+        metavar="FOLDER",
+        help="Only those of this project folder.",
     ),
     click.option("--parent", metavar="ID", help="Only the sub-agents of this session."),
 )

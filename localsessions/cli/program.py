@@ -14,9 +14,10 @@ from localsessions.cli.care import reindex, verify
 from localsessions.cli.changing import append, archive, fork, new, pin, rename, tag
 from localsessions.cli.completion import COMPLETE_VARIABLE, completion
 from localsessions.cli.editing import edit
-from localsessions.cli.exchange import export_session, import_files
+from localsessions.cli.exchange import export_session
 from localsessions.cli.exits import ExitCode, exit_code_of
 from localsessions.cli.folder import folder_option
+from localsessions.cli.importing import import_files
 from localsessions.cli.listing import list_sessions, search, stats, where
 from localsessions.cli.options import examples
 from localsessions.cli.output import note, survive_any_encoding

@@ -21,7 +21,8 @@ diverged work the same for all formats; a format does nothing for them.
 """
 
 from localsessions.transcripts.exporting import EXPORT_SUFFIXES, ExportKind, export
-from localsessions.transcripts.importing import import_paths, read_transcript
+from localsessions.transcripts.importing import files_in, import_paths, read_transcript
+from localsessions.transcripts.places import PROGRAMS, Place, known_places
 from localsessions.transcripts.registry import FORMATS
 from localsessions.transcripts.report import (
     FileReport,
@@ -36,15 +37,19 @@ from localsessions.transcripts.transcript import Format
 __all__ = [
     "EXPORT_SUFFIXES",
     "FORMATS",
+    "PROGRAMS",
     "BadLine",
     "ExportKind",
     "FileReport",
     "Format",
     "FormatTotals",
     "ImportReport",
+    "Place",
     "RefusedSession",
     "TranscriptFile",
     "export",
+    "files_in",
     "import_paths",
+    "known_places",
     "read_transcript",
 ]

@@ -19,9 +19,10 @@ from localsessions.transcripts.transcript import Reading, sessions_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from localsessions.models import Session
     from localsessions.store import SessionStore
 
-__all__ = ["import_paths", "read_transcript"]
+__all__ = ["files_in", "import_paths", "read_transcript"]
 
 
 def import_paths(
@@ -29,6 +30,9 @@ def import_paths(
     paths: Iterable[str | os.PathLike[str]],
     *,
     again: bool = False,
+    wants_file: Callable[[str], bool] = lambda _path: True,
+    wants_session: Callable[[Session], bool] = lambda _session: True,
+    on_found: Callable[[int], None] = lambda _count: None,
     on_progress: Callable[[FileReport], None] | None = None,
 ) -> ImportReport:
     """Store the sessions of transcript files, whatever formats they are in.
@@ -44,6 +48,9 @@ def import_paths(
         store: An open store.
         paths: Files and folders.
         again: Whether to bring back sessions that were deleted here.
+        wants_file: Tells whether to read a file; others are not in the report.
+        wants_session: Tells whether to store a session; others are not in the report.
+        on_found: Called once with the number of files and entries, before the first is read.
         on_progress: Called with the report of each file, in order, when its sessions are stored.
 
     Raises:
@@ -51,13 +58,30 @@ def import_paths(
             before stays, and a repeated import continues from there.
     """
     importer = Importer(store, on_progress, again=again)
-    for found in _walk(paths):
-        if isinstance(found, str):
-            importer.take(read_transcript(found))
-        else:
-            importer.take(TranscriptFile((), found))
+    entries = [one for one in _walk(paths) if not isinstance(one, str) or wants_file(one)]
+    on_found(len(entries))
+    try:
+        for found in entries:
+            if isinstance(found, str):
+                importer.take(_only(read_transcript(found), wants_session))
+            else:
+                importer.take(TranscriptFile((), found))
+    except KeyboardInterrupt:
+        importer.finish()  # what was read is kept
+        raise
     importer.finish()
     return ImportReport(tuple(importer.reports))
+
+
+def files_in(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+    """Yield the files that ``import_paths`` reads for these paths, in order."""
+    return (found for found in _walk(paths) if isinstance(found, str))
+
+
+def _only(found: TranscriptFile, wants: Callable[[Session], bool]) -> TranscriptFile:
+    sessions = tuple(filter(wants, found.sessions))
+    messages = sum(len(session.messages) for session in sessions)
+    return TranscriptFile(sessions, replace(found.report, messages=messages))
 
 
 def read_transcript(path: str | os.PathLike[str]) -> TranscriptFile:

@@ -1,0 +1,314 @@
+"""``import``: sessions from other programs, from files or from where the programs keep them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from localsessions.cli.asking import agrees, refuse_unasked
+from localsessions.cli.exits import ExitCode, stop
+from localsessions.cli.folder import opened
+from localsessions.cli.options import examples, folder_of_project, json_option, yes_option
+from localsessions.cli.output import emit, emit_json, emit_table, note, one_line
+from localsessions.cli.progress import progress
+from localsessions.cli.times import instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from localsessions.models import Session
+    from localsessions.store import SessionStore
+    from localsessions.transcripts import FileReport, FormatTotals, ImportReport, Place
+
+__all__ = ["import_files"]
+
+# Between two looks at the places: as many times what a look takes, and a second at least.
+_REST, _LEAST = 20, 1.0
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+@click.command(
+    "import",
+    epilog=examples(
+        "localsessions import",
+        "localsessions import --from codex,claude-code --since 30d --yes",
+        "localsessions import ~/Downloads/export.zip notes/chat.jsonl",
+    ),
+)
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.option(
+    "--from",
+    "programs",
+    metavar="PROGRAM,...",
+    help="Without PATH: only what these programs keep.",
+)
+@click.option(
+    "--since",
+    type=instant,
+    metavar="TIME",
+    help="Only sessions active since: an ISO date or an age (30d).",
+)
+@click.option(
+    "--project",
+    type=folder_of_project,
+    metavar="FOLDER",
+    help="Only sessions of this project folder.",
+)
+@click.option("--again", is_flag=True, help="Bring back sessions that were deleted here, too.")
+@click.option(
+    "--watch", is_flag=True, help="Then bring in what grows there, until Ctrl-C; without PATH."
+)
+@click.option("--verbose", "-v", is_flag=True, help="Name each file that holds no session.")
+@yes_option
+@json_option
+@click.pass_context
+def import_files(
+    ctx: click.Context,
+    *,
+    paths: tuple[str, ...],
+    programs: str | None,
+    since: datetime | None,
+    project: str | None,
+    again: bool,
+    watch: bool,
+    verbose: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Store the sessions of other programs.
+
+    Without PATH, it looks where the programs of this system keep theirs, shows what is there and
+    asks. The content of a file tells its format. Folders are walked.
+
+    Importing again brings sessions up to what their source says now; what was changed here stays,
+    and what was deleted here stays deleted. Ends with 1 if a named file gave nothing, or the store
+    refused a session; everything that can be imported is imported all the same.
+    """
+    if paths and (programs or watch):
+        raise click.UsageError("--from and --watch go without PATH")
+    if watch and as_json:
+        raise click.UsageError("--watch and --json exclude each other")
+    if missing := [path for path in paths if not os.path.lexists(path)]:
+        stop(f"there is no such file or folder: {', '.join(missing)}", ExitCode.NOT_FOUND)
+    wanted = _Wanted(since, project)
+    if not paths:
+        places = _chosen_places(programs)
+        if not yes:
+            refuse_unasked("import", yes=yes)
+        paths = tuple(place.path for place in places)
+        with opened(make=True) as store:
+            _show_places(store, places)
+        if not agrees("Import them?", yes=yes):
+            stop("nothing was imported", ExitCode.FAILURE)
+        is_named: tuple[str, ...] = ()
+    else:
+        is_named = paths
+    with opened(make=True) as store:
+        report = _imported(store, paths, wanted, again=again)
+        if as_json:
+            emit_json({"files": report.files, "totals": report.totals, "total": report.total})
+        else:
+            _emit_report(report, is_named, verbose=verbose)
+        if watch:
+            _watch(store, paths, wanted, again=again)
+    ctx.exit(_verdict(report, is_named))
+
+
+class _Wanted:
+    """Which files and sessions a person wants."""
+
+    def __init__(self, since: datetime | None, project: str | None) -> None:
+        self._since = since
+        self._project = project
+
+    def file(self, path: str) -> bool:
+        """Tell whether a file may hold what is wanted: it was written since then."""
+        if self._since is None:
+            return True
+        try:
+            return os.stat(path).st_mtime >= self._since.timestamp()
+        except OSError:
+            return True  # the import says why it cannot be read
+
+    def session(self, session: Session) -> bool:
+        """Tell whether a session is wanted."""
+        is_young = self._since is None or session.last_activity >= self._since
+        return is_young and self._project in (None, session.source.get("project"))
+
+
+# -- where programs keep theirs ------------------------------------------------------------------
+
+
+def _chosen_places(programs: str | None) -> list[Place]:
+    from localsessions.transcripts import PROGRAMS, known_places
+
+    chosen = [name.strip() for name in programs.split(",")] if programs else [*PROGRAMS]
+    if unknown := [name for name in chosen if name not in PROGRAMS]:
+        raise click.UsageError(
+            f"it is not known where {', '.join(unknown)} keeps its chats: give a PATH, or choose "
+            f"of {', '.join(PROGRAMS)}"
+        )
+    places = [place for place in known_places() if place.program in chosen]
+    if not places:
+        stop(
+            f"nothing of {', '.join(chosen)} is on this system; give the PATH of a file or folder",
+            ExitCode.NOT_FOUND,
+        )
+    return places
+
+
+def _show_places(store: SessionStore, places: Sequence[Place]) -> None:
+    files: dict[str, list[int]] = {}
+    for place in places:
+        files.setdefault(place.program, []).extend(size for _, _, size in _looked_at([place.path]))
+    rows = [
+        (program, str(len(sizes)), _size(sum(sizes)), str(store.count(program=program)))
+        for program, sizes in files.items()
+    ]
+    emit_table(("PROGRAM", "FILES", "SIZE", "SESSIONS HERE"), rows, numbers=(1, 2, 3))
+    free = shutil.disk_usage(store.save_dir).free
+    note(one_line(f"into {store.save_dir}, which has {_size(free)} free"))
+
+
+def _size(count: float) -> str:
+    for unit in _UNITS:
+        if count < 1000 or unit == _UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == _UNITS[0] else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError(count)
+
+
+def _looked_at(paths: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield path, modification time and size of each file that an import would read."""
+    from localsessions.transcripts import files_in
+
+    for path in files_in(paths):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue  # gone just now
+        yield path, status.st_mtime_ns, status.st_size
+
+
+# -- the import ----------------------------------------------------------------------------------
+
+
+def _imported(
+    store: SessionStore, paths: Sequence[str], wanted: _Wanted, *, again: bool
+) -> ImportReport:
+    from localsessions.transcripts import import_paths
+
+    done = 0
+    with progress("files") as show:
+        total: int | None = None
+
+        def begin(count: int) -> None:
+            nonlocal total
+            total = count
+
+        def count(_: FileReport) -> None:
+            nonlocal done
+            done += 1
+            show(done, total)
+
+        return import_paths(
+            store,
+            paths,
+            again=again,
+            wants_file=wanted.file,
+            wants_session=wanted.session,
+            on_found=begin,
+            on_progress=count,
+        )
+
+
+def _watch(store: SessionStore, paths: Sequence[str], wanted: _Wanted, *, again: bool) -> None:
+    """Import what changes in these paths, until Ctrl-C."""
+    seen = {path: state for path, *state in _looked_at(paths)}
+    note("watching for more; Ctrl-C ends")
+    while True:
+        begun = time.monotonic()
+        found = {path: state for path, *state in _looked_at(paths)}
+        changed = [path for path, state in found.items() if seen.get(path) != state]
+        seen = found
+        if changed:
+            report = _imported(store, changed, wanted, again=again)
+            for file in report.files:
+                if file.imported or file.grown:
+                    emit(one_line(f"{file.path}: {_summed(file)}"))
+        time.sleep(max(_LEAST, _REST * (time.monotonic() - begun)))
+
+
+# -- what came in --------------------------------------------------------------------------------
+
+
+def _verdict(report: ImportReport, named: Sequence[str]) -> ExitCode:
+    is_named_skipped = any(file.path in named for file in report.skipped)
+    is_bad = is_named_skipped or any(file.refused for file in report.files)
+    return ExitCode.FAILURE if is_bad else ExitCode.DONE
+
+
+def _emit_report(report: ImportReport, named: Sequence[str], *, verbose: bool) -> None:
+    for name, sums in report.totals.items():
+        emit(one_line(f"{name}: {_summed(sums)}"))
+    for line in _remarks(report.files, named, verbose=verbose):
+        note(one_line(line))
+    came = report.total.imported + report.total.grown
+    ids = [one for file in report.files for one in file.session_ids]
+    if not ids:
+        note("no session was found")
+    elif came:
+        note(f"{_many(came, 'session')} came in; next: localsessions list")
+    else:
+        note("nothing new; next: localsessions list")
+
+
+def _summed(sums: FormatTotals | FileReport) -> str:
+    """Return what came of sessions and messages, without what did not happen."""
+    said = [
+        (sums.imported, "new"),
+        (sums.grown, "brought up to date"),
+        (sums.unchanged, "unchanged"),
+        (sums.deleted, "deleted here"),
+        (_count(sums.refused), "refused"),
+        (sums.empty, "without messages"),
+    ]
+    parts = [f"{number:,} {what}" for number, what in said if number]
+    messages = f"{_many(sums.messages, 'message')}, {sums.added:,} new"
+    more = [
+        f"{number:,} {what}"
+        for number, what in ((sums.updated, "updated"), (sums.both, "kept twice"))
+        if number
+    ]
+    return f"sessions {', '.join(parts) or 'none'}; {', '.join([messages, *more])}"
+
+
+def _count(refused: object) -> int:
+    return (
+        refused if isinstance(refused, int) else len(refused) if isinstance(refused, tuple) else 0
+    )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _remarks(files: Sequence[FileReport], named: Sequence[str], *, verbose: bool) -> Iterator[str]:
+    aside = 0
+    for file in files:
+        if file.skipped is not None:
+            if verbose or file.path in named:
+                yield f"skipped {file.path}: {file.skipped}"
+            else:
+                aside += 1
+        for refused in file.refused:
+            yield f"refused {file.path}: session {refused.session_id!r}: {refused.reason}"
+        for bad in file.bad_lines:
+            yield f"left out {file.path}, line {bad.line}: {bad.reason}"
+    if aside:
+        yield f"{_many(aside, 'other file')} held no session; -v names them"

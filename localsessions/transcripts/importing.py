@@ -30,9 +30,9 @@ def import_paths(
     paths: Iterable[str | os.PathLike[str]],
     *,
     again: bool = False,
-    wants_file: Callable[[str], bool] = lambda _path: True,
-    wants_session: Callable[[Session], bool] = lambda _session: True,
-    on_found: Callable[[int], None] = lambda _count: None,
+    wants_file: Callable[[str], bool] | None = None,
+    wants_session: Callable[[Session], bool] | None = None,
+    on_found: Callable[[int], None] | None = None,
     on_progress: Callable[[FileReport], None] | None = None,
 ) -> ImportReport:
     """Store the sessions of transcript files, whatever formats they are in.
@@ -48,8 +48,9 @@ def import_paths(
         store: An open store.
         paths: Files and folders.
         again: Whether to bring back sessions that were deleted here.
-        wants_file: Tells whether to read a file; others are not in the report.
-        wants_session: Tells whether to store a session; others are not in the report.
+        wants_file: Tells whether to read a file; others are not in the report. None reads all.
+        wants_session: Tells whether to store a session; others are not in the report. None stores
+            all.
         on_found: Called once with the number of files and entries, before the first is read.
         on_progress: Called with the report of each file, in order, when its sessions are stored.
 
@@ -58,8 +59,11 @@ def import_paths(
             before stays, and a repeated import continues from there.
     """
     importer = Importer(store, on_progress, again=again)
-    entries = [one for one in _walk(paths) if not isinstance(one, str) or wants_file(one)]
-    on_found(len(entries))
+    entries = [*_walk(paths)]
+    if wants_file is not None:
+        entries = [one for one in entries if not isinstance(one, str) or wants_file(one)]
+    if on_found is not None:
+        on_found(len(entries))
     try:
         for found in entries:
             if isinstance(found, str):
@@ -78,7 +82,9 @@ def files_in(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     return (found for found in _walk(paths) if isinstance(found, str))
 
 
-def _only(found: TranscriptFile, wants: Callable[[Session], bool]) -> TranscriptFile:
+def _only(found: TranscriptFile, wants: Callable[[Session], bool] | None) -> TranscriptFile:
+    if wants is None:
+        return found
     sessions = tuple(filter(wants, found.sessions))
     messages = sum(len(session.messages) for session in sessions)
     return TranscriptFile(sessions, replace(found.report, messages=messages))

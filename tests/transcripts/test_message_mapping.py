@@ -314,27 +314,6 @@ def test_codex_rollout_that_was_forked_keeps_its_own_id(read: Reader) -> None:
 # gemini-cli
 
 
-def test_gemini_call_is_told_from_its_result(read: Reader) -> None:
-    call: JsonValue = {
-        "id": "c1",
-        "name": "ls",
-        "args": {"p": "."},
-        "status": "success",
-        "result": [1],
-    }
-    spoken: JsonValue = {"id": "m1", "type": "gemini", "content": "", "toolCalls": [call]}
-    (message,) = only(read(gemini(spoken))).messages
-    assert message == {
-        "id": "m1",
-        "role": "assistant",
-        "content": "",
-        "tool_calls": [
-            {"id": "c1", "type": "function", "function": {"name": "ls", "arguments": '{"p": "."}'}}
-        ],
-        "toolCalls": [{"id": "c1", "status": "success", "result": [1]}],
-    }
-
-
 def test_gemini_notice_is_a_system_message(read: Reader) -> None:
     (message,) = only(read(gemini({"id": "m1", "type": "info", "content": "cancelled"}))).messages
     assert (message["role"], message["type"]) == ("system", "info")
@@ -343,19 +322,6 @@ def test_gemini_notice_is_a_system_message(read: Reader) -> None:
 def test_gemini_summary_is_the_title(read: Reader) -> None:
     spoken: JsonValue = {"id": "m1", "type": "user", "content": "x"}
     assert only(read(gemini(spoken, summary="About x"))).title == "About x"
-
-
-def test_gemini_line_that_is_written_again_takes_the_place_of_the_first(read: Reader) -> None:
-    found = read(
-        {"sessionId": "g1", "projectHash": "ab"},
-        {"id": "m1", "type": "gemini", "content": "half"},
-        {"id": "m2", "type": "user", "content": "next"},
-        {"id": "m1", "type": "gemini", "content": "whole"},
-        {"$set": {"lastUpdated": "later"}},
-    )
-    said = [message["content"] for message in only(found).messages]
-    assert said == ["whole", "next"]
-    assert found.report.bookkeeping == {"(head)": 1, "$set": 1}
 
 
 # SWE-agent, mini-swe-agent

@@ -257,14 +257,25 @@ def test_codex_output_answers_its_call(read: Reader) -> None:
     }
 
 
-def test_codex_reasoning_keeps_its_summary(read: Reader) -> None:
-    item: JsonValue = {"type": "reasoning", "summary": [{"text": "hm"}], "encrypted_content": "x"}
+def test_codex_reasoning_is_content_that_people_read(read: Reader) -> None:
+    item: JsonValue = {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "hm"}],
+        "content": [{"type": "reasoning_text", "text": "well"}],
+        "encrypted_content": "x",
+    }
     (message,) = only(read(codex(item))).messages
-    assert (message["role"], message["summary"], message["encrypted_content"]) == (
-        "assistant",
-        [{"text": "hm"}],
-        "x",
-    )
+    assert message == {
+        "id": "msg_000001",
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "hm"},
+            {"type": "thinking", "thinking": "well"},
+        ],
+        "created_at": "2026-01-02T03:04:05.000Z",
+        "type": "reasoning",
+        "encrypted_content": "x",
+    }
 
 
 def test_codex_session_takes_id_title_and_facts_from_its_bookkeeping(
@@ -279,7 +290,7 @@ def test_codex_session_takes_id_title_and_facts_from_its_bookkeeping(
         codex(
             {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}
         ),
-        codex({"type": "web_search_call"}),
+        codex({"type": "ghost_snapshot"}),
     )
     session = only(found)
     assert (session.session_id, session.title, session.agent_id) == ("r1", "Named", "codex")
@@ -298,7 +309,7 @@ def test_codex_session_takes_id_title_and_facts_from_its_bookkeeping(
         "session_meta": 1,
         "turn_context": 1,
         "event_msg/thread_name_updated": 1,
-        "response_item/web_search_call": 1,
+        "response_item/ghost_snapshot": 1,
     }
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localsessions.models import message_text
-from localsessions.transcripts import TranscriptFile, export, read_transcript
+from localsessions.transcripts import FORMATS, TranscriptFile, export, read_transcript
+from localsessions.transcripts.source import read_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -319,6 +320,12 @@ def test_turns_that_were_taken_back_are_kept_and_marked(read: Reader) -> None:
     assert marks == [None, None, None, True, True, True, None]
 
 
+def test_turns_are_taken_back_one_after_the_other(read: Reader) -> None:
+    back = [event("thread_rolled_back", num_turns=1) for _ in range(2)]
+    found = read(meta(), user("one"), user("two"), user("three"), *back)
+    assert [message.get("taken_back") for message in only(found).messages] == [None, True, True]
+
+
 @pytest.mark.parametrize("turns", [0, -1, True, "2", None, 1.0])
 def test_number_of_turns_that_is_none_takes_nothing_back(read: Reader, turns: JsonValue) -> None:
     found = read(meta(), user("one"), event("thread_rolled_back", num_turns=turns))
@@ -408,6 +415,8 @@ def test_session_is_not_its_own_parent(read: Reader) -> None:
 def test_trae_rollout_is_named_for_what_it_is() -> None:
     found = read_transcript(EXAMPLES / "trae" / "rollout_subagent.jsonl")
     session = only(found)
+    source = read_source(str(session.source["file"]))
+    assert [form.name for form in FORMATS if form.recognises(source)] == ["trae-rollout"]
     assert (found.report.format, session.agent_id) == ("trae-rollout", "trae")
     assert session.title == "Explore the parser package."
     assert session.source["parent"] == {"session_id": "019fbc4a-48b9-7472-a0da-6d92901383db"}
@@ -462,6 +471,10 @@ def test_first_version_of_one_object_is_read(read: Reader) -> None:
     found = read({"session": session, "items": [*OLD_ITEMS]}, name="rollout-1.json")
     assert (found.report.format, only(found).session_id) == ("codex-rollout", "old")
     assert len(only(found).messages) == 4
+
+
+def test_head_before_lines_of_another_program_is_no_rollout(read: Reader) -> None:
+    assert read(OLD_HEAD, {"type": "message", "message": "hi"}).report.format is None
 
 
 def test_items_alone_are_no_rollout(read: Reader) -> None:

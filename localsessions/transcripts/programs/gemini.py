@@ -49,10 +49,8 @@ def _recognises_chat(source: Source) -> bool:
 
 def _recognises_jsonl(source: Source) -> bool:
     values = [record.value for record in source.records]
-    return (
-        not _recognises_chat(source)
-        and any(_is_head(value) and "type" not in value for value in values)
-        and any(_says_something(value) for value in values)
+    return any(_is_head(value) and "type" not in value for value in values) and any(
+        _says_something(value) for value in values
     )
 
 

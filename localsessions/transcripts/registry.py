@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_JSON
-from localsessions.transcripts.programs.codex import CODEX_ROLLOUT
+from localsessions.transcripts.programs.codex import CODEX_ROLLOUT, TRAE_ROLLOUT
 from localsessions.transcripts.programs.gemini import GEMINI_CHAT, GEMINI_JSONL
 from localsessions.transcripts.programs.mini_swe_agent import MINI_SWE_AGENT_TRAJ
 from localsessions.transcripts.programs.openai import OPENAI_MESSAGES
@@ -23,6 +23,7 @@ FORMATS: tuple[Format, ...] = (
     LOCALSESSIONS,
     CLAUDE_JSONL,
     CLAUDE_WEB_JSON,
+    TRAE_ROLLOUT,
     CODEX_ROLLOUT,
     GEMINI_CHAT,
     GEMINI_JSONL,

@@ -18,7 +18,7 @@ import re
 import stat
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from localsessions import _system
@@ -92,6 +92,25 @@ class Source:
             return read_source(path).document
         except (OSError, json.JSONDecodeError):
             return None
+
+    def lines_beside(self, relative: str) -> tuple[Object, ...]:
+        """Return the lines of another JSON Lines file of the same program; none if it is absent.
+
+        Args:
+            relative: As in ``beside``.
+        """
+        path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
+        try:
+            status = os.stat(path)
+            return _lines_of(path, status.st_mtime_ns, status.st_size)
+        except (OSError, json.JSONDecodeError):
+            return ()
+
+
+@lru_cache(maxsize=4)
+def _lines_of(path: str, _modified_ns: int, _size_bytes: int) -> tuple[Object, ...]:
+    """Return the lines of a file that many transcripts share; it is read again when it changed."""
+    return tuple(record.value for record in read_source(path).records)
 
 
 def read_source(path: str) -> Source:

@@ -96,8 +96,8 @@ def session_files(store_dir: Path) -> dict[str, tuple[bytes, int]]:
 
 def test_real_transcripts_are_in_the_store(store: SessionStore) -> None:
     report = import_paths(store, [TRANSCRIPTS / name for name in SMALL])
-    assert (report.total.sessions, report.total.messages) == (11, 126)
-    assert report.total.added == 126
+    assert (report.total.sessions, report.total.messages) == (11, 138)
+    assert report.total.added == 138
     assert report.skipped == ()
     for file in report.files:
         assert sum(len(load(store, found)) for found in file.session_ids) == file.messages

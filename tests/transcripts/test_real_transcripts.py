@@ -29,12 +29,14 @@ KNOWN = [
     ("claude/obra-tiny-conversation.jsonl", "claude-jsonl", 1, 0, 7),
     ("claude/simonw-sample_session.json", "claude-web-json", 1, 0, 33),
     ("claude/simonw-sample_session.jsonl", "claude-jsonl", 1, 0, 7),
-    ("codex/agentsessions-rollout-2.jsonl", "codex-rollout", 1, 0, 14),
-    ("codex/agentsessions-rollout-small.jsonl", "codex-rollout", 1, 0, 14),
-    ("gemini/entire-ab2b9748b105.json", "gemini-chat", 1, 0, 13),
+    ("codex/agentsessions-rollout-2.jsonl", "codex-rollout", 1, 0, 16),
+    # A sample of every kind of line: 21 items, 6 compactions, 2 prompts that no item repeats.
+    ("codex/agentsessions-rollout-small.jsonl", "codex-rollout", 1, 0, 29),
+    # 13 messages of the source and 9 results.
+    ("gemini/entire-ab2b9748b105.json", "gemini-chat", 1, 0, 22),
     ("gemini/entire-ec38b74f08e3.json", "gemini-chat", 1, 0, 1),
-    ("gemini/gemini-jsonl_v040.jsonl", "gemini-jsonl", 1, 0, 3),
-    ("gemini/gemini-large.json", "gemini-chat", 1, 0, 7),
+    ("gemini/gemini-jsonl_v040.jsonl", "gemini-jsonl", 1, 0, 4),
+    ("gemini/gemini-large.json", "gemini-chat", 1, 0, 9),
     ("mini-swe-agent/django-13768.traj.json", "mini-swe-agent-traj", 1, 0, 122),
     ("mini-swe-agent/github_issue.traj.json", "mini-swe-agent-traj", 1, 0, 22),
     ("mini-swe-agent/local.traj.json", "mini-swe-agent-traj", 1, 0, 6),
@@ -44,6 +46,7 @@ KNOWN = [
     ("swe-agent/ctf-misc-networking_1.traj", "swe-agent-traj", 1, 0, 9),
     ("swe-agent/function_calling_simple.traj", "swe-agent-traj", 1, 0, 12),
     ("swe-agent/test-repo-c2844.traj", "swe-agent-traj", 1, 0, 10),
+    ("trae/rollout_subagent.jsonl", "trae-rollout", 1, 0, 10),
     ("webvoyager/ArXiv-11.json", "openai-messages", 1, 0, 15),
     ("webvoyager/ESPN-11.json", "openai-messages", 1, 0, 11),
 ]
@@ -133,10 +136,14 @@ def test_every_call_has_the_shape_of_chat_completions(name: str) -> None:
         ("claude/ccviewer-1af7fc5e.jsonl", 12),
         ("claude/entire-48b429896bcb-0.jsonl", 12),
         ("claude/simonw-sample_session.json", 12),
+        ("codex/agentsessions-rollout-2.jsonl", 1),
+        ("gemini/entire-ab2b9748b105.json", 9),
+        ("gemini/gemini-large.json", 2),
         ("mini-swe-agent/django-13768.traj.json", 59),
         ("sharegpt/glaive_toolcall_en_demo.json", 211),
         ("swe-agent/function_calling_simple.traj", 5),
         ("swe-agent/test-repo-c2844.traj", 4),
+        ("trae/rollout_subagent.jsonl", 3),
     ],
 )
 def test_results_name_a_call_of_their_session(name: str, pairs: int) -> None:
@@ -176,8 +183,15 @@ def test_no_text_of_a_message_is_lost(name: str, key: str | None) -> None:
         records = [json.loads(line) for line in text.splitlines()]
         source = [record for record in records if record["type"] in ("user", "assistant")]
     (session,) = sessions(name)
-    for spoken, stored in zip(source, session.messages, strict=True):
-        kept = "\n".join(leaves(stored)) + session.session_id
+    made: list[list[str]] = []
+    for stored in session.messages:
+        # A result of gemini-cli stands in the message that called.
+        if str(stored["id"]).endswith("_result"):
+            made[-1] += leaves(stored)
+        else:
+            made.append(leaves(stored))
+    for spoken, texts in zip(source, made, strict=True):
+        kept = "\n".join(texts) + session.session_id
         lost = [text for text in leaves(spoken) if text.strip() not in kept]
         assert [text for text in lost if text not in STRUCTURE and text[:7] != "Error: "] == []
 

@@ -133,12 +133,15 @@ KEYS = [
     *("conversations", "from", "value", "loglines", "sessionId", "uuid", "leafUuid", "summary"),
     *("id", "timestamp", "projectHash", "toolCalls", "tool_calls", "function", "call_id", "output"),
     *("format", "extra", "response", "choices", "tool_use_id", "toolUseResult", "agent", "git"),
+    *("session", "items", "instructions", "record_type", "replacement_history", "num_turns"),
+    *("thoughts", "functionCall", "functionResponse", "$set", "$rewindTo", "thread_name"),
     *("tool_call_ids", "thought", "title", "action", "parts", "metadata", "created_at", "name"),
 ]
 TEXTS = [
     *("user", "assistant", "gemini", "tool", "response_item", "session_meta", "function_call"),
     *("message", "tool_use", "tool_result", "text", "human", "localsessions/1", "custom-title"),
     *("summary", "reasoning", "custom_tool_call", "turn_context", "mini-swe-agent-1.1", "s1"),
+    *("event_msg", "user_message", "compacted", "thread_rolled_back", "image_generation_call"),
 ]
 lookalikes = st.recursive(
     json_values | st.sampled_from(TEXTS),
@@ -178,7 +181,76 @@ REAL_SHAPES: list[JsonValue] = [
         "projectHash": "p",
         "messages": [{"id": "1", "type": "user", "content": ""}],
     },
+    [
+        {"sessionId": "g", "projectHash": "p", "kind": "subagent", "directories": ["/w"]},
+        {"$set": {"summary": "s", "messages": [{"id": "1", "type": "user", "content": ""}]}},
+        {
+            "id": "2",
+            "type": "gemini",
+            "content": [
+                {"text": "t", "thought": True},
+                {"functionCall": {"id": "c", "name": "n", "args": {}}},
+            ],
+            "thoughts": [{"subject": "s", "description": "d"}],
+            "toolCalls": [
+                {
+                    "id": "c",
+                    "name": "n",
+                    "args": {},
+                    "status": "success",
+                    "resultDisplay": "r",
+                    "result": [{"functionResponse": {"id": "c", "response": {"output": "o"}}}],
+                }
+            ],
+        },
+        {"id": "3", "type": "user", "content": [{"functionResponse": {"id": "c"}}, {"text": "t"}]},
+        {"$rewindTo": "3"},
+    ],
     {"loglines": [json.loads(CLAUDE)]},
+    [
+        {
+            "type": "session_meta",
+            "payload": {
+                "id": "s",
+                "forked_from_id": "f",
+                "source": {"subagent": {"thread_spawn": {"parent_thread_id": "p"}}},
+                "base_instructions": {"text": "t"},
+                "git": {"branch": "b"},
+            },
+        },
+        {"type": "event_msg", "payload": {"type": "user_message", "message": "hi"}},
+        {"type": "event_msg", "payload": {"type": "agent_reasoning", "text": "hm"}},
+        {
+            "type": "event_msg",
+            "payload": {"type": "item_completed", "item": {"type": "Plan", "text": "p"}},
+        },
+        {
+            "type": "response_item",
+            "payload": {"type": "reasoning", "summary": [{"text": "hm"}], "content": ["hm"]},
+        },
+        {
+            "type": "response_item",
+            "payload": {"type": "image_generation_call", "id": "i", "result": "aGk="},
+        },
+        {
+            "type": "response_item",
+            "payload": {"type": "tool_call", "function": {"name": "n"}, "arguments": {}},
+        },
+        {"type": "response_item", "payload": {"type": "tool_result", "name": "n", "result": {}}},
+        {"type": "event_msg", "payload": {"type": "thread_rolled_back", "num_turns": 1}},
+        {
+            "type": "compacted",
+            "payload": {"message": "m", "replacement_history": [{"type": "message"}]},
+        },
+    ],
+    [
+        {"id": "old", "timestamp": "2025-08-18T01:16:13Z", "instructions": None},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+    ],
+    {
+        "session": {"id": "old", "timestamp": "2025-08-18T01:16:13Z", "instructions": ""},
+        "items": [{"type": "reasoning", "summary": []}],
+    },
     {"history": [{"role": "user", "agent": "main", "content": "hi", "tool_call_ids": ["c"]}]},
     {"trajectory_format": "mini-swe-agent-1.1", "messages": [SAID | {"extra": {"response": {}}}]},
     [{"conversations": [{"from": "function_call", "value": "{}"}]}],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_JSON
 from localsessions.transcripts.programs.codex import CODEX_ROLLOUT, TRAE_ROLLOUT
 from localsessions.transcripts.programs.gemini import GEMINI_CHAT, GEMINI_JSONL
+from localsessions.transcripts.programs.iflow import IFLOW_JSONL
 from localsessions.transcripts.programs.mini_swe_agent import MINI_SWE_AGENT_TRAJ
 from localsessions.transcripts.programs.openai import OPENAI_MESSAGES
 from localsessions.transcripts.programs.own import LOCALSESSIONS
@@ -21,6 +22,7 @@ __all__ = ["FORMATS", "recognise"]
 
 FORMATS: tuple[Format, ...] = (
     LOCALSESSIONS,
+    IFLOW_JSONL,
     CLAUDE_JSONL,
     CLAUDE_WEB_JSON,
     TRAE_ROLLOUT,

@@ -96,7 +96,7 @@ def session_files(store_dir: Path) -> dict[str, tuple[bytes, int]]:
 
 def test_real_transcripts_are_in_the_store(store: SessionStore) -> None:
     report = import_paths(store, [TRANSCRIPTS / name for name in SMALL])
-    assert (report.total.sessions, report.total.messages) == (11, 138)
+    assert (report.total.sessions, report.total.messages) == (12, 138)
     assert report.total.added == 138
     assert report.skipped == ()
     for file in report.files:
@@ -108,7 +108,7 @@ def test_importing_twice_changes_no_file(store: SessionStore, tmp_path: Path) ->
     import_paths(store, paths)
     before = session_files(tmp_path / "store")
     again = import_paths(store, paths)
-    assert (again.total.unchanged, again.total.added) == (11, 0)
+    assert (again.total.unchanged, again.total.added) == (12, 0)
     assert session_files(tmp_path / "store") == before
 
 

@@ -478,7 +478,7 @@ def test_time_that_is_none_stays_under_its_own_name(read: Reader) -> None:
 
 
 def test_id_that_comes_twice_is_made_unique(read: Reader) -> None:
-    found = read(claude(), claude(), claude(uuid="u1~2"), claude())
+    found = read(claude(), claude(content="b"), claude(uuid="u1~2"), claude(content="c"))
     ids = [message["id"] for message in only(found).messages]
     assert ids == ["u1", "u1~2", "u1~2~2", "u1~3"]
 

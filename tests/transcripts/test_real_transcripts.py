@@ -19,8 +19,9 @@ TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
 
 # file, format, sessions with messages, sessions without, messages
 KNOWN = [
-    # Three session ids, one of which stands on bookkeeping records only.
-    ("claude/agentsessions-small.jsonl", "claude-jsonl", 2, 1, 20),
+    # Three session ids, one of which stands on bookkeeping records only, and a side chain. Of its
+    # 20 records that speak, two repeat another; two prompts stand in other records.
+    ("claude/agentsessions-small.jsonl", "claude-jsonl", 3, 1, 20),
     ("claude/cclog-edge_cases.jsonl", "claude-jsonl", 2, 0, 14),
     ("claude/ccviewer-1af7fc5e.jsonl", "claude-jsonl", 1, 0, 29),
     ("claude/entire-48b429896bcb-0.jsonl", "claude-jsonl", 1, 0, 36),
@@ -49,6 +50,7 @@ KNOWN = [
     ("trae/rollout_subagent.jsonl", "trae-rollout", 1, 0, 10),
     ("webvoyager/ArXiv-11.json", "openai-messages", 1, 0, 15),
     ("webvoyager/ESPN-11.json", "openai-messages", 1, 0, 11),
+    ("iflow/agentsview-5de701fc.jsonl", "iflow-jsonl", 1, 0, 16),
 ]
 FILES = [known[0] for known in KNOWN]
 

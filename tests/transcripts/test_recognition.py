@@ -26,6 +26,8 @@ CLAUDE = json.dumps(
     {"type": "user", "uuid": "u1", "sessionId": "s1", "message": {"role": "user", "content": "hi"}}
 )
 
+NEXT = CLAUDE.replace('"u1"', '"u2"')
+
 NO_TRANSCRIPTS = [
     ("empty", b"", "the file is empty"),
     ("blank", b" \n\n", "the file is empty"),
@@ -76,7 +78,7 @@ def test_format_is_told_from_the_content_not_from_the_name(tmp_path: Path) -> No
 
 def test_byte_order_mark_and_windows_lines_are_read(tmp_path: Path) -> None:
     path = tmp_path / "chat.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf" + f"{CLAUDE}\r\n{CLAUDE}\r\n".encode())
+    path.write_bytes(b"\xef\xbb\xbf" + f"{CLAUDE}\r\n{NEXT}\r\n".encode())
     assert read_transcript(path).report.messages == 2
 
 
@@ -95,7 +97,7 @@ def test_byte_order_mark_and_windows_lines_are_read(tmp_path: Path) -> None:
 def test_bad_line_is_named_and_the_rest_comes_in(
     tmp_path: Path, line: str, reason: str, place: int
 ) -> None:
-    lines = [CLAUDE, CLAUDE]
+    lines = [CLAUDE, NEXT]
     lines.insert(place - 1, line)
     path = tmp_path / "chat.jsonl"
     path.write_text("\n".join(lines), encoding="utf-8")
@@ -135,11 +137,13 @@ KEYS = [
     *("format", "extra", "response", "choices", "tool_use_id", "toolUseResult", "agent", "git"),
     *("session", "items", "instructions", "record_type", "replacement_history", "num_turns"),
     *("thoughts", "functionCall", "functionResponse", "$set", "$rewindTo", "thread_name"),
+    *("attachment", "prompt", "operation", "subtype", "parentUuid", "isSidechain", "forkedFrom"),
     *("tool_call_ids", "thought", "title", "action", "parts", "metadata", "created_at", "name"),
 ]
 TEXTS = [
     *("user", "assistant", "gemini", "tool", "response_item", "session_meta", "function_call"),
     *("message", "tool_use", "tool_result", "text", "human", "localsessions/1", "custom-title"),
+    *("attachment", "queued_command", "queue-operation", "enqueue", "dequeue", "popAll", "system"),
     *("summary", "reasoning", "custom_tool_call", "turn_context", "mini-swe-agent-1.1", "s1"),
     *("event_msg", "user_message", "compacted", "thread_rolled_back", "image_generation_call"),
 ]
@@ -251,6 +255,17 @@ REAL_SHAPES: list[JsonValue] = [
         "session": {"id": "old", "timestamp": "2025-08-18T01:16:13Z", "instructions": ""},
         "items": [{"type": "reasoning", "summary": []}],
     },
+    [
+        {"type": "queue-operation", "operation": "enqueue", "sessionId": "s", "content": "hi"},
+        {"type": "queue-operation", "operation": "remove", "sessionId": "s", "content": "hi"},
+        {
+            "type": "attachment",
+            "uuid": "x",
+            "sessionId": "s",
+            "attachment": {"type": "queued_command", "prompt": "hi", "origin": {"kind": "human"}},
+        },
+        {"type": "system", "subtype": "local_command", "sessionId": "s", "content": "hi"},
+    ],
     {"history": [{"role": "user", "agent": "main", "content": "hi", "tool_call_ids": ["c"]}]},
     {"trajectory_format": "mini-swe-agent-1.1", "messages": [SAID | {"extra": {"response": {}}}]},
     [{"conversations": [{"from": "function_call", "value": "{}"}]}],

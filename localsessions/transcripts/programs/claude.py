@@ -1,17 +1,18 @@
 """Claude Code: ``~/.claude/projects/<project>/<session>.jsonl`` and the web's ``{loglines}``.
 
-A record of type ``user`` or ``assistant`` is a message: its own facts (``uuid``, ``parentUuid``,
-``cwd``, ``toolUseResult``, ...) around an Anthropic ``message`` (``content`` blocks, ``model``,
-``usage``, ...). Both levels become keys of one stored message. The inner ``id`` becomes
-``message_id``, because other records refer to the ``uuid``.
+Each record says its session, ``sessionId``. The sub-agents of a session have files of their own,
+``<session>/subagents/agent-<agentId>.jsonl`` with ``agent-<agentId>.meta.json`` beside, and become
+sessions of their own: ``<session>-agent-<agentId>``, with the session as ``parent``.
 
-Everything else in a file is bookkeeping. A resumed file begins with the summaries of *other*
-sessions, so a summary is the title only of the session that has its ``leafUuid``.
+What a record says is in ``claude_messages.py``, what only the queue of prompts says in
+``claude_queue.py``; the rest of the records is bookkeeping. A record that stands twice, with the
+same ``uuid`` and the same words, is one message.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localsessions.transcripts.foreign import (
@@ -21,183 +22,212 @@ from localsessions.transcripts.foreign import (
     as_objects,
     as_text,
     present,
-    without,
 )
-from localsessions.transcripts.transcript import Format, Reading, Transcript, message, tool_call
+from localsessions.transcripts.programs.claude_links import (
+    SideChains,
+    forked_from,
+    link_parents,
+    records_by_uuid,
+)
+from localsessions.transcripts.programs.claude_messages import is_message, message_of, spoken_of
+from localsessions.transcripts.programs.claude_queue import queued_messages
+from localsessions.transcripts.programs.claude_records import (
+    SPEAKERS,
+    first_text,
+    is_claude,
+    is_iflow,
+    kind_of,
+)
+from localsessions.transcripts.programs.claude_titles import given_title, summaries_of, words_title
+from localsessions.transcripts.transcript import Format, Reading, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic import JsonValue
 
     from localsessions.models import Message
     from localsessions.transcripts.source import Source
 
-__all__ = ["CLAUDE_JSONL", "CLAUDE_WEB_JSON"]
+__all__ = ["CLAUDE_JSONL", "CLAUDE_WEB_JSON", "read_records"]
 
-_SPEAKERS = ("user", "assistant")
-_TITLE_KEYS = {"custom-title": "customTitle", "ai-title": "aiTitle"}
-_RESULT_TEXTS = ("content", "stderr", "stdout")
+_INDEX = "sessions-index.json"
+_NOT_A_MODEL = "<synthetic>"
 
 
 def _recognises_jsonl(source: Source) -> bool:
-    return any(_is_claude_record(record.value) for record in source.records)
-
-
-def _is_claude_record(record: Object) -> bool:
-    kind = record.get("type")
-    if kind in _SPEAKERS:
-        # Qwen Code writes the same records, with Gemini's ``parts`` inside.
-        spoken = as_object(record.get("message"))
-        return "sessionId" in record and "uuid" in record and "content" in spoken
-    return (kind == "summary" and "leafUuid" in record) or kind == "file-history-snapshot"
+    records = [record.value for record in source.records]
+    return any(map(is_claude, records)) and not any(map(is_iflow, records))
 
 
 def _recognises_web(source: Source) -> bool:
     lines = as_objects(source.root.get("loglines"))
-    return any(line.get("type") in _SPEAKERS and "message" in line for line in lines)
+    return any(line.get("type") in SPEAKERS and "message" in line for line in lines)
 
 
 def _read_jsonl(source: Source) -> Reading:
-    return _read([record.value for record in source.records])
+    return read_records(source, [record.value for record in source.records])
 
 
 def _read_web(source: Source) -> Reading:
-    return _read(as_objects(source.root.get("loglines")))
+    return read_records(source, as_objects(source.root.get("loglines")))
 
 
-def _read(records: list[Object]) -> Reading:
-    """Return a session for each ``sessionId``, and a session for the messages without it."""
-    by_session: dict[str | None, list[Object]] = {}
+@dataclass(slots=True)
+class _Strand:
+    """The records of a session, or of one of its sub-agents."""
+
+    session_id: str | None
+    agent: str | None
+    records: list[Object] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+
+
+def read_records(source: Source, records: Sequence[Object]) -> Reading:
+    """Return a session for each ``sessionId`` and sub-agent, and one for messages without an id.
+
+    Args:
+        source: The file that holds the records.
+        records: Its records, in order.
+    """
     bookkeeping: Counter[str] = Counter()
-    for record in records:
-        kind = record.get("type")
-        session_id = as_text(record.get("sessionId"))
-        if kind not in _SPEAKERS:
-            bookkeeping[as_text(kind) or "(no type)"] += 1
-        if kind in _SPEAKERS or session_id:
-            by_session.setdefault(session_id, []).append(record)
-    summaries = {
-        as_text(record.get("leafUuid")): as_text(record.get("summary"))
-        for record in records
-        if record.get("type") == "summary"
+    strands = _strands(records, bookkeeping)
+    for strand in strands:
+        strand.messages = _messages(strand.records, bookkeeping)
+    by_uuid = records_by_uuid(records)
+    homes = {
+        uuid: strand.session_id if strand.agent is None else None
+        for strand in strands
+        for message in strand.messages
+        if (uuid := as_text(message.get("id")))
     }
-    sessions = [_transcript(key, own, summaries) for key, own in by_session.items()]
-    return Reading(sessions or [Transcript([])], bookkeeping)
+    for strand in strands:
+        link_parents(strand.messages, by_uuid, homes)
+    read = _Reader(source, summaries_of(records))
+    return Reading([read.transcript(strand) for strand in strands] or [Transcript([])], bookkeeping)
 
 
-def _transcript(
-    session_id: str | None, records: list[Object], summaries: dict[str | None, str | None]
-) -> Transcript:
-    spoken = [record for record in records if record.get("type") in _SPEAKERS]
-    return Transcript(
-        messages=[_message(record) for record in spoken],
-        session_id=session_id,
-        title=_title(records, summaries),
-        project=_first(spoken, "cwd"),
-        branch=_first(spoken, "gitBranch"),
-        model=_first((as_object(record.get("message")) for record in spoken), "model"),
-        facts=present(cli_version=_first(spoken, "version")),
-    )
+def _strands(records: Sequence[Object], bookkeeping: Counter[str]) -> list[_Strand]:
+    """Return the sessions of a file, in the order in which they begin."""
+    strands: dict[tuple[str | None, str | None], _Strand] = {}
+    chains = SideChains()
+    for record in records:
+        session_id, agent = as_text(record.get("sessionId")), chains.name_of(record)
+        if record.get("type") in SPEAKERS or session_id:
+            strand = strands.setdefault((session_id, agent), _Strand(session_id, agent))
+            strand.records.append(record)
+        else:
+            bookkeeping[kind_of(record)] += 1
+    return list(strands.values())
 
 
-def _title(records: list[Object], summaries: dict[str | None, str | None]) -> str | None:
-    """Return the last title from the person, else from the program, else a summary."""
-    for kind, key in _TITLE_KEYS.items():
-        given = [as_text(record.get(key)) for record in records if record.get("type") == kind]
-        if given and given[-1]:
-            return given[-1]
-    matching = [summaries.get(as_text(record.get("uuid"))) for record in records]
-    return next((summary for summary in reversed(matching) if summary), None)
+def _messages(records: Sequence[Object], bookkeeping: Counter[str]) -> list[Message]:
+    """Return the messages of a session in order; count the records that are none."""
+    records = _once(records, bookkeeping)
+    queued = queued_messages(records)
+    uuids = {as_text(record.get("uuid")) for record in records if record.get("type") in SPEAKERS}
+    messages: list[Message] = []
+    taken_back: set[str] = set()
+    for at, record in enumerate(records):
+        messages.extend(queued.leaving.get(at, ()))
+        taken_back.update(map(str, as_list(record.get("retractedMessageUuids"))))
+        if is_message(record) and not _is_copy(record, uuids):
+            messages.append(message_of(record))
+        elif at not in queued.taken:
+            bookkeeping[kind_of(record)] += 1
+    messages.extend(queued.waiting)
+    for message in messages:
+        if message.get("id") in taken_back:
+            message["taken_back"] = True
+    return messages
 
 
-def _first(objects: Iterable[Object], key: str) -> str | None:
-    return next((text for item in objects if (text := as_text(item.get(key)))), None)
+def _is_copy(record: Object, uuids: set[str | None]) -> bool:
+    """Tell whether an attachment repeats a record that speaks."""
+    source = as_text(as_object(record.get("attachment")).get("source_uuid"))
+    return source is not None and source in uuids
 
 
-def _message(record: Object) -> Message:
-    kind = as_text(record.get("type")) or "user"
-    spoken = record.get("message")
-    inner = as_object(spoken)
-    role = as_text(inner.get("role")) or kind
-    # The message's place in the session already says its type and its session.
-    rest = without(record, "type", "uuid", "message", "sessionId")
-    if isinstance(spoken, dict):
-        rest |= without(inner, "content", "id", "role") | present(message_id=inner.get("id"))
-        if rest.get("type") == "message":
-            del rest["type"]
-    elif not isinstance(spoken, str):
-        rest["message"] = spoken
-    content = inner.get("content") if isinstance(spoken, dict) else as_text(spoken)
-    results = _sole_results(content)
-    if len(results) == 1:
-        return _result(record, results[0], rest)
-    return message(
-        "tool" if results else role,
-        rest,
-        id=record.get("uuid"),
-        content=_without_calls(content),
-        tool_calls=[
-            tool_call(part.get("id"), part.get("name"), part.get("input"))
-            for part in as_objects(content)
-            if part.get("type") == "tool_use"
-        ],
-    )
+def _once(records: Sequence[Object], bookkeeping: Counter[str]) -> list[Object]:
+    """Return the records without those that say again what one with their ``uuid`` said.
+
+    What only a later one says about the same words, the first one says then.
+    """
+    kept: list[Object] = []
+    known: dict[str, tuple[list[JsonValue], list[int]]] = {}
+    for record in records:
+        uuid = as_text(record.get("uuid"))
+        if uuid is None or not is_message(record):
+            kept.append(record)
+            continue
+        spoken: JsonValue = [record.get("type"), spoken_of(record)]
+        before, places = known.setdefault(uuid, ([], []))
+        if spoken in before:
+            first = places[before.index(spoken)]
+            kept[first] = record | kept[first]
+            bookkeeping[f"{kind_of(record)} (again)"] += 1
+        else:
+            before.append(spoken)
+            places.append(len(kept))
+            kept.append(record)
+    return kept
 
 
-def _sole_results(content: JsonValue) -> list[Object]:
-    """Return the tool results if a content consists only of tool results."""
-    results = [part for part in as_objects(content) if part.get("type") == "tool_result"]
-    return results if len(results) == len(as_list(content)) else []
+class _Reader:
+    """Makes the transcripts of a file."""
+
+    def __init__(self, source: Source, summaries: Mapping[str, str]) -> None:
+        self._source = source
+        self._summaries = summaries
+        self._index = source.beside(_INDEX)
+        self._homes: dict[str, str | None] = {}
+
+    def transcript(self, strand: _Strand) -> Transcript:
+        messages, session_id = strand.messages, strand.session_id
+        spoken = [record for record in strand.records if record.get("type") in SPEAKERS]
+        found = Transcript(
+            messages,
+            session_id=session_id,
+            project=first_text(spoken, "cwd"),
+            branch=first_text(spoken, "gitBranch"),
+            model=_model(spoken),
+            facts=present(cli_version=first_text(spoken, "version")),
+        )
+        if strand.agent is not None:
+            self._describe_agent(found, strand, strand.agent)
+            return found
+        title = given_title(session_id, strand.records, self._summaries, self._index)
+        found.title = title or words_title(messages, name="(no prompt)")
+        found.forked_from = forked_from(session_id, messages, self._homes)
+        self._homes |= {
+            uuid: session_id for message in messages if (uuid := as_text(message.get("id")))
+        }
+        return found
+
+    def _describe_agent(self, found: Transcript, strand: _Strand, agent: str) -> None:
+        name = f"agent-{agent}"
+        found.parent = _parent(self._source, strand.session_id, name)
+        found.session_id = f"{found.parent}-{name}" if found.parent else name
+        found.facts["agent_id"] = agent
+        meta = as_object(self._source.beside(f"{name}.meta.json"))
+        if self._source.stem == name and meta:
+            found.facts["agent"] = meta
+            found.title = as_text(meta.get("description"))
+        found.title = found.title or words_title(found.messages, name=name)
 
 
-def _result(record: Object, part: Object, rest: Object) -> Message:
-    content = part.get("content")
-    return message(
-        "tool",
-        _without_copy(rest, content) | without(part, "type", "tool_use_id", "content"),
-        id=record.get("uuid"),
-        content=content,
-        tool_call_id=part.get("tool_use_id"),
-    )
+def _parent(source: Source, session_id: str | None, name: str) -> str | None:
+    """Return the session that started a sub-agent: its records or their folder say it."""
+    if session_id != name:
+        return session_id
+    folders = source.path.replace("\\", "/").split("/")[:-1]
+    places = [at for at, folder in enumerate(folders) if folder == "subagents" and at > 0]
+    return folders[places[-1] - 1] if places else None
 
 
-def _without_copy(rest: Object, content: JsonValue) -> Object:
-    """Leave out of ``toolUseResult`` what repeats the content exactly."""
-    result = rest.get("toolUseResult")
-    if not content or result is None:
-        return rest
-    if result == content or (isinstance(content, str) and result == f"Error: {content}"):
-        return without(rest, "toolUseResult")
-    texts = {key: as_object(result).get(key) for key in _RESULT_TEXTS}
-    copies = [key for key, text in texts.items() if text and _repeats(text, content)]
-    return rest | {"toolUseResult": without(as_object(result), *copies)} if copies else rest
-
-
-def _repeats(text: JsonValue, content: JsonValue) -> bool:
-    return text == content or (
-        isinstance(text, list) and all(part in as_list(content) for part in text)
-    )
-
-
-def _without_calls(content: JsonValue) -> JsonValue:
-    """Keep of each ``tool_use`` only what ``tool_calls`` lacks: its place, other keys."""
-    if not isinstance(content, list):
-        return content
-    parts: list[JsonValue] = [
-        without(part, "name", "input")
-        if isinstance(part, dict) and part.get("type") == "tool_use"
-        else part
-        for part in content
-    ]
-    # The usual place is at the end, so a bare call there needs no entry.
-    while parts and _is_bare_call(parts[-1]):
-        del parts[-1]
-    return parts or None
-
-
-def _is_bare_call(part: JsonValue) -> bool:
-    return isinstance(part, dict) and part.get("type") == "tool_use" and set(part) <= {"type", "id"}
+def _model(records: Iterable[Object]) -> str | None:
+    spoken = [as_object(record.get("message")) for record in records]
+    return first_text((said for said in spoken if said.get("model") != _NOT_A_MODEL), "model")
 
 
 CLAUDE_JSONL = Format("claude-jsonl", "claude-code", _recognises_jsonl, _read_jsonl)

@@ -220,8 +220,10 @@ def _take_facts(
             facts = without(facts, "file")
         if source.get("undated") and "undated" not in facts:
             del source["undated"]
-            stored.created_at = found.created_at
             stored.last_activity = found.last_activity
+        if "undated" not in facts and stored.created_at != found.created_at:
+            stored.created_at = found.created_at
+            did.changed = True
         if not did.changed:
             facts = without(facts, "undated")  # the file was touched, and says nothing new
         source |= facts

@@ -204,7 +204,7 @@ class Importer:
             return _Kept("unchanged", session_id)
         # Again, inside the lock: another writer may have written since. Not append(): it sets times
         # on messages that have none.
-        with self._store.edit(session_id) as held:
+        with self._store.edit(session_id, is_activity=False) as held:
             did = update(held, session)
         return _Kept("grown" if did.changed else "unchanged", session_id, did=did)
 

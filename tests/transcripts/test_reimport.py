@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from localsessions import Session
 from localsessions.models import Message
 from localsessions.transcripts.reimport import identity_of, is_same_source, mark_imported, update
 
+BEGUN = datetime(2025, 1, 1, tzinfo=UTC)
 PLACE: dict[str, JsonValue] = {"program": "p", "session_id": "own"}
 
 
@@ -25,7 +27,14 @@ def at(name: str, minute: int) -> Message:
 def found(*messages: Message, title: str | None = None, **source: JsonValue) -> Session:
     """Return a session as an import reads it."""
     named: dict[str, JsonValue] = {"title": title} if title else {}
-    return Session(session_id="s", title=title, messages=[*messages], source=PLACE | named | source)
+    return Session(
+        session_id="s",
+        title=title,
+        messages=[*messages],
+        source=PLACE | named | source,
+        created_at=BEGUN,
+        last_activity=BEGUN,
+    )
 
 
 def stored(*messages: Message, title: str | None = None, **source: JsonValue) -> Session:
@@ -219,6 +228,17 @@ def test_the_file_is_the_first_as_long_as_it_is_there(tmp_path: Path) -> None:
     there.unlink()
     assert update(session, found(m("a"), file="/moved")).changed
     assert session.source["file"] == "/moved"
+
+
+def test_a_session_that_gets_times_is_undated_no_more() -> None:
+    session = stored(m("a"), undated="2026-05-01T00:00:00.000Z")
+    session.created_at = session.last_activity = datetime(2026, 5, 1, tzinfo=UTC)
+    later = found(m("a"), m("b"))
+    later.created_at = datetime(2026, 1, 1, tzinfo=UTC)
+    later.last_activity = datetime(2026, 1, 2, tzinfo=UTC)
+    update(session, later)
+    assert "undated" not in session.source
+    assert (session.created_at, session.last_activity) == (later.created_at, later.last_activity)
 
 
 def test_a_link_that_is_known_later_is_taken() -> None:

@@ -86,7 +86,8 @@ def _remarks(files: Sequence[FileReport]) -> Iterator[str]:
         for refused in file.refused:
             yield f"refused {file.path}: session {refused.session_id!r}: {refused.reason}"
         for bad in file.bad_lines:
-            yield f"left out {file.path}, line {bad.line}: {bad.reason}"
+            act = "mended" if bad.taken else "left out"
+            yield f"{act} {file.path}, line {bad.line}: {bad.reason}"
 
 
 # -- export --------------------------------------------------------------------------------------

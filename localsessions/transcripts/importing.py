@@ -13,17 +13,19 @@ So importing twice changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 import os
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from localsessions.errors import ConflictError, SessionError, SessionExistsError
 from localsessions.format import encode_value
+from localsessions.transcripts.kinds import unknown
 from localsessions.transcripts.registry import recognise
 from localsessions.transcripts.report import FileReport, ImportReport, RefusedSession
-from localsessions.transcripts.source import BadLine, read_source
+from localsessions.transcripts.source import BadLine, Source, Unread, read_sources
 from localsessions.transcripts.transcript import Reading, cleaned_id, sessions_of
 
 if TYPE_CHECKING:
@@ -74,7 +76,8 @@ def import_paths(
     importer = _Importer(store, on_progress)
     for found in _walk(paths):
         if isinstance(found, str):
-            importer.take(read_transcript(found))
+            for one in read_transcripts(found):
+                importer.take(one)
         else:
             importer.take(TranscriptFile((), found))
     importer.finish()
@@ -82,23 +85,55 @@ def import_paths(
 
 
 def read_transcript(path: str | os.PathLike[str]) -> TranscriptFile:
-    """Return the sessions of a file without storing them.
+    """Return the sessions of a file without storing them; those of an archive together.
 
     Never raises for the content of the file, nor if the file cannot be read: the report says so
-    as ``skipped``.
+    as ``skipped``. The report of an archive has the format of its first transcript.
     """
-    report = FileReport(os.fspath(path))
-    try:
-        source = read_source(report.path)
-    except json.JSONDecodeError as fault:
-        reason = f"neither JSON nor JSON Lines: {fault.msg}"
-        return _skipped(report, f"{reason} (line {fault.lineno}, column {fault.colno})")
-    except OSError as error:
-        return _skipped(report, f"cannot be read: {error.strerror or error}")
+    found = list(read_transcripts(path))
+    if len(found) == 1:
+        return found[0]
+    reports = [one.report for one in found]
+    bookkeeping: Counter[str] = Counter()
+    for report in reports:
+        bookkeeping.update(report.bookkeeping)
+    full = [report for report in reports if report.skipped is None]
+    return TranscriptFile(
+        tuple(session for one in found for session in one.sessions),
+        FileReport(
+            os.fspath(path),
+            format=next((report.format for report in full), None),
+            skipped=None if full else "; ".join(str(report.skipped) for report in reports),
+            empty=sum(report.empty for report in reports),
+            messages=sum(report.messages for report in reports),
+            bad_lines=tuple(bad for report in reports for bad in report.bad_lines),
+            bookkeeping=dict(bookkeeping),
+        ),
+    )
+
+
+def read_transcripts(path: str | os.PathLike[str]) -> Iterator[TranscriptFile]:
+    """Yield what ``read_transcript`` returns, for each file in an archive apart."""
+    given = os.fspath(path)
+    with contextlib.closing(read_sources(given)) as sources:
+        for found in sources:
+            report = FileReport(given + found.path.removeprefix(os.path.abspath(given)))
+            if isinstance(found, Unread):
+                yield _skipped(report, found.reason)
+            else:
+                yield _transcript_file(report, found)
+
+
+def _transcript_file(report: FileReport, source: Source) -> TranscriptFile:
     form = recognise(source)
     if form is None:
-        return _skipped(report, "JSON, but in no transcript format that is known here")
-    reading = form.read(source)
+        return _skipped(report, unknown(source))
+    try:
+        reading = form.read(source)
+        if source.database is not None:
+            source.database.check()
+    except OSError as error:
+        return _skipped(report, f"cannot be read: {error.strerror or error}")
     sessions = tuple(sessions_of(form, source, reading))
     return TranscriptFile(
         sessions,
@@ -152,7 +187,8 @@ def _walk_folder(folder: str) -> Iterator[str | FileReport]:
 
 def _size_of(path: str) -> int:
     try:
-        return os.stat(path).st_size
+        # Of a file in an archive, the archive.
+        return os.stat(path if os.path.exists(path) else path.rpartition("!")[0]).st_size
     except OSError:
         return 0  # the file is missing, and the report says so
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from localsessions.models import Session
     from localsessions.store import SessionStore
 
-__all__ = ["TranscriptFile", "import_paths", "read_transcript"]
+__all__ = ["TranscriptFile", "import_paths", "read_transcript", "read_transcripts"]
 
 _TOGETHER = 256
 _TOGETHER_BYTES = 8 * 1024 * 1024
@@ -125,10 +125,10 @@ def read_transcripts(path: str | os.PathLike[str]) -> Iterator[TranscriptFile]:
 
 
 def _transcript_file(report: FileReport, source: Source) -> TranscriptFile:
-    form = recognise(source)
-    if form is None:
-        return _skipped(report, unknown(source))
     try:
+        form = recognise(source)
+        if form is None:
+            return _skipped(report, unknown(source))
         reading = form.read(source)
         if source.database is not None:
             source.database.check()

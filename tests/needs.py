@@ -108,6 +108,12 @@ def _has_module(name: str) -> Callable[[], bool]:
     return lambda: importlib.util.find_spec(name) is not None
 
 
+def _has_zstd() -> bool:
+    if _has_module("compression")():
+        return True
+    return _has_module("backports")() and _has_module("backports.zstd")()
+
+
 def _has_call(name: str) -> Callable[[], bool]:
     return lambda: hasattr(os, name)
 
@@ -194,6 +200,7 @@ NEEDS: dict[str, Need] = {
         'a name may not hold : " ? < > | * and control characters, nor end with a dot',
         _in_a_folder(_takes_any_name),
     ),
+    "zstd": Need("backports.zstd is not installed, and Python is older than 3.14", _has_zstd),
 }
 
 OF_FIXTURES: dict[str, str] = {

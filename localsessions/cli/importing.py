@@ -309,6 +309,7 @@ def _remarks(files: Sequence[FileReport], named: Sequence[str], *, verbose: bool
         for refused in file.refused:
             yield f"refused {file.path}: session {refused.session_id!r}: {refused.reason}"
         for bad in file.bad_lines:
-            yield f"left out {file.path}, line {bad.line}: {bad.reason}"
+            act = "mended" if bad.taken else "left out"
+            yield f"{act} {file.path}, line {bad.line}: {bad.reason}"
     if aside:
         yield f"{_many(aside, 'other file')} held no session; -v names them"

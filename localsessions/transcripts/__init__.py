@@ -7,11 +7,11 @@ To add a format, write one file and one line:
 
 1. ``programs/<program>.py`` with a constant ``Format(name, agent_id, recognises, read)``.
    ``recognises(source)`` looks at the content (``source.root`` and ``source.document`` of a JSON
-   file, ``source.records`` of JSON Lines), never at the name, and accepts nothing that another
-   format accepts. ``read(source)`` returns a ``Reading``: a ``Transcript`` for each session, and a
-   count in ``bookkeeping`` for every record that is not a message. Make messages with
-   ``message`` or ``chat_message`` (``transcript.py``). Read foreign JSON with ``as_text``,
-   ``as_object``, ``as_list`` (``foreign.py``), so that no file can make it raise.
+   file, ``source.records`` of JSON Lines, ``source.database``), never at the name, and accepts
+   nothing that another format accepts. ``read(source)`` returns a ``Reading``: a ``Transcript``
+   for each session, and a count in ``bookkeeping`` for every record that is not a message. Make
+   messages with ``message`` or ``chat_message`` (``transcript.py``). Read foreign JSON with
+   ``as_text``, ``as_object``, ``as_list`` (``foreign.py``), so that no file can make it raise.
 2. A line in ``FORMATS`` (``registry.py``).
 3. A real, freely licensed file in ``examples/transcripts`` with its row in the README there and
    in ``tests/transcripts/test_real_transcripts.py``.

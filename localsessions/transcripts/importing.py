@@ -5,14 +5,16 @@ No format is known here.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from localsessions.transcripts.kinds import unknown
 from localsessions.transcripts.registry import recognise
 from localsessions.transcripts.report import FileReport, ImportReport, TranscriptFile
-from localsessions.transcripts.source import BadLine, read_source
+from localsessions.transcripts.source import BadLine, Source, Unread, read_sources
 from localsessions.transcripts.storing import Importer
 from localsessions.transcripts.transcript import Reading, sessions_of
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from localsessions.models import Session
     from localsessions.store import SessionStore
 
-__all__ = ["files_in", "import_paths", "read_transcript"]
+__all__ = ["files_in", "import_paths", "read_transcript", "read_transcripts"]
 
 
 def import_paths(
@@ -67,7 +69,8 @@ def import_paths(
     try:
         for found in entries:
             if isinstance(found, str):
-                importer.take(_only(read_transcript(found), wants_session))
+                for one in read_transcripts(found):
+                    importer.take(_only(one, wants_session))
             else:
                 importer.take(TranscriptFile((), found))
     except KeyboardInterrupt:
@@ -91,23 +94,55 @@ def _only(found: TranscriptFile, wants: Callable[[Session], bool] | None) -> Tra
 
 
 def read_transcript(path: str | os.PathLike[str]) -> TranscriptFile:
-    """Return the sessions of a file without storing them.
+    """Return the sessions of a file without storing them; those of an archive together.
 
     Never raises for the content of the file, nor if the file cannot be read: the report says so
-    as ``skipped``.
+    as ``skipped``. The report of an archive has the format of its first transcript.
     """
-    report = FileReport(os.fspath(path))
+    found = list(read_transcripts(path))
+    if len(found) == 1:
+        return found[0]
+    reports = [one.report for one in found]
+    bookkeeping: Counter[str] = Counter()
+    for report in reports:
+        bookkeeping.update(report.bookkeeping)
+    full = [report for report in reports if report.skipped is None]
+    return TranscriptFile(
+        tuple(session for one in found for session in one.sessions),
+        FileReport(
+            os.fspath(path),
+            format=next((report.format for report in full), None),
+            skipped=None if full else "; ".join(str(report.skipped) for report in reports),
+            empty=sum(report.empty for report in reports),
+            messages=sum(report.messages for report in reports),
+            bad_lines=tuple(bad for report in reports for bad in report.bad_lines),
+            bookkeeping=dict(bookkeeping),
+        ),
+    )
+
+
+def read_transcripts(path: str | os.PathLike[str]) -> Iterator[TranscriptFile]:
+    """Yield what ``read_transcript`` returns, for each file in an archive apart."""
+    given = os.fspath(path)
+    with contextlib.closing(read_sources(given)) as sources:
+        for found in sources:
+            report = FileReport(given + found.path.removeprefix(os.path.abspath(given)))
+            if isinstance(found, Unread):
+                yield _skipped(report, found.reason)
+            else:
+                yield _transcript_file(report, found)
+
+
+def _transcript_file(report: FileReport, source: Source) -> TranscriptFile:
     try:
-        source = read_source(report.path)
-    except json.JSONDecodeError as fault:
-        reason = f"neither JSON nor JSON Lines: {fault.msg}"
-        return _skipped(report, f"{reason} (line {fault.lineno}, column {fault.colno})")
+        form = recognise(source)
+        if form is None:
+            return _skipped(report, unknown(source))
+        reading = form.read(source)
+        if source.database is not None:
+            source.database.check()
     except OSError as error:
         return _skipped(report, f"cannot be read: {error.strerror or error}")
-    form = recognise(source)
-    if form is None:
-        return _skipped(report, "JSON, but in no transcript format that is known here")
-    reading = form.read(source)
     sessions = tuple(sessions_of(form, source, reading))
     return TranscriptFile(
         sessions,

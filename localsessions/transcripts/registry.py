@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_JSON
 from localsessions.transcripts.programs.codex import CODEX_ROLLOUT, TRAE_ROLLOUT
+from localsessions.transcripts.programs.cursor import CURSOR_VSCDB
 from localsessions.transcripts.programs.gemini import GEMINI_CHAT, GEMINI_JSONL
 from localsessions.transcripts.programs.iflow import IFLOW_JSONL
 from localsessions.transcripts.programs.mini_swe_agent import MINI_SWE_AGENT_TRAJ
 from localsessions.transcripts.programs.openai import OPENAI_MESSAGES
+from localsessions.transcripts.programs.opencode import OPENCODE_DB, OPENCODE_STORAGE
 from localsessions.transcripts.programs.own import LOCALSESSIONS
 from localsessions.transcripts.programs.sharegpt import SHAREGPT
 from localsessions.transcripts.programs.swe_agent import SWE_AGENT_TRAJ
@@ -27,8 +29,11 @@ FORMATS: tuple[Format, ...] = (
     CLAUDE_WEB_JSON,
     TRAE_ROLLOUT,
     CODEX_ROLLOUT,
+    CURSOR_VSCDB,
     GEMINI_CHAT,
     GEMINI_JSONL,
+    OPENCODE_DB,
+    OPENCODE_STORAGE,
     SWE_AGENT_TRAJ,
     MINI_SWE_AGENT_TRAJ,
     SHAREGPT,

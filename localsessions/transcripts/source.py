@@ -1,66 +1,73 @@
-"""A transcript file as JSON, before its format is known.
+"""A transcript file as values, before its format is known: JSON, JSON Lines, or a database.
 
-Nothing here knows a format or a session. A file is one JSON document, or JSON Lines: a value on
-each line, some of which may be torn. The shape of the data::
+Nothing here knows a format or a session. A file gives a source, an archive one for each JSON file
+in it. ``lines.py`` says what JSON is taken, ``archives.py`` and ``databases.py`` how containers are
+opened, ``kinds.py`` what a file is that is none of these. The shape of the data::
 
     Source
       document   the content of the file if it is one JSON value, else None
       records    the objects of JSON Lines, each with its line; a document that is an object is
                  also a record, because it looks the same as JSON Lines with one line
-      bad_lines  the lines that are not a JSON object, each with the reason
+      bad_lines  what was left out or mended, each with its line and the reason
+      database   the open database if the file is one, else None
+    Unread       a file, or a file in an archive, that is no source, and why
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import stat
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from localsessions import _system
-from localsessions.format import MAX_FILE_BYTES, parse_json
+from localsessions.format import MAX_FILE_BYTES
 from localsessions.models.instants import instant_of
+from localsessions.transcripts.archives import CHUNK_BYTES, Unpacked, is_zip, is_zstd, zip_members
 from localsessions.transcripts.foreign import Object, as_object
+from localsessions.transcripts.kinds import HEAD_BYTES, signature_of, text_kind
+from localsessions.transcripts.lines import BadLine, Content, Record, content_of
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
     from pydantic import JsonValue
 
-__all__ = ["BadLine", "Record", "Source", "parse_source", "read_source"]
+    from localsessions.transcripts.archives import Member
+    from localsessions.transcripts.databases import Database
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_CONFLICT = re.compile(rb"^<{7} ", re.MULTILINE)
+__all__ = ["BadLine", "Record", "Source", "Unread", "parse_source", "read_sources"]
+
 _SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj"})
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line of JSON Lines that was left out; ``line`` counts from 1."""
-
-    line: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An object of JSON Lines; ``line`` counts from 1."""
-
-    line: int
-    value: Object
+_PACKED_SUFFIXES = frozenset({".zst", ".zstd"})
+_ATTEMPTS = 3
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
 class Source:
-    """The content of a file, and its path and time, for what the content does not say."""
+    """The content of a file, and its path and time, for what the content does not say.
+
+    Attributes:
+        path: The path of the file; of a file in an archive ``archive.zip!name``.
+        modified_at: When the file was written; of a file in an archive, the archive.
+        document: See above, as the others.
+        is_member: Whether this is a file in an archive, beside which nothing stands.
+    """
 
     path: str
     modified_at: datetime
     document: JsonValue
     records: tuple[Record, ...]
     bad_lines: tuple[BadLine, ...] = ()
+    database: Database | None = None
+    is_member: bool = False
 
     @cached_property
     def root(self) -> Object:
@@ -75,8 +82,8 @@ class Source:
     @property
     def stem(self) -> str:
         """The file's name without the suffixes of JSON files."""
-        stem = self.name
-        while (parts := os.path.splitext(stem))[1].lower() in _SUFFIXES:
+        stem = self.name.rpartition("!")[2] if self.is_member else self.name
+        while (parts := os.path.splitext(stem))[1].lower() in _SUFFIXES | _PACKED_SUFFIXES:
             stem = parts[0]
         return stem
 
@@ -87,11 +94,39 @@ class Source:
             relative: The path of the file from the folder of this one, as the program lays it out;
                 never made of what a file says.
         """
-        path = os.path.join(os.path.dirname(self.path), relative)
-        try:
-            return read_source(path).document
-        except (OSError, json.JSONDecodeError):
+        if self.is_member:
             return None
+        found = _only(os.path.join(os.path.dirname(self.path), relative))
+        return found.document if isinstance(found, Source) else None
+
+    def folder_beside(self, relative: str, name: str) -> Iterator[Source | Unread]:
+        """Yield the files of a folder of the same program that are JSON, in the order of names.
+
+        Links are not followed. A folder that is not there is empty.
+
+        Args:
+            relative: The path from the folder of this file to the folder's parent, as the program
+                lays it out.
+            name: The name of the folder; it may come from a file, so a name that leads elsewhere
+                names no folder.
+        """
+        if self.is_member or not _PLAIN_NAME.fullmatch(name):
+            return
+        folder = os.path.join(os.path.dirname(self.path), relative, name)
+        try:
+            with os.scandir(folder) as entries:
+                paths = sorted(
+                    entry.path
+                    for entry in entries
+                    if entry.name.endswith(".json") and entry.is_file(follow_symlinks=False)
+                )
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            yield Unread(folder, _cannot_be_read(error))
+            return
+        for path in paths:
+            yield _only(path)
 
     def lines_beside(self, relative: str) -> tuple[Object, ...]:
         """Return the lines of another JSON Lines file of the same program; none if it is absent.
@@ -100,35 +135,46 @@ class Source:
             relative: As in ``beside``.
         """
         path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
+        if self.is_member:
+            return ()
         try:
             status = os.stat(path)
-            return _lines_of(path, status.st_mtime_ns, status.st_size)
-        except (OSError, json.JSONDecodeError):
+        except OSError:
             return ()
+        return _lines_of(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4)
 def _lines_of(path: str, _modified_ns: int, _size_bytes: int) -> tuple[Object, ...]:
     """Return the lines of a file that many transcripts share; it is read again when it changed."""
-    return tuple(record.value for record in read_source(path).records)
+    found = _only(path)
+    return tuple(record.value for record in found.records) if isinstance(found, Source) else ()
 
 
-def read_source(path: str) -> Source:
-    """Return the whole content of a file.
+class Unread(NamedTuple):
+    """A file that is no source.
 
-    Raises:
-        OSError: The file cannot be read, or is not a file.
-        json.JSONDecodeError: It holds neither JSON nor JSON Lines.
+    Attributes:
+        path: As the path of a source.
+        reason: What it is instead, or why it cannot be read.
     """
-    with open(path, "rb", opener=lambda path, _flags: _system.open_to_read(path)) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(None, "not a regular file", path)
-        if status.st_size > MAX_FILE_BYTES:
-            raise OSError(None, f"larger than {MAX_FILE_BYTES} bytes", path)
-        data = file.read()
-    modified_at = instant_of(status.st_mtime_ns // 1_000_000 * 1000)
-    return parse_source(data, path=os.path.abspath(path), modified_at=modified_at)
+
+    path: str
+    reason: str
+
+
+def read_sources(path: str) -> Generator[Source | Unread, None, None]:
+    """Yield the sources of a file: one, or one for each JSON file in an archive.
+
+    Never raises for what the file holds, nor if it cannot be read: it yields an ``Unread``. A
+    database is open until the next source is asked for.
+    """
+    path = os.path.abspath(path)
+    try:
+        with open(path, "rb", opener=lambda path, _flags: _system.open_to_read(path)) as file:
+            yield from _sources(file, path)
+    except OSError as error:
+        yield Unread(path, _cannot_be_read(error))
 
 
 def parse_source(data: bytes, *, path: str, modified_at: datetime) -> Source:
@@ -138,32 +184,179 @@ def parse_source(data: bytes, *, path: str, modified_at: datetime) -> Source:
         json.JSONDecodeError: They are neither JSON nor JSON Lines. Lines that are torn, or were
             never JSON, are accepted as long as they are not more than the good lines.
     """
-    data = data.removeprefix(_BYTE_ORDER_MARK)
+    return _source(content_of([data]), path, modified_at)
+
+
+def _only(path: str) -> Source | Unread:
+    """Return the source of a file that is one."""
+    with contextlib.closing(read_sources(path)) as sources:
+        return next(sources)
+
+
+def _source(
+    content: Content, path: str, modified_at: datetime, *, is_member: bool = False
+) -> Source:
+    return Source(
+        path,
+        modified_at,
+        content.document,
+        tuple(content.records),
+        tuple(content.bad_lines),
+        is_member=is_member,
+    )
+
+
+def _cannot_be_read(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _sources(file: IO[bytes], path: str) -> Iterator[Source | Unread]:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(None, "not a regular file", path)
+    modified_at = instant_of(status.st_mtime_ns // 1_000_000 * 1000)
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    if is_zip(head):
+        yield from _members(file, path, modified_at)
+    elif is_zstd(head):
+        yield _unpacked(file, path, modified_at, status.st_size)
+    elif head.startswith(b"SQLite format 3\0"):
+        yield from _database(path, modified_at)
+    elif found := signature_of(head):
+        yield Unread(path, f"{found}, no transcript")
+    elif status.st_size > MAX_FILE_BYTES:
+        raise OSError(None, f"larger than {MAX_FILE_BYTES} bytes", path)
+    else:
+        yield _read(file, head, path, modified_at)
+
+
+def _read(file: IO[bytes], head: bytes, path: str, modified_at: datetime) -> Source | Unread:
     try:
-        document = parse_json(data)
-    except json.JSONDecodeError:
-        # Otherwise both sides of a merge conflict would become one session.
-        if _CONFLICT.search(data):
-            raise
-        records, bad_lines = _lines(data)
-        if len(records) < max(len(bad_lines), 1):
-            raise
-        return Source(path, modified_at, None, tuple(records), tuple(bad_lines))
-    records = [Record(1, document)] if isinstance(document, dict) else []
-    return Source(path, modified_at, document, tuple(records))
+        return _source(_unchanged(file, path), path, modified_at)
+    except json.JSONDecodeError as fault:
+        return Unread(path, _no_json(fault, head))
 
 
-def _lines(data: bytes) -> tuple[list[Record], list[BadLine]]:
-    records: list[Record] = []
-    bad_lines: list[BadLine] = []
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not (line := line.strip()):
-            continue
-        if not line.startswith(b"{"):
-            bad_lines.append(BadLine(number, "not a JSON object"))
-            continue
+def _no_json(fault: json.JSONDecodeError, head: bytes) -> str:
+    if not head.strip():
+        return "the file is empty"
+    if kind := text_kind(head):
+        return f"neither JSON nor JSON Lines, but {kind}"
+    place = f"line {fault.lineno}, column {fault.colno}"
+    return f"neither JSON nor JSON Lines: {fault.msg} ({place})"
+
+
+# -- a file that may be written to meanwhile -----------------------------------------------------
+
+
+def _unchanged(file: IO[bytes], path: str) -> Content:
+    """Return the content of a file as it was at one time.
+
+    What is appended meanwhile is not read. A file that is written anew meanwhile is read again.
+
+    Raises:
+        OSError: It goes on being written anew.
+        json.JSONDecodeError: As ``content_of``.
+    """
+    for _ in range(_ATTEMPTS):
+        reading = _Reading(file)
         try:
-            records.append(Record(number, as_object(parse_json(line))))
-        except json.JSONDecodeError as fault:
-            bad_lines.append(BadLine(number, f"{fault.msg} (column {fault.colno})"))
-    return records, bad_lines
+            content = content_of(reading.chunks())
+        except json.JSONDecodeError:
+            if reading.is_whole():
+                raise
+            continue
+        if reading.is_whole():
+            return content
+    raise OSError(None, "it goes on being written anew while it is read; import it again", path)
+
+
+class _Reading:
+    """The bytes that a file has now, and whether they were still the same when all were read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._before = os.fstat(file.fileno())
+        self._sum = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        for chunk in self._read():
+            self._sum = zlib.crc32(chunk, self._sum)
+            yield chunk
+
+    def is_whole(self) -> bool:
+        after = os.fstat(self._file.fileno())
+        if (after.st_mtime_ns, after.st_size) == (self._before.st_mtime_ns, self._before.st_size):
+            return True
+        again = 0
+        for chunk in self._read():
+            again = zlib.crc32(chunk, again)
+        return after.st_size >= self._before.st_size and again == self._sum
+
+    def _read(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        left = self._before.st_size
+        while left and (chunk := self._file.read(min(CHUNK_BYTES, left))):
+            left -= len(chunk)
+            yield chunk
+
+
+# -- containers ----------------------------------------------------------------------------------
+
+
+def _members(file: IO[bytes], path: str, modified_at: datetime) -> Iterator[Source | Unread]:
+    others, found = 0, 0
+    for member in zip_members(file):
+        if os.path.splitext(member.name)[1].lower() not in _SUFFIXES:
+            others += 1
+            continue
+        found += 1
+        yield _member(member, f"{path}!{member.name}", modified_at)
+    if not found:
+        yield Unread(path, f"a ZIP archive without a JSON file (with {others} others)")
+    elif others:
+        yield Unread(path, f"holds {others} more files, which are not JSON")
+
+
+def _member(member: Member, path: str, modified_at: datetime) -> Source | Unread:
+    if member.refused is not None:
+        return Unread(path, member.refused)
+    head: list[bytes] = []
+    try:
+        content = content_of(_noting(member.chunks(), head))
+    except OSError as error:
+        return Unread(path, _cannot_be_read(error))
+    except json.JSONDecodeError as fault:
+        return Unread(path, _no_json(fault, b"".join(head)[:HEAD_BYTES]))
+    return _source(content, path, modified_at, is_member=True)
+
+
+def _noting(chunks: Iterable[bytes], head: list[bytes]) -> Iterator[bytes]:
+    """Yield chunks, and keep the first."""
+    for chunk in chunks:
+        if not head:
+            head.append(chunk)
+        yield chunk
+
+
+def _unpacked(
+    file: IO[bytes], path: str, modified_at: datetime, packed_bytes: int
+) -> Source | Unread:
+    packed, head = Unpacked(file, packed_bytes), list[bytes]()
+    try:
+        content = content_of(_noting(packed.chunks(), head))
+    except ImportError as error:
+        return Unread(path, str(error))
+    except json.JSONDecodeError as fault:
+        return Unread(path, packed.fault or _no_json(fault, b"".join(head)[:HEAD_BYTES]))
+    if packed.fault:
+        content.bad_lines.append(BadLine(content.lines, packed.fault))
+    return _source(content, path, modified_at)
+
+
+def _database(path: str, modified_at: datetime) -> Iterator[Source]:
+    from localsessions.transcripts.databases import opened_database
+
+    with opened_database(path) as database:
+        yield Source(path, modified_at, None, (), database=database)

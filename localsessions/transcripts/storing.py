@@ -223,7 +223,8 @@ def _imported(session: Session, session_id: str) -> _Kept:
 
 def _size_of(path: str) -> int:
     try:
-        return os.stat(path).st_size
+        # Of a file in an archive, the archive.
+        return os.stat(path if os.path.exists(path) else path.rpartition("!")[0]).st_size
     except OSError:
         return 0  # the file is missing, and the report says so
 

@@ -75,6 +75,8 @@ class Transcript:
         parent: The source's own id of the session that started this one, a sub-agent.
         forked_from: The source's own id of the session that this one continues, under
             ``session_id``, and of the last message of both, under ``message_id``; empty if none.
+        created_at: When it began, as the source says it; used if no message has a time.
+        last_activity: When something was last said, likewise.
         facts: Other small facts about the session, kept in ``source`` too.
     """
 
@@ -87,6 +89,8 @@ class Transcript:
     model: str | None = None
     parent: str | None = None
     forked_from: Object = field(default_factory=dict)
+    created_at: JsonValue = None
+    last_activity: JsonValue = None
     facts: Object = field(default_factory=dict)
 
 
@@ -212,6 +216,8 @@ def _session(form: Format, source: Source, found: Transcript) -> Session:
         for spoken in messages
         if (instant := as_instant(spoken.get("created_at"))) is not None
     )
+    stated = (as_instant(time) for time in (found.created_at, found.last_activity))
+    said = said or sorted(instant for instant in stated if instant is not None)
     times = said or [source.modified_at]
     made_id = source.stem if found.position is None else f"{source.stem}-{found.position:06d}"
     origin = present(

@@ -311,10 +311,10 @@ def test_ctrl_c_keeps_what_is_in(cli: Cli, tmp_path: Path) -> None:
         chat(folder / f"{number:02}.json", "x")
     before = (
         "import localsessions.transcripts.importing as i\n"
-        "def read(path, read=i.read_transcript):\n"
+        "def read(path, read=i.read_transcripts):\n"
         "    if path.endswith('30.json'): raise KeyboardInterrupt\n"
         "    return read(path)\n"
-        "i.read_transcript = read\n"
+        "i.read_transcripts = read\n"
     )
     ended = subprocess.run(
         interruptible("import", str(folder), before=before),

@@ -12,7 +12,7 @@ import pytest
 
 from localsessions.models import message_text
 from localsessions.transcripts import FORMATS, TranscriptFile, export, read_transcript
-from localsessions.transcripts.source import read_source
+from localsessions.transcripts.source import Source, read_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -415,7 +415,8 @@ def test_session_is_not_its_own_parent(read: Reader) -> None:
 def test_trae_rollout_is_named_for_what_it_is() -> None:
     found = read_transcript(EXAMPLES / "trae" / "rollout_subagent.jsonl")
     session = only(found)
-    source = read_source(str(session.source["file"]))
+    (source,) = read_sources(str(session.source["file"]))
+    assert isinstance(source, Source)
     assert [form.name for form in FORMATS if form.recognises(source)] == ["trae-rollout"]
     assert (found.report.format, session.agent_id) == ("trae-rollout", "trae")
     assert session.title == "Explore the parser package."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localsessions.transcripts import FORMATS, read_transcript
-from localsessions.transcripts.source import read_source
+from localsessions.transcripts.source import Source, read_sources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,8 @@ def test_iflow_is_named_for_what_it_is(tmp_path: Path) -> None:
     (session,) = found.sessions
     assert (found.report.format, session.agent_id) == ("iflow-jsonl", "iflow")
     assert (session.session_id, session.source["program"]) == (session_id, "iflow")
-    source = read_source(str(tmp_path / "session.jsonl"))
+    (source,) = read_sources(str(tmp_path / "session.jsonl"))
+    assert isinstance(source, Source)
     assert [form.name for form in FORMATS if form.recognises(source)] == ["iflow-jsonl"]
 
 
@@ -67,7 +68,8 @@ def test_file_with_a_result_of_iflow_is_of_no_other_format(tmp_path: Path) -> No
     result = path.read_text(encoding="utf-8")
     read(tmp_path, "hi")
     path.write_text(f"{path.read_text(encoding='utf-8')}\n{result}\n", encoding="utf-8")
-    source = read_source(str(path))
+    (source,) = read_sources(str(path))
+    assert isinstance(source, Source)
     assert [form.name for form in FORMATS if form.recognises(source)] == ["iflow-jsonl"]
 
 

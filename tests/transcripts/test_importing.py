@@ -298,7 +298,7 @@ def test_folder_is_walked_in_order_and_every_entry_is_reported(
         ("a.json", None),
         (str(Path("b", "2.json")), None),
         ("c.json", None),
-        ("d.md", "neither JSON nor JSON Lines: Expecting value (line 1, column 1)"),
+        ("d.md", "neither JSON nor JSON Lines, but Markdown, or text like it"),
     ]
     assert len(report.skipped) == 2
 

@@ -51,7 +51,12 @@ KNOWN = [
     ("webvoyager/ArXiv-11.json", "openai-messages", 1, 0, 15),
     ("webvoyager/ESPN-11.json", "openai-messages", 1, 0, 11),
     ("iflow/agentsview-5de701fc.jsonl", "iflow-jsonl", 1, 0, 16),
+    ("cursor/state.vscdb", "cursor-vscdb", 9, 0, 20),
+    ("opencode/storage/session/proj_test/ses_s_stage0_large.json", "opencode-storage", 1, 0, 5),
+    ("opencode/storage/session/proj_test/ses_s_stage0_small.json", "opencode-storage", 1, 0, 3),
 ]
+# What comes in with a session of another file.
+PIECES = ("opencode/storage/message/", "opencode/storage/part/")
 FILES = [known[0] for known in KNOWN]
 
 
@@ -90,13 +95,15 @@ def test_every_message_of_a_real_file_comes_in(
 
 
 def test_the_table_names_every_example() -> None:
-    there = {path.relative_to(TRANSCRIPTS).as_posix() for path in TRANSCRIPTS.glob("*/*")}
-    assert there == set(FILES)
+    found = (path for path in TRANSCRIPTS.glob("*/**/*") if path.is_file())
+    there = {path.relative_to(TRANSCRIPTS).as_posix() for path in found}
+    assert {name for name in there if not name.startswith(PIECES)} == set(FILES)
 
 
 def test_the_examples_show_every_foreign_format() -> None:
     shown = {form for _, form, *_ in KNOWN}
-    assert shown == {form.name for form in FORMATS} - {"localsessions"}
+    made_by_tests = {"opencode-db"}
+    assert shown == {form.name for form in FORMATS} - {"localsessions"} - made_by_tests
 
 
 def test_the_readme_of_the_examples_names_each_file() -> None:

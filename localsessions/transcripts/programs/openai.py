@@ -62,7 +62,7 @@ def _read(source: Source) -> Reading:
         return Reading([_transcript(source.root, None)])
     good = [record for record in source.records if _is_conversation(record.value)]
     return Reading(
-        [_transcript(record.value, record.line) for record in good],
+        [_transcript(record.value, record.position) for record in good],
         bad_lines=[
             BadLine(record.line, "not a chat-completions conversation")
             for record in source.records

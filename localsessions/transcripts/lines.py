@@ -1,0 +1,280 @@
+"""JSON and JSON Lines out of bytes: what is whole is taken, the rest is told with its place.
+
+Nothing here knows a format, a container or a disk. JSON Lines are read line by line, so that memory
+holds the records and a line; a document is read whole. The shape of the data::
+
+    Content
+      document   the value if the bytes are one JSON value, else None
+      records    the objects of JSON Lines, each with its line; a document that is an object is
+                 also a record, because it looks the same as JSON Lines with one line
+      bad_lines  what was left out or mended, each with its line and the reason
+      lines      how many lines there are
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import orjson
+
+from localsessions.format import MAX_DEPTH, parse_json
+from localsessions.transcripts.mending import Fault, Mended, mended
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic import JsonValue
+
+    from localsessions.transcripts.foreign import Object
+
+__all__ = ["BadLine", "Content", "Record", "content_of", "json_of"]
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF16 = re.compile(rb"\xff\xfe|\xfe\xff|[\[{]\0[^\0]\0|\0[\[{]\0[^\0]")
+_CONFLICT = b"<<<<<<< "
+_NOISE = b" \t\r\n\0\xef\xbb\xbf"
+_NULS = "NUL bytes only, as after a crash"
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A place of a source that was not taken as it stands.
+
+    Attributes:
+        line: Counts from 1; in a database, the row of its table.
+        reason: What is wrong.
+        taken: Whether the record was taken all the same, mended as the reason says.
+    """
+
+    line: int
+    reason: str
+    taken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object of JSON Lines.
+
+    Attributes:
+        line: Counts from 1.
+        value: The object.
+        nth: Which object of its line this is, from 1; after a lost newline there are several.
+    """
+
+    line: int
+    value: Object
+    nth: int = 1
+
+    @property
+    def position(self) -> int:
+        """A number that no other record of the source has, and that stays when it grows."""
+        return self.line if self.nth == 1 else self.line * 1_000_000 + self.nth
+
+
+@dataclass(slots=True)
+class Content:
+    """What bytes hold, see above."""
+
+    document: JsonValue = None
+    records: list[Record] = field(default_factory=list)
+    bad_lines: list[BadLine] = field(default_factory=list)
+    lines: int = 0
+
+
+def content_of(chunks: Iterable[bytes]) -> Content:
+    """Return the JSON that bytes hold.
+
+    Raises:
+        json.JSONDecodeError: They are neither JSON nor JSON Lines. Lines that are torn, or were
+            never JSON, are accepted as long as they are not more than the good lines.
+    """
+    lines = _lines(chunks)
+    opening: list[bytes] = []
+    for line in lines:
+        opening.append(line)
+        if line.strip():
+            break
+    first = opening[-1].removeprefix(_BYTE_ORDER_MARK) if len(opening) == 1 else opening[-1]
+    if not _UTF16.match(first) and isinstance(value := _whole(first.strip()), dict):
+        return _streamed(value, len(opening), lines)
+    return _gathered(b"\n".join(chain(opening, lines)))
+
+
+def json_of(data: bytes) -> tuple[JsonValue, tuple[Fault, ...]]:
+    """Return a JSON value that stands alone, such as in a cell of a table, and what was mended.
+
+    Raises:
+        json.JSONDecodeError: It is not JSON, or not whole.
+    """
+    try:
+        return parse_json(data), ()
+    except json.JSONDecodeError:
+        found = mended(data, only=True)
+        if len(found.values) != 1 or not found.is_whole:
+            raise
+        return found.values[0], tuple(found.faults)
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    open_line: list[bytes] = []
+    for chunk in chunks:
+        first, *more = chunk.split(b"\n")
+        open_line.append(first)
+        if more:
+            yield b"".join(open_line)
+            yield from more[:-1]
+            open_line = [more[-1]]
+    yield b"".join(open_line)
+
+
+def _whole(line: bytes) -> JsonValue:
+    """Return the value of a line without a fault; None if it has one.
+
+    Most programs write lines as orjson does. Then writing the value again gives the same bytes,
+    which proves that orjson lost nothing, and takes a fraction of what ``parse_json`` takes.
+    """
+    try:
+        value: JsonValue = orjson.loads(line)
+        if orjson.dumps(value) == line and not _is_deep(line, value):
+            return value
+    except (orjson.JSONDecodeError, TypeError):
+        pass  # not JSON for orjson, or nested deeper than it writes: parse_json says which
+    try:
+        return parse_json(line)
+    except json.JSONDecodeError:
+        return None
+
+
+def _is_deep(line: bytes, value: JsonValue) -> bool:
+    """Tell whether a value is nested deeper than a session can be."""
+    if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
+        return False
+    level: list[JsonValue] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        inside = chain.from_iterable(
+            item.values() if isinstance(item, dict) else item
+            for item in level
+            if isinstance(item, dict | list)
+        )
+        level = [item for item in inside if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _streamed(first: Object, number: int, lines: Iterator[bytes]) -> Content:
+    """Return the content of bytes that begin with a line that is an object."""
+    content = Content(records=[Record(number, first)], lines=number)
+    conflict: int | None = None
+    left_out = 0
+    for line in lines:
+        content.lines += 1
+        if line.startswith(_CONFLICT) and conflict is None:
+            conflict = content.lines
+        left_out += _add(content, line)
+    if len(content.records) == 1 and all(bad.reason == _NULS for bad in content.bad_lines):
+        content.document = first
+    if conflict is not None:
+        # Otherwise both sides of a merge conflict would become one session.
+        raise _fault("merge conflict markers; resolve the conflict", conflict)
+    if len(content.records) < max(left_out, 1):
+        raise _fault("more lines are no JSON than are", content.bad_lines[0].line)
+    return content
+
+
+def _add(content: Content, line: bytes) -> int:
+    """Add what a line holds; return 1 if it holds something and no record of it was taken."""
+    line = line.strip()
+    if not line:
+        return 0
+    number = content.lines
+    if line.startswith(b"{") and isinstance(value := _whole(line), dict):
+        content.records.append(Record(number, value))
+        return 0
+    if not line.lstrip(_NOISE).startswith(b"{"):
+        reason = "not a JSON object" if line.strip(b"\0") else _NULS
+        content.bad_lines.append(BadLine(number, reason))
+        return 1
+    found = mended(line)
+    objects = [value for value in found.values if isinstance(value, dict)]
+    content.records.extend(Record(number, value, nth) for nth, value in enumerate(objects, start=1))
+    if len(objects) < len(found.values):
+        content.bad_lines.append(BadLine(number, "not a JSON object"))
+    content.bad_lines.extend(
+        BadLine(number, f"{fault.reason} (column {fault.position + 1})", fault.taken)
+        for fault in found.faults
+        if objects or not fault.taken
+    )
+    return 0 if objects else 1
+
+
+def _gathered(data: bytes) -> Content:
+    """Return the content of bytes that are a document, or JSON Lines with a fault in the first."""
+    data, coding = _as_utf8(data.removeprefix(_BYTE_ORDER_MARK))
+    if not data.strip():
+        raise _fault("the file is empty", 1)
+    if not data.strip(b" \t\r\n\0"):
+        raise _fault(_NULS, 1)
+    try:
+        document, faults = parse_json(data), Mended("", [], [])
+    except json.JSONDecodeError as error:
+        faults = mended(data, only=True)
+        if len(faults.values) != 1 or not faults.is_whole:
+            content = _streamed_again(data, error, faults)
+            content.bad_lines[:0] = coding
+            return content
+        document = faults.values[0]
+    content = Content(document, lines=data.count(b"\n") + 1, bad_lines=coding)
+    if isinstance(document, dict):
+        content.records.append(Record(1, document))
+    content.bad_lines.extend(
+        BadLine(faults.text.count("\n", 0, fault.position) + 1, fault.reason, fault.taken)
+        for fault in faults.faults
+    )
+    return content
+
+
+def _streamed_again(data: bytes, error: json.JSONDecodeError, document: Mended) -> Content:
+    """Return the content of JSON Lines whose first line has a fault.
+
+    Raises:
+        json.JSONDecodeError: They are not JSON Lines; it says what is wrong with the document.
+    """
+    content = Content()
+    left_out, conflict = 0, False
+    for line in data.split(b"\n"):
+        content.lines += 1
+        conflict = conflict or line.startswith(_CONFLICT)
+        left_out += _add(content, line)
+    if conflict and content.records:
+        raise error
+    if len(content.records) >= max(left_out, 1):
+        return content
+    faults = [fault for fault in document.faults if not fault.taken]
+    if conflict or not faults or not data.lstrip(_NOISE).startswith((b"{", b"[")):
+        raise error
+    raise json.JSONDecodeError(faults[0].reason, document.text, faults[0].position)
+
+
+def _as_utf8(data: bytes) -> tuple[bytes, list[BadLine]]:
+    """Return bytes as UTF-8 if they are UTF-16, and what was lost."""
+    if not _UTF16.match(data):
+        return data, []
+    coding = "utf-16" if data[:1] in (b"\xff", b"\xfe") else "utf-16-le"
+    if data[:1] == b"\0":
+        coding = "utf-16-be"
+    text = data.decode(coding, errors="replace")
+    lost = text.count("\ufffd")
+    if not lost:
+        return text.encode(), []
+    line = text.count("\n", 0, text.index("\ufffd")) + 1
+    reason = f"{lost} characters that are no UTF-16, or were unreadable before, are U+FFFD"
+    return text.encode(), [BadLine(line, reason, taken=True)]
+
+
+def _fault(reason: str, line: int) -> json.JSONDecodeError:
+    return json.JSONDecodeError(reason, "\n" * (line - 1), line - 1)

@@ -1,0 +1,432 @@
+"""Cursor, the editor: ``state.vscdb`` of a workspace and of all workspaces, SQLite.
+
+Cursor publishes no description. What stands here was found by others and in a real database:
+https://github.com/michaeldhood/chatrxiv/blob/main/docs/cursor/storage-reference.md,
+https://github.com/specstoryai/getspecstory (pkg/providers/cursoride) and
+https://github.com/kenn-io/agentsview (internal/parser/cursor_ide.go).
+
+``workspaceStorage/<hash>/state.vscdb``, table ``ItemTable``::
+
+    composer.composerData                          allComposers: each with its conversation, or,
+                                                   since 2025, a head whose conversation stands in
+                                                   the global database
+    workbench.panel.aichat.view.aichat.chatdata    tabs of the older chat: each with its bubbles
+    aiService.prompts                              what was typed in both
+
+``globalStorage/state.vscdb``, table ``cursorDiskKV``::
+
+    composerData:<composer>                        fullConversationHeadersOnly: the ids of the
+                                                   bubbles in order; or the conversation itself
+    bubbleId:<composer>:<bubble>                   a bubble
+
+A bubble is a message: ``type`` 1 or ``user``, 2 or ``ai``. A call of a tool stands with its result
+in ``toolFormerData`` of a bubble and becomes a call and a message with the result. Most of the
+fifty keys of a bubble are empty; those are left out. A bubble that its composer does not name any
+more was taken back, and is kept, marked. Prompts that stand in no conversation of the database
+become a session, unless a conversation is in the global database, where they stand then.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from localsessions.transcripts.foreign import (
+    Object,
+    as_instant,
+    as_instant_text,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+    json_text,
+    present,
+    without,
+)
+from localsessions.transcripts.lines import BadLine, json_of
+from localsessions.transcripts.transcript import Format, Reading, Transcript, message, tool_call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import JsonValue
+
+    from localsessions.models import Message
+    from localsessions.transcripts.databases import Cell, Database
+    from localsessions.transcripts.source import Source
+
+__all__ = ["CURSOR_VSCDB"]
+
+_COMPOSERS = "composer.composerData"
+_CHATS = "workbench.panel.aichat.view.aichat.chatdata"
+_PROMPTS = "aiService.prompts"
+_ITEMS = (_COMPOSERS, _CHATS, _PROMPTS)
+_ROLES: dict[JsonValue, str] = {1: "user", 2: "assistant", "user": "user", "ai": "assistant"}
+_EPOCH_TIMES = ("clientRpcSendTime", "clientSettleTime", "clientEndTime")
+_DRIVE = re.compile(r"/[A-Za-z]:")
+_TASK = "task-"
+
+
+def _recognises(source: Source) -> bool:
+    database = source.database
+    if database is None:
+        return False
+    if {"key", "value"} <= database.tables.get("cursorDiskKV", frozenset()):
+        return True
+    return bool(_items(database))
+
+
+def _items(database: Database) -> dict[str, dict[str, Cell]]:
+    """Return the rows of a workspace's database that hold what was said, by key."""
+    if not {"key", "value"} <= database.tables.get("ItemTable", frozenset()):
+        return {}
+    marks = ", ".join("?" * len(_ITEMS))
+    rows = database.rows(
+        f"SELECT rowid AS row, key, value FROM ItemTable WHERE key IN ({marks})",  # noqa: S608
+        *_ITEMS,
+    )
+    return {str(row["key"]): row for row in rows}
+
+
+def _read(source: Source) -> Reading:
+    if source.database is None:
+        return Reading([])
+    found = _Found(source, source.database)
+    found.read_workspace()
+    if "cursorDiskKV" in source.database.tables:
+        found.read_global()
+    return Reading(found.sessions, +found.bookkeeping, found.bad_rows)
+
+
+class _Found:
+    """What was found in a database so far."""
+
+    def __init__(self, source: Source, database: Database) -> None:
+        self.sessions: list[Transcript] = []
+        self.bookkeeping: Counter[str] = Counter()
+        self.bad_rows: list[BadLine] = []
+        self._source = source
+        self._database = database
+        self._project = _folder_of(as_object(source.beside("workspace.json")).get("folder"))
+
+    def value(self, row: dict[str, Cell]) -> JsonValue:
+        """Return the JSON of a row; None if it is empty, or torn, which is told."""
+        cell, number, key = row["value"], row["row"], str(row["key"])
+        data = cell.encode() if isinstance(cell, str) else cell
+        if not isinstance(data, bytes) or not data:
+            return None
+        line = number if isinstance(number, int) else 0
+        try:
+            value, faults = json_of(data)
+        except json.JSONDecodeError as error:
+            self.bad_rows.append(BadLine(line, f"{key}: {error.msg}"))
+            return None
+        self.bad_rows += [BadLine(line, f"{key}: {fault.reason}", True) for fault in faults]
+        return value
+
+    # -- a workspace -----------------------------------------------------------------------------
+
+    def read_workspace(self) -> None:
+        items = {key: self.value(row) for key, row in _items(self._database).items()}
+        heads = 0
+        for composer in as_objects(as_object(items.get(_COMPOSERS)).get("allComposers")):
+            if "conversation" in composer:
+                self._add(_composer_id(composer), composer, as_objects(composer["conversation"]))
+            else:
+                heads += 1
+        for tab in as_objects(as_object(items.get(_CHATS)).get("tabs")):
+            self._add(as_text(tab.get("tabId")), tab, as_objects(tab.get("bubbles")))
+        prompts = as_objects(items.get(_PROMPTS))
+        self.bookkeeping["composer, its conversation is in the global database"] += heads
+        self.bookkeeping["prompt"] += len(prompts)
+        if not heads:
+            self._add_prompts(prompts)
+
+    def _add_prompts(self, prompts: list[Object]) -> None:
+        said = {
+            str(spoken.get("content")).strip()
+            for session in self.sessions
+            for spoken in session.messages
+            if spoken.get("role") == "user"
+        }
+        alone = [
+            prompt
+            for prompt in prompts
+            if (text := as_text(prompt.get("text"))) and text.strip() not in said
+        ]
+        self.bookkeeping["prompt"] -= len(alone)
+        if alone:
+            workspace = self._source.path.replace("\\", "/").split("/")[-2:-1]
+            self.sessions.append(
+                Transcript(
+                    [
+                        message("user", without(prompt, "text"), content=prompt["text"])
+                        for prompt in alone
+                    ],
+                    session_id="-".join([*workspace, "prompts"]),
+                    project=self._project,
+                )
+            )
+
+    # -- the global database ---------------------------------------------------------------------
+
+    def read_global(self) -> None:
+        self._count_keys()
+        parents: dict[str, str] = {}
+        for row in self._range("composerData:"):
+            composer_id = str(row["key"]).partition(":")[2]
+            composer = as_object(self.value(row))
+            self._add(composer_id, composer, self._bubbles(composer_id, composer), parents)
+        for session in self.sessions:
+            own = str(session.session_id)
+            started_by = parents.get(own) or parents.get(own.removeprefix(_TASK))
+            if started_by and started_by != own:
+                session.parent = session.parent or started_by
+
+    def _count_keys(self) -> None:
+        rows = self._database.rows(
+            "SELECT substr(key, 1, instr(key || ':', ':') - 1) AS kind, count(*) AS number"
+            " FROM cursorDiskKV GROUP BY kind"
+        )
+        counts = {str(row["kind"]): row["number"] for row in rows}
+        for kind, number in counts.items():
+            if kind != "composerData" and isinstance(number, int):
+                self.bookkeeping[kind] += number
+
+    def _range(self, prefix: str) -> Iterator[dict[str, Cell]]:
+        """Yield the rows whose key begins with a prefix that ends with a colon."""
+        return self._database.rows(
+            "SELECT rowid AS row, key, value FROM cursorDiskKV"
+            " WHERE key >= ? AND key < ? ORDER BY key",
+            prefix,
+            prefix[:-1] + ";",
+        )
+
+    def _bubbles(self, composer_id: str, composer: Object) -> list[Object]:
+        """Return the bubbles of a composer in order; those that were taken back, marked."""
+        stored: dict[str, Object] = {}
+        for row in self._range(f"bubbleId:{composer_id}:"):
+            self.bookkeeping["bubbleId"] -= 1
+            if value := as_object(self.value(row)):
+                stored[str(row["key"]).rpartition(":")[2]] = value
+            else:
+                self.bookkeeping["bubble without content"] += 1
+        inline = as_objects(composer.get("conversation")) or as_objects(
+            list(as_object(composer.get("conversationMap")).values())
+        )
+        known = {_bubble_id(bubble): bubble for bubble in inline} | stored
+        heads = as_objects(composer.get("fullConversationHeadersOnly")) or inline
+        named = [_bubble_id(head) for head in heads]
+        self.bookkeeping["bubble that is gone"] += sum(key not in known for key in named)
+        bubbles = [{"bubbleId": key, **known[key]} for key in named if key in known]
+        others = [{"bubbleId": key, **known[key]} for key in known if key not in set(named)]
+        if composer:
+            others = [{**bubble, "taken_back": True} for bubble in others]
+        return _in_time(bubbles, others)
+
+    def _add(
+        self,
+        session_id: str | None,
+        composer: Object,
+        bubbles: list[Object],
+        parents: dict[str, str] | None = None,
+    ) -> None:
+        messages: list[Message] = []
+        for bubble in bubbles:
+            made = list(_messages(bubble))
+            self.bookkeeping["empty bubble"] += not made
+            messages += made
+        if parents is not None and session_id:
+            children = as_list(composer.get("subagentComposerIds")) + as_list(
+                composer.get("subComposerIds")
+            )
+            calls = [
+                as_object(bubble.get("toolFormerData")).get("toolCallId") for bubble in bubbles
+            ]
+            parents |= {
+                child: session_id for item in (*children, *calls) if (child := as_text(item))
+            }
+        self.sessions.append(_transcript(session_id, composer, messages, self._project))
+
+
+def _composer_id(composer: Object) -> str | None:
+    return as_text(composer.get("composerId"))
+
+
+def _bubble_id(bubble: Object) -> str:
+    return as_text(bubble.get("bubbleId")) or as_text(bubble.get("id")) or ""
+
+
+def _in_time(bubbles: list[Object], others: list[Object]) -> list[Object]:
+    """Return bubbles with others between them, where they were said; without a time at the end."""
+
+    def said_at(bubble: Object) -> str:
+        instant = as_instant(bubble.get("createdAt"))
+        return instant.isoformat() if instant else "~"
+
+    waiting = sorted(others, key=lambda bubble: (said_at(bubble), _bubble_id(bubble)))
+    ordered: list[Object] = []
+    for bubble in bubbles:
+        while waiting and said_at(waiting[0]) < said_at(bubble) != "~":
+            ordered.append(waiting.pop(0))
+        ordered.append(bubble)
+    return ordered + waiting
+
+
+def _transcript(
+    session_id: str | None, composer: Object, messages: list[Message], project: str | None
+) -> Transcript:
+    workspace = as_object(as_object(composer.get("workspaceIdentifier")).get("uri"))
+    models = [as_text(as_object(one.get("modelInfo")).get("modelName")) for one in messages]
+    models += [as_text(one.get("modelType")) for one in messages]
+    set_model = as_text(as_object(composer.get("modelConfig")).get("modelName"))
+    return Transcript(
+        messages,
+        session_id=session_id,
+        title=as_text(composer.get("name")) or as_text(composer.get("chatTitle")),
+        project=as_text(workspace.get("fsPath")) or project,
+        branch=as_text(composer.get("createdOnBranch")),
+        model=next((model for model in models if model), set_model),
+        parent=as_text(as_object(composer.get("subagentInfo")).get("parentComposerId")),
+        created_at=composer.get("createdAt"),
+        last_activity=composer.get("lastUpdatedAt") or composer.get("lastSendTime"),
+        facts=present(
+            subtitle=as_text(composer.get("subtitle")),
+            status=as_text(composer.get("status")),
+            mode=as_text(composer.get("unifiedMode")) or as_text(composer.get("forceMode")),
+            archived=True if composer.get("isArchived") is True else None,
+            draft=as_text(composer.get("text")),
+        ),
+    )
+
+
+def _messages(bubble: Object) -> Iterator[Message]:
+    """Yield the message that a bubble is, and the result of its call; nothing if it is empty."""
+    role = _ROLES.get(_kind(bubble), "unknown")
+    call = as_object(bubble.get("toolFormerData"))
+    is_call = as_text(call.get("name")) is not None
+    text = as_text(bubble.get("text")) or as_text(bubble.get("rawText"))
+    thought = as_text(as_object(bubble.get("thinking")).get("text"))
+    says_more = _shows_more(bubble) if role == "user" else _says_more(bubble)
+    if not (text or thought or is_call or says_more):
+        return
+    call_id = as_text(call.get("toolCallId")) or f"call_{_bubble_id(bubble)}"
+    rest = without(bubble, "type", "bubbleId", "id", "text")
+    if is_call:
+        rest["toolFormerData"] = without(call, "name", "toolCallId", "rawArgs", "result", "error")
+    if thought:
+        rest["thinking"] = without(as_object(bubble.get("thinking")), "text")
+    if text and rest.get("rawText") == text:
+        del rest["rawText"]
+    rest = without(rest, *(key for key in _RICH if text and _is_copy(rest.get(key), text)))
+    if (said_at := _said_at(bubble)) is not None:
+        rest["createdAt"] = said_at
+    made = message(
+        role,
+        {key: value for key, value in rest.items() if value not in _EMPTY},
+        id=_bubble_id(bubble),
+        content=_content(text, thought),
+        time_key="createdAt",
+        tool_calls=[tool_call(call_id, call["name"], _arguments(call))] if is_call else (),
+    )
+    yield made
+    result = call.get("result") or call.get("error")
+    if is_call and result:
+        yield message(
+            "tool",
+            present(error=True if not call.get("result") else None),
+            id=f"{_bubble_id(bubble)}.result",
+            content=result if isinstance(result, str) else json_text(result),
+            tool_call_id=call_id,
+        )
+
+
+_RICH = ("richText", "initText")
+_PLAIN_NODES = frozenset({"root", "paragraph", "text", "linebreak", "tab"})
+
+
+def _is_copy(rich: JsonValue, text: str) -> bool:
+    """Tell whether a document of the editor (Lexical, as JSON) holds the text and no more."""
+    try:
+        root = json_of(rich.encode(errors="replace"))[0] if isinstance(rich, str) else rich
+    except json.JSONDecodeError:
+        return False
+    nodes = [as_object(as_object(root).get("root"))]
+    for node in nodes:
+        if node.get("type") not in _PLAIN_NODES or str(node.get("text") or "") not in text:
+            return False
+        nodes.extend(as_objects(node.get("children")))
+    return True
+
+
+_EMPTY: tuple[JsonValue, ...] = (None, "", [], {})
+_SILENT = frozenset(
+    {
+        *("type", "bubbleId", "id", "createdAt", "taken_back", "timingInfo", "tokenCount", "_v"),
+        *("requestId", "usageUuid", "serverBubbleId", "checkpointId", "unifiedMode", "isAgentic"),
+        *("capabilityType", "supportedTools", "isRefunded", "modelInfo"),
+    }
+)
+
+
+_SHOWN = ("images", "selectedImages", "selections", "quotes", "terminalSelections", "externalLinks")
+
+
+def _shows_more(bubble: Object) -> bool:
+    """Tell whether a person's bubble without text shows something; the box to type in does not."""
+    context = as_object(bubble.get("context"))
+    return any(bubble.get(key) or context.get(key) for key in _SHOWN)
+
+
+def _says_more(bubble: Object) -> bool:
+    """Tell whether a bubble without text has a key that says something, such as an error."""
+    return any(
+        value not in _EMPTY and value is not False
+        for key, value in bubble.items()
+        if key not in _SILENT
+    )
+
+
+def _kind(bubble: Object) -> JsonValue:
+    kind = bubble.get("type")
+    return kind if isinstance(kind, str | int) and not isinstance(kind, bool) else None
+
+
+def _content(text: str | None, thought: str | None) -> JsonValue:
+    if thought is None:
+        return text
+    parts: list[JsonValue] = [{"type": "thinking", "thinking": thought}]
+    return [*parts, {"type": "text", "text": text}] if text else parts
+
+
+def _arguments(call: Object) -> JsonValue:
+    return as_text(call.get("rawArgs")) or call.get("rawArgs") or call.get("params")
+
+
+def _said_at(bubble: Object) -> str | None:
+    """Return when a bubble was said, if it does not say so itself but its timing does."""
+    if as_instant(bubble.get("createdAt")) is not None:
+        return None
+    timing = as_object(bubble.get("timingInfo"))
+    times = (timing.get(key) for key in _EPOCH_TIMES)
+    # Where the clock is that of the process, a number is small.
+    epoch = (time for time in times if isinstance(time, int | float) and time > 1e12)
+    return next((text for time in epoch if (text := as_instant_text(time))), None)
+
+
+def _folder_of(uri: JsonValue) -> str | None:
+    """Return the path that a ``file:`` URI names."""
+    text = as_text(uri)
+    if text is None or not text.startswith("file:"):
+        return None
+    try:
+        path = unquote(urlsplit(text).path)
+    except ValueError:
+        return None
+    return path[1:] if _DRIVE.match(path) else path
+
+
+CURSOR_VSCDB = Format("cursor-vscdb", "cursor", _recognises, _read)

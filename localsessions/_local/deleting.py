@@ -134,13 +134,12 @@ class Trash:
     def _note(self, deletions: Sequence[Deletion]) -> DurabilityUnknownError | None:
         if not deletions:
             return None
-        with self._folder.lock(self._folder.purged.name):
+        with self._folder.lock(deletions[0].session_id):
             return self._folder.purged.note(deletions)
 
     def forget(self) -> None:
-        """Forget the sessions that were removed for good; this takes the lock itself."""
-        with self._folder.lock(self._folder.purged.name):
-            self._folder.purged.forget()
+        """Forget the sessions that were removed for good."""
+        self._folder.purged.forget()
 
     # -- what was deleted --------------------------------------------------------------------
 

@@ -84,7 +84,20 @@ class Deleting(TwoStores):
         expected = sum(map(len, self.trash.values())) if all_of_them else 0
         assert len(purged) == expected
         if all_of_them:
+            for session_id, each in self.trash.items():
+                self.purged[session_id] = self.purged.get(session_id, 0) + len(each)
             self.trash.clear()
+
+    @rule(which=WHICH)
+    def forget_deletions(self, which: int) -> None:
+        self.stores[which].forget_deletions()
+        self.purged.clear()
+
+    @rule(which=WHICH, session_id=IDS)
+    def deletions(self, which: int, session_id: str) -> None:
+        found = self.stores[which].deletions([session_id])
+        expected = len(self.trash.get(session_id, ())) + self.purged.get(session_id, 0)
+        assert [one.session_id for one in found] == [session_id] * expected
 
     @rule(which=WHICH, all_of_them=st.booleans(), dry_run=st.booleans())
     def cleanup(self, which: int, all_of_them: bool, dry_run: bool) -> None:

@@ -66,6 +66,7 @@ class TwoStores(RuleBasedStateMachine):
         self.model: dict[str, Known | str] = {}
         self.checkpoints: dict[str, list[int]] = {}
         self.trash: dict[str, list[tuple[Known | str, list[int]]]] = {}
+        self.purged: dict[str, int] = {}
         self.is_damaged = False
         self.steps = 0
 

@@ -252,6 +252,20 @@ def no_sync_of_the_trash(one: Protocol) -> list[Operation]:
     return [step for step in one.operations if step != Sync(one.inode("sessions/.trash"))]
 
 
+def what_is_remembered_is_not_synced(one: Protocol) -> list[Operation]:
+    """Leave out the first sync of the trash: that of the new file."""
+    steps, trash = [*one.operations], Sync(one.inode("sessions/.trash"))
+    steps.remove(trash)
+    return steps
+
+
+def no_sync_after_purging(one: Protocol) -> list[Operation]:
+    """Leave out the last sync of the trash."""
+    steps, trash = [*one.operations][::-1], Sync(one.inode("sessions/.trash"))
+    steps.remove(trash)
+    return steps[::-1]
+
+
 def the_old_folder_is_synced_first(one: Protocol) -> list[Operation]:
     steps = one.operations
     at = _index(steps, Sync, _index(steps, Rename))
@@ -271,7 +285,8 @@ BREAKAGES: dict[str, tuple[str, Callable[[Protocol], list[Operation]], str]] = {
     "deleted, the folder is not synced": ("delete", no_sync_of_the_folder, "both"),
     "deleted, the folder is synced first": ("delete", the_old_folder_is_synced_first, "neither"),
     "restored, the trash is synced first": ("restore", the_old_folder_is_synced_first, "neither"),
-    "purged, the trash is not synced": ("empty_trash", no_sync_of_the_trash, "lost"),
+    "purged, the trash is not synced": ("empty_trash", no_sync_after_purging, "lost"),
+    "purged, not remembered": ("empty_trash", what_is_remembered_is_not_synced, "neither"),
 }
 
 

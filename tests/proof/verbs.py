@@ -94,6 +94,12 @@ def deleted(folder: Path) -> None:
         store.delete("s")
 
 
+def purged(folder: Path) -> None:
+    deleted(folder)
+    with SessionStore(folder) as store:
+        store.empty_trash()
+
+
 def deleted_with_checkpoints(folder: Path) -> None:
     with_checkpoints(folder)
     with SessionStore(folder) as store:
@@ -273,6 +279,8 @@ def one_trashed_checkpoint_gone(folder: Path) -> None:
 
 def trashed_file_gone(folder: Path) -> None:
     (source,) = (folder / ".trash").glob("*.json")
+    line = {"session_id": "s", "source": {}, "deleted_at": "2026-01-01T00:00:00Z"}
+    (folder / ".trash" / "purged-s.jsonl").write_text(json.dumps(line))
     source.unlink()
 
 
@@ -336,6 +344,7 @@ VERBS: dict[str, Verb] = {
         deleted_with_checkpoints,
         (trashed_file_gone, one_trashed_checkpoint_gone, one_trashed_checkpoint_gone),
     ),
+    "forget_deletions": Verb(lambda store: store.forget_deletions(), purged),
     "save_checkpoint": Verb(lambda store: store.save_checkpoint("s", {"step": 1}), one_session),
     "save_checkpoint again": Verb(
         lambda store: store.save_checkpoint("s", {"step": 3}), with_checkpoints
@@ -414,6 +423,9 @@ def sound(store: SessionStore) -> State:
             found.message_count,
             found.revision,
         )
+    remembered = {one.session_id for one in store.deletions([*"sabc"])}
+    in_trash: set[object] = {item.session_id for item in store.trash()}
+    state["purged"] = list[JsonValue](sorted(map(str, remembered - in_trash)))
     state["trash"] = [
         [
             item.session_id,

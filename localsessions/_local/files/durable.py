@@ -17,7 +17,6 @@ from localsessions._local.version import Fingerprint
 
 __all__ = [
     "NO_ROOM",
-    "append",
     "closing",
     "discard",
     "fingerprint_at",
@@ -153,28 +152,6 @@ def write_end(fd: int, end: bytes, *, at: int, mtime_ns: int) -> None:
     os.ftruncate(fd, place)
     _system.set_modified(fd, mtime_ns)
     os.fdatasync(fd)  # flushes the new size too: it is needed to read the content again
-
-
-def append(path: str, lines: bytes, *, durable: bool) -> bool:
-    """Add lines to a private file; return whether it was made, and its folder needs a sync.
-
-    A line that an earlier call left torn is ended first.
-
-    Raises:
-        OSError: The lines are perhaps not written.
-    """
-    is_new = status_of(path) is None
-    fd = _system.open_file(path, _system.MAKING if is_new else _system.EDITING, 0o600)
-    with closing(fd, path):
-        if is_new:
-            _system.make_private(fd)
-        size = os.lseek(fd, 0, os.SEEK_END)
-        is_torn = size > 0 and read_at(fd, size - 1, 1) != b"\n"
-        os.lseek(fd, 0, os.SEEK_END)
-        _write_all(fd, b"\n" + lines if is_torn else lines)
-        if durable:
-            _system.sync(fd)
-    return is_new
 
 
 def status_of(path: str) -> _system.Status | None:

@@ -1,15 +1,16 @@
 """Purged: what is remembered of deleted sessions that were removed for good.
 
-``.trash/purged.jsonl`` has a line of JSON for each: its id, where it came from, and when it was
-deleted. So a session that was imported and deleted is not imported again. A line is written
-before the session is removed. A line that a crash tore is no line: its session was not removed.
+Each emptying of the trash leaves a file ``.trash/purged-<name>.jsonl`` with a line of JSON for each
+session: its id, where it came from, and when it was deleted. So a session that was imported and
+deleted is not imported again. The file is whole before the first session is removed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Sequence
+import secrets
+from collections.abc import Collection, Iterator, Sequence
 
 from pydantic import JsonValue
 
@@ -21,44 +22,51 @@ from localsessions.models import Deletion, parse_instant
 
 __all__ = ["Purged"]
 
-_NAME = "purged.jsonl"
+_PREFIX, _SUFFIX = "purged-", ".jsonl"
 
 
 class Purged:
-    """The lines of one store. Each method that writes needs the lock of ``name`` held.
+    """The lines of one store.
 
     Args:
         folder: The folder of the trash; it exists where something is noted.
         publisher: The publisher of the store.
     """
 
-    name = "purged"
-
     def __init__(self, folder: str, publisher: Publisher) -> None:
         self._folder = folder
-        self._path = os.path.join(folder, _NAME)
         self._publisher = publisher
 
     def note(self, deletions: Sequence[Deletion]) -> DurabilityUnknownError | None:
-        """Add a line for each deletion; return the error if the disk did not confirm.
+        """Note deletions, inside the lock of the first.
+
+        Returns:
+            The error if the disk did not confirm.
 
         Raises:
-            OSError: The lines are perhaps not written.
+            OSError: Nothing was noted.
         """
         durable.refuse_link(self._folder)
+        session_id = deletions[0].session_id
         lines = b"".join(json.dumps(_document(one)).encode() + b"\n" for one in deletions)
-        is_new = durable.append(self._path, lines, durable=self._publisher.is_durable)
-        return self._publisher.sync(self._folder, deletions[-1].session_id) if is_new else None
+        temp = self._publisher.temp_path(session_id, ".tmp")
+        durable.write_new(temp, lines, mtime_ns=None, durable=True)
+        name = f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+        try:
+            _system.rename(temp, os.path.join(self._folder, name))
+        except BaseException:  # Ctrl-C too: remove the temp file, then re-raise
+            durable.discard(temp)
+            raise
+        return self._publisher.sync(self._folder, session_id)
 
     def deletions(self, session_ids: Collection[str]) -> list[Deletion]:
         """Return what is remembered of sessions."""
-        if os.path.islink(self._folder) or durable.status_of(self._path) is None:
-            return []
-        fd = durable.open_regular(self._path)
-        with durable.closing(fd, self._path, was_read=True):
-            data = durable.read_at(fd, 0, _system.fstat(fd).st_size)
-        found = [one for line in data.splitlines() if (one := _deletion(line)) is not None]
-        return [one for one in found if one.session_id in session_ids]
+        return [
+            deletion
+            for path in self._paths()
+            for line in _lines(path)
+            if (deletion := _deletion(line)) is not None and deletion.session_id in session_ids
+        ]
 
     def forget(self) -> None:
         """Remove all lines.
@@ -67,8 +75,28 @@ class Purged:
             DurabilityUnknownError: They are removed, but the disk did not confirm.
         """
         durable.refuse_link(self._folder)
-        if durable.unlink(self._path) and (doubt := self._publisher.sync(self._folder, self.name)):
+        removed = [path for path in self._paths() if durable.unlink(path)]
+        if removed and (doubt := self._publisher.sync(self._folder, "")):
             raise doubt
+
+    def _paths(self) -> list[str]:
+        if os.path.islink(self._folder):
+            return []  # the store reads and removes nothing behind a link
+        try:
+            names = os.listdir(self._folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        ours = (name for name in names if name.startswith(_PREFIX) and name.endswith(_SUFFIX))
+        return [os.path.join(self._folder, name) for name in ours]
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    try:
+        fd = durable.open_regular(path)
+    except FileNotFoundError:
+        return  # forgotten just now
+    with durable.closing(fd, path, was_read=True):
+        yield from durable.read_at(fd, 0, _system.fstat(fd).st_size).splitlines()
 
 
 def _document(deletion: Deletion) -> dict[str, JsonValue]:
@@ -80,11 +108,12 @@ def _document(deletion: Deletion) -> dict[str, JsonValue]:
 
 
 def _deletion(line: bytes) -> Deletion | None:
+    """Return the deletion that a line says; None if a person changed it to something else."""
     try:
         document = json.loads(line)
         session_id, source = document["session_id"], document["source"]
         deleted_at = parse_instant(document["deleted_at"])
     except (ValueError, TypeError, KeyError):
-        return None  # torn
+        return None
     is_whole = isinstance(session_id, str) and isinstance(source, dict)
     return Deletion(session_id, source, deleted_at) if is_whole else None

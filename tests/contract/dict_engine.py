@@ -27,7 +27,7 @@ from localsessions._rules.drafts import (
     summary_of,
     take_over,
 )
-from localsessions._rules.texts import SESSION_ITSELF, texts_of
+from localsessions._rules.texts import SESSION_ITSELF, Text, snippet_of, texts_of
 from localsessions.engine import Allows, Change, Engine, Follower, Progress, Query
 from localsessions.models import Session, SessionChange, SessionSummary
 from localsessions.models.standing import original_of, stand, version_of
@@ -225,7 +225,9 @@ class DictEngine(Engine):
         for at, (role, body) in texts_of(self.read(summary.session_id)).items():
             place, is_own = (None, True) if at == SESSION_ITSELF else (at, False)
             score = is_own + len(phrases.places(body)[1]) / len(words.fold(body))
-            hit = models.SearchHit(summary, place, role, *phrases.snippet(body), score)
+            hit = models.SearchHit(
+                summary, place, role, *snippet_of(Text(role, body), phrases), score
+            )
             hits += [hit] if phrases.occurs_in(body) else []
         return max(hits, key=lambda hit: hit.score, default=None)
 

@@ -777,6 +777,7 @@ class SessionStore:
         together); words in double quotes must follow each other. A word is also found inside a
         longer word, in any script. A word of two letters is found only at the beginning or the end
         of a longer word; a single letter only as a word. Case and Unicode form do not matter.
+        The tools that a message calls, their arguments and the model's reasoning are searched too.
 
         The first search reads every session, later searches only what changed; saving never waits.
 

@@ -13,7 +13,7 @@ from localsessions._local.index.fulltext import FullText
 from localsessions._local.reading import decoded
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.version import Fingerprint, digest_of
-from localsessions._rules.texts import Text, texts_of
+from localsessions._rules.texts import Text, snippet_of, texts_of
 from localsessions._rules.words import Phrases
 from localsessions.engine import Progress, Query
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
@@ -61,7 +61,7 @@ class Search:
                 is_current = False
             elif row is not None and query.matches(row.summary):
                 is_current &= self._reconciler.refresh_row(row)
-                snippet, highlights = phrases.snippet(found.text.body)
+                snippet, highlights = snippet_of(found.text, phrases)
                 place = found.position, found.text.role
                 hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
             if len(hits) == limit:

@@ -1,16 +1,43 @@
-"""The texts of a session that a search looks at: the session's own, and one of each message."""
+"""The texts of a session that a search looks at: the session's own, and one of each message.
+
+The body of a message's text has sections, of which only what was said has no mark::
+
+    what was said, with the results of tools
+    ARGUMENT  name of the tool  BEGIN  what it is called with
+    REASONING what the model thought
+
+So all words of a query may stand anywhere in one message, and a snippet can say where it is from.
+The marks are control characters, which no search finds; in a message they become spaces.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
+from pydantic import JsonValue
+
+from localsessions._rules.words import Phrases
 from localsessions.models import Session, message_text
 
-__all__ = ["SESSION_ITSELF", "Text", "texts_of"]
+__all__ = ["SESSION_ITSELF", "Snippet", "Text", "snippet_of", "texts_of"]
 
 SESSION_ITSELF = -1
 """The position of the session's own text; the texts of messages have the messages' positions."""
+
+Snippet: TypeAlias = tuple[str, tuple[tuple[int, int], ...]]
+"""A text on a single line, and where the hits are in it."""
+
+_ARGUMENT, _REASONING, _BEGIN = "\x1e", "\x1d", "\x1f"
+_MARK = re.compile(f"[{_ARGUMENT}{_REASONING}{_BEGIN}]")
+_SECTION = re.compile(f"[{_ARGUMENT}{_REASONING}][^{_ARGUMENT}{_REASONING}]*")
+_THOUGHTS = ("reasoning", "reasoning_content", "summary", "thoughts")
+"""The keys beside ``content`` under which programs keep reasoning."""
+# The name of a parameter belongs to the tool; nobody said it. Other keys are content: a file's
+# path, a question that is answered.
+_PARAMETER = re.compile(r"[\w-]*", re.ASCII)
 
 
 class Text(NamedTuple):
@@ -23,10 +50,118 @@ class Text(NamedTuple):
 def texts_of(session: Session) -> dict[int, Text]:
     """Return the texts of a session by position; an empty text is left out."""
     own = [session.title or "", *session.tags, *_strings(session.metadata)]
-    texts = {SESSION_ITSELF: Text(None, "\n".join(part for part in own if part))}
+    texts = {SESSION_ITSELF: Text(None, _unmarked("\n".join(part for part in own if part)))}
     for position, message in enumerate(session.messages):
-        texts[position] = Text(str(message["role"]), message_text(message))
+        texts[position] = Text(str(message["role"]), _body(message))
     return {position: text for position, text in texts.items() if text.body}
+
+
+def snippet_of(text: Text, phrases: Phrases) -> Snippet:
+    """Return the text around the best hit; "argument of ..." or "reasoning" says where it is.
+
+    Where most words of the query stand is best; what was said goes before the rest.
+    """
+    places = list(_places(text.body))
+    counts = [phrases.count_in(body) for _, body in places]
+    if not any(counts):
+        # A phrase in quotes begins in one section and ends in the next.
+        return phrases.snippet(_unmarked(text.body))
+    label, body = places[counts.index(max(counts))]
+    line, spans = phrases.snippet(body)
+    return label + line, tuple((start + len(label), stop + len(label)) for start, stop in spans)
+
+
+def _places(body: str) -> Iterator[tuple[str, str]]:
+    """Yield each section of a body, with the words that say what it is."""
+    yield "", _SECTION.split(body, maxsplit=1)[0]
+    for section in _SECTION.findall(body):
+        if section.startswith(_REASONING):
+            yield "reasoning: ", section[1:]
+        else:
+            name, _, arguments = section[1:].partition(_BEGIN)
+            yield f"argument of {' '.join(name.split())}: ", arguments
+            yield "call of ", name
+
+
+def _body(message: Mapping[str, JsonValue]) -> str:
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [content]
+    thoughts = [part for part in parts if isinstance(part, dict) and part.get("type") == "thinking"]
+    said = message_text(message)
+    if thoughts:
+        said = message_text({"content": [part for part in parts if part not in thoughts]})
+    body = _unmarked(said)
+    for thought in (*thoughts, *(message.get(key) for key in _THOUGHTS)):
+        # Some programs keep a thought in both places.
+        if (text := _unmarked(_thought(thought))) and text not in body:
+            body += _REASONING + text
+    for name, arguments in _calls(message):
+        body += _ARGUMENT + _unmarked(name) + _BEGIN + _unmarked("\n".join(_words(arguments)))
+    return body
+
+
+def _thought(value: JsonValue) -> str:
+    """Return the text of reasoning; gemini-cli has a subject and a description."""
+    if isinstance(value, list):
+        return "\n".join(text for part in value if (text := _thought(part)))
+    if isinstance(value, dict) and "description" in value:
+        return "\n".join(str(value[key]) for key in ("subject", "description") if value.get(key))
+    return message_text({"content": value})
+
+
+def _calls(message: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
+    """Yield name and arguments of each call, in any of the shapes that the APIs have."""
+    content, listed = message.get("content"), message.get("tool_calls")
+    for call in listed if isinstance(listed, list) else []:
+        if isinstance(call, dict):
+            yield from _call(call.get("function") or call)
+    yield from _call(message.get("function_call"))
+    for part in content if isinstance(content, list) else []:
+        if isinstance(part, dict):
+            if part.get("type") in ("tool_use", "tool_call"):
+                yield from _call(part)
+            yield from _call(part.get("functionCall"))
+
+
+def _call(call: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    if isinstance(call, dict):
+        name, given = call.get("name"), [call.get(key) for key in ("arguments", "args", "input")]
+        arguments = next((one for one in given if one), None)
+        if name or arguments:
+            yield (name if isinstance(name, str) else ""), _decoded(arguments)
+
+
+def _decoded(arguments: JsonValue) -> JsonValue:
+    """Return arguments as JSON, so that no escape sequence hides a word; else as they are."""
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        return json.loads(arguments)  # type: ignore[no-any-return]
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _words(arguments: JsonValue) -> Iterator[str]:
+    """Yield the texts and numbers of arguments, and the keys that are no parameter's name."""
+    left = [arguments]  # no recursion: a text of JSON may be nested as deep as it likes
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            for key, item in reversed(value.items()):
+                left += [item] if _PARAMETER.fullmatch(key) else [item, key]
+        elif isinstance(value, list):
+            left += reversed(value)
+        elif isinstance(value, str | float) or _is_number(value):
+            yield str(value)
+
+
+def _is_number(value: JsonValue) -> bool:
+    """Tell whether a value is a whole number that somebody may look for, and Python may write."""
+    return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 1000
+
+
+def _unmarked(text: str) -> str:
+    return _MARK.sub(" ", text)
 
 
 def _strings(value: object) -> Iterator[str]:

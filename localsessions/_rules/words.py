@@ -83,8 +83,12 @@ class Phrases:
 
     def occurs_in(self, text: str) -> bool:
         """Tell whether a text matches the query."""
+        return self.count_in(text) == len(self.phrases)
+
+    def count_in(self, text: str) -> int:
+        """Return how many of the query's words and phrases occur in a text."""
         folded = fold(text)
-        return all(
+        return sum(
             any(variant[1:-1] in folded for variant in _variants(phrase)) for phrase in self.phrases
         )
 

@@ -143,8 +143,9 @@ def search(
 ) -> None:
     """Find sessions by their words, the best first.
 
-    The words of messages, titles, tags and metadata count. All must occur in the same message;
-    words inside double quotes must follow each other. A word is also found inside longer words.
+    The words of messages, arguments of calls, titles, tags and metadata count. All must occur in
+    the same message; words inside double quotes must follow each other. A word is also found
+    inside longer words.
     The first search reads every session.
     """
     with opened() as store, progress("reading") as show:

@@ -122,7 +122,8 @@ class SearchHit:
         session: The session's summary.
         position: Index of the message in ``Session.messages``; None for title and metadata.
         role: That message's role; None for title and metadata.
-        snippet: The text around the hit, on a single line.
+        snippet: The text around the hit, on a single line. It begins with "argument of <tool>: "
+            or "reasoning: " if the hit is there, and with "call of " if it is a tool's name.
         highlights: Where the searched words are in ``snippet``, as (start, end).
         score: Higher is better; comparable only within the same search.
     """

@@ -20,7 +20,7 @@ from localsessions._rules import drafts, words
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.differences import differences
 from localsessions._rules.drafts import Draft
-from localsessions._rules.texts import SESSION_ITSELF, texts_of
+from localsessions._rules.texts import SESSION_ITSELF, snippet_of, texts_of
 from localsessions.engine import Allows, Change, Engine, Follower, Progress, Query
 from localsessions.models import Session, SessionChange, SessionSummary
 from localsessions.models.standing import original_of, stand, version_of
@@ -201,9 +201,8 @@ class DictEngine(Engine):
     def named(self, reference: str, limit: int) -> Sequence[str]:
         found = {one.session_id: words.fold(one.title) for one in self._matching(Query())}
         begun = [one for one in found if one.startswith(reference)]
-        titled = [
-            one for one, title in found.items() if words.fold(reference) == title != words.fold("")
-        ]
+        like = words.fold(reference)
+        titled = [one for one, title in found.items() if like == title != words.fold("")]
         return [reference] if reference in found else [*dict.fromkeys([*begun, *titled])][:limit]
 
     def search(
@@ -216,11 +215,12 @@ class DictEngine(Engine):
 
     def _best(self, phrases: words.Phrases, summary: SessionSummary) -> models.SearchHit | None:
         hits = []
-        for at, (role, body) in texts_of(self.read(summary.session_id)).items():
+        for at, text in texts_of(self.read(summary.session_id)).items():
             place, is_own = (None, True) if at == SESSION_ITSELF else (at, False)
-            score = is_own + len(phrases.places(body)[1]) / len(words.fold(body))
-            hit = models.SearchHit(summary, place, role, *phrases.snippet(body), score)
-            hits += [hit] if phrases.occurs_in(body) else []
+            score = is_own + len(phrases.places(text.body)[1]) / len(words.fold(text.body))
+            shown = snippet_of(text, phrases)
+            hit = models.SearchHit(summary, place, text.role, *shown, score)
+            hits += [hit] if phrases.occurs_in(text.body) else []
         return max(hits, key=lambda hit: hit.score, default=None)
 
     def notice(self, *, fresh: bool = False) -> None:

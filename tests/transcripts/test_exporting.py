@@ -289,7 +289,7 @@ def test_markdown_shows_parts_that_are_plain_texts_and_no_empty_ones() -> None:
 
 def test_markdown_shows_a_result_that_is_no_text_as_json() -> None:
     made = text({"role": "tool", "tool_call_id": "c", "content": [{"type": "image", "n": [1.5]}]})
-    assert '"type": "image",\n    "n": [\n      1.5' in made
+    assert '"type": "image",\n  "n": [\n    1.5' in made
 
 
 def test_markdown_title_is_no_markup() -> None:

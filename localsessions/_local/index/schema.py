@@ -85,7 +85,7 @@ def seal_of(*parts: object) -> int:
 
 # -- search.sqlite3 ------------------------------------------------------------------------------
 
-SEARCH_VERSION = 2
+SEARCH_VERSION = 3
 
 SEARCH_TABLES = """
 CREATE TABLE indexed (session_id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localsessions.transcripts.programs.atif import ATIF
 from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_JSON
 from localsessions.transcripts.programs.codex import CODEX_ROLLOUT, TRAE_ROLLOUT
 from localsessions.transcripts.programs.cursor import CURSOR_VSCDB
@@ -13,7 +14,7 @@ from localsessions.transcripts.programs.mini_swe_agent import MINI_SWE_AGENT_TRA
 from localsessions.transcripts.programs.openai import OPENAI_MESSAGES
 from localsessions.transcripts.programs.opencode import OPENCODE_DB, OPENCODE_STORAGE
 from localsessions.transcripts.programs.own import LOCALSESSIONS
-from localsessions.transcripts.programs.sharegpt import SHAREGPT
+from localsessions.transcripts.programs.sharegpt import LLAMA_FACTORY, SHAREGPT
 from localsessions.transcripts.programs.swe_agent import SWE_AGENT_TRAJ
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ FORMATS: tuple[Format, ...] = (
     OPENCODE_STORAGE,
     SWE_AGENT_TRAJ,
     MINI_SWE_AGENT_TRAJ,
+    ATIF,
     SHAREGPT,
+    LLAMA_FACTORY,
     OPENAI_MESSAGES,
 )
 """Every format that can be read. The first format that recognises a source reads it, so special

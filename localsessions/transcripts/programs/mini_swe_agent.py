@@ -2,6 +2,10 @@
 
 ``extra`` holds the time and the provider's whole response; what repeats the message is left out.
 Old or minimal files are a list of messages, which only the agent's marker tells from other lists.
+
+A run that ends with an error has it in ``info``: what no message says of ``submission`` and
+``traceback`` becomes a message of the role ``exit``, as newer versions write it themselves.
+https://mini-swe-agent.com/latest/usage/output_files/
 """
 
 from __future__ import annotations
@@ -21,7 +25,13 @@ from localsessions.transcripts.foreign import (
     present,
     without,
 )
-from localsessions.transcripts.transcript import Format, Reading, Transcript, chat_message
+from localsessions.transcripts.transcript import (
+    Format,
+    Reading,
+    Transcript,
+    chat_message,
+    message,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -53,7 +63,7 @@ def _read(source: Source) -> Reading:
     info = as_object(source.root.get("info"))
     model = as_object(as_object(info.get("config")).get("model"))
     found = Transcript(
-        messages=[_message(item) for item in messages],
+        messages=[*map(_message, messages), *_exit(messages, info)],
         model=as_text(model.get("model_name")),
         facts=present(
             instance_id=as_text(source.root.get("instance_id")),
@@ -63,6 +73,24 @@ def _read(source: Source) -> Reading:
         ),
     )
     return Reading([found], +Counter({"(no role)": len(listed) - len(messages)}))
+
+
+def _exit(messages: list[Object], info: Object) -> list[Message]:
+    """Return what the run ended with, if no message says it."""
+    said = [
+        text
+        for item in messages
+        for fields in (item, as_object(item.get("extra")))
+        for key in ("content", "submission", "traceback")
+        if (text := as_text(fields.get(key)))
+    ]
+    texts = [as_text(info.get(key)) for key in ("submission", "traceback")]
+    unsaid = [text for text in texts if text and not any(text in one for one in said)]
+    if not unsaid:
+        return []
+    content = unsaid[-1] if unsaid[0] in unsaid[-1] else "\n\n".join(unsaid)
+    exited = present(exit_status=info.get("exit_status"))
+    return [message("exit", exited, id="exit", content=content)]
 
 
 def _message(item: Object) -> Message:

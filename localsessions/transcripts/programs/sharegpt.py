@@ -1,8 +1,16 @@
-"""ShareGPT: conversations of ``{"from", "value"}`` turns, as a JSON list or as lines.
+"""Data sets of conversations, as a JSON list or as lines: ShareGPT, and what came after it.
 
-No standard defines it. The turns named here are those of FastChat and of LLaMA-Factory, whose
-``function_call`` and ``observation`` turns become a call and its result. The source has no ids
-for calls: an id is made, and the next observation answers the call.
+No standard defines ShareGPT's ``{"from", "value"}`` turns. Those named here are those of FastChat
+and of LLaMA-Factory, whose ``function_call`` and ``observation`` turns become a call and its
+result. The source has no ids for calls: an id is made, and the next observation answers the call.
+
+Version 1 of LLaMA-Factory writes messages whose parts have a ``value``
+(https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/v1/utils/types.py)::
+
+    {"messages": [{"role", "content": [{"type", "value"}], "loss_weight"}], "tools", ...}
+    {"chosen_messages": [...], "rejected_messages": [...], ...}
+
+A pair of preferences becomes two sessions, with ``preference`` among their facts.
 """
 
 from __future__ import annotations
@@ -11,7 +19,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from localsessions.format import parse_json
-from localsessions.transcripts.foreign import Object, as_list, as_objects, as_text, without
+from localsessions.transcripts.foreign import (
+    Object,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+    present,
+    without,
+)
+from localsessions.transcripts.programs.blocks import thinking_part
 from localsessions.transcripts.transcript import Format, Reading, Transcript, message, tool_call
 
 if TYPE_CHECKING:
@@ -22,7 +39,7 @@ if TYPE_CHECKING:
     from localsessions.models import Message
     from localsessions.transcripts.source import Source
 
-__all__ = ["SHAREGPT"]
+__all__ = ["LLAMA_FACTORY", "SHAREGPT"]
 
 _ROLES = {
     "human": "user",
@@ -34,6 +51,10 @@ _ROLES = {
     "observation": "tool",
     "function_response": "tool",
 }
+_LISTS = {"messages": None, "chosen_messages": "chosen", "rejected_messages": "rejected"}
+"""Where LLaMA-Factory keeps messages, and what they are in a pair of preferences."""
+
+_MEDIA = ("image_url", "video_url", "audio_url")
 
 
 def _recognises(source: Source) -> bool:
@@ -96,8 +117,14 @@ def _messages(turns: Iterable[Object]) -> list[Message]:
     return messages
 
 
-def _calls(value: JsonValue, number: int) -> list[Object]:
-    """Return the calls that a turn holds as JSON; empty if it is not JSON of calls."""
+def _calls(value: JsonValue, number: int, called: int = 0) -> list[Object]:
+    """Return the calls that a turn holds as JSON; empty if it is not JSON of calls.
+
+    Args:
+        value: What the turn says.
+        number: The number of the turn.
+        called: How many calls the turn has already.
+    """
     try:
         said = parse_json(value.encode(errors="replace")) if isinstance(value, str) else value
     except ValueError:
@@ -108,8 +135,94 @@ def _calls(value: JsonValue, number: int) -> list[Object]:
         return []
     return [
         tool_call(f"call_{number:06d}_{position}", call["name"], call.get("arguments"))
-        for position, call in enumerate(calls, start=1)
+        for position, call in enumerate(calls, start=called + 1)
     ]
 
 
+def _recognises_parts(source: Source) -> bool:
+    return any(
+        "role" in spoken and any("type" in part and "value" in part for part in _parts(spoken))
+        for conversation in _conversations(source)
+        for key in _LISTS
+        for spoken in as_objects(conversation.get(key))[:1]
+    )
+
+
+def _parts(spoken: Object) -> list[Object]:
+    return as_objects(spoken.get("content"))
+
+
+def _read_parts(source: Source) -> Reading:
+    conversations = _conversations(source)
+    found = [
+        _preferred(conversation, key, preference)
+        for conversation in conversations
+        for key, preference in _LISTS.items()
+        if key in conversation
+    ]
+    for position, one in enumerate(found, start=1):
+        one.position = position
+    unread = len(as_list(source.document)) - len(conversations)
+    unread += sum(not conversation.keys() & _LISTS.keys() for conversation in conversations)
+    return Reading(found, +Counter({"(no messages)": unread}))
+
+
+def _preferred(conversation: Object, key: str, preference: str | None) -> Transcript:
+    own_id = as_text(conversation.get("id"))
+    return Transcript(
+        messages=_valued(as_objects(conversation.get(key))),
+        session_id=f"{own_id}-{preference}" if own_id and preference else own_id,
+        facts=without(conversation, *_LISTS, "id") | present(preference=preference),
+    )
+
+
+def _valued(spoken: Iterable[Object]) -> list[Message]:
+    messages: list[Message] = []
+    waiting: list[str] = []
+    for number, one in enumerate(spoken, start=1):
+        role = as_text(one.get("role")) or "unknown"
+        content = one.get("content")
+        calls: list[Object] = []
+        if isinstance(content, list):
+            parts: list[JsonValue] = []
+            for part in content:
+                found = _called(part, number, len(calls))
+                calls += found
+                parts += [] if found else [_part(part)]
+            content = parts or None
+        answered = waiting.pop(0) if role == "tool" and waiting else None
+        waiting = [str(call["id"]) for call in calls] or waiting
+        messages.append(
+            message(
+                role,
+                without(one, "role", "content"),
+                content=content,
+                tool_calls=calls,
+                tool_call_id=answered,
+            )
+        )
+    return messages
+
+
+def _called(part: JsonValue, number: int, before: int) -> list[Object]:
+    fields = as_object(part)
+    is_call = fields.get("type") == "tool_call"
+    return _calls(fields.get("value"), number, before) if is_call else []
+
+
+def _part(part: JsonValue) -> JsonValue:
+    """Return a part with the keys that other formats have."""
+    fields = as_object(part)
+    kind, value = as_text(fields.get("type")), fields.get("value")
+    if kind is None or "value" not in fields:
+        return part
+    around = without(fields, "type", "value")
+    if kind == "reasoning":
+        return thinking_part(value, around)
+    if kind in _MEDIA:
+        return {"type": kind, kind: {"url": value}, **around}
+    return {"type": kind, "text": value, **around}
+
+
+LLAMA_FACTORY = Format("llama-factory", None, _recognises_parts, _read_parts)
 SHAREGPT = Format("sharegpt", None, _recognises, _read)

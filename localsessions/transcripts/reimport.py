@@ -21,10 +21,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from localsessions.format import encode_value
-from localsessions.transcripts.foreign import as_instant, as_object, as_text, without
+from localsessions.transcripts.foreign import Object, as_instant, as_object, as_text, without
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from pydantic import JsonValue
 
@@ -52,11 +53,15 @@ class Update:
     changed: bool = False
 
 
-def mark_imported(session: Session) -> None:
-    """Note in a new session what is imported, unless it is noted: a session file of ours may."""
-    if session.source and "imported" not in session.source:
-        marks = {key: _hash_of(message) for key, message in _keyed(session.messages).items()}
-        session.source["imported"] = {**marks}
+def mark_imported(session: Session) -> Session:
+    """Return a copy of a new session that notes what is imported, unless it is noted already.
+
+    A session file of ours may have a source, and what was imported of it.
+    """
+    if not session.source or "imported" in session.source:
+        return session.model_copy()
+    marks: Object = {key: _hash_of(message) for key, message in _keyed(session.messages).items()}
+    return session.model_copy(update={"source": session.source | {"imported": marks}})
 
 
 def identity_of(source: Mapping[str, JsonValue]) -> tuple[JsonValue, ...]:
@@ -83,11 +88,15 @@ def update(stored: Session, found: Session) -> Update:
     did = Update()
     marks = _texts(stored.source.get("imported"))
     ours, said = _keyed(stored.messages), _keyed(found.messages)
+    is_owner = _is_owner(stored, found, {*said})
+    if not is_owner:
+        said = {key: message for key, message in said.items() if key not in marks}
     theirs, hashes = _theirs(ours, said, marks, did)
     gone = {
         key
         for key, message in ours.items()
-        if message.get("pending") is True
+        if is_owner
+        and message.get("pending") is True
         and key not in hashes
         and marks.get(key) == _hash_of(message)
     }
@@ -102,8 +111,31 @@ def update(stored: Session, found: Session) -> Update:
     taken = _texts(found.source["imported"]) if "imported" in found.source else hashes
     is_newer = any(key not in marks for key in said)
     is_whole = is_newer or all(key in said or "source_of" in every.get(key, {}) for key in kept)
-    _take_facts(stored, found, kept | taken, did, is_whole=is_whole)
+    _take_facts(stored, found, kept | taken, did, is_whole=is_whole and is_owner)
     return did
+
+
+def _is_owner(stored: Session, found: Session, said: AbstractSet[str]) -> bool:
+    """Tell whether a file may change what is imported, and not only add to it.
+
+    That is the file of the last import, or another file that has all of it, and more or later.
+    Otherwise two files that hold one session would undo each other's changes at each import.
+    """
+    former, new = str(stored.source.get("file")), str(found.source.get("file"))
+    modified_at = _modified_ns(former)
+    if former == new or modified_at is None:
+        return True
+    imported = {key for key in _texts(stored.source.get("imported")) if _BESIDE not in key}
+    is_more = len(said) > len(imported) or (_modified_ns(new) or 0) > modified_at
+    return imported <= said and is_more
+
+
+def _modified_ns(path: str) -> int | None:
+    """Return when a file was modified; of a file in an archive, the archive; None if it is gone."""
+    try:
+        return os.stat(path if os.path.exists(path) else path.rpartition("!")[0]).st_mtime_ns
+    except OSError:
+        return None
 
 
 def _theirs(
@@ -216,8 +248,6 @@ def _take_facts(
         title = found.title or title
     if source and is_whole:
         facts = without(found.source, "imported")
-        if os.path.exists(str(source.get("file"))):
-            facts = without(facts, "file")
         if source.get("undated") and "undated" not in facts:
             del source["undated"]
             stored.last_activity = found.last_activity

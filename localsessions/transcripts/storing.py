@@ -109,7 +109,6 @@ class Importer:
         self._files.append(taken)
         self._size_bytes += _size_of(found.report.path)
         for at, session in enumerate(found.sessions):
-            mark_imported(session)
             # A session that the store has may have to be compared with a session that waits.
             if not self._is_new(session) or len(self._waiting) == _TOGETHER:
                 self._store_waiting()
@@ -186,7 +185,7 @@ class Importer:
             return _Kept("deleted", session.session_id)
         other: SessionExistsError | None = None
         for session_id in free:
-            made = session.model_copy(update={"session_id": session_id})
+            made = mark_imported(session).model_copy(update={"session_id": session_id})
             try:
                 self._store.save(made)
             except SessionExistsError as error:
@@ -236,7 +235,7 @@ def _stored_together(store: SessionStore, sessions: Sequence[Session]) -> dict[s
         OSError: The store cannot write; it stored as much as it could.
     """
     try:
-        store.save_many([session.model_copy() for session in sessions])
+        store.save_many([mark_imported(session) for session in sessions])
     except ExceptionGroup as group:
         refused: dict[str, SessionError] = {}
         for error in group.exceptions:

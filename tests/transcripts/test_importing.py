@@ -610,3 +610,16 @@ def test_two_imports_at_once_double_nothing(folder: Path, tmp_path: Path) -> Non
     assert [process.wait(120) for process in running] == [0, 0, 0]
     with SessionStore(tmp_path / "store") as store:
         assert (store.count(), store.stats().messages) == (40, 400)
+
+
+def test_two_files_that_tell_one_session_otherwise_come_to_rest(
+    store: SessionStore, folder: Path
+) -> None:
+    # A resumed file of old versions tells messages of the first session in other words.
+    (folder / "a.jsonl").write_text(claude(1, "retold") + claude(3, sessionId="s2"))
+    (folder / "b.jsonl").write_text(claude(1) + claude(2))
+    os.utime(folder / "b.jsonl", (1_700_000_000, 1_700_000_000))
+    import_paths(store, [folder])
+    assert texts(store, "s1") == ["hi", "hi"]
+    for _ in range(2):
+        assert import_paths(store, [folder]).total.unchanged == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,9 +40,7 @@ def found(*messages: Message, title: str | None = None, **source: JsonValue) -> 
 
 def stored(*messages: Message, title: str | None = None, **source: JsonValue) -> Session:
     """Return a session as it stands in the store after an import."""
-    session = found(*messages, title=title, **source)
-    mark_imported(session)
-    return session
+    return mark_imported(found(*messages, title=title, **source))
 
 
 def contents(session: Session) -> list[JsonValue]:
@@ -220,12 +219,46 @@ def test_an_older_copy_says_nothing_new_of_the_whole(tmp_path: Path) -> None:
     assert session == before
 
 
-def test_the_file_is_the_first_as_long_as_it_is_there(tmp_path: Path) -> None:
-    there = tmp_path / "a.jsonl"
-    there.touch()
-    session = stored(m("a"), file=str(there))
-    assert not update(session, found(m("a"), file="/a/copy")).changed
-    there.unlink()
+def files(tmp_path: Path, *ages: int) -> list[str]:
+    """Make files that were modified so many seconds ago."""
+    for number, age in enumerate(ages):
+        path = tmp_path / f"{number}.jsonl"
+        path.touch()
+        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
+    return [str(tmp_path / f"{number}.jsonl") for number in range(len(ages))]
+
+
+def test_two_files_with_one_session_do_not_undo_each_other(tmp_path: Path) -> None:
+    one, other = files(tmp_path, 10, 10)
+    session = stored(m("a", "as one has it"), m("b"), file=one)
+    assert not update(session, found(m("a", "as the other has it"), file=other)).changed
+    assert not update(session, found(m("a", "other"), m("b"), file=other)).changed
+    assert not update(session, found(m("a", "as one has it"), m("b"), file=one)).changed
+
+
+def test_a_file_with_a_part_of_the_session_adds_what_is_new(tmp_path: Path) -> None:
+    one, other = files(tmp_path, 10, 0)
+    session = stored(m("a"), m("b"), file=one, branch="main")
+    did = update(session, found(m("a", "other"), m("c"), file=other, branch="topic"))
+    assert (did.added, did.updated, contents(session)) == (1, 0, ["a", "b", "c"])
+    assert (session.source["file"], session.source["branch"]) == (one, "main")
+    assert not update(session, found(m("a", "other"), m("c"), file=other)).changed
+
+
+@pytest.mark.parametrize(("age", "more"), [(10, [m("c")]), (0, [])])
+def test_a_file_that_has_all_and_more_or_later_is_taken(
+    age: int, more: list[Message], tmp_path: Path
+) -> None:
+    one, other = files(tmp_path, 10, age)
+    session = stored(m("a"), m("b"), file=one)
+    update(session, found(m("a", "later"), m("b"), *more, file=other))
+    assert contents(session)[:2] == ["later", "b"]
+    assert session.source["file"] == other
+    assert not update(session, found(m("a"), m("b"), file=one)).changed
+
+
+def test_a_file_that_moved_is_taken(tmp_path: Path) -> None:
+    session = stored(m("a"), file=str(tmp_path / "gone"))
     assert update(session, found(m("a"), file="/moved")).changed
     assert session.source["file"] == "/moved"
 

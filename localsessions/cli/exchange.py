@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from localsessions import _system
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
 from localsessions.cli.options import examples, json_option
@@ -129,7 +130,11 @@ def export_session(
 
 
 def _write(path: str, data: bytes, *, force: bool) -> None:
-    """Write the file whole or not at all; keep an existing file, unless ``force``."""
+    """Write the file whole or not at all; keep an existing file, unless ``force``.
+
+    A session is nobody else's business: only the owner may read a new file. What is replaced keeps
+    its mode.
+    """
     if os.name == "nt" and ":" in os.path.splitdrive(path)[1]:
         reason = "on Windows a name with ':' is a stream of another file; choose a name without it"
         stop(f"{path}: {reason}", ExitCode.FAILURE)
@@ -143,9 +148,17 @@ def _write(path: str, data: bytes, *, force: bool) -> None:
     folder, name = os.path.split(target)
     temp = os.path.join(folder, f".{name[:100]}-{secrets.token_hex(4)}.tmp")
     try:
-        with open(temp, "xb") as file:
+        with open(temp, "xb", opener=_private) as file:
+            if os.path.exists(target):
+                _system.make_like(file.fileno(), target)
+            else:
+                _system.make_private(file.fileno())
             file.write(data)
         os.replace(temp, target)
     finally:
         with suppress(OSError):
             os.unlink(temp)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -115,18 +115,21 @@ def export_session(
     *, reference: str, kind: ExportKind | None, output: str | None, force: bool
 ) -> None:
     """Write a session for people or for other programs."""
-    from localsessions.transcripts import EXPORT_SUFFIXES, export
+    from localsessions.transcripts import EXPORT_SUFFIXES, export, left_out
 
     if kind is None:
         fitting = [one for one in _KINDS if str(output).endswith(EXPORT_SUFFIXES[one])]
         kind = fitting[0] if fitting else "markdown"
     with opened() as store:
-        data = export(store.load(store.resolve(reference)), kind)
+        session = store.load(store.resolve(reference))
+    data = export(session, kind)
     if output is None or output == "-":
         emit_data(data)
     else:
         _write(output, data, force=force)
         note(one_line(f"wrote {output}"))
+    if missing := left_out(session, kind):
+        note(f"left out: {', '.join(f'{what} ({count})' for what, count in missing.items())}")
 
 
 def _write(path: str, data: bytes, *, force: bool) -> None:

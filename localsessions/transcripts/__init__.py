@@ -20,7 +20,7 @@ Ids, times, titles, ``source``, repeated imports, files that grew and files that
 diverged work the same for all formats; a format does nothing for them.
 """
 
-from localsessions.transcripts.exporting import EXPORT_SUFFIXES, ExportKind, export
+from localsessions.transcripts.exporting import EXPORT_SUFFIXES, ExportKind, export, left_out
 from localsessions.transcripts.importing import TranscriptFile, import_paths, read_transcript
 from localsessions.transcripts.registry import FORMATS
 from localsessions.transcripts.report import FileReport, FormatTotals, ImportReport, RefusedSession
@@ -40,5 +40,6 @@ __all__ = [
     "TranscriptFile",
     "export",
     "import_paths",
+    "left_out",
     "read_transcript",
 ]

@@ -1,8 +1,9 @@
-"""Who may read an exported file."""
+"""Who may read an exported file, and what ``export`` says that it left out."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -75,3 +76,23 @@ def test_a_group_that_cannot_be_kept_gives_no_other_group_its_rights(
     monkeypatch.setattr(os, "fchown", refuse)
     cli("export", "s", "-o", str(path), "--force")
     assert (path.stat().st_gid, mode_of(path)) == (os.getgid(), 0o604)
+
+
+def test_what_json_lines_leave_out_is_said_beside_them(cli: Cli, tmp_path: Path) -> None:
+    picture = {"type": "image", "source": {"media_type": "image/png", "data": "AAAA"}}
+    document = {
+        "session_id": "s",
+        "messages": [
+            {"role": "assistant", "content": ["hm", picture], "reasoning": "why"},
+            {"role": "tool", "tool_call_id": "gone", "content": "x"},
+        ],
+    }
+    cli.folder.mkdir(exist_ok=True)
+    (cli.folder / "s.json").write_text(json.dumps(document))
+    said = "left out: results without a call (1), reasoning (1), pictures (1)\n"
+    printed = cli("export", "s", "--format", "jsonl")
+    assert (printed.exit_code, printed.stderr) == (0, said)
+    path = tmp_path / "a.jsonl"
+    assert cli("export", "s", "-o", str(path)).stderr == f"wrote {path}\n{said}"
+    assert path.read_text() == printed.stdout
+    assert cli("export", "s", "--format", "json").stderr == ""

@@ -9,6 +9,7 @@ Each file has the same names with the same promises; the caller never asks on wh
                                   whoever has it open
     make_folder                   makes a folder that only its owner may enter
     make_private                  lets only its owner read an open file
+    make_like                     lets those read an open file who may read another file
     set_modified                  sets the modification time of an open file or of a path
     sync, sync_folder             write to the disk, as far as the system can
     READING, WRITING, EDITING,    flags for ``open_file``: links are not followed, nothing is waited
@@ -33,6 +34,7 @@ if sys.platform == "win32":
         fstat,
         lstat,
         make_folder,
+        make_like,
         make_private,
         open_file,
         open_to_read,
@@ -55,6 +57,7 @@ else:
         fstat,
         lstat,
         make_folder,
+        make_like,
         make_private,
         open_file,
         open_to_read,
@@ -77,6 +80,7 @@ __all__ = [
     "fstat",
     "lstat",
     "make_folder",
+    "make_like",
     "make_private",
     "open_file",
     "open_to_read",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "fstat",
     "lstat",
     "make_folder",
+    "make_like",
     "make_private",
     "open_file",
     "open_to_read",
@@ -77,6 +79,24 @@ def make_folder(path: str) -> None:
 def make_private(fd: int) -> None:
     """Let only the owner read and write an open file."""
     os.fchmod(fd, 0o600)  # the umask may have cleared bits of the mode that open(2) was given
+
+
+def make_like(fd: int, path: str) -> None:
+    """Give an open file mode, group and owner of another file, as far as one may.
+
+    Without the group, nobody of another group gets its rights. Access lists are not copied.
+    """
+    wanted, own = os.stat(path), os.fstat(fd)
+    mode = stat.S_IMODE(wanted.st_mode) & 0o777
+    if wanted.st_gid != own.st_gid:
+        try:
+            os.fchown(fd, -1, wanted.st_gid)
+        except PermissionError:
+            mode &= ~0o070
+    if wanted.st_uid != own.st_uid:
+        with contextlib.suppress(PermissionError):  # only root may; then it is who writes it
+            os.fchown(fd, wanted.st_uid, -1)
+    os.fchmod(fd, mode)
 
 
 def set_modified(file: int | str, mtime_ns: int) -> None:

@@ -39,6 +39,7 @@ __all__ = [
     "fstat",
     "lstat",
     "make_folder",
+    "make_like",
     "make_private",
     "open_file",
     "open_to_read",
@@ -479,6 +480,10 @@ def make_folder(path: str) -> None:
 
 
 def make_private(fd: int) -> None:
+    """Do nothing: a file inherits from its folder who may read it, see ``make_folder``."""
+
+
+def make_like(fd: int, path: str) -> None:
     """Do nothing: a file inherits from its folder who may read it, see ``make_folder``."""
 
 

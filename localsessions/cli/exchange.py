@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from localsessions import _system
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
 from localsessions.cli.options import examples
@@ -45,22 +46,29 @@ def export_session(
     *, reference: str, kind: ExportKind | None, output: str | None, force: bool
 ) -> None:
     """Write a session for people or for other programs."""
-    from localsessions.transcripts import EXPORT_SUFFIXES, export
+    from localsessions.transcripts import EXPORT_SUFFIXES, export, left_out
 
     if kind is None:
         fitting = [one for one in _KINDS if str(output).endswith(EXPORT_SUFFIXES[one])]
         kind = fitting[0] if fitting else "markdown"
     with opened() as store:
-        data = export(store.load(store.resolve(reference)), kind)
+        session = store.load(store.resolve(reference))
+    data = export(session, kind)
     if output is None or output == "-":
         emit_data(data)
     else:
         _write(output, data, force=force)
         note(one_line(f"wrote {output}"))
+    if missing := left_out(session, kind):
+        note(f"left out: {', '.join(f'{what} ({count})' for what, count in missing.items())}")
 
 
 def _write(path: str, data: bytes, *, force: bool) -> None:
-    """Write the file whole or not at all; keep an existing file, unless ``force``."""
+    """Write the file whole or not at all; keep an existing file, unless ``force``.
+
+    A session is nobody else's business: only the owner may read a new file. What is replaced keeps
+    its mode.
+    """
     if os.name == "nt" and ":" in os.path.splitdrive(path)[1]:
         reason = "on Windows a name with ':' is a stream of another file; choose a name without it"
         stop(f"{path}: {reason}", ExitCode.FAILURE)
@@ -74,9 +82,17 @@ def _write(path: str, data: bytes, *, force: bool) -> None:
     folder, name = os.path.split(target)
     temp = os.path.join(folder, f".{name[:100]}-{secrets.token_hex(4)}.tmp")
     try:
-        with open(temp, "xb") as file:
+        with open(temp, "xb", opener=_private) as file:
+            if os.path.exists(target):
+                _system.make_like(file.fileno(), target)
+            else:
+                _system.make_private(file.fileno())
             file.write(data)
         os.replace(temp, target)
     finally:
         with suppress(OSError):
             os.unlink(temp)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -20,7 +20,7 @@ Ids, times, titles, ``source``, repeated imports, files that grew and files that
 diverged work the same for all formats; a format does nothing for them.
 """
 
-from localsessions.transcripts.exporting import EXPORT_SUFFIXES, ExportKind, export
+from localsessions.transcripts.exporting import EXPORT_SUFFIXES, ExportKind, export, left_out
 from localsessions.transcripts.importing import files_in, import_paths, read_transcript
 from localsessions.transcripts.places import PROGRAMS, Place, known_places
 from localsessions.transcripts.registry import FORMATS
@@ -51,5 +51,6 @@ __all__ = [
     "files_in",
     "import_paths",
     "known_places",
+    "left_out",
     "read_transcript",
 ]

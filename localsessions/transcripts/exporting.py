@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from localsessions.format import encode
-from localsessions.transcripts.chat_completions import chat_completions_line
+from localsessions.transcripts.chat_completions import chat_completions_line, chat_of
 from localsessions.transcripts.markdown import markdown
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from localsessions.models import Session
 
-__all__ = ["EXPORT_SUFFIXES", "ExportKind", "export"]
+__all__ = ["EXPORT_SUFFIXES", "ExportKind", "export", "left_out"]
 
 ExportKind: TypeAlias = Literal["json", "jsonl", "markdown"]
 """How a session can be written: its file, a line of chat completions, or Markdown to read."""
@@ -49,6 +49,17 @@ def export(session: Session, kind: ExportKind) -> bytes:
             f"no export kind {kind!r}; choose one of {', '.join(get_args(ExportKind))}"
         )
     return writers[kind](session)
+
+
+def left_out(session: Session, kind: ExportKind) -> Mapping[str, int]:
+    """Return how many of which things ``export`` leaves out of this session; empty for none.
+
+    Of ``jsonl`` these are, for example, "reasoning", and "results without a call". A "picture" of a
+    message in which the API takes none leaves its type and size in the text. Fields for which chat
+    completions have no key are not counted. ``json`` and ``markdown`` leave out no message and no
+    part of a content; Markdown cuts data, where it says so.
+    """
+    return chat_of(session).left_out if kind == "jsonl" else {}
 
 
 def _markdown_file(session: Session) -> bytes:

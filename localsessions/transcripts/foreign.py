@@ -92,7 +92,8 @@ def json_text(value: JsonValue) -> str:
         return json.dumps(value, ensure_ascii=False)
     except ValueError:
         # An integer of more than 4,300 digits (CVE-2020-10735), which the codec can write.
-        return encode_value(value).decode().rstrip("\n")
+        # The codec writes lines; a break inside a text is always an escape.
+        return " ".join(line.strip() for line in encode_value(value).decode().split("\n")).strip()
 
 
 def without(source: Mapping[str, JsonValue], *keys: str) -> Object:

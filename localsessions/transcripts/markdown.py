@@ -9,11 +9,10 @@ only for programs (usage, parent ids, ...) are left out: the JSON export has the
 from __future__ import annotations
 
 import json
-import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from localsessions.models import Message, Session, format_instant, message_text
+from localsessions.models import Message, Session, format_instant
 from localsessions.transcripts.embedding import code, embedded, fenced, inline, quoted
 from localsessions.transcripts.foreign import (
     Object,
@@ -23,6 +22,12 @@ from localsessions.transcripts.foreign import (
     as_text,
     json_text,
 )
+from localsessions.transcripts.pieces import (
+    pieces_of,
+    shortened,
+    thoughts_beside,
+    without_data_urls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,13 +35,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 __all__ = ["markdown"]
-
-_LONGEST = 2000
-"""How many characters of data are shown whole."""
-# Of base64 and its kin: no word is that long. Its lines may have 60, 64 or 76 characters.
-_DATA = re.compile(r"(?:data:[^,\s]{0,200},)?[A-Za-z0-9+/=_-]{60}")
-_DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=_-]{2000,}")
-_REASONING = ("reasoning", "reasoning_content", "summary", "thoughts")
 
 
 def markdown(session: Session) -> str:
@@ -74,11 +72,7 @@ def _heading(number: int, message: Message) -> str:
 
 
 def _blocks(message: Message) -> Iterator[str]:
-    for key in _REASONING:
-        text = _reasoning(message.get(key))
-        # Some programs keep a thought here and in the content.
-        if text and text not in message_text(message):
-            yield quoted(text)
+    yield from map(quoted, thoughts_beside(message))
     content = message.get("content")
     parts = content if isinstance(content, list) else [content]
     if message["role"] == "tool" and not any(map(_is_result, parts)):
@@ -97,43 +91,19 @@ def _blocks(message: Message) -> Iterator[str]:
 
 def _call(name: JsonValue, call_id: JsonValue, arguments: JsonValue) -> Iterator[str]:
     yield f"Calls {code(str(name))}" + (f" ({code(str(call_id))}):" if call_id else ":")
-    yield fenced(_without_data(_arguments(arguments)), "json")
+    yield fenced(without_data_urls(_arguments(arguments)), "json")
 
 
 def _result(call_id: JsonValue, content: JsonValue) -> Iterator[str]:
     yield f"Result of {code(str(call_id))}:" if call_id else "Result:"
-    pieces = list(_pieces(content))
+    pieces = list(pieces_of(content))
     for is_text, run in groupby(pieces, key=lambda piece: isinstance(piece, str)):
         if is_text:
-            yield fenced(_without_data("\n".join(map(str, run))))
+            yield fenced(without_data_urls("\n".join(map(str, run))))
         else:
-            yield from (fenced(_pretty(_shortened(piece)), "json") for piece in run)
+            yield from (fenced(_pretty(shortened(piece)), "json") for piece in run)
     if not pieces:
         yield fenced("" if content is None else _pretty(content))
-
-
-def _pieces(content: JsonValue) -> Iterator[JsonValue]:
-    """Yield the texts of a result, and whatever is no text, in order."""
-    fields = as_object(content)
-    inside = fields.get("content", fields.get("output"))
-    if isinstance(content, list):
-        for part in content:
-            yield from _pieces(part)
-    elif isinstance(text := fields.get("text"), str):
-        yield text
-    elif isinstance(inside, str | list):
-        yield from _pieces(inside)
-    elif content is not None:
-        yield content
-
-
-def _reasoning(value: JsonValue) -> str:
-    thoughts = [
-        f"{thought.get('subject')}: {thought.get('description')}"
-        for thought in as_objects(value)
-        if "description" in thought
-    ]
-    return "\n".join(thoughts) or message_text({"content": value})
 
 
 def _part(part: JsonValue) -> Iterator[str]:
@@ -146,38 +116,17 @@ def _part(part: JsonValue) -> Iterator[str]:
             yield quoted(thought)
     elif isinstance(text := fields.get("text"), str):
         if text.strip():
-            yield embedded(_without_data(text))
+            yield embedded(without_data_urls(text))
     elif kind == "tool_use":
         # The call itself is in ``tool_calls``, if this is only its place.
         if "input" in fields:
             yield from _call(fields.get("name"), fields.get("id"), fields["input"])
     elif fields:
-        yield fenced(_pretty(_shortened(fields)), "json")
+        yield fenced(_pretty(shortened(fields)), "json")
 
 
 def _is_result(part: JsonValue) -> bool:
     return as_object(part).get("type") == "tool_result"
-
-
-def _shortened(value: JsonValue) -> JsonValue:
-    """Cut what no person reads, for example an image in base64."""
-    if isinstance(value, str):
-        is_data = len(value) > _LONGEST and _DATA.match(value)
-        return _cut(value) if is_data else value
-    if isinstance(value, dict):
-        return {key: _shortened(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_shortened(item) for item in value]
-    return value
-
-
-def _without_data(text: str) -> str:
-    """Cut the long data URLs in a text."""
-    return _DATA_URL.sub(lambda found: _cut(found.group()), text)
-
-
-def _cut(data: str) -> str:
-    return f"{data[:80]}… ({len(data)} characters)"
 
 
 def _arguments(arguments: JsonValue) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localsessions.transcripts.programs.atif import ATIF
+from localsessions.transcripts.programs.chatgpt import CHATGPT_EXPORT
 from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_JSON
+from localsessions.transcripts.programs.claude_ai import CLAUDE_AI_EXPORT
 from localsessions.transcripts.programs.codex import CODEX_ROLLOUT, TRAE_ROLLOUT
 from localsessions.transcripts.programs.cursor import CURSOR_VSCDB
 from localsessions.transcripts.programs.gemini import GEMINI_CHAT, GEMINI_JSONL
@@ -35,6 +37,8 @@ FORMATS: tuple[Format, ...] = (
     GEMINI_JSONL,
     OPENCODE_DB,
     OPENCODE_STORAGE,
+    CHATGPT_EXPORT,
+    CLAUDE_AI_EXPORT,
     SWE_AGENT_TRAJ,
     MINI_SWE_AGENT_TRAJ,
     ATIF,

@@ -8,17 +8,13 @@ import pytest
 
 from localsessions.transcripts import PROGRAMS, known_places
 
-CODE = "Code/User/workspaceStorage/1a2b/chatSessions"
+CURSOR = "Cursor/User/workspaceStorage/1a2b/state.vscdb"
 LINUX = {
     "claude-code": ".claude/projects",
     "codex": ".codex/archived_sessions",
     "gemini-cli": ".gemini/tmp/a1/chats",
-    "copilot-chat": f".config/{CODE}",
-    "copilot-cli": ".copilot/session-state",
     "cursor": ".config/Cursor/User/workspaceStorage/w/state.vscdb",
     "opencode": ".local/share/opencode/opencode.db",
-    "cline": ".config/Code/User/globalStorage/saoudrizwan.claude-dev/tasks",
-    "roo": ".config/Code/User/globalStorage/rooveterinaryinc.roo-cline/tasks",
 }
 CONFIG = {"win32": "AppData/Roaming", "darwin": "Library/Application Support", "linux": ".config"}
 
@@ -42,8 +38,8 @@ def test_each_program_is_found_where_it_keeps_its_chats(program: str, tmp_path: 
 
 @pytest.mark.parametrize("system", CONFIG)
 def test_programs_with_a_window_are_found_on_each_system(system: str, tmp_path: Path) -> None:
-    path = make(tmp_path, f"{CONFIG[system]}/{CODE}")
-    assert found(tmp_path, system) == [("copilot-chat", path)]
+    path = make(tmp_path, f"{CONFIG[system]}/{CURSOR}")
+    assert found(tmp_path, system) == [("cursor", path)]
 
 
 @pytest.mark.parametrize(
@@ -51,10 +47,9 @@ def test_programs_with_a_window_are_found_on_each_system(system: str, tmp_path: 
     [
         ("CLAUDE_CONFIG_DIR", "projects", "claude-code", "linux"),
         ("CODEX_HOME", "sessions", "codex", "darwin"),
-        ("COPILOT_HOME", "session-state", "copilot-cli", "win32"),
-        ("XDG_CONFIG_HOME", CODE, "copilot-chat", "linux"),
+        ("XDG_CONFIG_HOME", CURSOR, "cursor", "linux"),
         ("XDG_DATA_HOME", "opencode/storage", "opencode", "linux"),
-        ("APPDATA", CODE, "copilot-chat", "win32"),
+        ("APPDATA", CURSOR, "cursor", "win32"),
     ],
 )
 def test_a_folder_that_a_variable_names_is_taken(

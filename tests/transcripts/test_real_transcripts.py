@@ -21,6 +21,9 @@ TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
 KNOWN = [
     # Six steps, one of them with four results.
     ("atif/nemo_relay_atif_v1.7_real_redacted.json", "atif", 1, 0, 10),
+    # The third conversation has no messages.
+    ("chatgpt/chatgpt-modern-export.json", "chatgpt-export", 2, 1, 7),
+    ("chatgpt/chatgpt-native-conversation-v1.json", "chatgpt-export", 1, 0, 8),
     # Three session ids, one of which stands on bookkeeping records only, and a side chain. Of its
     # 20 records that speak, two repeat another; two prompts stand in other records.
     ("claude/agentsessions-small.jsonl", "claude-jsonl", 3, 1, 20),
@@ -32,6 +35,7 @@ KNOWN = [
     ("claude/obra-tiny-conversation.jsonl", "claude-jsonl", 1, 0, 7),
     ("claude/simonw-sample_session.json", "claude-web-json", 1, 0, 33),
     ("claude/simonw-sample_session.jsonl", "claude-jsonl", 1, 0, 7),
+    ("claude-ai/claude-ai-export.json", "claude-ai-export", 1, 0, 1),
     ("codex/agentsessions-rollout-2.jsonl", "codex-rollout", 1, 0, 16),
     # A sample of every kind of line: 21 items, 6 compactions, 2 prompts that no item repeats.
     ("codex/agentsessions-rollout-small.jsonl", "codex-rollout", 1, 0, 29),

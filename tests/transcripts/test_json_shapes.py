@@ -1,0 +1,238 @@
+"""JSON of programs with a value of another type anywhere, and what each format leaves to others."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localsessions.transcripts import FORMATS
+from localsessions.transcripts.source import Record, Source, read_sources
+from localsessions.transcripts.transcript import sessions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import JsonValue
+
+    from localsessions.transcripts import Format
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts"
+FORMAT_OF = {form.name: form for form in FORMATS}
+NAMES = ["atif", "chatgpt-export", "claude-ai-export", "llama-factory", "mini-swe-agent-traj"]
+NAMES += ["sharegpt", "swe-agent-traj"]
+
+SHAPES: list[tuple[str, JsonValue]] = [
+    (
+        "atif",
+        {
+            "schema_version": "ATIF-v1.8",
+            "trajectory_id": "t",
+            "agent": {"name": "a", "model_name": "m"},
+            "steps": [
+                {
+                    "step_id": 1,
+                    "source": "agent",
+                    "message": [{"type": "text", "text": "hi"}],
+                    "reasoning_content": "hm",
+                    "tool_calls": [{"tool_call_id": "c", "function_name": "f", "arguments": {}}],
+                    "observation": {"results": [{"source_call_id": "c", "content": "r"}]},
+                }
+            ],
+            "subagent_trajectories": [{"trajectory_id": "s", "steps": []}],
+        },
+    ),
+    (
+        "chatgpt-export",
+        [
+            {
+                "conversation_id": "c",
+                "title": "t",
+                "current_node": "b",
+                "mapping": {
+                    "a": {
+                        "id": "a",
+                        "parent": None,
+                        "children": ["b"],
+                        "message": {
+                            "id": "a",
+                            "author": {"role": "assistant"},
+                            "content": {"content_type": "code", "text": "x", "language": "y"},
+                            "recipient": "python",
+                            "metadata": {"model_slug": "m"},
+                        },
+                    },
+                    "b": {
+                        "id": "b",
+                        "parent": "a",
+                        "children": [],
+                        "message": {
+                            "id": "b",
+                            "author": {"role": "tool", "name": "python"},
+                            "content": {
+                                "content_type": "multimodal_text",
+                                "parts": ["p", {"content_type": "image_asset_pointer"}],
+                            },
+                        },
+                    },
+                },
+            }
+        ],
+    ),
+    (
+        "claude-ai-export",
+        [
+            {
+                "uuid": "c",
+                "name": "n",
+                "chat_messages": [
+                    {"uuid": "0", "sender": "human", "text": "hi", "parent_message_uuid": "r"},
+                    {
+                        "uuid": "1",
+                        "sender": "assistant",
+                        "text": "t",
+                        "parent_message_uuid": "0",
+                        "content": [
+                            {"type": "text", "text": "t"},
+                            {"type": "tool_use", "id": "c", "name": "n", "input": {"q": 1}},
+                            {"type": "tool_result", "tool_use_id": "c", "content": []},
+                        ],
+                        "attachments": [{"file_name": "f", "extracted_content": "e"}],
+                    },
+                ],
+            }
+        ],
+    ),
+    (
+        "llama-factory",
+        [
+            {
+                "id": "i",
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "content": [
+                            {"type": "text", "value": "t"},
+                            {"type": "tool_call", "value": '{"name": "n", "arguments": {}}'},
+                        ],
+                    },
+                    {"role": "tool", "content": [{"type": "text", "value": "r"}]},
+                ],
+            }
+        ],
+    ),
+    (
+        "swe-agent-traj",
+        {
+            "history": [{"role": "user", "content": "hi", "agent": "main"}],
+            "trajectory": [{"response": "r", "thought": "t", "action": "a", "observation": "o"}],
+            "info": {"submission": "s", "exit_status": "e"},
+        },
+    ),
+    (
+        "mini-swe-agent-traj",
+        {
+            "trajectory_format": "mini-swe-agent-1.1",
+            "messages": [{"role": "user", "content": "hi", "extra": {"traceback": "t"}}],
+            "info": {"submission": "s", "traceback": "t", "exit_status": "e"},
+        },
+    ),
+]
+
+Place = tuple[str | int, ...]
+WRONG: list[JsonValue] = [None, True, 7, -1.5, 1e300, "x", "\ud800", [], [None], {}, {"a": [1]}]
+
+
+def source_of(value: JsonValue) -> Source:
+    listed = value if isinstance(value, list) else [value]
+    records = tuple(
+        Record(line, item) for line, item in enumerate(listed, 1) if isinstance(item, dict)
+    )
+    return Source("x.json", datetime(2026, 1, 1, tzinfo=UTC), value, records)
+
+
+def read(form: Format, source: Source) -> int:
+    """Read a source as a format, recognised or not; return the number of messages."""
+    form.recognises(source)
+    return sum(len(one.messages) for one in sessions_of(form, source, form.read(source)))
+
+
+def places(value: JsonValue) -> Iterator[Place]:
+    yield ()
+    items: list[tuple[str | int, JsonValue]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    for step, item in items:
+        yield from ((step, *rest) for rest in places(item))
+
+
+def replaced(value: JsonValue, place: Place, by: JsonValue) -> JsonValue:
+    if not place:
+        return by
+    step, *rest = place
+    if isinstance(value, dict):
+        return value | {str(step): replaced(value[str(step)], tuple(rest), by)}
+    assert isinstance(value, list)
+    return [
+        replaced(item, tuple(rest), by) if at == step else item for at, item in enumerate(value)
+    ]
+
+
+@pytest.mark.parametrize(("name", "value"), SHAPES)
+def test_shape_is_read(name: str, value: JsonValue) -> None:
+    source = source_of(value)
+    assert FORMAT_OF[name].recognises(source)
+    assert read(FORMAT_OF[name], source) > 0
+
+
+@pytest.mark.parametrize(("name", "value"), SHAPES)
+def test_wrong_type_anywhere_is_no_error(name: str, value: JsonValue) -> None:
+    for place in places(value):
+        for wrong in WRONG:
+            read(FORMAT_OF[name], source_of(replaced(value, place, wrong)))
+
+
+@pytest.mark.parametrize(("name", "value"), SHAPES)
+def test_keys_with_any_values_are_no_error(name: str, value: JsonValue) -> None:
+    keys = sorted({step for place in places(value) for step in place if isinstance(step, str)})
+    texts = sorted({leaf for leaf in leaves(value) if leaf is not None}, key=repr)
+    inside = st.recursive(
+        st.none() | st.integers() | st.text(max_size=3) | st.sampled_from(texts),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(keys) | st.text(max_size=2), inner, max_size=6)
+        ),
+        max_leaves=30,
+    )
+
+    @given(inside)
+    def no_error(made: JsonValue) -> None:
+        read(FORMAT_OF[name], source_of(made))
+
+    no_error()
+
+
+def leaves(value: JsonValue) -> Iterator[str | int | float | None]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/**/*.json*")), ids=lambda path: path.name)
+def test_no_two_formats_take_the_same_file(path: Path) -> None:
+    (source,) = read_sources(str(path))
+    assert isinstance(source, Source)
+    # The list of messages is the general format, and the last one that is asked.
+    took = [form.name for form in FORMATS[:-1] if form.recognises(source)]
+    assert len(took) <= 1 or not set(took) & set(NAMES)

@@ -250,7 +250,7 @@ def test_an_import_counts_its_files(cli: Cli, tmp_path: Path) -> None:
     code, shown = cli.terminal("import", str(path))
     assert code == 0
     assert "files" in shown
-    assert "FORMAT" in shown
+    assert "openai-messages: sessions 1 new" in shown
 
 
 def test_a_bar_is_not_drawn_into_a_pipe(cli: Cli) -> None:

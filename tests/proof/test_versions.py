@@ -156,6 +156,7 @@ MOVES = {
 REMOVES = {"empty_trash", "empty_trash with checkpoints"}
 BESIDE = {
     "open", "create", "create the first", "create_many", "save a new one", "repair", "reindex",
+    "forget_deletions",
     "save_checkpoint", "save_checkpoint again", "delete_checkpoint", "clear_checkpoints",
 }  # fmt: skip
 

@@ -221,6 +221,7 @@ def test_fast_durability_syncs_what_is_written_and_no_folder_but_for_the_trash(
         written += [folder.stat().st_ino, (folder / ".trash").stat().st_ino]
         store.delete("s")
         store.empty_trash()
+        written += [path.stat().st_ino for path in (folder / ".trash").glob("purged-*.jsonl")]
     assert synced == written
 
 

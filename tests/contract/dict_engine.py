@@ -100,9 +100,8 @@ class DictEngine(Engine):
                 self._put(session_id, (draft.data, version))
 
     def _put(self, session_id: str, kept: Kept | None) -> None:
-        before, _ = self.summary(session_id), self._shelf.kept.pop(session_id, None)
-        if kept is not None:
-            self._shelf.kept[session_id] = kept
+        before = self.summary(session_id)
+        self._shelf.put(session_id, kept)
         after, number = self.summary(session_id), self.last_change() + 1
         kind: Any = "deleted" if not after else "modified" if before else "created"
         was, now = (one.model_dump(mode="json") if one else {} for one in (before, after))

@@ -32,6 +32,13 @@ class Shelf:
     editors: dict[str, int] = field(default_factory=dict)  # the threads that hold sessions
     guard: threading.Condition = field(default_factory=threading.Condition)  # of all that
 
+    def put(self, session_id: str, kept: Kept | None) -> None:
+        """Keep a session, or no longer; one step, since readers take no lock."""
+        if kept is None:
+            del self.kept[session_id]
+        else:
+            self.kept[session_id] = kept
+
     def note(self, item: TrashedSession, source: dict[str, JsonValue]) -> None:
         self.deletions += [Deletion(item.session_id, place_of(source), item.deleted_at)]
 

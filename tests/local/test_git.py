@@ -58,7 +58,10 @@ def git(folder: Path, *arguments: str) -> str:
 def write(folder: Path, session_id: str, title: str) -> None:
     message = {"role": "user", "content": f"about {title}"}
     document = {"session_id": session_id, "title": title, "messages": [message]}
-    (folder / f"{session_id}.json").write_text(json.dumps(document, indent=2) + "\n")
+    # In one step: of a file that is written in two, both may be told.
+    new = folder.parent / f"{session_id}.new"
+    new.write_text(json.dumps(document, indent=2) + "\n")
+    new.replace(folder / f"{session_id}.json")
 
 
 def change_everything(folder: Path) -> None:
@@ -127,9 +130,7 @@ class Observer:
         wait_until(lambda: len(self.changes) >= count or self.errors)
         self._marks += 1
         mark = f"mark{self._marks}"
-        new = self._folder.parent / mark
-        new.write_text('{"title": "the last edit"}')
-        new.replace(self._folder / f"{mark}.json")
+        write(self._folder, mark, "the last edit")
         wait_until(lambda: any(one.session_id == mark for one in list(self.changes)))
         assert self.errors == []
         changes, self.changes[:] = list(self.changes), []

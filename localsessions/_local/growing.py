@@ -41,6 +41,7 @@ from localsessions.models.standing import Original, original_of, stand, version_
 __all__ = ["Growth", "OpenEnd"]
 
 _HEAD_BYTES = 16 * 1024
+_HEAD_GROWS = 8
 _END_BYTES = 16 * 1024
 # The ends of this many sessions are remembered, as many as there are spares; an end of more than
 # _MOST_BYTES is not.
@@ -123,18 +124,35 @@ class Growth:
         if ends is None:
             return None
         head, end = ends
-        found = decode_ends(
-            head,
-            end[at - start :].removeprefix(b","),
-            session_id=session_id,
-            modified_at=row.fingerprint.modified_at,
-        )
+        found = self._decoded(row, head, end[at - start :].removeprefix(b","))
         if found is None:
             return None
         session, before = found
         stand(session, original_of(session), Version(row.fingerprint, settled=True))
         blocks, taken = blocks_of(end, start), tuple(session.messages)
         return OpenEnd(session, row, before, end, start, blocks, at, None, taken)
+
+    def _decoded(self, row: IndexRow, head: bytes, end: bytes) -> tuple[Session, bytes] | None:
+        """Decode the ends of a file; read more of the head until it reaches the messages.
+
+        The head of an imported session is long: ``source`` names each message.
+        """
+        session_id = row.summary.session_id
+        while True:
+            found = decode_ends(
+                head, end, session_id=session_id, modified_at=row.fingerprint.modified_at
+            )
+            if found is not None or row.tail is None or len(head) >= row.tail.at:
+                return found
+            ends = read_ends(
+                self._folder.path(session_id),
+                row.fingerprint,
+                len(head) * _HEAD_GROWS,
+                row.fingerprint.size_bytes,
+            )
+            if ends is None:
+                return None
+            head = ends[0]
 
     def _with_run(self, open_end: OpenEnd, run_id: str) -> OpenEnd | None:
         """Return the ends with all messages of a run; None where it has to be loaded whole."""
@@ -255,12 +273,7 @@ class Growth:
                 return None
             cut = last_messages_begin(ends[1][:reach], count)
             if cut is not None:
-                decoded = decode_ends(
-                    ends[0],
-                    ends[1][cut:],
-                    session_id=session_id,
-                    modified_at=row.fingerprint.modified_at,
-                )
+                decoded = self._decoded(row, ends[0], ends[1][cut:])
                 return None if decoded is None else decoded[0].messages
             reach *= 4
         return None

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from inside import local
 from pydantic import JsonValue
 
-from localsessions import Session, SessionStore, _system
+from localsessions import Message, Session, SessionStore, _system
 from localsessions.models.standing import original_of
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -65,6 +65,33 @@ def test_turns_write_the_end_only_and_read_no_file(growing: SessionStore) -> Non
     assert after["files_read"] == before["files_read"]
     assert numbers(growing) == [str(number) for number in range(23)]
     assert growing.verify() == []
+
+
+@pytest.mark.needs("leases")
+@pytest.mark.parametrize("count", [300, 3000])
+def test_a_turn_of_an_imported_session_writes_the_end_only(
+    store: SessionStore, folder: Path, count: int
+) -> None:
+    # ``source`` names each message, and stands before the messages.
+    marks: dict[str, JsonValue] = {f"{number:036}": "0123456789abcdef" for number in range(count)}
+    messages: list[Message] = [{"id": name, "role": "user", "content": "x"} for name in marks]
+    source: dict[str, JsonValue] = {"program": "p", "imported": marks}
+    store.save(Session(session_id="s", source=source, messages=messages))
+    turns(store, 2)
+    store.close()
+    with SessionStore(folder) as other:  # it remembers nothing of the file
+        assert [str(said["id"]) for said in other.tail("s", 1)] == ["m1"]
+        assert counters(other)["files_read"] == 0
+        turns(other, 1, 2)  # the second that knows the file writes its end
+        before = counters(other)
+        turns(other, 2, 3)
+        after = counters(other)
+        assert after["ends_written"] - before["ends_written"] == 2
+        assert after["files_read"] == before["files_read"]
+    with SessionStore(folder) as again:
+        session = again.load("s")
+        assert (len(session.messages), session.source) == (count + 5, source)
+        assert again.verify() == []
 
 
 def test_the_file_is_what_a_whole_rewrite_would_have_made(growing: SessionStore) -> None:

@@ -717,9 +717,18 @@ class SessionStore:
             ValueError: The cursor belongs to another listing, a time is naive, or an argument is
                 out of its range.
         """
-        query = _query(
-            user_id, agent_id, status, since, until, program, project, parent, folded=folded
+        query = Query(
+            user_id=user_id,
+            agent_id=agent_id,
+            status=status,
+            since=since,
+            until=until,
+            program=program,
+            project=project,
+            parent=parent,
+            folded=folded,
         )
+        _refuse_wrong(query)
         refuse_page(order, limit, cursor)
         return self.engine.page(query, order=order, limit=limit, cursor=cursor, fresh=fresh)
 
@@ -751,10 +760,20 @@ class SessionStore:
             folded: See there.
             live: Only sessions that are neither expired nor archived nor unreadable.
         """
-        query = _query(
-            user_id, agent_id, status, since, until, program, project, parent, folded=folded
+        query = Query(
+            user_id=user_id,
+            agent_id=agent_id,
+            status=status,
+            since=since,
+            until=until,
+            program=program,
+            project=project,
+            parent=parent,
+            folded=folded,
+            live_at=utc_now() if live else None,
         )
-        return self.engine.count(query._replace(live_at=utc_now() if live else None))
+        _refuse_wrong(query)
+        return self.engine.count(query)
 
     def search(
         self,
@@ -798,7 +817,17 @@ class SessionStore:
             ValueError: ``text`` holds no letter and no digit.
         """
         refuse_other("text", text, str, "a str")
-        query = _query(user_id, agent_id, status, since, until, program, project, parent)
+        query = Query(
+            user_id=user_id,
+            agent_id=agent_id,
+            status=status,
+            since=since,
+            until=until,
+            program=program,
+            project=project,
+            parent=parent,
+        )
+        _refuse_wrong(query)
         return self.engine.search(text, query, limit=limit, on_progress=on_progress)
 
     def resolve(self, reference: str) -> str:
@@ -1076,29 +1105,8 @@ class SessionStore:
         return self.engine.stats()
 
 
-def _query(
-    user_id: str | None,
-    agent_id: str | None,
-    status: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    program: str | None,
-    project: str | None,
-    parent: str | None,
-    *,
-    folded: bool = False,
-) -> Query:
-    refuse_other_texts(user_id=user_id, agent_id=agent_id, status=status)
-    refuse_other_texts(program=program, project=project, parent=parent)
-    refuse_naive(since=since, until=until)
-    return Query(
-        user_id,
-        agent_id,
-        status,
-        since,
-        until,
-        program=program,
-        project=project,
-        parent=parent,
-        folded=folded,
-    )
+def _refuse_wrong(query: Query) -> None:
+    """Refuse filters of a wrong type, and times without an offset."""
+    texts = ("user_id", "agent_id", "status", "program", "project", "parent")
+    refuse_other_texts(**{name: getattr(query, name) for name in texts})
+    refuse_naive(since=query.since, until=query.until)

@@ -159,5 +159,5 @@ class Trash:
             read = self._folder.trash.read(item)
             source = decoded(read, item.session_id, item.path).source
         except (UnreadableSessionError, FileNotFoundError):
-            source = {}  # nobody knows where it came from, or it was purged just now
+            source = {}  # unreadable, or purged just now: its source is not known
         return Deletion(item.session_id, place_of(source), item.deleted_at)

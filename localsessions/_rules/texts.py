@@ -35,8 +35,8 @@ _MARK = re.compile(f"[{_ARGUMENT}{_REASONING}{_BEGIN}]")
 _SECTION = re.compile(f"[{_ARGUMENT}{_REASONING}][^{_ARGUMENT}{_REASONING}]*")
 _THOUGHTS = ("reasoning", "reasoning_content", "summary", "thoughts")
 """The keys beside ``content`` under which programs keep reasoning."""
-# The name of a parameter belongs to the tool; nobody said it. Other keys are content: a file's
-# path, a question that is answered.
+# The name of a parameter belongs to the tool and is no content. Other keys are content: the path
+# of a file, a question that is answered.
 _PARAMETER = re.compile(r"[\w-]*", re.ASCII)
 
 
@@ -156,7 +156,7 @@ def _words(arguments: JsonValue) -> Iterator[str]:
 
 
 def _is_number(value: JsonValue) -> bool:
-    """Tell whether a value is a whole number that somebody may look for, and Python may write."""
+    """Tell whether a value is an integer short enough to be written as text and searched."""
     return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 1000
 
 

@@ -82,9 +82,9 @@ def make_private(fd: int) -> None:
 
 
 def make_like(fd: int, path: str) -> None:
-    """Give an open file mode, group and owner of another file, as far as one may.
+    """Give an open file mode, group and owner of another file, as far as the process may.
 
-    Without the group, nobody of another group gets its rights. Access lists are not copied.
+    If the group cannot be kept, its rights are left out. Access lists are not copied.
     """
     wanted, own = os.stat(path), os.fstat(fd)
     mode = stat.S_IMODE(wanted.st_mode) & 0o777

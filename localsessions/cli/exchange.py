@@ -66,8 +66,8 @@ def export_session(
 def _write(path: str, data: bytes, *, force: bool) -> None:
     """Write the file whole or not at all; keep an existing file, unless ``force``.
 
-    A session is nobody else's business: only the owner may read a new file. What is replaced keeps
-    its mode.
+    A session is private: only its owner may read a new file. A file that is replaced keeps its
+    mode.
     """
     if os.name == "nt" and ":" in os.path.splitdrive(path)[1]:
         reason = "on Windows a name with ':' is a stream of another file; choose a name without it"

@@ -11,19 +11,25 @@ import click
 
 from localsessions.cli.asking import agrees, refuse_unasked
 from localsessions.cli.exits import ExitCode, stop
-from localsessions.cli.folder import opened
+from localsessions.cli.folder import chosen_folder, opened
 from localsessions.cli.options import examples, folder_of_project, json_option, yes_option
-from localsessions.cli.output import emit, emit_json, emit_table, note, one_line
+from localsessions.cli.output import emit, emit_json, note, one_line
 from localsessions.cli.progress import progress
 from localsessions.cli.times import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from localsessions.models import Session
     from localsessions.store import SessionStore
-    from localsessions.transcripts import FileReport, FormatTotals, ImportReport, Place
+    from localsessions.transcripts import (
+        FileReport,
+        FileState,
+        FormatTotals,
+        ImportReport,
+        Place,
+    )
 
 __all__ = ["import_files"]
 
@@ -96,27 +102,23 @@ def import_files(
     if missing := [path for path in paths if not os.path.lexists(path)]:
         stop(f"there is no such file or folder: {', '.join(missing)}", ExitCode.NOT_FOUND)
     wanted = _Wanted(since, project)
+    chosen = _chosen_programs(programs)
+    places = [] if paths else _places_of(chosen)
     if not paths:
-        places = _chosen_places(programs)
-        if not yes:
-            refuse_unasked("import", yes=yes)
-        paths = tuple(place.path for place in places)
-        with opened(make=True) as store:
-            _show_places(store, places)
+        refuse_unasked("import", yes=yes)
+        _show_places(places)
         if not agrees("Import them?", yes=yes):
             stop("nothing was imported", ExitCode.FAILURE)
-        is_named: tuple[str, ...] = ()
-    else:
-        is_named = paths
+    seen = _states(places)  # before they are read: what is written meanwhile is new
     with opened(make=True) as store:
-        report = _imported(store, paths, wanted, again=again)
+        report = _imported(store, paths or [one.path for one in places], wanted, again=again)
         if as_json:
             emit_json({"files": report.files, "totals": report.totals, "total": report.total})
         else:
-            _emit_report(report, is_named, verbose=verbose)
+            _emit_report(report, paths, verbose=verbose)
         if watch:
-            _watch(store, paths, wanted, again=again)
-    ctx.exit(_verdict(report, is_named))
+            _watch(store, chosen, seen, wanted, again=again)
+    ctx.exit(_verdict(report, paths))
 
 
 class _Wanted:
@@ -128,12 +130,12 @@ class _Wanted:
 
     def file(self, path: str) -> bool:
         """Tell whether a file may hold what is wanted: it was written since then."""
-        if self._since is None:
-            return True
-        try:
-            return os.stat(path).st_mtime >= self._since.timestamp()
-        except OSError:
-            return True  # the import says why it cannot be read
+        from localsessions.transcripts import file_state
+
+        state = file_state(path)
+        if self._since is None or state is None:
+            return True  # of a file that is gone, the import says so
+        return state.modified_ns >= self._since.timestamp() * 1e9
 
     def session(self, session: Session) -> bool:
         """Tell whether a session is wanted."""
@@ -144,8 +146,8 @@ class _Wanted:
 # -- where programs keep theirs ------------------------------------------------------------------
 
 
-def _chosen_places(programs: str | None) -> list[Place]:
-    from localsessions.transcripts import PROGRAMS, known_places
+def _chosen_programs(programs: str | None) -> Sequence[str]:
+    from localsessions.transcripts import PROGRAMS
 
     chosen = [name.strip() for name in programs.split(",")] if programs else [*PROGRAMS]
     if unknown := [name for name in chosen if name not in PROGRAMS]:
@@ -153,26 +155,48 @@ def _chosen_places(programs: str | None) -> list[Place]:
             f"it is not known where {', '.join(unknown)} keeps its chats: give a PATH, or choose "
             f"of {', '.join(PROGRAMS)}"
         )
-    places = [place for place in known_places() if place.program in chosen]
+    return chosen
+
+
+def _places_of(programs: Sequence[str]) -> Sequence[Place]:
+    """Return the places of these programs; end the command if there is none."""
+    from localsessions.transcripts import known_places
+
+    places = [place for place in known_places() if place.program in programs]
     if not places:
         stop(
-            f"nothing of {', '.join(chosen)} is on this system; give the PATH of a file or folder",
+            f"nothing of {', '.join(programs)} is on this system; give the PATH of a file or "
+            "folder",
             ExitCode.NOT_FOUND,
         )
     return places
 
 
-def _show_places(store: SessionStore, places: Sequence[Place]) -> None:
-    files: dict[str, list[int]] = {}
-    for place in places:
-        files.setdefault(place.program, []).extend(size for _, _, size in _looked_at([place.path]))
-    rows = [
-        (program, str(len(sizes)), _size(sum(sizes)), str(store.count(program=program)))
-        for program, sizes in files.items()
-    ]
-    emit_table(("PROGRAM", "FILES", "SIZE", "SESSIONS HERE"), rows, numbers=(1, 2, 3))
-    free = shutil.disk_usage(store.save_dir).free
-    note(one_line(f"into {store.save_dir}, which has {_size(free)} free"))
+def _show_places(places: Sequence[Place]) -> None:
+    sizes: dict[str, list[int]] = {}
+    for place, states in _states(places).items():
+        sizes.setdefault(place.program, []).extend(one.size_bytes for one in states.values())
+    folder = there = chosen_folder()
+    here = dict.fromkeys(sizes, 0)
+    if os.path.isdir(folder):
+        with opened() as store:
+            here = {program: store.count(program=program) for program in sizes}
+    for program, each in sizes.items():
+        found = f"{_many(len(each), 'file')}, {_size(sum(each))}"
+        note(one_line(f"{program}: {found}; {_many(here[program], 'session')} here already"))
+    while not os.path.isdir(there):
+        there = os.path.dirname(there)
+    note(one_line(f"into {folder}, which has {_size(shutil.disk_usage(there).free)} free"))
+
+
+def _states(places: Sequence[Place]) -> Mapping[Place, Mapping[str, FileState]]:
+    """Return the state of each file that an import of these places would read."""
+    from localsessions.transcripts import file_state, files_in
+
+    return {
+        place: {path: state for path in files_in([place.path]) if (state := file_state(path))}
+        for place in places
+    }
 
 
 def _size(count: float) -> str:
@@ -181,18 +205,6 @@ def _size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == _UNITS[0] else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError(count)
-
-
-def _looked_at(paths: Iterable[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield path, modification time and size of each file that an import would read."""
-    from localsessions.transcripts import files_in
-
-    for path in files_in(paths):
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue  # gone just now
-        yield path, status.st_mtime_ns, status.st_size
 
 
 # -- the import ----------------------------------------------------------------------------------
@@ -227,20 +239,25 @@ def _imported(
         )
 
 
-def _watch(store: SessionStore, paths: Sequence[str], wanted: _Wanted, *, again: bool) -> None:
-    """Import what changes in these paths, until Ctrl-C."""
-    seen = {path: state for path, *state in _looked_at(paths)}
+def _watch(
+    store: SessionStore,
+    programs: Sequence[str],
+    seen: Mapping[Place, Mapping[str, FileState]],
+    wanted: _Wanted,
+    *,
+    again: bool,
+) -> None:
+    """Import what changes in the places of these programs, new places too, until Ctrl-C."""
     note("watching for more; Ctrl-C ends")
     while True:
         begun = time.monotonic()
-        found = {path: state for path, *state in _looked_at(paths)}
-        changed = [path for path, state in found.items() if seen.get(path) != state]
+        found = _states(_places_of(programs))
+        changed = [path for one in found for path in one.changed(seen.get(one, {}), found[one])]
         seen = found
         if changed:
-            report = _imported(store, changed, wanted, again=again)
-            for file in report.files:
+            for file in _imported(store, changed, wanted, again=again).files:
                 if file.imported or file.grown:
-                    emit(one_line(f"{file.path}: {_summed(file)}"))
+                    emit(one_line(f"{file.path}: {_summed(_sums_of(file))}"))
         time.sleep(max(_LEAST, _REST * (time.monotonic() - begun)))
 
 
@@ -268,14 +285,20 @@ def _emit_report(report: ImportReport, named: Sequence[str], *, verbose: bool) -
         note("nothing new; next: localsessions list")
 
 
-def _summed(sums: FormatTotals | FileReport) -> str:
+def _sums_of(file: FileReport) -> FormatTotals:
+    from localsessions.transcripts import FormatTotals
+
+    return FormatTotals().plus(file)
+
+
+def _summed(sums: FormatTotals) -> str:
     """Return what came of sessions and messages, without what did not happen."""
     said = [
         (sums.imported, "new"),
         (sums.grown, "brought up to date"),
         (sums.unchanged, "unchanged"),
         (sums.deleted, "deleted here"),
-        (_count(sums.refused), "refused"),
+        (sums.refused, "refused"),
         (sums.empty, "without messages"),
     ]
     parts = [f"{number:,} {what}" for number, what in said if number]
@@ -286,12 +309,6 @@ def _summed(sums: FormatTotals | FileReport) -> str:
         if number
     ]
     return f"sessions {', '.join(parts) or 'none'}; {', '.join([messages, *more])}"
-
-
-def _count(refused: object) -> int:
-    return (
-        refused if isinstance(refused, int) else len(refused) if isinstance(refused, tuple) else 0
-    )
 
 
 def _many(count: int, what: str) -> str:

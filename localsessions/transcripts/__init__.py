@@ -21,7 +21,8 @@ diverged work the same for all formats; a format does nothing for them.
 """
 
 from localsessions.transcripts.exporting import EXPORT_SUFFIXES, ExportKind, export, left_out
-from localsessions.transcripts.importing import files_in, import_paths, read_transcript
+from localsessions.transcripts.files import FileState, file_state, files_in
+from localsessions.transcripts.importing import import_paths, read_transcript
 from localsessions.transcripts.places import PROGRAMS, Place, known_places
 from localsessions.transcripts.registry import FORMATS
 from localsessions.transcripts.report import (
@@ -41,6 +42,7 @@ __all__ = [
     "BadLine",
     "ExportKind",
     "FileReport",
+    "FileState",
     "Format",
     "FormatTotals",
     "ImportReport",
@@ -48,6 +50,7 @@ __all__ = [
     "RefusedSession",
     "TranscriptFile",
     "export",
+    "file_state",
     "files_in",
     "import_paths",
     "known_places",

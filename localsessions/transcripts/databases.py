@@ -6,14 +6,15 @@ as it is, to the byte:
     a ``-wal`` or a ``-journal`` stands beside    a private copy of them and the database is read.
                                                   With ``mode=ro`` SQLite would write marks of
                                                   readers into ``-shm``, or roll back
-    none, and the journal mode is WAL             ``immutable=1``: nobody has it open. Without
+    none, and the journal mode is WAL             ``immutable=1``: no program uses it. Without
                                                   that, SQLite would make ``-wal`` and ``-shm``
     none, and the journal mode is another         ``mode=ro``: SQLite's locks make the reading one
                                                   state, and nothing is written
 
-A copy is taken while nobody writes: the database and its header of the WAL are the same before and
-after, so that what was appended meanwhile is all that may be missing. What goes on being written or
-locked is waited for, then told. See https://sqlite.org/wal.html and https://sqlite.org/uri.html.
+A copy is taken while no program writes: the database and the header of its WAL are the same before
+and after, so that what was appended meanwhile is all that may be missing. What goes on being
+written or locked is waited for, then told. See https://sqlite.org/wal.html and
+https://sqlite.org/uri.html.
 """
 
 from __future__ import annotations
@@ -30,21 +31,15 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Cell", "Database", "is_sqlite", "opened_database"]
+__all__ = ["Cell", "Database", "opened_database"]
 
 Cell = str | bytes | int | float | None
 
-_HEADER = b"SQLite format 3\0"
 _WRITE_VERSION = 18
 _IN_WAL_MODE = 2
 _WAL_HEADER_BYTES = 32
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
-
-
-def is_sqlite(head: bytes) -> bool:
-    """Tell from its first bytes whether a file is a SQLite database."""
-    return head.startswith(_HEADER)
 
 
 class Database:
@@ -86,7 +81,7 @@ class Database:
         """Make sure that all rows that were read are of one state.
 
         Raises:
-            OSError: Somebody wrote meanwhile.
+            OSError: A program wrote meanwhile.
         """
         if self._before is not None and _state(self._path) != self._before:
             raise OSError(None, _CHANGES, self._path)
@@ -173,7 +168,7 @@ def _is_in_wal_mode(path: str) -> bool:
 
 
 class _State(NamedTuple):
-    """What changes when somebody writes to a database, other than at the end of its WAL."""
+    """What changes when a program writes to a database, other than at the end of its WAL."""
 
     database: tuple[int, int, int] | None
     journal: tuple[int, int, int] | None

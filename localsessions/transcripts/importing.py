@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from localsessions.transcripts.files import walk
 from localsessions.transcripts.kinds import unknown
 from localsessions.transcripts.registry import recognise
 from localsessions.transcripts.report import FileReport, ImportReport, TranscriptFile
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from localsessions.models import Session
     from localsessions.store import SessionStore
 
-__all__ = ["files_in", "import_paths", "read_transcript", "read_transcripts"]
+__all__ = ["import_paths", "read_transcript", "read_transcripts"]
 
 
 def import_paths(
@@ -61,7 +62,7 @@ def import_paths(
             before stays, and a repeated import continues from there.
     """
     importer = Importer(store, on_progress, again=again)
-    entries = [*_walk(paths)]
+    entries = [*walk(paths)]
     if wants_file is not None:
         entries = [one for one in entries if not isinstance(one, str) or wants_file(one)]
     if on_found is not None:
@@ -78,11 +79,6 @@ def import_paths(
         raise
     importer.finish()
     return ImportReport(tuple(importer.reports))
-
-
-def files_in(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Yield the files that ``import_paths`` reads for these paths, in order."""
-    return (found for found in _walk(paths) if isinstance(found, str))
 
 
 def _only(found: TranscriptFile, wants: Callable[[Session], bool] | None) -> TranscriptFile:
@@ -164,31 +160,3 @@ def _skipped(report: FileReport, reason: str) -> TranscriptFile:
 
 def _in_order(bad_lines: Sequence[BadLine], reading: Reading) -> tuple[BadLine, ...]:
     return tuple(sorted((*bad_lines, *reading.bad_lines), key=lambda bad: bad.line))
-
-
-def _walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str | FileReport]:
-    """Yield each file to read, and a report on each entry that is not read."""
-    for given in paths:
-        path = os.fspath(given)
-        if os.path.isdir(path):
-            yield from _walk_folder(path)
-        else:
-            yield path
-
-
-def _walk_folder(folder: str) -> Iterator[str | FileReport]:
-    try:
-        with os.scandir(folder) as entries:
-            ordered = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        yield FileReport(folder, skipped=f"cannot be read: {error.strerror or error}")
-        return
-    for entry in ordered:
-        if entry.name.startswith("."):
-            yield FileReport(entry.path, skipped="hidden")
-        elif entry.is_symlink():
-            yield FileReport(entry.path, skipped="a symbolic link")
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _walk_folder(entry.path)
-        else:
-            yield entry.path

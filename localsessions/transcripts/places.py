@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from localsessions.transcripts.files import FileState
 
 __all__ = ["PROGRAMS", "Place", "known_places"]
 
@@ -25,10 +27,20 @@ class Place:
     Attributes:
         program: The program that keeps its chats there, as in ``Session.source``.
         path: The file or folder.
+        spans: Whether a session stands in several files there, so that a change of a file may be
+            one of a session in another.
     """
 
     program: str
     path: str
+    spans: bool = False
+
+    def changed(
+        self, before: Mapping[str, FileState], now: Mapping[str, FileState]
+    ) -> Sequence[str]:
+        """Return the paths to import when its files went from one state to another."""
+        found = [path for path, state in now.items() if before.get(path) != state]
+        return [self.path] if found and self.spans else found
 
 
 # A root, and what follows it; a place with "*" is many places.
@@ -42,6 +54,7 @@ _PLACES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "opencode": (("data", "opencode/opencode.db"), ("data", "opencode/storage")),
 }
+_SPANNING = frozenset({("data", "opencode/storage")})
 # The variable that moves a root, and the root in the home folder without it.
 _ROOTS: Mapping[str, tuple[str, str]] = {
     "claude": ("CLAUDE_CONFIG_DIR", ".claude"),
@@ -85,7 +98,7 @@ def known_places(
         return sorted(map(os.path.normpath, found))
 
     return [
-        Place(program, path)
+        Place(program, path, (root, rest) in _SPANNING)
         for program, places in _PLACES.items()
         for root, rest in places
         for path in matching(root, rest)

@@ -1,4 +1,4 @@
-"""A session that was imported before, brought up to what its source says now. Pure.
+"""A session that was imported before, brought up to what its source says now.
 
 It is a merge of three versions: the stored session, what the source says now, and what was
 imported last, of which ``source["imported"]`` keeps a hash for each message. By message id:
@@ -14,13 +14,13 @@ So importing twice changes nothing, and no text of a person is lost.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import count
 from typing import TYPE_CHECKING
 
 from localsessions.format import encode_value
+from localsessions.transcripts.files import file_state
 from localsessions.transcripts.foreign import Object, as_instant, as_object, as_text, without
 
 if TYPE_CHECKING:
@@ -121,21 +121,14 @@ def _is_owner(stored: Session, found: Session, said: AbstractSet[str]) -> bool:
     That is the file of the last import, or another file that has all of it, and more or later.
     Otherwise two files that hold one session would undo each other's changes at each import.
     """
-    former, new = str(stored.source.get("file")), str(found.source.get("file"))
-    modified_at = _modified_ns(former)
-    if former == new or modified_at is None:
+    former, new = as_text(stored.source.get("file")), as_text(found.source.get("file"))
+    before = file_state(former) if former else None
+    if former == new or before is None:
         return True
     imported = {key for key in _texts(stored.source.get("imported")) if _BESIDE not in key}
-    is_more = len(said) > len(imported) or (_modified_ns(new) or 0) > modified_at
-    return imported <= said and is_more
-
-
-def _modified_ns(path: str) -> int | None:
-    """Return when a file was modified; of a file in an archive, the archive; None if it is gone."""
-    try:
-        return os.stat(path if os.path.exists(path) else path.rpartition("!")[0]).st_mtime_ns
-    except OSError:
-        return None
+    now = file_state(new) if new else None
+    is_later = now is not None and now.modified_ns > before.modified_ns
+    return imported <= said and (len(said) > len(imported) or is_later)
 
 
 def _theirs(
@@ -232,7 +225,7 @@ def _is_earlier(message: Message, other: Message) -> bool:
 def _take_facts(
     stored: Session, found: Session, marks: Mapping[str, str], did: Update, *, is_whole: bool
 ) -> None:
-    """Take what the source says of the session as a whole, where nobody changed it here.
+    """Take what the source says of the session as a whole, where it was not changed here.
 
     Args:
         stored: The stored session; it is changed.

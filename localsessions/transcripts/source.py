@@ -47,6 +47,7 @@ __all__ = ["BadLine", "Record", "Source", "Unread", "parse_source", "read_source
 _SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj"})
 _PACKED_SUFFIXES = frozenset({".zst", ".zstd"})
 _ATTEMPTS = 3
+_SQLITE = b"SQLite format 3\0"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -221,7 +222,7 @@ def _sources(file: IO[bytes], path: str) -> Iterator[Source | Unread]:
         yield from _members(file, path, modified_at)
     elif is_zstd(head):
         yield _unpacked(file, path, modified_at, status.st_size)
-    elif head.startswith(b"SQLite format 3\0"):
+    elif head.startswith(_SQLITE):
         yield from _database(path, modified_at)
     elif found := signature_of(head):
         yield Unread(path, f"{found}, no transcript")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from localsessions.errors import ConflictError, SessionError, SessionExistsError
+from localsessions.transcripts.files import file_state
 from localsessions.transcripts.reimport import (
     Update,
     identity_of,
@@ -107,7 +108,8 @@ class Importer:
         """Store the sessions of a file, now or with those of the next files."""
         taken = _Taken(found)
         self._files.append(taken)
-        self._size_bytes += _size_of(found.report.path)
+        state = file_state(found.report.path)
+        self._size_bytes += state.size_bytes if state else 0
         for at, session in enumerate(found.sessions):
             # A session that the store has may have to be compared with a session that waits.
             if not self._is_new(session) or len(self._waiting) == _TOGETHER:
@@ -218,14 +220,6 @@ class Importer:
 def _imported(session: Session, session_id: str) -> _Kept:
     did = Update(added=len(session.messages), changed=True)
     return _Kept("imported", session_id, is_beside=session_id != session.session_id, did=did)
-
-
-def _size_of(path: str) -> int:
-    try:
-        # Of a file in an archive, the archive.
-        return os.stat(path if os.path.exists(path) else path.rpartition("!")[0]).st_size
-    except OSError:
-        return 0  # the file is missing, and the report says so
 
 
 def _stored_together(store: SessionStore, sessions: Sequence[Session]) -> dict[str, SessionError]:

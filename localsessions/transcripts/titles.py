@@ -1,4 +1,4 @@
-"""The title of a session whose first messages nobody typed."""
+"""The title of a session whose first messages no person typed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def first_words(messages: Iterable[Message], typed: Callable[[str], str | None])
 
     Args:
         messages: The messages of a session, in order.
-        typed: Returns what a person typed of the text of a user message, or None if nobody did.
+        typed: Returns what a person typed of the text of a user message; None if all of it is a
+            program's.
     """
     for message in messages:
         if message.get("role") == "user" and (words := typed(message_text(message))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 from killing import interrupt
 
-from localsessions.transcripts import FileReport, FormatTotals
+from localsessions.transcripts import (
+    FileReport,
+    FormatTotals,
+    read_transcript,
+)
 
 from .conftest import interruptible, text_of
 
@@ -175,15 +180,32 @@ def home(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_without_a_path_it_shows_what_is_there_and_imports_it(cli: Cli) -> None:
     result = cli("import", "--yes")
     assert result.exit_code == 0
-    header, *rows = (line.split() for line in result.stdout.splitlines()[:3])
-    assert header == ["PROGRAM", "FILES", "SIZE", "SESSIONS", "HERE"]
-    assert [row[0] for row in rows] == ["claude-code", "codex"]
-    assert [row[-1] for row in rows] == ["0", "0"]
-    assert f"into {cli.folder}, which has " in result.stderr
+    shown = result.stderr.splitlines()
+    assert re.fullmatch(r"claude-code: 2 files, 26\.\d kB; 0 sessions here already", shown[0])
+    assert re.fullmatch(r"codex: 1 file, 4\.0 kB; 0 sessions here already", shown[1])
+    assert shown[2].startswith(f"into {cli.folder}, which has ")
     assert "2 sessions came in" in result.stderr
     again = cli("import", "--yes")
-    assert [line.split()[-1] for line in again.stdout.splitlines()[1:3]] == ["1", "1"]
+    assert "kB; 1 session here already" in again.stderr.splitlines()[0]
     assert "nothing new" in again.stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_json_is_one_document_without_a_path_too(cli: Cli) -> None:
+    result = cli("import", "--yes", "--json")
+    assert json.loads(result.stdout)["total"]["imported"] == 2
+    assert "claude-code: 2 files" in result.stderr
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.needs("terminals")
+def test_a_person_who_declines_has_no_new_folder(cli: Cli, home: Path) -> None:
+    environment = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "nothing")}
+    code, shown = cli.terminal("import", answers={"Import them?": "n\n"}, env=environment)
+    assert code == 1
+    assert "codex: 1 file" in shown
+    assert "nothing was imported" in shown
+    assert not cli.folder.exists()
 
 
 @pytest.mark.usefixtures("home")
@@ -249,8 +271,8 @@ def test_only_a_project_is_imported(cli: Cli, tmp_path: Path) -> None:
     assert [one["session_id"] for one in cli.json("list")["items"]] == ["b"]
 
 
-def watching(cli: Cli, home: Path) -> subprocess.Popen[bytes]:
-    before = (
+def watching(cli: Cli, home: Path, before: str = "") -> subprocess.Popen[bytes]:
+    before += (
         "import localsessions.cli.importing as i; i._LEAST = 0.05; i._REST = 1\n"
         "import localsessions.transcripts.places as p\n"
         f"p.os.path.expanduser = lambda path: path.replace('~', {str(home)!r})\n"
@@ -301,6 +323,58 @@ def test_watching_brings_in_what_grows_until_ctrl_c(cli: Cli, home: Path) -> Non
     assert process.returncode == 130
     assert f"{path}: sessions 1 new; 1 message, 1 new\n" in shown
     assert f"{path}: sessions 1 brought up to date; 2 messages, 1 new\n" in shown
+
+
+def test_what_is_written_while_it_is_imported_is_seen_by_the_watch(cli: Cli, home: Path) -> None:
+    path = home / ".codex" / "sessions" / "2026" / "agentsessions-rollout-2.jsonl"
+    session_id = read_transcript(path).sessions[0].session_id
+    item = {
+        "timestamp": "2026-12-01T00:00:00Z", "type": "response_item",
+        "payload": {"type": "message", "role": "user", "content": "said meanwhile"},
+    }  # fmt: skip
+    before = (
+        "import localsessions.cli.importing as i\n"
+        "def imported(*given, real=i._imported, first=[1], **named):\n"
+        "    report = real(*given, **named)\n"
+        "    if first.pop() if first else 0:\n"
+        f"        open({str(path)!r}, 'a').write({json.dumps(item)!r} + chr(10))\n"
+        "    return report\n"
+        "i._imported = imported\n"
+    )
+    process = watching(cli, home, before)
+    try:
+
+        def is_in() -> bool:
+            if not cli.folder.exists():
+                return False
+            with cli.store() as store:
+                session = store.get(session_id)
+            return bool(session and session.messages[-1].get("content") == "said meanwhile")
+
+        until(is_in)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_place_that_comes_later_is_watched_too(cli: Cli, home: Path) -> None:
+    process = watching(cli, home)
+    try:
+        assert process.stderr is not None
+        while b"watching for more" not in process.stderr.readline():
+            assert process.poll() is None
+        chats = home / ".gemini" / "tmp" / "new" / "chats"
+        chats.mkdir(parents=True)
+        shutil.copy(TRANSCRIPTS / "gemini" / "gemini-large.json", chats)
+
+        def is_in() -> bool:
+            with cli.store() as store:
+                return store.count(program="gemini-cli") == 1
+
+        until(is_in)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.needs("signals")

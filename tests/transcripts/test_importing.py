@@ -345,7 +345,7 @@ def test_folder_that_cannot_be_listed_is_named(
     def refuse(path: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    monkeypatch.setattr("localsessions.transcripts.importing.os.scandir", refuse)
+    monkeypatch.setattr("localsessions.transcripts.files.os.scandir", refuse)
     report = import_paths(store, [folder])
     monkeypatch.undo()
     assert [file.skipped for file in report.files] == ["cannot be read: Permission denied"]

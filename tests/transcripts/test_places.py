@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from localsessions.transcripts import PROGRAMS, known_places
+from localsessions.transcripts import PROGRAMS, FileState, Place, file_state, known_places
 
 CURSOR = "Cursor/User/workspaceStorage/1a2b/state.vscdb"
 LINUX = {
@@ -63,3 +65,31 @@ def test_a_home_folder_with_characters_of_patterns_is_taken_as_it_is(tmp_path: P
     home = tmp_path / "a[b]"
     path = make(home, LINUX["gemini-cli"])
     assert found(home) == [("gemini-cli", path)]
+
+
+def test_what_is_new_in_a_database_changes_its_state_before_it_is_in_the_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "state.vscdb"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE t (a)")
+        before, size_bytes = file_state(str(path)), path.stat().st_size
+        db.execute("INSERT INTO t VALUES (1)")
+        assert path.stat().st_size == size_bytes
+        assert file_state(str(path)) != before
+
+
+def test_the_state_of_a_file_in_an_archive_is_that_of_the_archive(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    path.write_bytes(b"PK")
+    assert file_state(f"{path}!conversations.json") == file_state(str(path)) is not None
+    assert file_state(str(tmp_path / "gone!a.json")) is None
+
+
+def test_a_change_of_a_file_means_all_where_sessions_span_files() -> None:
+    now = {"/p/session/a": FileState(1, 1), "/p/part/b": FileState(2, 2)}
+    grown = now | {"/p/part/b": FileState(3, 3)}
+    assert Place("x", "/p").changed(now, grown) == ["/p/part/b"]
+    assert Place("x", "/p", spans=True).changed(now, grown) == ["/p"]
+    assert Place("x", "/p", spans=True).changed(now, now) == []

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from localsessions.transcripts.foreign import Object, as_list, as_object, as_text, present
 from localsessions.transcripts.programs.chatgpt_messages import node_message
+from localsessions.transcripts.programs.conversations import conversations_of, read_conversations
 from localsessions.transcripts.titles import first_words
 from localsessions.transcripts.transcript import Format, Reading, Transcript
 
@@ -37,12 +38,7 @@ _FACTS = ("gizmo_id", "is_archived", "is_starred", "conversation_origin", "updat
 
 
 def _recognises(source: Source) -> bool:
-    return any(_is_conversation(found) for found in _conversations(source))
-
-
-def _conversations(source: Source) -> list[Object]:
-    listed = source.document if isinstance(source.document, list) else [source.document]
-    return [found for found in listed if isinstance(found, dict)]
+    return any(_is_conversation(found) for found in conversations_of(source))
 
 
 def _is_conversation(found: Object) -> bool:
@@ -58,14 +54,7 @@ def _nodes(conversation: Object) -> dict[str, Object]:
 
 
 def _read(source: Source) -> Reading:
-    conversations = _conversations(source)
-    bookkeeping: Counter[str] = Counter()
-    if isinstance(source.document, list):
-        bookkeeping["(no object)"] = len(source.document) - len(conversations)
-    found = [_transcript(one, bookkeeping) for one in conversations]
-    for position, one in enumerate(found, start=1):
-        one.position = position if one.session_id is None else None
-    return Reading(found, +bookkeeping)
+    return read_conversations(source, _transcript)
 
 
 def _transcript(conversation: Object, bookkeeping: Counter[str]) -> Transcript:

@@ -7,7 +7,7 @@ times in seconds. The kinds of content:
                               what was spoken (``audio_transcription``)
     code, execution_output    what is sent to a tool and what the tool answers
     thoughts, reasoning_recap reasoning
-    user_editable_context     the instructions of the account; nobody said them in this conversation
+    user_editable_context     the instructions of the account; not said in this conversation
 
 A message of the assistant with another recipient than "all" is a call; it has no id, so the id of
 the message is the id of the call. A message of a tool answers the last call before it.
@@ -91,7 +91,7 @@ def _call(key: str, spoken: Object, content: JsonValue) -> Object:
 
 
 def _answered(node: Object, nodes: Mapping[str, Object]) -> str | None:
-    """Return the id of the last call before a node, if nobody but tools spoke since."""
+    """Return the id of the last call before a node, if only tools spoke since."""
     seen: set[str] = set()
     key = as_text(node.get("parent"))
     while key is not None and key in nodes and key not in seen:

@@ -27,6 +27,7 @@ from localsessions.transcripts.foreign import (
     without,
 )
 from localsessions.transcripts.programs.blocks import block_messages
+from localsessions.transcripts.programs.conversations import conversations_of, read_conversations
 from localsessions.transcripts.titles import first_words
 from localsessions.transcripts.transcript import Format, Reading, Transcript
 
@@ -45,24 +46,12 @@ _TAKEN = ("uuid", "sender", "text", "content", "attachments")
 def _recognises(source: Source) -> bool:
     return any(
         as_text(found.get("uuid")) and isinstance(found.get("chat_messages"), list)
-        for found in _conversations(source)
+        for found in conversations_of(source)
     )
 
 
-def _conversations(source: Source) -> list[Object]:
-    listed = source.document if isinstance(source.document, list) else [source.document]
-    return [found for found in listed if isinstance(found, dict)]
-
-
 def _read(source: Source) -> Reading:
-    conversations = _conversations(source)
-    bookkeeping: Counter[str] = Counter()
-    if isinstance(source.document, list):
-        bookkeeping["(no object)"] = len(source.document) - len(conversations)
-    found = [_transcript(one, bookkeeping) for one in conversations]
-    for position, one in enumerate(found, start=1):
-        one.position = position if one.session_id is None else None
-    return Reading(found, +bookkeeping)
+    return read_conversations(source, _transcript)
 
 
 def _transcript(conversation: Object, bookkeeping: Counter[str]) -> Transcript:

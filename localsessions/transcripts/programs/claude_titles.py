@@ -83,7 +83,7 @@ def words_title(messages: Sequence[Message], *, name: str) -> str | None:
 
     Args:
         messages: The messages of the session.
-        name: The title if nobody typed anything and there is no answer.
+        name: The title if no person typed anything and there is no answer.
     """
     made = made_title_of(messages)
     if not made:

@@ -31,7 +31,7 @@ _TYPED_IN_TAGS = {"bash-input": "!", "user-memory-input": "#"}
 
 
 def typed_text(content: JsonValue) -> str:
-    """Return what a person typed of a content, part by part; empty if nobody typed anything."""
+    """Return what a person typed of a content, part by part; empty if no person typed anything."""
     return "\n".join(words for text in texts_of(content) if (words := typed(text)))
 
 
@@ -48,7 +48,7 @@ def texts_of(content: JsonValue) -> list[str]:
 
 
 def typed(text: str) -> str | None:
-    """Return what a person typed of a text, or None if nobody did.
+    """Return what a person typed of a text, or None if no person typed it.
 
     A slash command is its name and its arguments, as it was typed.
     """

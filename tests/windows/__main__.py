@@ -93,7 +93,11 @@ def said(windows: Windows, *command: str) -> str:
 
 
 def run(windows: Windows, seconds: int, *arguments: str) -> int:
-    """Run pytest, and show what it writes: Wine's streams have to be pipes or files."""
+    """Run pytest, and show what it writes: Wine's streams have to be pipes or files.
+
+    When it has ended all else in Wine is ended too: a program that a test left behind, as one does
+    whose worker was ended, would keep the pipe open for ever.
+    """
     process = subprocess.Popen(
         windows.command("-m", "pytest", *ALWAYS, *arguments),
         cwd=PROJECT,
@@ -109,8 +113,13 @@ def run(windows: Windows, seconds: int, *arguments: str) -> int:
         is_late.set()
         windows.end()
 
+    def end_the_rest() -> None:
+        process.wait()
+        windows.end()
+
     overdue = threading.Timer(seconds, give_up)
     overdue.start()
+    threading.Thread(target=end_the_rest, daemon=True).start()
     for line in process.stdout:
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()

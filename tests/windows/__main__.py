@@ -120,9 +120,10 @@ def run(windows: Windows, seconds: int, *arguments: str) -> int:
     overdue = threading.Timer(seconds, give_up)
     overdue.start()
     threading.Thread(target=end_the_rest, daemon=True).start()
-    for line in process.stdout:
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+    with process.stdout:
+        for line in process.stdout:
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
     overdue.cancel()
     code = process.wait()
     if is_late.is_set():

@@ -14,9 +14,11 @@ import functools
 import importlib
 import importlib.util
 import os
+import select
 import shutil
 import subprocess
 import tempfile
+import zoneinfo
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -148,6 +150,18 @@ def _mounts(folder: Path) -> bool:
     return subprocess.run(["umount", "--lazy", folder], check=False).returncode == 0
 
 
+def _has_zones() -> bool:
+    try:
+        zoneinfo.ZoneInfo("UTC")
+    except zoneinfo.ZoneInfoNotFoundError:
+        return False
+    return True
+
+
+def _polls() -> bool:
+    return hasattr(select, "poll")
+
+
 def _becomes_another() -> bool:
     return hasattr(os, "fork") and hasattr(os, "setuid") and os.geteuid() == 0
 
@@ -190,12 +204,16 @@ NEEDS: dict[str, Need] = {
         "a file that is open cannot be renamed, replaced or removed",
         _in_a_folder(_removes_what_is_open),
     ),
+    "poll": Need("there is no poll, which tells of a pipe that its reader is gone", _polls),
     "ruff": Need("ruff is not installed: the code is looked at on Linux", _has_module("ruff")),
     "signals": Need(
         "a process cannot be stopped, or told to end, by a signal", _has_call("killpg")
     ),
     "strace": Need("strace is not installed, or may not look", _traces),
     "terminals": Need("there are no pseudo-terminals", _has_module("termios")),
+    "time zones": Need(
+        "there is no database of time zones; on Windows the package tzdata is one", _has_zones
+    ),
     "wild names": Need(
         'a name may not hold : " ? < > | * and control characters, nor end with a dot',
         _in_a_folder(_takes_any_name),

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import replace
 
 from localsessions import SessionStore, message_text
 
@@ -65,7 +66,7 @@ def test_the_ide_reader_draws_again_what_others_change_until_its_input_ends(
         for title in ("one", "two"):
             temp = tmp_path / "half-written"
             temp.write_text(f'{{"title": "{title}"}}', encoding="utf-8")
-            temp.replace(tmp_path / "s.json")
+            replace(temp, tmp_path / "s.json")
             assert pane.stdout.readline().endswith(f" {title}\n")
             assert pane.stdout.readline() == "\n"
         said = pane.communicate(timeout=120)

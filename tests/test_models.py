@@ -32,6 +32,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 # Instants
 
 
+@pytest.mark.needs("time zones")
 @given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
 def test_an_instant_comes_back_from_its_text(instant: datetime) -> None:
     try:

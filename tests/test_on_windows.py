@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
-from windows.__main__ import PROOF, QUICK
+from windows.__main__ import PROOF, QUICK, run
 from windows.setting_up import NOT_THERE, ONLY_THERE, PROJECT, Windows, requirements
 
 DEV: list[str] = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))[
@@ -38,3 +40,28 @@ def test_wine_gets_nothing_that_steers_the_tests_of_linux(monkeypatch: pytest.Mo
     assert environment["HYPOTHESIS_PROFILE"] == "ci"
     assert not {"LOCALSESSIONS_NO_SKIPS", "PYTHONPATH", "DISPLAY"} & environment.keys()
     assert not any(name.startswith("COVERAGE_") for name in environment)
+
+
+LEAVES_ONE = """
+import subprocess, sys
+waits = "import os, sys, time\\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+subprocess.Popen([sys.executable, "-c", waits, sys.argv[1]])
+sys.exit(3)
+"""
+
+
+class Leaving(Windows):
+    """One whose pytest ends with 3 and leaves a program behind, as a worker does that is ended."""
+
+    def command(self, *_arguments: str) -> list[str]:
+        return [sys.executable, "-c", LEAVES_ONE, str(self.folder / "end")]
+
+    def end(self) -> None:
+        (self.folder / "end").touch()
+
+
+def test_what_a_test_left_behind_ends_with_pytest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(Leaving(tmp_path), 100) == 3
+    assert "not done" not in capsys.readouterr().out

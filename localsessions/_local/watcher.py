@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
+import queue
 import sys
 import threading
 import time
@@ -36,11 +37,13 @@ _MOST_NAMES = 1_000
 # The kernel queues 16,384 events. Where an overflow is not reported, events after this many may
 # have been dropped.
 _EVENTS_LIKE_AN_OVERFLOW = 1_000
-_REMEDIES = {
+_REMEDIES_OF_INOTIFY = {
     errno.EMFILE: "no inotify instance or open file is left; raise fs.inotify.max_user_instances "
     "(sysctl) or the limit of open files (ulimit -n)",
     errno.ENOSPC: "no inotify watch is left; raise fs.inotify.max_user_watches (sysctl)",
 }
+# Elsewhere there is no inotify: the error says itself what is wrong.
+_REMEDIES = _REMEDIES_OF_INOTIFY if sys.platform.startswith("linux") else {}
 _NO_EVENTS = "no events of the folder arrive; its file system may not send any"
 _FOLDER_FAULTS = (FileNotFoundError, NotADirectoryError, PermissionError)
 
@@ -451,9 +454,9 @@ class _Observed:
         self._observer = Observer()
         self._observer.schedule(Handler(), root)
         try:
-            self._observer.start()
+            _in_a_daemon(self._observer.start)
             for emitter in self._observer.emitters:
-                _hear_overflows(emitter, notice)
+                _mend_reader(emitter, notice)
         except BaseException:  # Ctrl-C too: emitters may run already; stop them, then re-raise
             self.stop()
             raise
@@ -468,20 +471,59 @@ class _Observed:
             self._observer.join()
 
 
-def _hear_overflows(emitter: object, notice: _Notice) -> None:
-    """Notice when the buffer of Windows has run over, which watchdog passes over.
+def _in_a_daemon(start: Callable[[], object]) -> None:
+    """Start threads of watchdog so that none of them keeps the process from ending.
 
-    ReadDirectoryChangesW then says that it has read no bytes: all events are lost, not the last
-    only. Where watchdog has not these parts, as on other systems, nothing is heard here.
+    The one that reads from Windows is what the thread that starts it is. As a daemon it ends with
+    the process, although nobody closed the watch.
     """
-    queue = getattr(getattr(emitter, "_reader", None), "_buf_queue", None)
-    if queue is None:
+    raised: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            start()
+        except BaseException as error:  # noqa: BLE001  (raised below)
+            raised.append(error)
+
+    starting = threading.Thread(target=act, daemon=True)
+    starting.start()
+    try:
+        starting.join()
+    except BaseException:  # Ctrl-C: what runs is complete before it is stopped
+        starting.join()
+        raise
+    if raised:
+        raise raised[0]
+
+
+def _mend_reader(emitter: object, notice: _Notice) -> None:
+    """Let watchdog's reader of Windows tell events at once, and that its buffer has run over.
+
+    ReadDirectoryChangesW says of a buffer that ran over that it has read no bytes: all events are
+    lost, not the last only. watchdog passes over that. It also gathers events until none came for a
+    second, and where changes come more often it would never tell one: here the second buffer that
+    it asks for is not there yet.
+
+    Where watchdog has not these parts, as on other systems, nothing is changed.
+    """
+    buffers = getattr(getattr(emitter, "_reader", None), "_buf_queue", None)
+    if buffers is None:
         return
-    put = queue.put
+    put, get = buffers.put, buffers.get
+    has_one = True  # perhaps: it may be asking already
 
     def heard(item: object) -> None:
         if item == b"" or (isinstance(item, tuple) and item[0] == b""):
             notice(None)
         put(item)
 
-    queue.put = heard
+    def given(timeout: float) -> object:
+        nonlocal has_one
+        if has_one:
+            has_one = False
+            raise queue.Empty
+        item = get(timeout=timeout)
+        has_one = True
+        return item
+
+    buffers.put, buffers.get = heard, given

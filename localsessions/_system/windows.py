@@ -541,7 +541,8 @@ def _named(error: OSError, path: str | None, other: str | None) -> OSError:
             "choose a folder with a shorter path, or enable long paths (LongPathsEnabled)",
             longest,
         )
-    return OSError(error.errno, error.strerror, path, code, other)
+    # Python's own errors end without the full stop that Windows has.
+    return OSError(error.errno, (error.strerror or "").rstrip(". "), path, code, other)
 
 
 def _patiently(act: Callable[[], T], seconds: float) -> T:

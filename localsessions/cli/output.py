@@ -92,14 +92,20 @@ def emit_data(data: bytes) -> None:
 def _write(stream: TextIO, data: bytes) -> None:
     # Not click.echo(): with PYTHONUNBUFFERED the stream may write only a part and return how much.
     # If the disk is full or the reader goes away, the data would be cut without an error.
-    stream.flush()
-    rest = memoryview(data)
-    while rest:
-        written: int | None = stream.buffer.write(rest)
-        if written is None:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), "standard output")
-        rest = rest[written:]
-    stream.buffer.flush()
+    try:
+        stream.flush()
+        rest = memoryview(data)
+        while rest:
+            written: int | None = stream.buffer.write(rest)
+            if written is None:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), "standard output")
+            rest = rest[written:]
+        stream.buffer.flush()
+    except OSError as error:
+        # So Windows says of a pipe that its reader is gone, https://bugs.python.org/issue35754.
+        if os.name == "nt" and error.errno == errno.EINVAL:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
+        raise
 
 
 def emit_json(value: object) -> None:

@@ -21,6 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import calls
 import pytest
 
 from localsessions import (
@@ -763,13 +764,13 @@ def test_a_save_is_one_rename_and_a_load_writes_nothing(
     counts: Counter[str] = Counter()
 
     def counted(name: str) -> None:
-        call = getattr(os, name)
+        call = calls.real(name)
 
         def count(*arguments: Any, **options: Any) -> Any:
             counts[name] += 1
             return call(*arguments, **options)
 
-        monkeypatch.setattr(os, name, count)
+        calls.put_in_place_of(monkeypatch, name, count)
 
     async def save_all(value: int) -> None:
         await asyncio.gather(

@@ -87,7 +87,7 @@ def one_run(folder: Path, text: str, how: str = "run", session_id: str = "s") ->
     )
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
-    sent: list[list[Any]] = json.loads(done.stdout.splitlines()[-1].rpartition("┛")[2])
+    sent: list[list[Any]] = json.loads(done.stdout.splitlines()[-1])
     assert len(sent) == 1
     return sent[0]
 

@@ -81,7 +81,7 @@ def test_the_file_given_to_the_editor_is_private(cli: Cli, tmp_path: Path) -> No
 def test_nothing_changed_is_nothing_written(cli: Cli, tmp_path: Path, temp_folder: Path) -> None:
     cli.add("s", "one")
     before = (cli.folder / "s.json").stat()
-    result = edit(cli, tmp_path, "path.write_text(text)")
+    result = edit(cli, tmp_path, "path.write_bytes(text.encode())")
     assert (result.exit_code, result.stderr) == (0, "nothing was changed, nothing was written\n")
     assert (cli.folder / "s.json").stat() == before
     assert os.listdir(temp_folder) == []

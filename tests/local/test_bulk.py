@@ -253,7 +253,7 @@ def test_ctrl_c_leaves_no_temp_file_and_no_half_session(
             with pytest.raises(KeyboardInterrupt):
                 store.create_many(numbered(60))
         assert temp_files(folder) == []
-        assert not any("sync" in thread.name for thread in threading.enumerate())
+        assert "localsessions-sync" not in {thread.name for thread in threading.enumerate()}
         there = {path.stem for path in folder.glob("*.json")}
         assert len(there) == (number if call == "replace" else 0)
         assert {one.session_id for one in store.list(limit=100)} == there

@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 import pytest
 from inside import local
+from patience import replace
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore, SessionSummary
 
@@ -107,7 +108,7 @@ class Observer:
         name = f"mark{self._marks}"
         new = self._folder.parent / name
         new.write_text('{"title": "the last edit"}')
-        new.replace(self._folder / f"{name}.json")
+        replace(new, self._folder / f"{name}.json")
         wait_until(lambda: "created" in self.kinds(name))
         wait_until(lambda: not local(self._store).index.pending())
         numbers = [one.number for one in self.changes]
@@ -204,14 +205,14 @@ def gedit(path: Path, data: bytes) -> None:
     new = path.with_name(".goutputstream-A1B2C3")
     new.write_bytes(data)
     new.chmod(path.stat().st_mode & 0o777)
-    new.replace(path)
+    replace(new, path)
 
 
 def kate(path: Path, data: bytes) -> None:
     """QSaveFile: a temporary file named after the target, and then a rename."""
     new = path.with_name(f"{path.name}.aBcDeF")
     new.write_bytes(data)
-    new.replace(path)
+    replace(new, path)
 
 
 def in_two_steps(path: Path, data: bytes) -> None:

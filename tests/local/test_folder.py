@@ -526,6 +526,7 @@ def test_a_file_that_is_written_all_the_time_is_unreadable(
         files.read("s")
 
 
+@pytest.mark.needs("open files that go")
 def test_a_file_that_is_replaced_while_it_is_read_is_read_as_it_was(
     folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -674,6 +675,7 @@ def test_a_scan_of_a_folder_that_is_gone_finds_nothing(folder: Path, files: Sess
 def test_a_file_removed_during_the_scan_is_not_found(
     folder: Path, files: SessionFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where the folder itself says what its files are, the scan is of one moment, before that."""
     (folder / "a.json").touch()
     (folder / "b.json").touch()
     real = calls.real("scandir")
@@ -682,14 +684,19 @@ def test_a_file_removed_during_the_scan_is_not_found(
         def close(self) -> None:
             """Nothing is open any more."""
 
+    kinds: set[type] = set()
+
     def scandir(path: str) -> Listed:
         with real(path) as entries:
             listed = Listed(entries)
+        kinds.update(map(type, listed))
         (folder / "a.json").unlink()
         return listed
 
     calls.put_in_place_of(monkeypatch, "scandir", scandir)
-    assert list(files.scan().files) == ["b"]
+    assert sorted(files.scan().files) == (["b"] if kinds == {os.DirEntry} else ["a", "b"])
+    with pytest.raises(SessionNotFoundError):
+        files.read("a")
 
 
 # Temp files

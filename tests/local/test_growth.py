@@ -485,6 +485,7 @@ def test_a_run_is_stored_behind_fields_of_others_that_hold_lists(store: SessionS
         assert [one["content"] for one in store.load("s").messages] == ["hi", text]
 
 
+@pytest.mark.needs("leases")
 def test_a_run_that_is_sent_again_unchanged_reads_no_file_again(store: SessionStore) -> None:
     store.create("s")
     run = {"run_id": "r1"}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import needs
 import orjson
 import pytest
 from inside import local
@@ -116,7 +117,7 @@ def test_what_orjson_would_lose_comes_back_when_it_was_added(
     by_appending(store)
     store.append("long", {"role": "user", "content": value})
     by_appending(store)
-    assert store.stats().counters["ends_written"] >= 4
+    assert (store.stats().counters["ends_written"] >= 4) == needs.is_here("leases")
     assert store.load("long").messages[303]["content"] == value
 
 

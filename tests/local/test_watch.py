@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import gc
+import itertools
 import json
 import os
 import queue
@@ -18,10 +20,12 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
+import needs
 import opened
 import pytest
 from inside import local
 from killing import DIED, DIES
+from patience import replace
 from proof.counting import tried
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore
@@ -53,7 +57,7 @@ def write(folder: Path, session_id: str, title: str, messages: int = 0) -> Path:
     path = folder / f"{session_id}.json"
     new = folder.parent / f"{session_id}.new"
     new.write_text(json.dumps({"title": title, "messages": [user("x")] * messages}))
-    new.replace(path)
+    replace(new, path)
     return path
 
 
@@ -344,7 +348,7 @@ def test_what_only_touches_a_file_is_not_told(told: Told, folder: Path) -> None:
     os.utime(path)
     path.chmod(0o640)
     shutil.copy2(path, folder.parent / "copy")
-    (folder.parent / "copy").replace(path)
+    replace(folder.parent / "copy", path)
     (folder / "notes.txt").write_text("no session")
     assert told.all(folder) == []
 
@@ -719,14 +723,15 @@ def test_where_no_events_are_to_be_had_the_folder_is_polled(
     store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
-        raise OSError(24, "inotify instance limit reached")
+        raise OSError(errno.EMFILE, "limit reached")
 
     monkeypatch.setattr(watcher_room, "_open", refuse)
     store.create("a")
     with Told(store) as told:
         stats = store.stats()
         assert stats.watcher == "polling"
-        assert "max_user_instances" in stats.watcher_reason
+        why = "max_user_instances" if needs.is_here("inotify") else "limit reached"
+        assert why in stats.watcher_reason
         write(folder, "b", "B")
         told.until(("b", "created", "external"))
         store.delete("a")
@@ -795,7 +800,7 @@ def test_a_buffer_of_windows_that_ran_over_means_everything(folder: Path) -> Non
     heard: list[str | None] = []
     events: queue.Queue[object] = queue.Queue()
     emitter = SimpleNamespace(_reader=SimpleNamespace(_buf_queue=events))
-    watcher_room._hear_overflows(emitter, heard.append)
+    watcher_room._mend_reader(emitter, heard.append)
     events.put((b"of one event", False))
     assert heard == []
     events.put((b"", False))
@@ -808,6 +813,44 @@ def test_a_buffer_of_windows_that_ran_over_means_everything(folder: Path) -> Non
     getattr(real, "_reader")._buf_queue.put((b"", False))  # noqa: B009  (watchdog has these parts)
     engine.stop()
     assert len(heard) > 1
+
+
+def test_a_change_is_told_while_others_come_all_the_time(
+    told: Told, store: SessionStore, folder: Path
+) -> None:
+    told.settled(folder)
+    sweeps, over = local(store).reconciler.sweeps, threading.Event()
+
+    def write_on() -> None:
+        for number in itertools.count():
+            write(folder, "b", f"edited {number}")
+            if over.wait(0.1):
+                return
+
+    writing = threading.Thread(target=write_on)
+    writing.start()
+    write(folder, "a", "edited")
+    told.until(("a", "modified", "external"))
+    over.set()
+    writing.join()
+    assert local(store).reconciler.sweeps == sweeps
+
+
+def test_an_event_of_windows_is_told_at_once_although_more_are_coming() -> None:
+    """watchdog asks for events until none came for a second, and tells all of them then."""
+    events: queue.Queue[object] = queue.Queue()
+    emitter = SimpleNamespace(_reader=SimpleNamespace(_buf_queue=events))
+    watcher_room._mend_reader(emitter, lambda _: None)
+    for number in range(3):
+        events.put((b"of one event", bool(number % 2)))
+    with pytest.raises(queue.Empty):  # what it was given before may be its first
+        events.get(timeout=120)
+    for number in range(3):
+        assert events.get(timeout=120) == (b"of one event", bool(number % 2))
+        with pytest.raises(queue.Empty):
+            events.get(timeout=120)
+    with pytest.raises(queue.Empty):
+        events.get(timeout=0.001)
 
 
 def test_when_the_queue_of_events_runs_over_nothing_is_lost(
@@ -984,6 +1027,7 @@ store.close()
 """
 
 
+@pytest.mark.needs("fork")
 def test_a_forked_child_uses_the_store_and_watches_by_itself(folder: Path) -> None:
     times = 12
     command = [sys.executable, "-W", "ignore", "-c", FORKING, str(folder), str(times)]
@@ -1000,6 +1044,25 @@ def test_a_process_that_forgets_its_watch_ends(folder: Path) -> None:
     )
     command = [sys.executable, "-c", script, str(folder)]
     assert subprocess.run(command, timeout=120, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_what_watchdog_starts_keeps_no_process_from_ending(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader of Windows is a daemon where the thread that starts it is one."""
+    from watchdog.observers import Observer
+
+    started: list[bool] = []
+    start = getattr(Observer, "start")  # noqa: B009  (which class it is differs by system)
+
+    def told(self: Any) -> None:
+        started.append(threading.current_thread().daemon)
+        start(self)
+
+    monkeypatch.setattr(Observer, "start", told)
+    folder.mkdir()
+    watcher_room._Observed(str(folder), lambda _: None).stop()
+    assert started == [True]
 
 
 def test_a_process_ends_whose_thread_stopped_with_a_mutex_in_hand(folder: Path) -> None:

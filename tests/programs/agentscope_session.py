@@ -11,8 +11,9 @@ input ends, and fails where a pair is not equal.
 from __future__ import annotations
 
 import asyncio
-import select
 import sys
+
+from hearing import ear
 
 from localsessions.adapters.agentscope import JSONSession, SessionBase, SqliteSession, StateModule
 
@@ -49,8 +50,8 @@ async def load(session: SessionBase, session_id: str, name: str) -> int:
 
 
 async def watch(session: SessionBase, session_id: str, name: str) -> None:
-    looks = 0
-    while not select.select([sys.stdin], [], [], 0)[0]:
+    looks, is_told = 0, ear()
+    while not is_told():
         await load(session, session_id, name)
         looks += 1
     print(looks, flush=True)

@@ -62,7 +62,7 @@ def main(folder: str, session_id: str, text: str, how: str = "run") -> None:
         agent.run(text)
     else:
         asyncio.run(agent.arun(text))
-    print(json.dumps(parrot.sent))
+    print(f"\n{json.dumps(parrot.sent)}")  # a box around an answer may be before it
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ stop_before_rename.py FOLDER SESSION_ID
 
 from __future__ import annotations
 
-import os
 import sys
 
-from localsessions import SessionStore
+from localsessions import SessionStore, _system
 
-rename = os.replace
+rename = _system.rename
 
 
 def say_and_wait(source: str, target: str) -> None:
@@ -22,7 +21,7 @@ def say_and_wait(source: str, target: str) -> None:
 def main(folder: str, session_id: str) -> None:
     with SessionStore(folder) as store, store.edit(session_id) as session:
         session.title = "saved in the end"
-        os.replace = say_and_wait  # type: ignore[assignment]
+        _system.rename = say_and_wait
     print("saved", flush=True)
 
 

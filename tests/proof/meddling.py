@@ -6,34 +6,19 @@ import json
 import os
 import shutil
 import sqlite3
-import time
-from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 
 import needs
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
+from patience import patiently, replace
 
 from proof.model import IDS, ROOM, TORN, WHICH, WORDS, Known, TwoStores
 
 __all__ = ["Meddling"]
 
 DATABASES = st.sampled_from(["index.sqlite3", "search.sqlite3"])
-
-
-def patiently(act: Callable[[], object]) -> None:
-    """Do what another program does: on Windows it tries again while a store reads the file."""
-    deadline = time.monotonic() + (0 if needs.is_here("open files that go") else 20)
-    while True:
-        try:
-            act()
-        except PermissionError:
-            if time.monotonic() > deadline:
-                raise
-        else:
-            return
-        time.sleep(0.002)
 
 
 class Meddling(TwoStores):
@@ -60,7 +45,7 @@ class Meddling(TwoStores):
         data, known = self.written(title, text)
         beside = self.root / "new"
         beside.write_bytes(data)
-        patiently(lambda: beside.replace(self.path(session_id)))
+        replace(beside, self.path(session_id))
         self.changed(session_id, known)
 
     @rule(session_id=IDS, title=WORDS)
@@ -107,7 +92,7 @@ class Meddling(TwoStores):
         if source in self.model and source != onto:
             known = self.model[source]
             if move:
-                patiently(lambda: self.path(source).replace(self.path(onto)))
+                replace(self.path(source), self.path(onto))
                 self.lose_checkpoints(source)
                 self.changed(source, None)
             else:

@@ -326,8 +326,9 @@ DAMAGES: dict[str, Damage] = {
     ".localsessions removed": lambda path, _: shutil.rmtree(path.parent),
 }
 # One database a damage in every run of the tests, both under `make proof`.
+_NEEDS = {"a FIFO instead": [pytest.mark.needs("fifos")]}
 DAMAGED = [
-    (damage, name)
+    pytest.param(damage, name, marks=_NEEDS.get(damage, []))
     for number, damage in enumerate(DAMAGES)
     for name in ([DATABASES[number % 2]] if sized(1, 0) else DATABASES)
 ]
@@ -435,7 +436,7 @@ def held_by_another_process(path: Path) -> Iterator[None]:
         [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
+        assert process.stdout.readline().strip() == b"held"
         yield
         process.communicate()
 

@@ -18,6 +18,7 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
+import needs
 import pytest
 
 from localsessions import (
@@ -118,10 +119,10 @@ def test_reading_a_golden_folder_changes_no_file(golden: Path) -> None:
 
 
 def test_what_is_written_into_a_golden_file_is_all_that_changes(golden: Path) -> None:
-    before = (golden / "forked.json").read_text().splitlines()
+    before = (golden / "forked.json").read_text("utf-8").splitlines()
     with SessionStore(golden) as store:
         store.rename("forked", "A new title")
-    after = (golden / "forked.json").read_text().splitlines()
+    after = (golden / "forked.json").read_text("utf-8").splitlines()
     changed = {line.split('"')[1] for line in {*after} ^ {*before}}
     assert changed == {"title", "updated_at", "revision"}
     assert len(after) == len(before)
@@ -135,10 +136,10 @@ ABSURD: list[object] = ["other/1", "localsessions/1.5", "localsessions/-1", "", 
 
 def to_future(path: Path, form: object) -> bytes:
     """Let a file be of another format, with fields that nobody knows yet; return its bytes."""
-    text = path.read_text()
+    text = path.read_text("utf-8")
     future = re.sub(r'"format": "[^"]*"', f'"thoughts": {{"deep": [1]}}, "format": {form}', text)
     assert future != text
-    path.write_text(future)
+    path.write_text(future, "utf-8", newline="")
     return path.read_bytes()
 
 
@@ -460,9 +461,11 @@ def test_two_versions_on_one_folder_make_the_index_anew_in_turn(
         mine = store.stats().counters["index_rebuilds"]
         other.stdin.close()
         assert other.wait() == 0
-    # Each time that the other was here the index is lost once, and noticed in a step or two.
-    assert rounds <= mine <= 4 * rounds + 4
-    assert rounds - 1 <= rebuilds <= 4 * rounds + 4
+    # Each time that the other was here the index is lost once, and noticed in a step or two. Where
+    # an open file cannot go, who loses the index first has it in memory from then on.
+    least = rounds if needs.is_here("open files that go") else 1
+    assert least <= mine <= 4 * rounds + 4
+    assert least - 1 <= rebuilds <= 4 * rounds + 4
     tried(ATTACK, "turns of two versions", 2 * rounds)
 
 

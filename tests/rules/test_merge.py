@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import calls
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -1001,7 +1002,7 @@ def test_on_a_full_disk_a_merge_leaves_all_as_it_was(
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, "disk full")
 
-    monkeypatch.setattr(os, "replace", fail)
+    calls.put_in_place_of(monkeypatch, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         store.save(session, on_conflict="merge")
     assert (state_of(session), path.read_bytes()) == (before, data)

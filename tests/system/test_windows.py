@@ -167,6 +167,15 @@ def test_a_file_that_may_not_be_read_is_an_error_in_a_moment(
     assert clock[0] < 0.3
 
 
+def test_an_error_has_the_words_of_pythons_own(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError) as own:
+        os.stat(gone)
+    with pytest.raises(FileNotFoundError) as ours:
+        windows.lstat(gone)
+    assert str(ours.value) == str(own.value)
+
+
 def test_a_file_that_is_going_is_gone(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:

@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import calls
 import pytest
+from reasons import reason_of
 
 from localsessions.store import SessionStore
 from localsessions.transcripts import FileReport, FormatTotals, export, import_paths, storing
@@ -362,7 +364,7 @@ def test_hidden_file_or_link_that_was_named_is_taken(store: SessionStore, folder
 
 def test_path_that_is_not_there_is_named(store: SessionStore, folder: Path) -> None:
     report = one(store, folder / "gone")
-    assert report.skipped == "cannot be read: No such file or directory"
+    assert report.skipped == f"cannot be read: {reason_of((folder / 'gone').stat)}"
 
 
 def test_progress_is_told_after_each_file(store: SessionStore, folder: Path) -> None:
@@ -477,7 +479,7 @@ def test_a_disk_that_is_full_ends_the_import_and_keeps_what_was_stored(
 ) -> None:
     for number in range(6):
         write(folder / f"{number}.json", said("x"))
-    real, count = os.replace, iter(range(1000))
+    real, count = calls.real("replace"), iter(range(1000))
 
     def full(source: str, target: str) -> None:
         if next(count) >= 4:
@@ -485,7 +487,7 @@ def test_a_disk_that_is_full_ends_the_import_and_keeps_what_was_stored(
         real(source, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", full)
+        calls.put_in_place_of(patched, "replace", full)
         with pytest.raises(OSError, match="No space left"):
             import_paths(store, [folder])
     assert store.count() == 4

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reasons import reason_of
 
+from localsessions import _system
 from localsessions.transcripts import FORMATS, BadLine, read_transcript
 from localsessions.transcripts.registry import recognise
 from localsessions.transcripts.source import Record, Source
@@ -108,12 +110,17 @@ def test_bad_line_is_named_and_the_rest_comes_in(
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    report = read_transcript(tmp_path / "gone.jsonl").report
-    assert (report.format, report.skipped) == (None, "cannot be read: No such file or directory")
+    path = tmp_path / "gone.jsonl"
+    report = read_transcript(path).report
+    assert (report.format, report.skipped) == (None, f"cannot be read: {reason_of(path.stat)}")
 
 
 def test_folder_is_no_file(tmp_path: Path) -> None:
-    assert read_transcript(tmp_path).report.skipped == "cannot be read: Is a directory"
+    def opener(path: str, _flags: int) -> int:
+        return _system.open_to_read(path)
+
+    reason = reason_of(lambda: open(tmp_path, "rb", opener=opener))  # noqa: SIM115  (it fails)
+    assert read_transcript(tmp_path).report.skipped == f"cannot be read: {reason}"
 
 
 def test_file_that_no_memory_holds_is_named(tmp_path: Path) -> None:

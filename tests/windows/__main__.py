@@ -91,7 +91,11 @@ def said(windows: Windows, *command: str) -> str:
 
 
 def run(windows: Windows, seconds: int, *arguments: str) -> int:
-    """Run pytest, and show what it writes: Wine's streams have to be pipes or files."""
+    """Run pytest, and show what it writes: Wine's streams have to be pipes or files.
+
+    When it has ended all else in Wine is ended too: a program that a test left behind, as one does
+    whose worker was ended, would keep the pipe open for ever.
+    """
     process = subprocess.Popen(
         windows.command("-m", "pytest", *ALWAYS, *arguments),
         cwd=PROJECT,
@@ -107,11 +111,17 @@ def run(windows: Windows, seconds: int, *arguments: str) -> int:
         is_late.set()
         windows.end()
 
+    def end_the_rest() -> None:
+        process.wait()
+        windows.end()
+
     overdue = threading.Timer(seconds, give_up)
     overdue.start()
-    for line in process.stdout:
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+    threading.Thread(target=end_the_rest, daemon=True).start()
+    with process.stdout:
+        for line in process.stdout:
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
     overdue.cancel()
     code = process.wait()
     if is_late.is_set():

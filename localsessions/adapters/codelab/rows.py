@@ -144,7 +144,9 @@ def _json(value: object) -> str:
 def _local(instant: datetime) -> str:
     try:
         local = instant.astimezone()
-    except OverflowError:  # the first and the last day that a datetime can have
+    # The first and the last day that a datetime can have; Windows has no local time before 1970
+    # and after 3000 either.
+    except (OverflowError, OSError):
         local = instant
     return local.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
@@ -215,7 +217,11 @@ def _switch(switch: JsonValue) -> JsonValue:
 def _utc(text: str) -> datetime:
     if not isinstance(text, str):
         raise ValueError(f"{text!r} is no time")  # noqa: TRY004  (a cell of a foreign table)
-    return datetime.fromisoformat(text).astimezone(UTC)
+    read = datetime.fromisoformat(text)
+    try:
+        return read.astimezone(UTC)
+    except (OverflowError, OSError):  # as ``_local`` writes what has no local time
+        return read.replace(tzinfo=UTC)
 
 
 # -- a file and the rows of the same session -----------------------------------------------------

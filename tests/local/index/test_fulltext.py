@@ -97,6 +97,20 @@ def test_clearing_forgets_everything_and_is_noticed(texts: FullText, tmp_path: P
     other.close()
 
 
+def test_words_that_another_process_replaced_are_not_damaged(
+    texts: FullText, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = FullText(str(tmp_path / "search.sqlite3"))
+    put(texts, "a", "parser", "lexer")
+    assert texts.digests() == {"a": b"d"}
+    other.clear()
+    assert (texts.digests(), other.digests()) == ({}, {})
+    put(other, "b", "parser")
+    assert texts.digests() == {"b": b"d"}
+    assert caplog.messages == []
+    other.close()
+
+
 def test_lone_surrogates_come_back(texts: FullText) -> None:
     texts.put("a", b"d", {0: Text("r\ud800", "half \udfff parser")}, lambda: True)
     (hit,) = texts.search(Phrases("parser"))

@@ -10,6 +10,7 @@ from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_J
 from localsessions.transcripts.programs.claude_ai import CLAUDE_AI_EXPORT
 from localsessions.transcripts.programs.codex import CODEX_ROLLOUT, TRAE_ROLLOUT
 from localsessions.transcripts.programs.cursor import CURSOR_VSCDB
+from localsessions.transcripts.programs.copilot_cli import COPILOT_EVENTS
 from localsessions.transcripts.programs.gemini import GEMINI_CHAT, GEMINI_JSONL
 from localsessions.transcripts.programs.iflow import IFLOW_JSONL
 from localsessions.transcripts.programs.mini_swe_agent import MINI_SWE_AGENT_TRAJ
@@ -37,6 +38,7 @@ FORMATS: tuple[Format, ...] = (
     GEMINI_JSONL,
     OPENCODE_DB,
     OPENCODE_STORAGE,
+    COPILOT_EVENTS,
     CHATGPT_EXPORT,
     CLAUDE_AI_EXPORT,
     SWE_AGENT_TRAJ,

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts"
 FORMAT_OF = {form.name: form for form in FORMATS}
-NAMES = ["atif", "chatgpt-export", "claude-ai-export", "llama-factory", "mini-swe-agent-traj"]
+NAMES = [
+    "atif",
+    "chatgpt-export",
+    "claude-ai-export",
+    "copilot-events",
+    "llama-factory",
+    "mini-swe-agent-traj",
+]
 NAMES += ["sharegpt", "swe-agent-traj"]
 
 SHAPES: list[tuple[str, JsonValue]] = [
@@ -105,6 +112,40 @@ SHAPES: list[tuple[str, JsonValue]] = [
                     },
                 ],
             }
+        ],
+    ),
+    (
+        "copilot-events",
+        [
+            {"type": "session.start", "data": {"sessionId": "s", "context": {"cwd": "/p"}}},
+            {"type": "session.binary_asset", "data": {"assetId": "a", "data": "d"}},
+            {
+                "type": "user.message",
+                "id": "1",
+                "parentId": None,
+                "data": {
+                    "content": "hi",
+                    "attachments": [{"type": "blob", "assetId": "a", "mimeType": "image/png"}],
+                },
+            },
+            {
+                "type": "assistant.message",
+                "agentId": "x",
+                "data": {
+                    "reasoningText": "t",
+                    "toolRequests": [{"toolCallId": "c", "name": "n", "arguments": {}}],
+                },
+            },
+            {
+                "type": "tool.execution_complete",
+                "data": {"toolCallId": "c", "result": {"contents": [{"data": "d"}]}, "error": {}},
+            },
+            {"type": "tool.user_requested", "data": {"toolCallId": "u", "arguments": {"a": 1}}},
+            {"type": "subagent.started", "data": {"toolCallId": "c", "agentName": "n"}},
+            {"type": "permission.completed", "data": {"result": {"feedback": "f"}}},
+            {"type": "system.message", "data": {"content": "c", "role": "system"}},
+            {"type": "session.compaction_complete", "data": {"summaryContent": "s"}},
+            {"type": "session.snapshot_rewind", "data": {"upToEventId": "1"}},
         ],
     ),
     (

@@ -39,6 +39,9 @@ KNOWN = [
     ("codex/agentsessions-rollout-2.jsonl", "codex-rollout", 1, 0, 16),
     # A sample of every kind of line: 21 items, 6 compactions, 2 prompts that no item repeats.
     ("codex/agentsessions-rollout-small.jsonl", "codex-rollout", 1, 0, 29),
+    ("copilot-cli/aaaabbbb-events.jsonl", "copilot-events", 1, 0, 4),
+    # A sample of every kind of event: 11 said by persons, models and tools, and 4 notices.
+    ("copilot-cli/agentsessions-small.jsonl", "copilot-events", 2, 0, 15),
     # 13 messages of the source and 9 results.
     ("gemini/entire-ab2b9748b105.json", "gemini-chat", 1, 0, 22),
     ("gemini/entire-ec38b74f08e3.json", "gemini-chat", 1, 0, 1),

@@ -19,6 +19,7 @@ from localsessions.transcripts.programs.opencode import OPENCODE_DB, OPENCODE_ST
 from localsessions.transcripts.programs.own import LOCALSESSIONS
 from localsessions.transcripts.programs.sharegpt import LLAMA_FACTORY, SHAREGPT
 from localsessions.transcripts.programs.swe_agent import SWE_AGENT_TRAJ
+from localsessions.transcripts.programs.vscode_copilot import VSCODE_CHAT, VSCODE_CHAT_LOG
 
 if TYPE_CHECKING:
     from localsessions.transcripts.source import Source
@@ -39,6 +40,8 @@ FORMATS: tuple[Format, ...] = (
     OPENCODE_DB,
     OPENCODE_STORAGE,
     COPILOT_EVENTS,
+    VSCODE_CHAT,
+    VSCODE_CHAT_LOG,
     CHATGPT_EXPORT,
     CLAUDE_AI_EXPORT,
     SWE_AGENT_TRAJ,

@@ -31,7 +31,7 @@ NAMES = [
     "llama-factory",
     "mini-swe-agent-traj",
 ]
-NAMES += ["sharegpt", "swe-agent-traj"]
+NAMES += ["sharegpt", "swe-agent-traj", "vscode-chat", "vscode-chat-log"]
 
 SHAPES: list[tuple[str, JsonValue]] = [
     (
@@ -146,6 +146,73 @@ SHAPES: list[tuple[str, JsonValue]] = [
             {"type": "system.message", "data": {"content": "c", "role": "system"}},
             {"type": "session.compaction_complete", "data": {"summaryContent": "s"}},
             {"type": "session.snapshot_rewind", "data": {"upToEventId": "1"}},
+        ],
+    ),
+    (
+        "vscode-chat",
+        {
+            "sessionId": "s",
+            "creationDate": 1,
+            "repoData": {"localBranch": "b"},
+            "requests": [
+                {
+                    "requestId": "q",
+                    "message": {"text": "hi", "parts": [{"kind": "dynamic", "text": "t"}]},
+                    "variableData": {
+                        "variables": [{"kind": "image", "value": {"$base64": "AA=="}}]
+                    },
+                    "response": [{"value": "t", "baseUri": {"path": "/p"}}, {"kind": "thinking"}],
+                    "result": {
+                        "metadata": {
+                            "toolCallRounds": [
+                                {
+                                    "id": "a",
+                                    "response": "r",
+                                    "thinking": {"text": ["t"]},
+                                    "toolCalls": [{"id": "c", "name": "n", "arguments": "{}"}],
+                                }
+                            ],
+                            "toolCallResults": {
+                                "c": {
+                                    "content": [
+                                        {"value": {"node": {"children": [{"type": 2}]}}},
+                                        {"mimeType": "image/png", "data": {"$base64": "AA=="}},
+                                    ]
+                                }
+                            },
+                        },
+                        "errorDetails": {"message": "e"},
+                    },
+                }
+            ],
+        },
+    ),
+    (
+        "vscode-chat-log",
+        [
+            {
+                "kind": 0,
+                "v": {"creationDate": 1, "requests": [{"message": "hi", "agent": {"id": "a"}}]},
+            },
+            {
+                "kind": 2,
+                "k": ["requests", 0, "response"],
+                "i": 0,
+                "v": [
+                    "t",
+                    {
+                        "kind": "toolInvocationSerialized",
+                        "toolCallId": "c",
+                        "toolSpecificData": {"commandLine": {"original": "ls"}},
+                        "resultDetails": {"input": "{}", "output": [{"value": "o"}]},
+                    },
+                    {"kind": "inlineReference", "inlineReference": {"uri": {"path": "/p"}}},
+                    {"kind": "questionCarousel", "data": {"a": 1}},
+                ],
+            },
+            {"kind": 1, "k": ["requests", 0, "modelState"], "v": {"value": 0}},
+            {"kind": 3, "k": ["customTitle"]},
+            {"kind": 1, "k": ["pendingRequests"], "v": [{"id": "w", "request": {"message": "m"}}]},
         ],
     ),
     (

@@ -39,6 +39,9 @@ KNOWN = [
     ("codex/agentsessions-rollout-2.jsonl", "codex-rollout", 1, 0, 16),
     # A sample of every kind of line: 21 items, 6 compactions, 2 prompts that no item repeats.
     ("codex/agentsessions-rollout-small.jsonl", "codex-rollout", 1, 0, 29),
+    # A question, four rounds and three of their results.
+    ("copilot-chat/splitrail-copilot.json", "vscode-chat", 1, 0, 8),
+    ("copilot-chat/splitrail-copilot.jsonl", "vscode-chat-log", 1, 0, 8),
     ("copilot-cli/aaaabbbb-events.jsonl", "copilot-events", 1, 0, 4),
     # A sample of every kind of event: 11 said by persons, models and tools, and 4 notices.
     ("copilot-cli/agentsessions-small.jsonl", "copilot-events", 2, 0, 15),

@@ -31,7 +31,17 @@ NAMES = [
     "llama-factory",
     "mini-swe-agent-traj",
 ]
-NAMES += ["sharegpt", "swe-agent-traj", "vscode-chat", "vscode-chat-log"]
+NAMES += [
+    "cline-task",
+    "cline-ui",
+    "cline-messages",
+    "roo-task",
+    "roo-ui",
+    "sharegpt",
+    "swe-agent-traj",
+    "vscode-chat",
+    "vscode-chat-log",
+]
 
 SHAPES: list[tuple[str, JsonValue]] = [
     (
@@ -113,6 +123,73 @@ SHAPES: list[tuple[str, JsonValue]] = [
                 ],
             }
         ],
+    ),
+    (
+        "cline-task",
+        [
+            {
+                "role": "user",
+                "ts": 1,
+                "content": [{"type": "text", "text": "<task>hi</task>"}],
+            },
+            {
+                "role": "assistant",
+                "ts": 2,
+                "content": [{"type": "text", "text": "<run><a>1</a></run>"}],
+                "modelInfo": {"modelId": "m"},
+            },
+            {"role": "user", "content": [{"type": "text", "text": "[run for 'x'] Result:"}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "c", "name": "n", "input": {}}],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "c", "content": "r"},
+                    {"type": "text", "text": "<environment_details>"},
+                ],
+            },
+        ],
+    ),
+    (
+        "roo-ui",
+        [
+            {"ts": 1, "type": "say", "say": "text", "text": "hi", "images": ["data:,"]},
+            {
+                "ts": 2,
+                "type": "say",
+                "say": "api_req_started",
+                "text": '{"request": "# Current Mode\\n<slug>code</slug>"}',
+            },
+            {"ts": 3, "type": "ask", "ask": "tool", "text": '{"tool": "t"}'},
+            {"ts": 4, "type": "ask", "ask": "followup", "text": '{"question": "q"}'},
+            {"ts": 5, "type": "say", "say": "command_output", "text": "o"},
+            {"ts": 6, "type": "say", "say": "reasoning", "text": "r"},
+        ],
+    ),
+    (
+        "cline-messages",
+        {
+            "version": 1,
+            "updated_at": "u",
+            "agent": "lead",
+            "sessionId": "s",
+            "origin": {"sessionId": "o", "parentThreadId": "p"},
+            "system_prompt": "p",
+            "messages": [
+                {
+                    "id": "m",
+                    "role": "assistant",
+                    "ts": 1,
+                    "modelInfo": {"id": "m"},
+                    "content": [
+                        {"type": "thinking", "thinking": "t"},
+                        {"type": "tool_use", "id": "c", "name": "n", "input": {}},
+                    ],
+                }
+            ],
+        },
     ),
     (
         "copilot-events",

@@ -273,6 +273,17 @@ def test_rows_give_what_a_person_said_that_was_condensed_away(
     ]
 
 
+def test_words_that_the_history_does_not_have_yet_are_pending(
+    read: Reader, write: Callable[[str, JsonValue], Path]
+) -> None:
+    write(UI, [row(900, "text", "Fix it"), row(2600, "user_feedback", "Wait")])
+    found = read([spoken("user", "<task>\nFix it\n</task>", ts=1000)])
+    assert [(one["id"], one.get("pending")) for one in only(found).messages] == [
+        ("api_1000", None),
+        ("ui_2600", True),
+    ]
+
+
 def test_rows_give_the_times_that_the_history_lacks(
     read: Reader, write: Callable[[str, JsonValue], Path]
 ) -> None:

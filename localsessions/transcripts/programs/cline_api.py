@@ -281,7 +281,10 @@ def _with_state(messages: list[Message]) -> list[Message]:
 def _with_lost_words(
     made: list[tuple[JsonValue, list[Message]]], rows: list[Object]
 ) -> list[Message]:
-    """Return the messages, with what a person said that the history no longer has."""
+    """Return the messages, with what a person said that the history no longer has.
+
+    What comes after all of them is pending: the history will take it up.
+    """
     spoken_by = (one for _, messages in made for one in messages if one["role"] == "user")
     said = "\n".join(map(message_text, spoken_by))
     lost = lost_words(rows, said)
@@ -291,4 +294,4 @@ def _with_lost_words(
         while lost and before is not None and (own := lost[0][0]) is not None and own < before:
             messages.append(lost.pop(0)[1])
         messages += spoken
-    return [*messages, *(one for _, one in lost)]
+    return [*messages, *(one | {"pending": True} for _, one in lost)]

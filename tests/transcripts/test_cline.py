@@ -380,6 +380,16 @@ def test_history_of_cline_gives_title_folder_and_model(
     assert session.source["facts"] == {"totalCost": 0.5}
 
 
+def test_history_that_changed_is_read_again(
+    read: Reader, write: Callable[[str, JsonValue], Path]
+) -> None:
+    titles = []
+    for asked in ("Fix", "Fix the login"):
+        write("state/taskHistory.json", [{"id": "t1", "task": asked}])
+        titles.append(only(read(task())).title)
+    assert titles == ["Fix", "Fix the login"]
+
+
 @pytest.mark.parametrize("name", ["tasks/t1/history_item.json", "tasks/_index.json"])
 def test_history_of_roo_gives_title_and_parent(
     read: Reader, write: Callable[[str, JsonValue], Path], name: str

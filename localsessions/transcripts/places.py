@@ -48,6 +48,17 @@ _PLACES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "claude-code": (("claude", "projects"),),
     "codex": (("codex", "sessions"), ("codex", "archived_sessions")),
     "gemini-cli": (("gemini", "tmp/*/chats"),),
+    "copilot-chat": (
+        ("config", "Code/User/workspaceStorage/*/chatSessions"),
+        ("config", "Code/User/globalStorage/emptyWindowChatSessions"),
+    ),
+    "copilot-cli": (("copilot", "session-state"),),
+    "cline": (
+        ("config", "Code/User/globalStorage/saoudrizwan.claude-dev/tasks"),
+        ("cline", "data/tasks"),
+        ("cline", "data/sessions"),
+    ),
+    "roo": (("config", "Code/User/globalStorage/rooveterinaryinc.roo-cline/tasks"),),
     "cursor": (
         ("config", "Cursor/User/globalStorage/state.vscdb"),
         ("config", "Cursor/User/workspaceStorage/*/state.vscdb"),
@@ -60,6 +71,8 @@ _ROOTS: Mapping[str, tuple[str, str]] = {
     "claude": ("CLAUDE_CONFIG_DIR", ".claude"),
     "codex": ("CODEX_HOME", ".codex"),
     "gemini": ("", ".gemini"),
+    "copilot": ("COPILOT_HOME", ".copilot"),
+    "cline": ("CLINE_DIR", ".cline"),
     "data": ("XDG_DATA_HOME", ".local/share"),
 }
 # Where programs with a window keep their files, by system.

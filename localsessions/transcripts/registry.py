@@ -8,7 +8,10 @@ from localsessions.transcripts.programs.atif import ATIF
 from localsessions.transcripts.programs.chatgpt import CHATGPT_EXPORT
 from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_JSON
 from localsessions.transcripts.programs.claude_ai import CLAUDE_AI_EXPORT
+from localsessions.transcripts.programs.cline import CLINE_TASK, CLINE_UI, ROO_TASK, ROO_UI
+from localsessions.transcripts.programs.cline_sdk import CLINE_SDK
 from localsessions.transcripts.programs.codex import CODEX_ROLLOUT, TRAE_ROLLOUT
+from localsessions.transcripts.programs.copilot_cli import COPILOT_EVENTS
 from localsessions.transcripts.programs.cursor import CURSOR_VSCDB
 from localsessions.transcripts.programs.gemini import GEMINI_CHAT, GEMINI_JSONL
 from localsessions.transcripts.programs.iflow import IFLOW_JSONL
@@ -18,6 +21,7 @@ from localsessions.transcripts.programs.opencode import OPENCODE_DB, OPENCODE_ST
 from localsessions.transcripts.programs.own import LOCALSESSIONS
 from localsessions.transcripts.programs.sharegpt import LLAMA_FACTORY, SHAREGPT
 from localsessions.transcripts.programs.swe_agent import SWE_AGENT_TRAJ
+from localsessions.transcripts.programs.vscode_copilot import VSCODE_CHAT, VSCODE_CHAT_LOG
 
 if TYPE_CHECKING:
     from localsessions.transcripts.source import Source
@@ -37,6 +41,14 @@ FORMATS: tuple[Format, ...] = (
     GEMINI_JSONL,
     OPENCODE_DB,
     OPENCODE_STORAGE,
+    CLINE_TASK,
+    CLINE_UI,
+    CLINE_SDK,
+    ROO_TASK,
+    ROO_UI,
+    COPILOT_EVENTS,
+    VSCODE_CHAT,
+    VSCODE_CHAT_LOG,
     CHATGPT_EXPORT,
     CLAUDE_AI_EXPORT,
     SWE_AGENT_TRAJ,

@@ -95,10 +95,14 @@ class Source:
             relative: The path of the file from the folder of this one, as the program lays it out;
                 never made of what a file says.
         """
+        path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
         if self.is_member:
             return None
-        found = _only(os.path.join(os.path.dirname(self.path), relative))
-        return found.document if isinstance(found, Source) else None
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        return _document_of(path, status.st_mtime_ns, status.st_size)
 
     def folder_beside(self, relative: str, name: str) -> Iterator[Source | Unread]:
         """Yield the files of a folder of the same program that are JSON, in the order of names.
@@ -143,6 +147,13 @@ class Source:
         except OSError:
             return ()
         return _lines_of(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)
+def _document_of(path: str, _modified_ns: int, _size_bytes: int) -> JsonValue:
+    """Return the document of a file that many transcripts share, as ``_lines_of``."""
+    found = _only(path)
+    return found.document if isinstance(found, Source) else None
 
 
 @lru_cache(maxsize=4)

@@ -113,6 +113,14 @@ def test_swe_agent_conversation_that_says_all_gets_nothing_more(read: Reader) ->
     assert len(only(found).messages) == 3
 
 
+def test_swe_agent_lines_of_a_terminal_are_the_same_lines(read: Reader) -> None:
+    answer: Object = {"role": "user", "content": "\none\ntwo\n", "agent": "main"}
+    step = LAST_STEP | {"observation": "\r\none\r\ntwo\r\n"}
+    history: list[JsonValue] = [ASKED, SUBMITS, answer]
+    found = read(swe(history, [step], exit_status="submitted", submission="one\ntwo"))
+    assert len(only(found).messages) == 3
+
+
 def test_swe_agent_answer_of_a_run_that_goes_on_is_pending(read: Reader) -> None:
     (_, _, last) = only(read(swe([ASKED, SUBMITS], [LAST_STEP]))).messages
     assert last["pending"] is True

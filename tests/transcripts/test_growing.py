@@ -23,7 +23,11 @@ LINES = sorted(
     if path.stat().st_size < 200_000
 )
 DOCUMENTS = {
+    "atif/nemo_relay_atif_v1.7_real_redacted.json": "steps",
+    "cline/api_conversation_history.json": "",
+    "cline-sdk/1784094124598_rruoq.messages.json": "messages",
     "gemini/entire-ab2b9748b105.json": "messages",
+    "roo/api_conversation_history.json": "",
     "swe-agent/function_calling_simple.traj": "history",
     "webvoyager/ESPN-11.json": "",
     "mini-swe-agent/local.traj.json": "",

@@ -23,8 +23,25 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts"
 FORMAT_OF = {form.name: form for form in FORMATS}
-NAMES = ["atif", "chatgpt-export", "claude-ai-export", "llama-factory", "mini-swe-agent-traj"]
-NAMES += ["sharegpt", "swe-agent-traj"]
+NAMES = [
+    "atif",
+    "chatgpt-export",
+    "claude-ai-export",
+    "copilot-events",
+    "llama-factory",
+    "mini-swe-agent-traj",
+]
+NAMES += [
+    "cline-task",
+    "cline-ui",
+    "cline-messages",
+    "roo-task",
+    "roo-ui",
+    "sharegpt",
+    "swe-agent-traj",
+    "vscode-chat",
+    "vscode-chat-log",
+]
 
 SHAPES: list[tuple[str, JsonValue]] = [
     (
@@ -105,6 +122,174 @@ SHAPES: list[tuple[str, JsonValue]] = [
                     },
                 ],
             }
+        ],
+    ),
+    (
+        "cline-task",
+        [
+            {
+                "role": "user",
+                "ts": 1,
+                "content": [{"type": "text", "text": "<task>hi</task>"}],
+            },
+            {
+                "role": "assistant",
+                "ts": 2,
+                "content": [{"type": "text", "text": "<run><a>1</a></run>"}],
+                "modelInfo": {"modelId": "m"},
+            },
+            {"role": "user", "content": [{"type": "text", "text": "[run for 'x'] Result:"}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "c", "name": "n", "input": {}}],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "c", "content": "r"},
+                    {"type": "text", "text": "<environment_details>"},
+                ],
+            },
+        ],
+    ),
+    (
+        "roo-ui",
+        [
+            {"ts": 1, "type": "say", "say": "text", "text": "hi", "images": ["data:,"]},
+            {
+                "ts": 2,
+                "type": "say",
+                "say": "api_req_started",
+                "text": '{"request": "# Current Mode\\n<slug>code</slug>"}',
+            },
+            {"ts": 3, "type": "ask", "ask": "tool", "text": '{"tool": "t"}'},
+            {"ts": 4, "type": "ask", "ask": "followup", "text": '{"question": "q"}'},
+            {"ts": 5, "type": "say", "say": "command_output", "text": "o"},
+            {"ts": 6, "type": "say", "say": "reasoning", "text": "r"},
+        ],
+    ),
+    (
+        "cline-messages",
+        {
+            "version": 1,
+            "updated_at": "u",
+            "agent": "lead",
+            "sessionId": "s",
+            "origin": {"sessionId": "o", "parentThreadId": "p"},
+            "system_prompt": "p",
+            "messages": [
+                {
+                    "id": "m",
+                    "role": "assistant",
+                    "ts": 1,
+                    "modelInfo": {"id": "m"},
+                    "content": [
+                        {"type": "thinking", "thinking": "t"},
+                        {"type": "tool_use", "id": "c", "name": "n", "input": {}},
+                    ],
+                }
+            ],
+        },
+    ),
+    (
+        "copilot-events",
+        [
+            {"type": "session.start", "data": {"sessionId": "s", "context": {"cwd": "/p"}}},
+            {"type": "session.binary_asset", "data": {"assetId": "a", "data": "d"}},
+            {
+                "type": "user.message",
+                "id": "1",
+                "parentId": None,
+                "data": {
+                    "content": "hi",
+                    "attachments": [{"type": "blob", "assetId": "a", "mimeType": "image/png"}],
+                },
+            },
+            {
+                "type": "assistant.message",
+                "agentId": "x",
+                "data": {
+                    "reasoningText": "t",
+                    "toolRequests": [{"toolCallId": "c", "name": "n", "arguments": {}}],
+                },
+            },
+            {
+                "type": "tool.execution_complete",
+                "data": {"toolCallId": "c", "result": {"contents": [{"data": "d"}]}, "error": {}},
+            },
+            {"type": "tool.user_requested", "data": {"toolCallId": "u", "arguments": {"a": 1}}},
+            {"type": "subagent.started", "data": {"toolCallId": "c", "agentName": "n"}},
+            {"type": "permission.completed", "data": {"result": {"feedback": "f"}}},
+            {"type": "system.message", "data": {"content": "c", "role": "system"}},
+            {"type": "session.compaction_complete", "data": {"summaryContent": "s"}},
+            {"type": "session.snapshot_rewind", "data": {"upToEventId": "1"}},
+        ],
+    ),
+    (
+        "vscode-chat",
+        {
+            "sessionId": "s",
+            "creationDate": 1,
+            "repoData": {"localBranch": "b"},
+            "requests": [
+                {
+                    "requestId": "q",
+                    "message": {"text": "hi", "parts": [{"kind": "dynamic", "text": "t"}]},
+                    "variableData": {
+                        "variables": [{"kind": "image", "value": {"$base64": "AA=="}}]
+                    },
+                    "response": [{"value": "t", "baseUri": {"path": "/p"}}, {"kind": "thinking"}],
+                    "result": {
+                        "metadata": {
+                            "toolCallRounds": [
+                                {
+                                    "id": "a",
+                                    "response": "r",
+                                    "thinking": {"text": ["t"]},
+                                    "toolCalls": [{"id": "c", "name": "n", "arguments": "{}"}],
+                                }
+                            ],
+                            "toolCallResults": {
+                                "c": {
+                                    "content": [
+                                        {"value": {"node": {"children": [{"type": 2}]}}},
+                                        {"mimeType": "image/png", "data": {"$base64": "AA=="}},
+                                    ]
+                                }
+                            },
+                        },
+                        "errorDetails": {"message": "e"},
+                    },
+                }
+            ],
+        },
+    ),
+    (
+        "vscode-chat-log",
+        [
+            {
+                "kind": 0,
+                "v": {"creationDate": 1, "requests": [{"message": "hi", "agent": {"id": "a"}}]},
+            },
+            {
+                "kind": 2,
+                "k": ["requests", 0, "response"],
+                "i": 0,
+                "v": [
+                    "t",
+                    {
+                        "kind": "toolInvocationSerialized",
+                        "toolCallId": "c",
+                        "toolSpecificData": {"commandLine": {"original": "ls"}},
+                        "resultDetails": {"input": "{}", "output": [{"value": "o"}]},
+                    },
+                    {"kind": "inlineReference", "inlineReference": {"uri": {"path": "/p"}}},
+                    {"kind": "questionCarousel", "data": {"a": 1}},
+                ],
+            },
+            {"kind": 1, "k": ["requests", 0, "modelState"], "v": {"value": 0}},
+            {"kind": 3, "k": ["customTitle"]},
+            {"kind": 1, "k": ["pendingRequests"], "v": [{"id": "w", "request": {"message": "m"}}]},
         ],
     ),
     (

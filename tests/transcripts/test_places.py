@@ -15,6 +15,10 @@ LINUX = {
     "claude-code": ".claude/projects",
     "codex": ".codex/archived_sessions",
     "gemini-cli": ".gemini/tmp/a1/chats",
+    "copilot-chat": ".config/Code/User/workspaceStorage/w/chatSessions",
+    "copilot-cli": ".copilot/session-state",
+    "cline": ".cline/data/sessions",
+    "roo": ".config/Code/User/globalStorage/rooveterinaryinc.roo-cline/tasks",
     "cursor": ".config/Cursor/User/workspaceStorage/w/state.vscdb",
     "opencode": ".local/share/opencode/opencode.db",
 }
@@ -48,6 +52,7 @@ def test_programs_with_a_window_are_found_on_each_system(system: str, tmp_path: 
     ("variable", "rest", "program", "system"),
     [
         ("CLAUDE_CONFIG_DIR", "projects", "claude-code", "linux"),
+        ("COPILOT_HOME", "session-state", "copilot-cli", "linux"),
         ("CODEX_HOME", "sessions", "codex", "darwin"),
         ("XDG_CONFIG_HOME", CURSOR, "cursor", "linux"),
         ("XDG_DATA_HOME", "opencode/storage", "opencode", "linux"),

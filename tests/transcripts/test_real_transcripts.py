@@ -36,9 +36,23 @@ KNOWN = [
     ("claude/simonw-sample_session.json", "claude-web-json", 1, 0, 33),
     ("claude/simonw-sample_session.jsonl", "claude-jsonl", 1, 0, 7),
     ("claude-ai/claude-ai-export.json", "claude-ai-export", 1, 0, 1),
+    ("cline/api_conversation_history.json", "cline-task", 1, 0, 5),
+    # Rows beside a history tell what it lacks, and are no session.
+    ("cline/ui_messages.json", "cline-ui", 0, 0, 0),
+    ("cline-sdk/1784094124598_rruoq.json", "cline-messages", 0, 0, 0),
+    # 32 records and the instructions.
+    ("cline-sdk/1784094124598_rruoq.messages.json", "cline-messages", 1, 0, 33),
+    ("cline-sdk/basic.compaction.json", "cline-messages", 1, 0, 11),
+    ("cline-sdk/success.messages.json", "cline-messages", 1, 0, 4),
     ("codex/agentsessions-rollout-2.jsonl", "codex-rollout", 1, 0, 16),
     # A sample of every kind of line: 21 items, 6 compactions, 2 prompts that no item repeats.
     ("codex/agentsessions-rollout-small.jsonl", "codex-rollout", 1, 0, 29),
+    # A question, four rounds and three of their results.
+    ("copilot-chat/splitrail-copilot.json", "vscode-chat", 1, 0, 8),
+    ("copilot-chat/splitrail-copilot.jsonl", "vscode-chat-log", 1, 0, 8),
+    ("copilot-cli/aaaabbbb-events.jsonl", "copilot-events", 1, 0, 4),
+    # A sample of every kind of event: 11 said by persons, models and tools, and 4 notices.
+    ("copilot-cli/agentsessions-small.jsonl", "copilot-events", 2, 0, 15),
     # 13 messages of the source and 9 results.
     ("gemini/entire-ab2b9748b105.json", "gemini-chat", 1, 0, 22),
     ("gemini/entire-ec38b74f08e3.json", "gemini-chat", 1, 0, 1),
@@ -50,6 +64,8 @@ KNOWN = [
     ("mini-swe-agent/django-13768.traj.json", "mini-swe-agent-traj", 1, 0, 122),
     ("mini-swe-agent/github_issue.traj.json", "mini-swe-agent-traj", 1, 0, 22),
     ("mini-swe-agent/local.traj.json", "mini-swe-agent-traj", 1, 0, 6),
+    ("roo/api_conversation_history.json", "roo-task", 1, 0, 16),
+    ("roo/ui_messages.json", "roo-ui", 0, 0, 0),
     ("sharegpt/fastchat-dummy_conversation.json", "sharegpt", 500, 0, 2000),
     ("sharegpt/glaive_toolcall_en_demo.json", "sharegpt", 300, 0, 1914),
     ("swe-agent/ctf-crypto-BabyEncryption.traj", "swe-agent-traj", 1, 0, 31),

@@ -1,0 +1,149 @@
+"""Cline and its descendant Roo Code: the folder of a task, ``tasks/<task>/``.
+
+::
+
+    api_conversation_history.json   the messages that the model saw: ``cline_api``
+    ui_messages.json                the rows that a person saw: ``cline_ui``
+    task_metadata.json              the models that were used
+    history_item.json               Roo: title, folder, parent; also in ``../_index.json``
+    ../../state/taskHistory.json    Cline: first words, folder, model of each task
+
+(``HistoryItem`` in https://github.com/cline/cline/blob/main/src/shared/HistoryItem.ts and
+https://github.com/RooCodeInc/Roo-Code/blob/main/packages/types/src/history.ts.) The first is the
+session. The rows beside it give what it lacks: times, reasoning, and what a person said that was
+condensed away; alone, they are read themselves. The newer Cline SDK: ``cline_sdk``.
+
+The id of a task is the name of its folder. Roo tells the model its mode in a ``<slug>``: so a task
+of Roo is told from one of Cline.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from localsessions.models import made_title_of
+from localsessions.transcripts.foreign import (
+    Object,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+    present,
+)
+from localsessions.transcripts.programs.cline_api import api_messages, is_api_history
+from localsessions.transcripts.programs.cline_ui import are_rows, row_messages, row_text
+from localsessions.transcripts.programs.cline_words import person_words
+from localsessions.transcripts.titles import first_words
+from localsessions.transcripts.transcript import Format, Reading, Transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import JsonValue
+
+    from localsessions.models import Message
+    from localsessions.transcripts.source import Source
+
+__all__ = ["CLINE_TASK", "CLINE_UI", "ROO_TASK", "ROO_UI"]
+
+_API, _UI = "api_conversation_history.json", "ui_messages.json"
+_OF_ROO = "# Current Mode\n<slug>"
+_FOLDER = re.compile(r"^# Current (?:Working|Workspace) Directory \((.+?)\) Files", re.MULTILINE)
+_MODEL = re.compile(r"<model>([^<\n]+)</model>")
+_WORKSPACES = ("workspace", "cwdOnTaskInitialization", "shadowGitConfigWorkTree")
+_FACTS = ("mode", "rootTaskId", "childIds", "totalCost", "tokensIn", "tokensOut", "status")
+
+
+def _recognises_task(source: Source) -> bool:
+    return is_api_history(source.document) and not _is_roo(source)
+
+
+def _recognises_roo_task(source: Source) -> bool:
+    return is_api_history(source.document) and _is_roo(source)
+
+
+def _recognises_rows(source: Source) -> bool:
+    return are_rows(source.document) and not _is_roo(source)
+
+
+def _recognises_roo_rows(source: Source) -> bool:
+    return are_rows(source.document) and _is_roo(source)
+
+
+def _is_roo(source: Source) -> bool:
+    return any(_OF_ROO in text for text in _told(source))
+
+
+def _told(source: Source) -> Iterator[str]:
+    """Yield the texts of the requests, in which the program tells the model where it is."""
+    for one in as_objects(source.document):
+        yield as_text(one.get("content")) or row_text(one)
+        yield from (as_text(part.get("text")) or "" for part in as_objects(one.get("content")))
+
+
+def _read_task(source: Source) -> Reading:
+    listed = as_list(source.document)
+    records = as_objects(source.document)
+    rows = as_objects(source.beside(_UI)) if source.name == _API else []
+    unread = Counter({"(no object)": len(listed) - len(records)})
+    return Reading([_transcript(source, api_messages(records, rows))], +unread)
+
+
+def _read_rows(source: Source) -> Reading:
+    rows = as_objects(source.document)
+    bookkeeping: Counter[str] = Counter()
+    if source.name == _UI and is_api_history(source.beside(_API)):
+        bookkeeping["(row)"] = len(rows)
+        return Reading([], bookkeeping, refused=f"a side file of {_API}, which is read")
+    messages = row_messages(rows, bookkeeping)
+    return Reading([_transcript(source, messages)], +bookkeeping)
+
+
+def _transcript(source: Source, messages: list[Message]) -> Transcript:
+    item = _history_item(source)
+    metadata = as_object(source.beside("task_metadata.json")) if _task_id(source) else {}
+    used = [as_text(one.get("model_id")) for one in as_objects(metadata.get("model_usage"))]
+    answered = [as_text(as_object(one.get("modelInfo")).get("modelId")) for one in messages]
+    models = [*answered, *used, as_text(item.get("modelId")), _found(_MODEL, source)]
+    workspaces = [as_text(item.get(key)) for key in _WORKSPACES]
+    asked = made_title_of([{"role": "user", "content": as_text(item.get("task")) or ""}])
+    return Transcript(
+        messages=messages,
+        session_id=_task_id(source),
+        title=as_text(item.get("title")) or asked or first_words(messages, person_words),
+        project=next(filter(None, workspaces), None) or _found(_FOLDER, source),
+        model=next(filter(None, models), None),
+        parent=as_text(item.get("parentTaskId")),
+        facts=present(**{key: item.get(key) for key in _FACTS}),
+    )
+
+
+def _found(pattern: re.Pattern[str], source: Source) -> str | None:
+    return next((found[1] for text in _told(source) if (found := pattern.search(text))), None)
+
+
+def _task_id(source: Source) -> str | None:
+    folder = os.path.basename(os.path.dirname(source.path))
+    return folder or None if source.name in (_API, _UI) else None
+
+
+def _history_item(source: Source) -> Object:
+    """Return what the program lists about a task; empty if it lists it elsewhere."""
+    own = _task_id(source)
+    if own is None:
+        return {}
+    if item := as_object(source.beside("history_item.json")):
+        return item
+    index: list[JsonValue] = [as_object(source.beside("../_index.json")).get("entries")]
+    index.append(source.beside("../../state/taskHistory.json"))
+    listed = (item for items in index for item in as_objects(items))
+    return next((item for item in listed if item.get("id") == own), {})
+
+
+CLINE_TASK = Format("cline-task", "cline", _recognises_task, _read_task)
+ROO_TASK = Format("roo-task", "roo", _recognises_roo_task, _read_task)
+CLINE_UI = Format("cline-ui", "cline", _recognises_rows, _read_rows)
+ROO_UI = Format("roo-ui", "roo", _recognises_roo_rows, _read_rows)

@@ -1,0 +1,297 @@
+"""The messages of ``api_conversation_history.json`` of Cline and Roo.
+
+Messages of the Anthropic API (``blocks``), with ``ts`` in newer versions. Calls are native, or XML
+in the text of the model::
+
+    <read_file><path>a.py</path></read_file>       and in the next user message
+    [read_file for 'a.py'] Result:  ...
+
+Then the result names the tool: its element leaves the text and becomes a call, and what follows
+the line becomes a message of the tool, up to what a person said. An element without a result stays
+in the text. What the program tells of the editor (``environment_details``) stays with the result.
+
+The history has no ids; they are made of ``ts``, else of what is said: a position would change when
+the program condenses the history.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from hashlib import blake2b
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from localsessions.format import encode_value
+from localsessions.models import message_text
+from localsessions.transcripts.foreign import (
+    Object,
+    as_instant,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+    json_text,
+    without,
+)
+from localsessions.transcripts.programs.blocks import block_messages, thinking_part
+from localsessions.transcripts.programs.cline_ui import lost_words
+from localsessions.transcripts.programs.cline_words import is_of_program, is_typed, result_of
+from localsessions.transcripts.transcript import message, tool_call
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pydantic import JsonValue
+
+    from localsessions.models import Message
+
+__all__ = ["api_messages", "is_api_history"]
+
+_BEGINNINGS = ("<task>", "<user_message>", "<feedback>")
+_PARAMETER = re.compile(r"<(?P<name>[A-Za-z_][\w-]*)>(?P<value>.*?)</(?P=name)>", re.DOTALL)
+
+
+def is_api_history(document: JsonValue) -> bool:
+    """Tell whether a document is such a history: messages in parts, told where the editor is."""
+    listed = as_list(document)
+    return (
+        bool(listed)
+        and all(_is_spoken(one) for one in listed)
+        and any(_is_told(as_object(one)) for one in listed[:4])
+    )
+
+
+def _is_spoken(one: JsonValue) -> bool:
+    fields = as_object(one)
+    return fields.get("role") in ("user", "assistant") and "content" in fields
+
+
+def _is_told(spoken: Object) -> bool:
+    texts = [text for part in _parts(spoken) if (text := as_text(as_object(part).get("text")))]
+    return spoken.get("role") == "user" and any(
+        "<environment_details>" in text or text.startswith(_BEGINNINGS) for text in texts
+    )
+
+
+def _parts(spoken: Object) -> list[JsonValue]:
+    content = spoken.get("content")
+    return [{"type": "text", "text": content}] if isinstance(content, str) else as_list(content)
+
+
+def api_messages(records: list[Object], rows: list[Object]) -> list[Message]:
+    """Return the messages of a history.
+
+    Args:
+        records: The history.
+        rows: The rows that a person saw; they give what the history lacks.
+    """
+    made: list[tuple[JsonValue, list[Message]]] = []
+    waiting: list[str] = []
+    thoughts = _thoughts(rows)
+    for at, (record, seen) in enumerate(zip(records, _times(rows, len(records)), strict=True)):
+        time = record.get("ts") or seen
+        dated = without(record, "id") | ({"ts": time} if time else {})
+        if record.get("role") == "assistant":
+            before = records[at - 1] if at else {}
+            after = records[at + 1] if at + 1 < len(records) else {}
+            whole = _with_reasoning(dated, before, thoughts)
+            messages = _said(whole, _id(record), _results_in(after))
+            calls = [call for one in messages for call in as_objects(one.get("tool_calls"))]
+            waiting = [str(call["id"]) for call in calls]
+        else:
+            messages = _asked(dated, _id(record), waiting)
+        made.append((time, messages))
+    return _with_lost_words(made, rows)
+
+
+def _id(record: Object) -> str:
+    if own := as_text(record.get("id")):
+        return own
+    if as_instant(record.get("ts")):
+        return f"api_{json_text(record['ts'])}"
+    said = encode_value([record.get("role"), record.get("content")])
+    return f"api_{blake2b(said, digest_size=6).hexdigest()}"
+
+
+def _times(rows: list[Object], count: int) -> list[JsonValue]:
+    """Return when each message was there: a row of Cline tells how many there were before it."""
+    counted = [row for row in rows if "conversationHistoryIndex" in row]
+    last = counted[-1].get("ts") if counted else None
+    times: list[JsonValue] = []
+    following = iter(counted)
+    row = next(following, None)
+    for at in range(count):
+        while row is not None and _number(row.get("conversationHistoryIndex")) < at:
+            row = next(following, None)
+        times.append(row.get("ts") if row is not None else last)
+    return times
+
+
+def _number(value: JsonValue) -> float:
+    return value if isinstance(value, int | float) else -1
+
+
+def _results_in(record: Object) -> list[str]:
+    if record.get("role") != "user":
+        return []
+    texts = (as_text(as_object(part).get("text")) for part in _parts(record))
+    return [tool for text in texts if text and (tool := result_of(text))]
+
+
+def _thoughts(rows: list[Object]) -> list[tuple[datetime, str]]:
+    found = [
+        (time, text)
+        for row in rows
+        if row.get("say") == "reasoning" and (text := as_text(row.get("text")))
+        if (time := as_instant(row.get("ts"))) is not None
+    ]
+    return sorted(found, key=itemgetter(0))
+
+
+def _with_reasoning(record: Object, before: Object, thoughts: list[tuple[datetime, str]]) -> Object:
+    """Return a message of the model with the reasoning that only the rows have."""
+    parts = _parts(record)
+    begun, ended = as_instant(before.get("ts")), as_instant(record.get("ts"))
+    if begun is None or ended is None or any(_is_thinking(part) for part in parts):
+        return record
+    first = bisect_left(thoughts, begun, key=itemgetter(0))
+    last = bisect_right(thoughts, ended, key=itemgetter(0))
+    thinking = [thinking_part(text) for _, text in thoughts[first:last]]
+    return record | {"content": [*thinking, *parts]} if thinking else record
+
+
+def _is_thinking(part: JsonValue) -> bool:
+    return as_object(part).get("type") in ("thinking", "redacted_thinking", "reasoning")
+
+
+# The model
+
+
+def _said(record: Object, own_id: str, results: list[str]) -> list[Message]:
+    parts = _parts(record)
+    calls: list[Object] = []
+    is_native = any(as_object(part).get("type") == "tool_use" for part in parts)
+    if not is_native:
+        for number, tool in enumerate(results, start=1):
+            parts, arguments = _without_element(parts, tool, is_only=len(results) == 1)
+            calls.append(tool_call(f"{own_id}_call_{number}", tool, arguments))
+    rest = without(record, "role", "content")
+    content: JsonValue = record.get("content") if isinstance(record.get("content"), str) else parts
+    if calls and isinstance(content, str):
+        content = parts
+    messages = block_messages("assistant", content, rest, id=own_id, time_key="ts")
+    if calls:
+        listed: list[JsonValue] = [*calls]
+        messages[-1] = messages[-1] | {"tool_calls": listed}
+    return messages
+
+
+def _without_element(
+    parts: list[JsonValue], tool: str, *, is_only: bool
+) -> tuple[list[JsonValue], Object]:
+    """Return parts without the element that calls a tool, and the arguments in it.
+
+    An element that was cut off stays in the text.
+    """
+    opening, closing = f"<{tool}>", f"</{tool}>"
+    for at, part in enumerate(parts):
+        fields = as_object(part)
+        text = as_text(fields.get("text")) or ""
+        begin = text.find(opening)
+        end = text.rfind(closing) if is_only else text.find(closing, max(begin, 0))
+        if begin < 0 or end < begin:
+            continue
+        inside = text[begin + len(opening) : end]
+        left = f"{text[:begin].rstrip()}\n\n{text[end + len(closing) :].lstrip()}".strip()
+        kept: list[JsonValue] = [{**fields, "text": left}] if left else []
+        return [*parts[:at], *kept, *parts[at + 1 :]], _arguments(inside)
+    return parts, {}
+
+
+def _arguments(inside: str) -> Object:
+    """Return the parameters in an element; what is no parameter makes the whole one text."""
+    arguments: Object = {}
+    beside = inside
+    for found in _PARAMETER.finditer(inside):
+        arguments[found["name"]] = found["value"].strip("\n")
+        beside = beside.replace(found[0], "", 1)
+    return {"input": inside.strip("\n")} if beside.strip() else arguments
+
+
+# What the model is told
+
+
+def _asked(record: Object, own_id: str, waiting: list[str]) -> list[Message]:
+    parts = _parts(record)
+    rest = without(record, "role", "content")
+    if any(as_object(part).get("type") == "tool_result" for part in parts):
+        messages = block_messages("user", parts, rest, id=own_id, time_key="ts")
+        return _with_state(messages)
+    if not _results_in(record):
+        content = record.get("content")
+        return block_messages("user", content, rest, id=own_id, time_key="ts")
+    groups = _groups(parts)
+    made: list[Message] = []
+    for number, (is_result, group) in enumerate(groups, start=1):
+        answered = waiting.pop(0) if is_result and waiting else None
+        made.append(
+            message(
+                "tool" if is_result else "user",
+                rest if number == 1 else {"ts": rest.get("ts")},
+                id=own_id if number == 1 else f"{own_id}_{number}",
+                content=group,
+                time_key="ts",
+                tool_call_id=answered,
+            )
+        )
+    return made
+
+
+def _groups(parts: list[JsonValue]) -> list[tuple[bool, list[JsonValue]]]:
+    """Return the parts of a message, by the result or the words of a person that they belong to."""
+    groups: list[tuple[bool, list[JsonValue]]] = []
+    for part in parts:
+        text = as_text(as_object(part).get("text"))
+        if text is not None and result_of(text):
+            groups.append((True, [part]))
+        elif text is not None and is_typed(text) and not (groups and not groups[-1][0]):
+            groups.append((False, [part]))
+        elif groups:
+            groups[-1][1].append(part)
+        else:
+            groups.append((False, [part]))
+    return groups
+
+
+def _with_state(messages: list[Message]) -> list[Message]:
+    """Return messages in which what nobody said after the results is a part of the last result."""
+    *before, last = messages
+    if not before or last["role"] != "user":
+        return messages
+    texts = [as_text(as_object(part).get("text")) for part in as_list(last.get("content"))]
+    if not texts or not all(text and is_of_program(text) for text in texts):
+        return messages
+    content = before[-1].get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else as_list(content)
+    before[-1] = before[-1] | {"content": [*parts, *as_list(last["content"])]}
+    return before
+
+
+def _with_lost_words(
+    made: list[tuple[JsonValue, list[Message]]], rows: list[Object]
+) -> list[Message]:
+    """Return the messages, with what a person said that the history no longer has.
+
+    What comes after all of them is pending: the history will take it up.
+    """
+    spoken_by = (one for _, messages in made for one in messages if one["role"] == "user")
+    said = "\n".join(map(message_text, spoken_by))
+    lost = lost_words(rows, said)
+    messages: list[Message] = []
+    for time, spoken in made:
+        before = as_instant(time)
+        while lost and before is not None and (own := lost[0][0]) is not None and own < before:
+            messages.append(lost.pop(0)[1])
+        messages += spoken
+    return [*messages, *(one | {"pending": True} for _, one in lost)]

@@ -1,0 +1,273 @@
+"""GitHub Copilot CLI: what is said, what tools answer, sub-agents, what is taken back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localsessions.models import message_text
+from localsessions.transcripts import TranscriptFile, read_transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from localsessions.models import Message, Session
+
+    Object = dict[str, JsonValue]
+    Reader = Callable[..., TranscriptFile]
+
+AT = "2026-03-26T17:50:34.302Z"
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Reader:
+    def read_values(*values: JsonValue, name: str = "f1/events.jsonl") -> TranscriptFile:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+        return read_transcript(path)
+
+    return read_values
+
+
+def event(own_id: str, kind: str, **data: JsonValue) -> Object:
+    return {"id": own_id, "type": kind, "timestamp": AT, "parentId": None, "data": data}
+
+
+def start(**data: JsonValue) -> Object:
+    context: JsonValue = {"cwd": "/p", "branch": "main", "repository": "o/r"}
+    return event("e0", "session.start", sessionId="s1", context=context, **data)
+
+
+def user(own_id: str, text: str, **data: JsonValue) -> Object:
+    return event(own_id, "user.message", content=text, **data)
+
+
+def only(found: TranscriptFile) -> Session:
+    (session,) = found.sessions
+    return session
+
+
+def last(found: TranscriptFile) -> Message:
+    return only(found).messages[-1]
+
+
+def test_session_has_its_id_folder_branch_and_model(read: Reader) -> None:
+    chosen = event("e1", "session.model_change", newModel="gpt-5")
+    session = only(read(start(selectedModel="auto", copilotVersion="1"), chosen, user("e2", "Hi")))
+    assert (session.session_id, session.title, session.agent_id) == ("s1", "Hi", "copilot-cli")
+    source = session.source
+    assert [source[key] for key in ("project", "branch", "model")] == ["/p", "main", "gpt-5"]
+    assert source["facts"] == {"cli_version": "1", "repository": "o/r"}
+
+
+def test_session_without_a_start_is_named_by_its_folder(read: Reader) -> None:
+    assert only(read(user("e1", "Hi"))).session_id == "f1"
+
+
+def test_message_of_the_model_has_reasoning_text_and_calls(read: Reader) -> None:
+    request: JsonValue = {
+        "toolCallId": "c1",
+        "name": "bash",
+        "arguments": {"command": "ls"},
+        "type": "function",
+        "intentionSummary": "List",
+    }
+    said = event(
+        "e1",
+        "assistant.message",
+        content="I look.",
+        reasoningText="Hm.",
+        toolRequests=[request],
+        model="m",
+        encryptedContent=None,
+    )
+    started = event("e2", "tool.execution_start", toolCallId="c1", toolName="bash")
+    done = event("e3", "tool.execution_complete", toolCallId="c1", result={"content": "a.txt"})
+    found = read(start(), said, started, done)
+    assert only(found).messages == [
+        {
+            "id": "e1",
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Hm."},
+                {"type": "text", "text": "I look."},
+            ],
+            "created_at": AT,
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "bash", "arguments": '{"command": "ls"}'},
+                    "intentionSummary": "List",
+                }
+            ],
+            "model": "m",
+            "parentId": None,
+        },
+        {
+            "id": "e3",
+            "role": "tool",
+            "content": "a.txt",
+            "created_at": AT,
+            "tool_call_id": "c1",
+            "parentId": None,
+        },
+    ]
+    assert found.report.bookkeeping == {"session.start": 1, "tool.execution_start": 1}
+
+
+def test_call_that_no_message_requested_is_a_message(read: Reader) -> None:
+    started = event("e2", "tool.execution_start", toolCallId="c1", toolName="sh", arguments={})
+    message = last(read(user("e1", "Hi"), started))
+    assert (message["role"], message["id"]) == ("assistant", "e2")
+    assert message["tool_calls"] == [
+        {"id": "c1", "type": "function", "function": {"name": "sh", "arguments": "{}"}}
+    ]
+
+
+def test_failed_call_is_answered_by_its_error(read: Reader) -> None:
+    error: JsonValue = {"message": "denied", "code": "denied"}
+    done = event("e2", "tool.execution_complete", toolCallId="c1", success=False, error=error)
+    message = last(read(user("e1", "Hi"), done))
+    assert (message["content"], message["error"], message["success"]) == (
+        "denied",
+        {"code": "denied"},
+        False,
+    )
+
+
+def test_pictures_of_a_person_and_of_a_tool_are_parts(read: Reader) -> None:
+    asset = event("e1", "session.binary_asset", assetId="a1", data="AA==", mimeType="image/png")
+    blob: JsonValue = {"type": "blob", "assetId": "a1", "displayName": "x.png"}
+    file: JsonValue = {"type": "file", "path": "/p/a.py", "displayName": "a.py"}
+    asked = user("e2", "See", attachments=[blob, file])
+    shot: JsonValue = {"type": "image", "data": "BB==", "mimeType": "image/jpeg"}
+    done = event("e3", "tool.execution_complete", result={"content": "ok", "contents": [shot]})
+    seen, answered = only(read(asset, asked, done)).messages
+    assert seen["content"] == [
+        {"type": "text", "text": "See"},
+        {
+            "type": "image_url",
+            "image_url": {"url": "data:image/png;base64,AA=="},
+            "displayName": "x.png",
+        },
+    ]
+    assert seen["attachments"] == [file]
+    assert answered["content"] == [
+        {"type": "text", "text": "ok"},
+        {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,BB=="}},
+    ]
+
+
+def test_reasoning_that_the_message_repeats_is_taken_once(read: Reader) -> None:
+    thought = event("e1", "assistant.reasoning", content="Hm.")
+    said = event("e2", "assistant.message", content="So.", reasoningText="Hm.")
+    assert [message["id"] for message in only(read(thought, said)).messages] == ["e2"]
+
+
+def test_reasoning_before_its_message_is_pending(read: Reader) -> None:
+    thought = event("e2", "assistant.reasoning", content="Hm.")
+    assert last(read(user("e1", "Hi"), thought))["pending"] is True
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "words"),
+    [
+        ("user_input.completed", {"answer": "the second", "requestId": "r"}, "the second"),
+        ("exit_plan_mode.completed", {"approved": False, "feedback": "no tests?"}, "no tests?"),
+        (
+            "permission.completed",
+            {"result": {"kind": "denied-interactively-by-user", "feedback": "use rg"}},
+            "use rg",
+        ),
+        ("elicitation.completed", {"content": {"name": "x"}}, '{"name": "x"}'),
+        ("command.execute", {"command": "/compact now", "requestId": "r"}, "/compact now"),
+        ("tool.user_requested", {"toolCallId": "c", "arguments": {"command": "ls -l"}}, "ls -l"),
+        ("session.compaction_complete", {"customInstructions": "keep names"}, "keep names"),
+    ],
+)
+def test_what_a_person_answers_is_a_message(
+    read: Reader, kind: str, data: Object, words: str
+) -> None:
+    message = last(read(user("e1", "Hi"), event("e2", kind, **data)))
+    assert (message["role"], message_text(message)) == ("user", words)
+
+
+def test_command_that_is_queued_and_run_is_said_once(read: Reader) -> None:
+    said: Object = {"command": "/help", "requestId": "r"}
+    queued, run = (event(kind, f"command.{kind}", **said) for kind in ("queued", "execute"))
+    found = read(user("e1", "Hi"), queued, run)
+    assert [message["id"] for message in only(found).messages] == ["e1", "queued"]
+
+
+def test_instructions_come_in_once_while_they_stay_the_same(read: Reader) -> None:
+    told = [
+        event(f"e{at}", "system.message", content=text, role="system")
+        for at, text in enumerate(["Be kind.", "Be kind.", "Be brief."])
+    ]
+    found = read(user("u", "Hi"), *told)
+    assert [message_text(one) for one in only(found).messages] == ["Hi", "Be kind.", "Be brief."]
+    assert found.report.bookkeeping == {"system.message": 1}
+
+
+def test_notices_and_summaries_are_of_the_system(read: Reader) -> None:
+    found = read(
+        user("e1", "Hi"),
+        event("e2", "session.error", message="quota", errorType="quota"),
+        event("e3", "session.compaction_complete", summaryContent="We did x.", success=True),
+    )
+    told = [(one["role"], one.get("type"), one["content"]) for one in only(found).messages[1:]]
+    assert told == [
+        ("system", "session.error", "quota"),
+        ("system", "session.compaction_complete", "We did x."),
+    ]
+
+
+def test_sub_agent_is_a_session_with_a_parent(read: Reader) -> None:
+    named = event("e2", "subagent.started", toolCallId="c1", agentDisplayName="Explorer")
+    found = read(
+        start(),
+        user("e1", "Hi"),
+        named,
+        event("e3", "assistant.message", parentToolCallId="c1", content="Found."),
+        event("e4", "assistant.message", content="Built.") | {"agentId": "a2"},
+        event("e5", "assistant.message", content="Done."),
+    )
+    told = [
+        (one.session_id, one.title, one.source.get("parent"), message_text(one.messages[-1]))
+        for one in found.sessions
+    ]
+    assert told == [
+        ("s1", "Hi", None, "Done."),
+        ("s1-c1", "Explorer", {"session_id": "s1"}, "Found."),
+        ("s1-a2", None, {"session_id": "s1"}, "Built."),
+    ]
+
+
+def test_title_is_what_a_person_typed(read: Reader) -> None:
+    injected = user("e1", "You are a skill", source="skill-pdf")
+    pushed = user("e2", "Go on.", isAutopilotContinuation=True)
+    assert only(read(injected, pushed, user("e3", "Fix it", source="user"))).title == "Fix it"
+
+
+def test_title_of_the_program_goes_before_the_first_words(read: Reader) -> None:
+    renamed = event("e2", "session.title_changed", title="Repair")
+    assert only(read(user("e1", "Hi"), renamed)).title == "Repair"
+
+
+def test_what_was_taken_back_is_kept_and_marked(read: Reader) -> None:
+    rewound = event("e4", "session.snapshot_rewind", upToEventId="e2", eventsRemoved=2)
+    found = read(user("e1", "a"), user("e2", "b"), user("e3", "c"), rewound, user("e5", "d"))
+    marked = [one["id"] for one in only(found).messages if one.get("taken_back")]
+    assert marked == ["e2", "e3"]
+
+
+def test_session_that_another_started_names_it(read: Reader) -> None:
+    found = read(start(detachedFromSpawningParentSessionId="s0"), user("e1", "Hi"))
+    assert only(found).source["parent"] == {"session_id": "s0"}

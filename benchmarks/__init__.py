@@ -14,5 +14,5 @@
     aims            what this store has to reach, and whether it does
     report, plot    results -> docs/benchmarks.md and its pictures, pure
 
-``watching`` and ``idle`` are separate programs: what they measure has no peers.
+``watching``, ``idle`` and ``redaction`` are separate programs: what they measure has no peers.
 """

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE, TESTS = ROOT / "localsessions", ROOT / "tests"
 
-UPPER = ["cli", "adapters", "manager", "transcripts", "server.py"]
+UPPER = ["cli", "adapters", "manager", "redaction", "transcripts", "server.py"]
 
 # The tests of a private room, and the engine that takes its place in tests.
 INSIDE = ["local", "codec", "rules", "proof", "contract/dict_engine.py"]

@@ -14,6 +14,7 @@ from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
 from localsessions.cli.options import examples
 from localsessions.cli.output import emit_data, note, one_line
+from localsessions.cli.redacting import redact_options, redacted, show_secrets
 
 if TYPE_CHECKING:
     from localsessions.transcripts import ExportKind
@@ -42,8 +43,16 @@ _KINDS: tuple[ExportKind, ...] = ("markdown", "json", "jsonl")
 )
 @click.option("--output", "-o", metavar="FILE", type=click.Path(), help="Instead of printing it.")
 @click.option("--force", "-f", is_flag=True, help="Overwrite FILE.")
+@redact_options
 def export_session(
-    *, reference: str, kind: ExportKind | None, output: str | None, force: bool
+    *,
+    reference: str,
+    kind: ExportKind | None,
+    output: str | None,
+    force: bool,
+    is_redacted: bool,
+    patterns: str | None,
+    preview: bool,
 ) -> None:
     """Write a session for people or for other programs."""
     from localsessions.transcripts import EXPORT_SUFFIXES, export, left_out
@@ -53,6 +62,11 @@ def export_session(
         kind = fitting[0] if fitting else "markdown"
     with opened() as store:
         session = store.load(store.resolve(reference))
+    if preview:
+        show_secrets(session, patterns, output)
+        return
+    if is_redacted or patterns:
+        session = redacted(session, patterns)
     data = export(session, kind)
     if output is None or output == "-":
         emit_data(data)

@@ -1,0 +1,77 @@
+"""``export --redact``: what leaves the folder without its secrets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from localsessions.cli.output import emit_table, note, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from localsessions.models import Session
+    from localsessions.redaction import FoundSecret, Redacted
+
+__all__ = ["redact_options", "redacted", "show_secrets"]
+
+Command = TypeVar("Command", bound="Callable[..., object]")
+
+
+def redact_options(command: Command) -> Command:
+    """Give a command ``--redact`` and the two options that belong to it."""
+    for option in (
+        click.option(
+            "--preview", is_flag=True, help="Only show what --redact would replace, and where."
+        ),
+        click.option(
+            "--redact-patterns",
+            "patterns",
+            metavar="FILE",
+            type=click.Path(),
+            help="Replace also what FILE describes: name = regex, one a line.",
+        ),
+        click.option(
+            "--redact",
+            "is_redacted",
+            is_flag=True,
+            help="Replace what looks like a key, token or password. No guarantee.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def redacted(session: Session, patterns: str | None) -> Session:
+    """Return the session without its secrets, and say how many there were."""
+    found = _redact(session, patterns)
+    note(one_line(f"{_told(found.findings)}; this is a help, no guarantee: look before you share"))
+    return found.session
+
+
+def show_secrets(session: Session, patterns: str | None, output: str | None) -> None:
+    """Show a row for each secret, with no more of it than its beginning."""
+    if output is not None:
+        raise click.UsageError("--preview writes no file; leave out --output.")
+    findings = _redact(session, patterns).findings
+    if findings:
+        rows = [(one.kind, str(one.message or ""), one.beginning, one.where) for one in findings]
+        emit_table(("KIND", "MESSAGE", "BEGINS", "WHERE"), rows, numbers=(1,))
+    note(_told(findings).replace("replaced", "would replace"))
+
+
+def _redact(session: Session, patterns: str | None) -> Redacted:
+    from localsessions.redaction import PATTERNS, read_patterns, redact
+
+    own = read_patterns(patterns) if patterns else ()
+    return redact(session, patterns=(*PATTERNS, *own))
+
+
+def _told(findings: Sequence[FoundSecret]) -> str:
+    if not findings:
+        return "found nothing that looks like a secret"
+    kinds = Counter(one.kind for one in findings)
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return f"replaced {len(findings)}: {listed}"

@@ -1,0 +1,97 @@
+"""``export --redact``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Cli
+
+TOKEN = "ghp_" + "a7Kq9ZtB3xWm5RvC1yLp8NsD2uHj6GfE4oTi"
+SHOWN = "[REDACTED:github-token]"
+ADVICE = "this is a help, no guarantee: look before you share\n"
+
+
+@pytest.mark.parametrize("kind", ["markdown", "json", "jsonl"])
+def test_export_redact_replaces_secrets_in_every_format(cli: Cli, kind: str) -> None:
+    cli.add("s", f"use {TOKEN}", f"again: {TOKEN}", title="T")
+    before = (cli.folder / "s.json").read_bytes()
+    result = cli("export", "s", "--redact", "--format", kind)
+    assert result.exit_code == 0
+    assert TOKEN not in result.stdout
+    assert result.stdout.count(SHOWN) == 2
+    assert result.stderr == f"replaced 2: 2 github-token; {ADVICE}"
+    assert (cli.folder / "s.json").read_bytes() == before
+
+
+def test_without_redact_nothing_is_replaced(cli: Cli) -> None:
+    cli.add("s", TOKEN)
+    assert TOKEN in cli("export", "s").stdout
+
+
+def test_export_redact_without_a_secret_writes_the_same(cli: Cli, tmp_path: Path) -> None:
+    cli.add("s", "text")
+    path = tmp_path / "a.json"
+    result = cli("export", "s", "--redact", "-o", str(path))
+    assert result.stderr == f"found nothing that looks like a secret; {ADVICE}wrote {path}\n"
+    assert path.read_bytes() == (cli.folder / "s.json").read_bytes()
+
+
+def test_preview_shows_a_row_for_each_secret_and_never_the_secret(cli: Cli) -> None:
+    cli.add("s", "text", f"use {TOKEN}", title=TOKEN)
+    result = cli("export", "s", "--redact", "--preview")
+    assert result.exit_code == 0
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["KIND", "MESSAGE", "BEGINS", "WHERE"],
+        ["github-token", "", "ghp_… (40 characters)", "title"],
+        ["github-token", "2", "ghp_… (40 characters)", "messages[1].content"],
+    ]
+    assert result.stderr == "would replace 2: 2 github-token\n"
+    assert TOKEN[:6] not in result.stdout
+
+
+def test_preview_of_nothing_has_no_table(cli: Cli) -> None:
+    cli.add("s", "text")
+    result = cli("export", "s", "--preview")
+    assert (result.stdout, result.stderr) == ("", "found nothing that looks like a secret\n")
+
+
+def test_preview_does_not_take_a_file_to_write(cli: Cli, tmp_path: Path) -> None:
+    cli.add("s", "text")
+    path = tmp_path / "a.md"
+    result = cli.process("export", "s", "--preview", "-o", str(path))
+    assert result.returncode == 2
+    assert result.stderr.startswith(b"error: --preview writes no file; leave out --output")
+    assert not path.exists()
+
+
+def test_own_patterns_are_added_and_need_no_other_option(cli: Cli, tmp_path: Path) -> None:
+    cli.add("s", f"ACME-77 and {TOKEN}")
+    own = tmp_path / "own.txt"
+    own.write_text("ticket = ACME-[0-9]+\n")
+    result = cli("export", "s", "--redact-patterns", str(own))
+    assert f"[REDACTED:ticket] and {SHOWN}" in result.stdout
+    assert result.stderr == f"replaced 2: 1 github-token, 1 ticket; {ADVICE}"
+
+
+def test_a_wrong_pattern_is_named_and_nothing_is_written(cli: Cli, tmp_path: Path) -> None:
+    cli.add("s", "text")
+    own, path = tmp_path / "own.txt", tmp_path / "a.md"
+    own.write_text("# mine\nslow = (a+)+b\n")
+    result = cli.process("export", "s", "--redact-patterns", str(own), "-o", str(path))
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: {own}, line 2: a repeat inside a repeat".encode())
+    assert not path.exists()
+
+
+def test_patterns_that_are_not_there_are_named(cli: Cli, tmp_path: Path) -> None:
+    cli.add("s", "text")
+    own = tmp_path / "none.txt"
+    result = cli.process("export", "s", "--redact-patterns", str(own))
+    assert result.returncode == 1
+    assert result.stderr == f"error: No such file or directory: {own}\n".encode()

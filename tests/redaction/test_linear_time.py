@@ -1,0 +1,107 @@
+"""The time grows with the text, also where a text was made to be slow.
+
+Each text repeats what a pattern begins with, so that it is tried again and again, each time on all
+that follows. Four times the text may take about four times as long; trials that read all of the
+rest would make it sixteen times.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from localsessions import Session
+from localsessions.redaction import PATTERNS, redact
+
+from .tokens import LETTERS, PEM
+
+SIZE = 40_000
+
+
+def _filled(unit: str, size: int) -> str:
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+ANCHORS = sorted({anchor for pattern in PATTERNS for anchor in pattern.anchors})
+SLOW_TEXTS: dict[str, Callable[[int], str]] = {
+    **{f"{anchor!r} repeated": partial(_filled, anchor) for anchor in ANCHORS},
+    "anchors in a run": lambda size: _filled("-".join(ANCHORS), size),
+    "tokens that begin in a token": lambda size: _filled("sk-proj-_glpat-", size),
+    "headers of JWT": lambda size: _filled("eyJhbGciOiJIUzI1NiJ9.", size),
+    "headers of JWT in a part": lambda size: _filled("-eyJhbGciOiJIUzI1NiJ9_", size),
+    "headers of JWT before a long part": lambda size: (
+        _filled("-eyJhbGciOiJIUzI1NiJ9", 900) + "." + "a" * size
+    ),
+    "keys without an end": lambda size: _filled("-----BEGIN PRIVATE KEY-----\n", size),
+    "a long key without an end": lambda size: PEM[:32] + "\n" + "A" * size,
+    "lines of a key": lambda size: PEM[:32] + _filled("\n" + LETTERS[:64], size),
+    "names of keys": lambda size: _filled("BEGIN A A A A PRIVATE KEY-----BEGIN ", size),
+    "dashes": lambda size: "-" * size,
+    "logins": lambda size: _filled("a://a:a", size),
+    "a long password": lambda size: "a://a:" + "a" * size,
+    "names of secrets": lambda size: _filled("token=", size),
+    "spaces after a name": lambda size: _filled("token" + " " * 20, size),
+    "types after a name": lambda size: _filled("token: " + "a" * 30, size),
+    "a long value": lambda size: "token=" + "a1B" * (size // 3),
+    "backslashes": lambda size: "token=" + "\\" * size,
+    "escapes": lambda size: _filled("\\nghp_", size),
+    "one secret again and again": lambda size: _filled(f"api_key={LETTERS[:40]}\n", size),
+    "many secrets": lambda size: "\n".join(
+        f"api_key={LETTERS[:30]}{number:08}" for number in range(size // 50)
+    ),
+    "stand-ins": lambda size: _filled("[REDACTED:jwt]", size),
+    "beginnings of stand-ins": lambda size: _filled("[REDACTED:", size),
+    "JSON of secrets": lambda size: json.dumps([f"api_key={LETTERS[:40]}\n"] * (size // 50)),
+    "JSON in one text": lambda size: json.dumps([f"api_key={LETTERS[:40]}\n\\" * (size // 50)]),
+    "brackets": lambda size: "token=" + "[" * size,
+}
+
+
+@pytest.mark.parametrize("name", SLOW_TEXTS)
+def test_four_times_the_text_takes_about_four_times_as_long(name: str) -> None:
+    make = SLOW_TEXTS[name]
+    # 4 is linear, 16 is quadratic. Other programs can only make a trial slower.
+    ratios: list[float] = []
+    while len(ratios) < 4 and min(ratios, default=9.0) >= 8:
+        ratios.append(seconds(make(4 * SIZE)) / seconds(make(SIZE)))
+    assert min(ratios) < 8
+
+
+def seconds(text: str) -> float:
+    session = Session(session_id="s", state={"said": f"see {text}"})
+
+    def once() -> float:
+        begin = time.thread_time()
+        redact(session)
+        return time.thread_time() - begin
+
+    first = once()
+    return first if first > 1 else min(first, once(), once())
+
+
+def test_no_repeat_of_the_table_goes_back_without_a_bound() -> None:
+    """Every repeat has a bound or is possessive."""
+    unbounded = re.compile(r"(?<!\\)(?:[*+](?![+])|\{\d+,\}(?!\+))")
+    for pattern in PATTERNS:
+        text = re.sub(r"\[(?:[^\]\\]|\\.)*\]", "C", pattern.expression.pattern)
+        text = re.sub(r"\\.", "E", text).replace("?+", "").replace("*+", "").replace("++", "")
+        text = re.sub(r"\{\d+,\d*\}\+", "", text)
+        assert unbounded.findall(text) == [], pattern.expression.pattern
+
+
+def test_many_small_texts_take_as_long_as_they_are_many() -> None:
+    def of(count: int) -> float:
+        session = Session(
+            session_id="s", state={"said": [{"token": f"t{n}"} for n in range(count)]}
+        )
+        begin = time.thread_time()
+        redact(session)
+        return time.thread_time() - begin
+
+    small, large = (min(of(times * 5_000) for _ in range(3)) for times in (1, 4))
+    assert large < 10 * small

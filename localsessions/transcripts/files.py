@@ -10,7 +10,7 @@ from localsessions.transcripts.report import FileReport
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["FileState", "file_state", "files_in", "walk"]
+__all__ = ["FileState", "file_state", "files_in", "one_path", "walk"]
 
 
 class FileState(NamedTuple):
@@ -18,6 +18,12 @@ class FileState(NamedTuple):
 
     modified_ns: int
     size_bytes: int
+
+
+def one_path(path: str) -> str:
+    """Return the path that a file has whichever way through linked folders leads to it."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def file_state(path: str) -> FileState | None:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from localsessions.transcripts.files import walk
+from localsessions.transcripts.files import one_path, walk
 from localsessions.transcripts.kinds import unknown
 from localsessions.transcripts.registry import recognise
 from localsessions.transcripts.report import FileReport, ImportReport, TranscriptFile
@@ -122,7 +122,7 @@ def read_transcripts(path: str | os.PathLike[str]) -> Iterator[TranscriptFile]:
     given = os.fspath(path)
     with contextlib.closing(read_sources(given)) as sources:
         for found in sources:
-            report = FileReport(given + found.path.removeprefix(os.path.abspath(given)))
+            report = FileReport(given + found.path.removeprefix(one_path(given)))
             if isinstance(found, Unread):
                 yield _skipped(report, found.reason)
             else:

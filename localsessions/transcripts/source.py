@@ -30,6 +30,7 @@ from localsessions import _system
 from localsessions.format import MAX_FILE_BYTES
 from localsessions.models.instants import instant_of
 from localsessions.transcripts.archives import CHUNK_BYTES, Unpacked, is_zip, is_zstd, zip_members
+from localsessions.transcripts.files import one_path
 from localsessions.transcripts.foreign import Object, as_object
 from localsessions.transcripts.kinds import HEAD_BYTES, signature_of, text_kind
 from localsessions.transcripts.lines import BadLine, Content, Record, content_of
@@ -181,7 +182,7 @@ def read_sources(path: str) -> Generator[Source | Unread, None, None]:
     Never raises for what the file holds, nor if it cannot be read: it yields an ``Unread``. A
     database is open until the next source is asked for.
     """
-    path = os.path.abspath(path)
+    path = one_path(path)
     try:
         with open(path, "rb", opener=lambda path, _flags: _system.open_to_read(path)) as file:
             yield from _sources(file, path)

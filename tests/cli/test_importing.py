@@ -286,6 +286,13 @@ def watching(cli: Cli, home: Path, before: str = "") -> subprocess.Popen[bytes]:
     )
 
 
+def wait_for_line(process: subprocess.Popen[bytes], line: str) -> None:
+    """Read what a watch says up to this line."""
+    assert process.stdout is not None
+    while (said := text_of(process.stdout.readline())) != line:
+        assert said, f"it ended without {line!r}"
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not condition():
@@ -305,24 +312,18 @@ def test_watching_brings_in_what_grows_until_ctrl_c(cli: Cli, home: Path) -> Non
             "message": {"role": "user", "content": "x"},
         }  # fmt: skip
         path.write_text(json.dumps(record) + "\n")
-
-        def count() -> int:
-            with cli.store() as store:
-                session = store.get("grown")
-            return len(session.messages) if session else 0
-
-        until(lambda: count() == 1)
+        wait_for_line(process, f"{path}: sessions 1 new; 1 message, 1 new\n")
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record | {"uuid": "u2"}) + "\n")
-        until(lambda: count() == 2)
+        wait_for_line(process, f"{path}: sessions 1 brought up to date; 2 messages, 1 new\n")
         interrupt(process)
-        shown, _ = map(text_of, process.communicate(timeout=120))
+        process.communicate(timeout=120)
     finally:
         process.kill()
         process.communicate()
     assert process.returncode == 130
-    assert f"{path}: sessions 1 new; 1 message, 1 new\n" in shown
-    assert f"{path}: sessions 1 brought up to date; 2 messages, 1 new\n" in shown
+    with cli.store() as store:
+        assert len(store.load("grown").messages) == 2
 
 
 def test_what_is_written_while_it_is_imported_is_seen_by_the_watch(cli: Cli, home: Path) -> None:

@@ -22,7 +22,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -49,23 +48,14 @@ from localsessions.cli.exits import ExitCode
 from localsessions.cli.program import run as run_command
 from localsessions.models.standing import original_of
 from localsessions.server import PREFIX, create_app
-from localsessions.transcripts.exporting import export
-from localsessions.transcripts.registry import FORMATS, recognise
-from localsessions.transcripts.source import parse_source
-from localsessions.transcripts.transcript import sessions_of
+from proof import fuzzing_imports as imports
+from proof.exactness import exact
+from proof.fuzzing_imports import LARGEST_SEED, SESSIONS
+from proof.session_edits import edit
 
 __all__ = ["TARGETS", "Target", "seeds_of"]
 
-ROOT = Path(__file__).parents[2]
-SESSIONS = sorted((ROOT / "tests/data/v1").glob("*.json"))
-TRANSCRIPTS = sorted(
-    path
-    for path in (ROOT / "examples/transcripts").rglob("*")
-    if path.suffix in (".json", ".jsonl", ".traj")
-)
-LARGEST_SEED = 6_000
 _STAMP = Fingerprint(0, 1_767_323_045_000_000_000, 0, 0)
-_NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -81,15 +71,6 @@ class Target:
     act: Callable[[bytes], object]
     seeds: Callable[[], list[bytes]]
     cases: int = 40
-
-
-def exact(value: object) -> object:
-    """Return what compares equal only where types, signs and the order of keys are the same."""
-    if isinstance(value, dict):
-        return [(key, exact(item)) for key, item in value.items()]
-    if isinstance(value, list):
-        return ["list", *map(exact, value)]
-    return (type(value).__name__, repr(value) if isinstance(value, float) else value)
 
 
 def _unordered(value: dict[str, JsonValue]) -> dict[str, object]:
@@ -174,7 +155,7 @@ def merging(data: bytes) -> None:
     base = _codec.decode(_messages(4), session_id="s", modified_at=_STAMP.modified_at)
     ours, theirs = base.model_copy(deep=True), base.model_copy(deep=True)
     for at in range(0, len(data) - 2, 3):
-        change(ours if data[at] & 1 else theirs, data[at] >> 1, data[at + 1], data[at + 2])
+        edit(ours if data[at] & 1 else theirs, data[at] >> 1, data[at + 1], data[at + 2])
     one, other = merge(base, ours, theirs), merge(base, theirs, ours)
     assert sorted(one.conflicts) == sorted(other.conflicts)
     if one.conflicts:
@@ -200,33 +181,6 @@ def _messages(count: int) -> bytes:
     return _codec.encode_value({"session_id": "s", "tags": ["a", "b"], "messages": messages})
 
 
-def change(session: Session, act: int, where: int, what: int) -> None:
-    messages = session.messages
-    place = where % max(len(messages), 1)
-    made: dict[str, JsonValue] = {"role": "user", "content": what}
-    match act % 10:
-        case 0:
-            messages.append(made)
-        case 1:
-            messages.append({"id": f"n{what % 8}", **made})
-        case 2 if messages:
-            messages[place] = {**messages[place], "content": what}
-        case 3 if messages:
-            del messages[place]
-        case 4 if messages:
-            messages.insert(0, messages.pop(place))
-        case 5:
-            session.state[str(where % 4)] = what
-        case 6:
-            session.state.pop(str(where % 4), None)
-        case 7:
-            session.tags = [*session.tags, str(what % 4)] if where % 2 else session.tags[1:]
-        case 8:
-            session.runs.append({"run_id": f"r{where % 3}", "status": what})
-        case _:
-            session.title = str(what % 3)
-
-
 def _plain(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
@@ -242,31 +196,6 @@ def _contents(session: Session) -> list[object]:
 
 
 # -- what comes in from outside ------------------------------------------------------------------
-
-
-def transcript(data: bytes) -> None:
-    """Any bytes are no transcript, or sessions that can be stored, written out and read again."""
-    try:
-        source = parse_source(data, path="file.jsonl", modified_at=_NOW)
-    except json.JSONDecodeError:
-        return
-    form = recognise(source)
-    if form is None:
-        return
-    reading = form.read(source)
-    for session in sessions_of(form, source, reading):
-        file_stem(session.session_id)
-        written = _codec.encode(session)
-        again = _codec.decode(
-            written, session_id=session.session_id, modified_at=_STAMP.modified_at
-        )
-        assert exact(again.messages) == exact(session.messages)
-        assert len(export(session, "markdown")) > 0
-        json.loads(export(session, "jsonl"))
-    # Whatever one format took, none of the others fails on.
-    for other in FORMATS:
-        if other.recognises(source):
-            other.read(source)
 
 
 def cursor(data: bytes) -> None:
@@ -476,19 +405,6 @@ def _sessions() -> list[bytes]:
     return [path.read_bytes() for path in SESSIONS]
 
 
-def _transcripts() -> list[bytes]:
-    """Return the beginning of each transcript: whole lines, or a torn document and a small one."""
-    found = []
-    for path in TRANSCRIPTS:
-        data = path.read_bytes()
-        if len(data) > LARGEST_SEED and path.suffix == ".jsonl":
-            data = data[: data.rfind(b"\n", 0, LARGEST_SEED) + 1]
-        if 0 < len(data) <= LARGEST_SEED:
-            found.append(data)
-    openai = b'[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"text"}]}]'
-    return [*found, openai, *_sessions()]
-
-
 def _checkpoint_seeds() -> list[bytes]:
     return [checkpoints.encode(checkpoints.made("s", {"step": [1, 2.5, None, "é"]}))]
 
@@ -508,7 +424,11 @@ TARGETS: dict[str, Target] = {
     "salvage": Target(salvaging, _sessions),
     "checkpoint": Target(checkpoint, _checkpoint_seeds),
     "merge": Target(merging, lambda: [bytes(range(n, n + 24)) for n in (0, 40, 80)]),
-    "transcript": Target(transcript, _transcripts),
+    "transcript": Target(imports.transcript, imports.transcripts),
+    "container": Target(imports.container, imports.containers, 25),
+    "database cells": Target(imports.database_cells, imports.cells, 25),
+    "import again": Target(imports.importing_again, imports.imports_again),
+    "redaction": Target(imports.redaction, imports.transcripts),
     "cursor": Target(cursor, lambda: [b"\xff" + Cursor("l", 5, "s").encode().encode(), b"\0some"]),
     "names": Target(names, _texts("../etc/passwd", "CON.json", "a%2E%2e", "C:\\x", "e\u0301 会.")),
     "search": Target(searching, _texts('a "b c"\nx a b c', "会\n会議", "İ\u0130\nstraße ﬁ ｶﾞ")),

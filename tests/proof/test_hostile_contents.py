@@ -32,7 +32,8 @@ from localsessions._codec.salvage import salvage
 from localsessions._local.version import Fingerprint
 from localsessions._rules.merging import merge
 from proof.counting import sized, tried
-from proof.fuzzing import SESSIONS, exact
+from proof.exactness import exact
+from proof.fuzzing_imports import SESSIONS
 
 TOKENS = [
     b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\0", b"\xff", b"\n", b"\xef\xbb\xbf",

@@ -322,6 +322,22 @@ def test_links_and_pipes_of_a_folder_are_reported_and_not_taken(
     ]
 
 
+@pytest.mark.needs("links")
+def test_links_in_a_loop_end(store: SessionStore, folder: Path) -> None:
+    (folder / "in").mkdir()
+    write(folder / "in" / "a.json", said("x"))
+    (folder / "in" / "up").symlink_to(folder, target_is_directory=True)
+    (folder / "one").symlink_to(folder / "two")
+    (folder / "two").symlink_to(folder / "one")
+    report = import_paths(store, [folder, folder / "in" / "up" / "in" / "up", folder / "one"])
+    assert report.total.imported == 1
+    assert [file.skipped for file in report.files if "one" in file.path] == [
+        "a symbolic link",
+        "a symbolic link",
+        "cannot be read: Too many levels of symbolic links",
+    ]
+
+
 @pytest.mark.needs("modes")
 def test_unreadable_entries_are_named(
     store: SessionStore, folder: Path, as_other_user: Callable[[Path, Callable[[], object]], object]
@@ -625,3 +641,31 @@ def test_two_files_that_tell_one_session_otherwise_come_to_rest(
     assert texts(store, "s1") == ["hi", "hi"]
     for _ in range(2):
         assert import_paths(store, [folder]).total.unchanged == 3
+
+
+def test_a_session_of_200_megabytes_comes_in_whole_and_grows(
+    store: SessionStore, folder: Path
+) -> None:
+    text = "what a tool printed, line by line\n" * 30_000
+    path = folder / "large.jsonl"
+    facts = {"sessionId": "large", "cwd": "/p", "timestamp": "2026-01-02T03:04:05Z"}
+
+    def record(number: int) -> bytes:
+        message = {"role": "user", "content": f"{number} {text}"}
+        said = {"type": "user", "uuid": f"u{number}", "message": message, **facts}
+        return json.dumps(said).encode() + b"\n"
+
+    with path.open("wb") as file:
+        for number in range(200):
+            file.write(record(number))
+    assert path.stat().st_size > 200_000_000
+    (report,) = import_paths(store, [path]).files
+    assert (report.imported, report.added, report.refused) == (1, 200, ())
+    with path.open("ab") as file:
+        file.write(record(200))
+    (report,) = import_paths(store, [path]).files
+    assert (report.grown, report.added) == (1, 1)
+    (last,) = store.tail("large", 1)
+    assert last["content"] == f"200 {text}"
+    (summary,) = store.list()
+    assert summary.message_count == 201

@@ -35,7 +35,7 @@ from localsessions.transcripts.programs.claude_records import (
     SPEAKERS,
     first_text,
     is_claude,
-    is_iflow,
+    is_of_iflow,
     kind_of,
 )
 from localsessions.transcripts.programs.claude_titles import given_title, summaries_of, words_title
@@ -57,7 +57,7 @@ _NOT_A_MODEL = "<synthetic>"
 
 def _recognises_jsonl(source: Source) -> bool:
     records = [record.value for record in source.records]
-    return any(map(is_claude, records)) and not any(map(is_iflow, records))
+    return any(map(is_claude, records)) and not is_of_iflow(records)
 
 
 def _recognises_web(source: Source) -> bool:

@@ -10,6 +10,7 @@ https://github.com/bbingz/engram (``docs``), which describe what they observed.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from localsessions.transcripts.foreign import Object, as_object, as_objects, as_text
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-__all__ = ["SPEAKERS", "first_text", "is_claude", "is_iflow", "kind_of", "parts_of"]
+__all__ = ["SPEAKERS", "first_text", "is_claude", "is_of_iflow", "kind_of", "parts_of"]
 
 SPEAKERS = ("user", "assistant")
+_LOOKED_AT = 100
 _IFLOW_SESSION = re.compile(r"session-[0-9a-f]{8}-")
 
 
@@ -44,7 +46,7 @@ def is_claude(record: Object) -> bool:
     """Tell whether Claude Code wrote a record; False for those that several programs write."""
     kind = record.get("type")
     if kind in SPEAKERS:
-        return _speaks(record) and not is_iflow(record)
+        return _speaks(record) and not _is_iflow(record)
     if kind == "queue-operation":
         return "sessionId" in record and "operation" in record
     if kind == "system":
@@ -52,13 +54,21 @@ def is_claude(record: Object) -> bool:
     return (kind == "summary" and "leafUuid" in record) or kind == "file-history-snapshot"
 
 
-def is_iflow(record: Object) -> bool:
+def _is_iflow(record: Object) -> bool:
     """Tell whether iFlow wrote a record."""
     session_id = as_text(record.get("sessionId")) or ""
     return _speaks(record) and (
         _IFLOW_SESSION.match(session_id) is not None
         or any(_is_gemini_result(part.get("content")) for part in parts_of(record))
     )
+
+
+def is_of_iflow(records: Iterable[Object]) -> bool:
+    """Tell whether iFlow wrote a transcript; the first records that speak say it.
+
+    A bound, since a transcript of Claude Code may have tens of thousands.
+    """
+    return any(map(_is_iflow, islice(filter(_speaks, records), _LOOKED_AT)))
 
 
 def _speaks(record: Object) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from localsessions.transcripts.foreign import Object, as_list, as_object, without
 from localsessions.transcripts.programs.claude import read_records
-from localsessions.transcripts.programs.claude_records import is_iflow
+from localsessions.transcripts.programs.claude_records import is_of_iflow
 from localsessions.transcripts.transcript import Format, Reading
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["IFLOW_JSONL"]
 
 
 def _recognises(source: Source) -> bool:
-    return any(is_iflow(record.value) for record in source.records)
+    return is_of_iflow(record.value for record in source.records)
 
 
 def _read(source: Source) -> Reading:

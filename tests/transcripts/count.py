@@ -1,6 +1,6 @@
 """Count what the importers read from a folder of transcripts, for a person to check.
 
-    python benchmarks/import_counts.py FOLDER
+    python -m tests.transcripts.count FOLDER
 
 It prints a line for each format. If the folder has a ``files.json``, a list of ``{"file", "format",
 "sessions", "messages"}``, each file is compared with it. The exit status is 1 if a file of a known

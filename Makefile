@@ -55,6 +55,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/idle.py --minutes 1
 	$(BIN)/python benchmarks/handover.py
 	$(BIN)/python benchmarks/redaction.py
+	$(BIN)/python benchmarks/transcripts.py
 
 # Makes the JSON Schema again after a change of the models; a test holds it.
 schema: $(READY)

@@ -14,5 +14,6 @@
     aims            what this store has to reach, and whether it does
     report, plot    results -> docs/benchmarks.md and its pictures, pure
 
-``watching``, ``idle`` and ``redaction`` are separate programs: what they measure has no peers.
+``watching``, ``idle``, ``redaction`` and ``transcripts`` are separate programs: what they measure
+has no peers.
 """

@@ -35,6 +35,7 @@ __all__ = ["import_files"]
 
 # Between two looks at the places: as many times what a look takes, and a second at least.
 _REST, _LEAST = 20, 1.0
+_MOST_LINES = 20
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -46,7 +47,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
         "localsessions import ~/Downloads/export.zip notes/chat.jsonl",
     ),
 )
-@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(readable=False))
 @click.option(
     "--from",
     "programs",
@@ -69,7 +70,9 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 @click.option(
     "--watch", is_flag=True, help="Then bring in what grows there, until Ctrl-C; without PATH."
 )
-@click.option("--verbose", "-v", is_flag=True, help="Name each file that holds no session.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Name each file without a session, and each bad line."
+)
 @yes_option
 @json_option
 @click.pass_context
@@ -104,6 +107,11 @@ def import_files(
     wanted = _Wanted(since, project)
     chosen = _chosen_programs(programs)
     places = [] if paths else _places_of(chosen)
+    if not paths and not places:
+        stop(
+            f"nothing of {', '.join(chosen)} is on this system; give the PATH of a file or folder",
+            ExitCode.NOT_FOUND,
+        )
     if not paths:
         refuse_unasked("import", yes=yes)
         _show_places(places)
@@ -159,17 +167,9 @@ def _chosen_programs(programs: str | None) -> Sequence[str]:
 
 
 def _places_of(programs: Sequence[str]) -> Sequence[Place]:
-    """Return the places of these programs; end the command if there is none."""
     from localsessions.transcripts import known_places
 
-    places = [place for place in known_places() if place.program in programs]
-    if not places:
-        stop(
-            f"nothing of {', '.join(programs)} is on this system; give the PATH of a file or "
-            "folder",
-            ExitCode.NOT_FOUND,
-        )
-    return places
+    return [place for place in known_places() if place.program in programs]
 
 
 def _show_places(places: Sequence[Place]) -> None:
@@ -226,7 +226,7 @@ def _imported(
         def count(_: FileReport) -> None:
             nonlocal done
             done += 1
-            show(done, total)
+            show(min(done, total or done), total)  # an archive has a report for each file in it
 
         return import_paths(
             store,
@@ -254,11 +254,24 @@ def _watch(
         found = _states(_places_of(programs))
         changed = [path for one in found for path in one.changed(seen.get(one, {}), found[one])]
         seen = found
-        if changed:
-            for file in _imported(store, changed, wanted, again=again).files:
-                if file.imported or file.grown:
-                    emit(one_line(f"{file.path}: {_summed(_sums_of(file))}"))
+        for file in _changed(store, changed, wanted, again=again):
+            if file.imported or file.grown:
+                emit(one_line(f"{file.path}: {_summed(_sums_of(file))}"))
         time.sleep(max(_LEAST, _REST * (time.monotonic() - begun)))
+
+
+def _changed(
+    store: SessionStore, paths: Sequence[str], wanted: _Wanted, *, again: bool
+) -> Iterator[FileReport]:
+    """Import what changed; of a file without a session, what stands in its folder.
+
+    Such a file may say more of the sessions beside it: a title, or what a person saw.
+    """
+    found = _imported(store, paths, wanted, again=again).files if paths else ()
+    yield from found
+    folders = {os.path.dirname(file.path) for file in found if file.skipped is not None}
+    if folders:
+        yield from _imported(store, sorted(folders), wanted, again=again).files
 
 
 # -- what came in --------------------------------------------------------------------------------
@@ -277,7 +290,9 @@ def _emit_report(report: ImportReport, named: Sequence[str], *, verbose: bool) -
         note(one_line(line))
     came = report.total.imported + report.total.grown
     ids = [one for file in report.files for one in file.session_ids]
-    if not ids:
+    if not ids and report.total.deleted:
+        note("what was found was deleted here; --again brings it back")
+    elif not ids:
         note("no session was found")
     elif came:
         note(f"{_many(came, 'session')} came in; next: localsessions list")
@@ -325,8 +340,11 @@ def _remarks(files: Sequence[FileReport], named: Sequence[str], *, verbose: bool
                 aside += 1
         for refused in file.refused:
             yield f"refused {file.path}: session {refused.session_id!r}: {refused.reason}"
-        for bad in file.bad_lines:
+        shown = file.bad_lines if verbose else file.bad_lines[:_MOST_LINES]
+        for bad in shown:
             act = "mended" if bad.taken else "left out"
             yield f"{act} {file.path}, line {bad.line}: {bad.reason}"
+        if rest := len(file.bad_lines) - len(shown):
+            yield f"mended or left out {file.path}: {_many(rest, 'line')} more; -v names them"
     if aside:
         yield f"{_many(aside, 'other file')} held no session; -v names them"

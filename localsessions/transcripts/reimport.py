@@ -20,6 +20,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from localsessions.format import encode_value
+from localsessions.models import message_text
 from localsessions.transcripts.files import file_state
 from localsessions.transcripts.foreign import Object, as_instant, as_object, as_text, without
 
@@ -90,16 +91,13 @@ def update(stored: Session, found: Session) -> Update:
     ours, said = _keyed(stored.messages), _keyed(found.messages)
     is_owner = _is_owner(stored, found, {*said})
     if not is_owner:
-        said = {key: message for key, message in said.items() if key not in marks}
+        said = {
+            key: message
+            for key, message in said.items()
+            if key not in marks and not _is_taken_up(message, ours)
+        }
     theirs, hashes = _theirs(ours, said, marks, did)
-    gone = {
-        key
-        for key, message in ours.items()
-        if is_owner
-        and message.get("pending") is True
-        and key not in hashes
-        and marks.get(key) == _hash_of(message)
-    }
+    gone = _waiting(ours, marks) - hashes.keys() if is_owner else set[str]()
     ours = {key: message for key, message in ours.items() if key not in gone}
     kept = {key: mark for key, mark in marks.items() if key not in gone}
     every = ours | theirs
@@ -125,10 +123,31 @@ def _is_owner(stored: Session, found: Session, said: AbstractSet[str]) -> bool:
     before = file_state(former) if former else None
     if former == new or before is None:
         return True
-    imported = {key for key in _texts(stored.source.get("imported")) if _BESIDE not in key}
+    marks = _texts(stored.source.get("imported"))
+    waiting = _waiting(_keyed(stored.messages), marks)
+    imported = {key for key in marks if _BESIDE not in key} - waiting
     now = file_state(new) if new else None
     is_later = now is not None and now.modified_ns > before.modified_ns
     return imported <= said and (len(said) > len(imported) or is_later)
+
+
+def _is_taken_up(message: Message, ours: Mapping[str, Message]) -> bool:
+    """Tell whether a message that waits in an older copy is here, as what became of it."""
+    return message.get("pending") is True and any(
+        one.get("pending") is not True
+        and one["role"] == message["role"]
+        and message_text(one) == message_text(message)
+        for one in ours.values()
+    )
+
+
+def _waiting(ours: Mapping[str, Message], marks: Mapping[str, str]) -> set[str]:
+    """Return the messages that waited in the source, and are here as they were imported."""
+    return {
+        key
+        for key, message in ours.items()
+        if message.get("pending") is True and marks.get(key) == _hash_of(message)
+    }
 
 
 def _theirs(
@@ -252,7 +271,9 @@ def _take_facts(
         source |= facts
     if source:
         source["imported"] = {**marks}
-    link = stored.forked_from or found.forked_from
+    link, said = stored.forked_from, found.forked_from
+    if not link or (is_whole and link.get("session_id") == said.get("session_id")):
+        link = said or link  # where it was forked may be known later than from what
     if (title, source, link) != (stored.title, stored.source, stored.forked_from):
         stored.title, stored.source, stored.forked_from = title, source, link
         did.changed = True

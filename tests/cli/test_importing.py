@@ -25,6 +25,8 @@ from localsessions.transcripts import (
 from .conftest import interruptible, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .conftest import Cli
 
 TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
@@ -376,6 +378,91 @@ def test_a_place_that_comes_later_is_watched_too(cli: Cli, home: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_place_that_is_gone_for_a_while_ends_no_watch(cli: Cli, home: Path) -> None:
+    before = (
+        "import localsessions.cli.importing as i\n"
+        "def places(programs, real=i._places_of, looks=[]):\n"
+        "    looks.append(1)\n"
+        "    return [] if len(looks) == 2 else real(programs)\n"
+        "i._places_of = places\n"
+    )
+    process = watching(cli, home, before)
+    path = home / ".gemini" / "tmp" / "new" / "chats" / "gemini-large.json"
+    try:
+        assert process.stderr is not None
+        while b"watching for more" not in process.stderr.readline():
+            assert process.poll() is None
+        path.parent.mkdir(parents=True)
+        shutil.copy(TRANSCRIPTS / "gemini" / "gemini-large.json", path)
+        wait_for_line(process, f"{path}: sessions 1 new; 9 messages, 9 new\n")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_file_that_only_says_more_of_a_session_beside_it_is_watched(cli: Cli, home: Path) -> None:
+    task = home / ".cline" / "data" / "tasks" / "1784"
+    task.mkdir(parents=True)
+    shutil.copy(TRANSCRIPTS / "cline" / "api_conversation_history.json", task)
+    process = watching(cli, home)
+    try:
+        assert process.stderr is not None
+        while b"watching for more" not in process.stderr.readline():
+            assert process.poll() is None
+        shutil.copy(TRANSCRIPTS / "cline" / "ui_messages.json", task)
+        path = task / "api_conversation_history.json"
+        assert process.stdout is not None
+        while str(path) not in (said := text_of(process.stdout.readline())):
+            assert said, "it ended"
+        assert "brought up to date" in said
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.needs("modes")
+def test_a_file_that_may_not_be_read_keeps_no_other_out(
+    cli: Cli, tmp_path: Path, as_other_user: Callable[[Path, Callable[[], object]], object]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good, locked = (chat(folder / name, "x") for name in ("a.json", "b.json"))
+    Path(locked).chmod(0)
+    folder.chmod(0o755)
+    store = tmp_path / "store"
+    store.mkdir()
+    store.chmod(0o777)
+
+    def act() -> object:
+        result = cli("import", good, locked, env={"LOCALSESSIONS_DIR": str(store)})
+        return result.exit_code, result.stdout, result.stderr
+
+    found = as_other_user(folder, act)
+    assert isinstance(found, tuple)
+    code, out, said = found
+    assert (code, out) == (1, "openai-messages: sessions 1 new; 1 message, 1 new\n")
+    assert f"skipped {locked}: cannot be read: Permission denied" in said
+
+
+def test_of_many_bad_lines_the_first_are_named(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    record = '{"messages": [{"role": "user", "content": "text"}]}\n'
+    path.write_text(record * 40 + '{"torn\n' * 30)
+    said = cli("import", str(path)).stderr
+    assert said.count(f"left out {path}, line ") == 20
+    assert f"mended or left out {path}: 10 lines more; -v names them\n" in said
+    said = cli("import", "-v", str(path)).stderr
+    assert said.count(f"left out {path}, line ") == 30
+
+
+def test_what_was_deleted_here_is_told_apart_from_nothing(cli: Cli, tmp_path: Path) -> None:
+    path = chat(tmp_path / "a.json", "text")
+    cli("import", path)
+    cli("delete", "a", "--yes")
+    said = cli("import", path).stderr
+    assert said == "what was found was deleted here; --again brings it back\n"
 
 
 @pytest.mark.needs("signals")

@@ -263,6 +263,28 @@ def test_a_file_that_moved_is_taken(tmp_path: Path) -> None:
     assert session.source["file"] == "/moved"
 
 
+@pytest.mark.parametrize("age", [0, 10, 20])
+def test_what_waits_in_a_shorter_copy_does_not_double_what_became_of_it(
+    age: int, tmp_path: Path
+) -> None:
+    short, whole = files(tmp_path, age, 10)
+    waits, done = m("q", "then run it", pending=True), m("u2", "then run it")
+    older, newer = (m("a"), waits), (m("a"), done, m("c"))
+    session = stored(*newer, file=whole)
+    assert not update(session, found(*older, file=short)).changed
+    session = stored(*older, file=short)
+    assert update(session, found(*newer, file=whole)).changed
+    assert contents(session) == ["a", "then run it", "c"]
+    assert not update(session, found(*older, file=short)).changed
+
+
+def test_what_waits_in_a_shorter_copy_alone_is_kept(tmp_path: Path) -> None:
+    short, whole = files(tmp_path, 20, 10)
+    session = stored(m("a"), m("c"), file=whole)
+    update(session, found(m("a"), m("q", "never taken up", pending=True), file=short))
+    assert contents(session) == ["a", "c", "never taken up"]
+
+
 def test_a_session_that_gets_times_is_undated_no_more() -> None:
     session = stored(m("a"), undated="2026-05-01T00:00:00.000Z")
     session.created_at = session.last_activity = datetime(2026, 5, 1, tzinfo=UTC)
@@ -280,6 +302,16 @@ def test_a_link_that_is_known_later_is_taken() -> None:
     later.forked_from = {"session_id": "elder"}
     update(session, later)
     assert session.forked_from == {"session_id": "elder"}
+
+
+def test_where_it_was_forked_may_be_known_later_than_from_what() -> None:
+    elder: dict[str, JsonValue] = {"session_id": "elder"}
+    session = stored(m("a"))
+    session.forked_from = elder | {"message_id": "u1"}
+    later = found(m("a"), m("b"))
+    later.forked_from = elder | {"message_id": "a1"}
+    update(session, later)
+    assert session.forked_from == elder | {"message_id": "a1"}
 
 
 # -- the same source -----------------------------------------------------------------------------

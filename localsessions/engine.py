@@ -74,7 +74,7 @@ class Query(NamedTuple):
         expired_at: Only sessions whose ``expires_at`` is this instant or earlier.
         program: Only sessions that were imported from this program.
         project: Only sessions of this project folder.
-        parent: Only sessions that this session started.
+        parent: Only sessions that this session started: its sub-agents, and its forks.
         folded: Without the sessions that another session of the store started.
     """
 

@@ -705,7 +705,7 @@ class SessionStore:
                 times is older than each instant.
             program: Only sessions that were imported from this program: "claude-code", "codex".
             project: Only sessions of this project folder.
-            parent: Only sessions that the session with this id started, its sub-agents.
+            parent: Only what the session with this id started: its sub-agents, and its forks.
             folded: Leave out the sessions that another session of the store started.
             order: What to sort by; ``-`` puts the largest or newest first. Ties are sorted by id.
             limit: How many at most, from 1.

@@ -48,12 +48,15 @@ def summarize(session: Session, size_bytes: int) -> SessionSummary:
         size_bytes=size_bytes,
         revision=session.revision,
         preview=session.preview,
-        **_source_of(session.source, session.last_activity),
+        **_source_of(session.source, session.forked_from, session.last_activity),
     )
 
 
-def _source_of(source: Mapping[str, Any], last_activity: datetime) -> dict[str, Any]:
-    return listed_source(source, last_activity) if source else {}
+def _source_of(
+    source: Mapping[str, Any], forked_from: Mapping[str, Any], last_activity: datetime
+) -> dict[str, Any]:
+    has_one = source or forked_from
+    return listed_source(source, forked_from, last_activity) if has_one else {}
 
 
 def summarize_unreadable(
@@ -170,7 +173,7 @@ def _summary(
             "size_bytes": size_bytes,
             "revision": get("revision", 0),
             "preview": preview_of(messages),
-            **_source_of(get("source", _NONE), last_activity),
+            **_source_of(get("source", _NONE), get("forked_from", _NONE), last_activity),
         }
     )
 

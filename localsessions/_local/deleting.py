@@ -119,15 +119,13 @@ class Trash:
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
-        else:
-            to_note = []
+            self._note_over(purged, to_note)
         for item in purged:
             with self._folder.lock(item.session_id):
                 self._folder.trash.purge(item)
         if purged:
             self._folder.trash.sync(purged[-1].session_id)
-        # On a full disk there is room for the lines only now.
-        if doubt := self._note(to_note) or doubt:
+        if doubt:
             raise doubt
         return purged
 
@@ -136,6 +134,15 @@ class Trash:
             return None
         with self._folder.lock(deletions[0].session_id):
             return self._folder.purged.note(deletions)
+
+    def _note_over(self, items: Sequence[TrashedSession], deletions: Sequence[Deletion]) -> None:
+        """Note deletions on a full disk, in the place of the largest files that are purged."""
+        files = [item for item in items if not item.checkpoints_only]
+        for item in sorted(files, key=lambda item: item.size_bytes, reverse=True):
+            if not deletions:
+                return
+            with self._folder.lock(item.session_id):
+                deletions = self._folder.purged.note_over(item.path, deletions)
 
     def forget(self) -> None:
         """Forget the sessions that were removed for good."""

@@ -45,7 +45,7 @@ _MOST = 1_000_000
 @click.option("--limit", "-n", type=click.IntRange(1, _MOST), help="How many at most.  [50]")
 @click.option("--cursor", metavar="TEXT", help="Go on where a former listing ended.")
 @click.option("--all", "every", is_flag=True, help="All of them, however many.")
-@click.option("--fold", is_flag=True, help="Leave out the sub-agents of sessions that are here.")
+@click.option("--fold", is_flag=True, help="Without sub-agents and forks of what is here.")
 @json_option
 def list_sessions(
     *,

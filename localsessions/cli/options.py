@@ -79,7 +79,7 @@ _FILTERS = (
         metavar="FOLDER",
         help="Only those of this project folder.",
     ),
-    click.option("--parent", metavar="ID", help="Only the sub-agents of this session."),
+    click.option("--parent", metavar="ID", help="Only the sub-agents and forks of this session."),
 )
 
 

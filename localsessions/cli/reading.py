@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["history", "show"]
 
+_MOST_CHILDREN = 20
+
 
 @click.command(epilog=examples("localsessions show latest"))
 @session_argument
@@ -45,12 +47,17 @@ def show(*, reference: str, count: int, every: bool, as_json: bool) -> None:
         session = store.load(store.resolve(reference))
         summary = summary_of(store, session)
         path = store.path(session.session_id)
+        children = store.list(parent=session.session_id, order="created_at", limit=_MOST_CHILDREN)
+    ids = [one.session_id for one in children]
     first = 0 if every else max(0, len(session.messages) - count)
     messages = session.messages[first:]
     if as_json:
-        emit_json({"session": summary, "path": path, "messages": messages})
+        emit_json({"session": summary, "path": path, "children": ids, "messages": messages})
         return
     _emit_facts(summary, path)
+    if ids:
+        more = ", …" if children.next_cursor else ""
+        emit(f"{'started:':16}{one_line(', '.join(ids))}{more}")
     _emit_messages(messages, first)
 
 

@@ -51,9 +51,10 @@ class SessionSummary(BaseModel):
 
     ``title`` is the session's own title or, if it has none, a title made from the first user
     message. An unreadable file is listed with ``status`` "unreadable"; its times come from the
-    file. Of an imported session, ``program`` and ``project`` say where it comes from, and
-    ``parent`` is the session that started it, a sub-agent. An ``undated`` session has no times in
-    its source: its times are those of the source's file, and it is listed as older than all others.
+    file. Of an imported session, ``program`` and ``project`` say where it comes from. ``parent`` is
+    the session that started it, a sub-agent, or that it was forked from. An ``undated`` session has
+    no times in its source: its times are those of the source's file, and it is listed as older than
+    all others.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)

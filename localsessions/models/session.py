@@ -298,10 +298,10 @@ _PLACE = ("program", "session_id", "file", "position")
 
 
 def listed_source(
-    source: Mapping[str, JsonValue], last_activity: datetime
+    source: Mapping[str, JsonValue], forked_from: Mapping[str, JsonValue], last_activity: datetime
 ) -> dict[str, str | bool | None]:
     """Return what a listing says of where a session came from, by the name in the summary."""
-    parent = source.get("parent")
+    parent = source.get("parent") or forked_from
     said = {
         "program": source.get("program"),
         "project": source.get("project"),

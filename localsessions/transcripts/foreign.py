@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
@@ -34,8 +35,11 @@ __all__ = [
 
 Object: TypeAlias = dict[str, JsonValue]
 
-_MILLISECONDS_FROM = 1e11
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_FINER_FROM = 1e11
 """Seconds since 1970 reach this number in the year 5138; milliseconds reached it in 1973."""
+_SECONDS = re.compile(r"\d{9,20}(?:\.\d+)?")
+"""A text that is a number since 1970, and no year."""
 
 
 def as_object(value: JsonValue) -> Object:
@@ -61,20 +65,28 @@ def as_text(value: JsonValue) -> str | None:
 def as_instant(value: JsonValue) -> datetime | None:
     """Return the instant that an ISO 8601 text or a number since 1970 names, in UTC.
 
-    Numbers are seconds; if that would be later than the year 5138, they are milliseconds.
+    Numbers are seconds; if that would be later than the year 5138, they are milliseconds, and in
+    the same way microseconds or nanoseconds. A number may be a text.
     """
     try:
         if isinstance(value, str):
-            return parse_instant(value).astimezone(UTC)
+            if not _SECONDS.fullmatch(value):
+                return parse_instant(value).astimezone(UTC)
+            value = float(value)
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
             or not math.isfinite(value)
         ):
             return None
-        seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
+        seconds = value
+        for _ in range(3):
+            if abs(seconds) >= _FINER_FROM:
+                seconds /= 1000
+        return _BEGIN + timedelta(
+            seconds=seconds
+        )  # fromtimestamp() knows none before it on Windows
+    except (ValueError, OverflowError):
         return None
 
 
@@ -83,7 +95,8 @@ def as_instant_text(value: JsonValue) -> str | None:
     instant = as_instant(value)
     if instant is None:
         return None
-    return value if isinstance(value, str) else format_instant(instant)
+    is_spelt = isinstance(value, str) and not _SECONDS.fullmatch(value)
+    return str(value) if is_spelt else format_instant(instant)
 
 
 def json_text(value: JsonValue) -> str:

@@ -25,8 +25,6 @@ from localsessions.transcripts import (
 from .conftest import interruptible, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .conftest import Cli
 
 TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"

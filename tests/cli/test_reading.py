@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localsessions import Session
+
 if TYPE_CHECKING:
     from localsessions import Message
 
@@ -46,7 +48,7 @@ def test_show_has_as_many_messages_as_asked_for(cli: Cli, options: list[str], co
 def test_show_as_json_has_summary_path_and_messages(cli: Cli) -> None:
     cli.add("s", "text")
     document = cli.json("show", "s")
-    assert list(document) == ["session", "path", "messages"]
+    assert list(document) == ["session", "path", "children", "messages"]
     assert document["session"]["session_id"] == "s"
     assert document["messages"][0]["content"] == "text"
 
@@ -141,3 +143,15 @@ def test_history_without_messages_says_so(cli: Cli) -> None:
 def test_control_characters_of_messages_are_spelled_out(cli: Cli) -> None:
     say(cli, {"role": "us\ner", "content": "a\r\nb\x1b]0;title\x07\tc", "created_at": "\x1b[2J"})
     assert cli("history", "s").stdout == ("\n#1  us er  \\x1b[2J\n  a\n  b\\x1b]0;title\\x07\tc\n")
+
+
+def test_show_names_what_a_session_started(cli: Cli) -> None:
+    with cli.store() as store:
+        store.create("a")
+        store.save(Session(session_id="agent", source={"parent": {"session_id": "a"}}))
+        store.fork("a", new_id="fork")
+    shown = cli("show", "a").stdout
+    assert "started:        agent, fork\n" in shown
+    assert cli.json("show", "a")["children"] == ["agent", "fork"]
+    assert "parent:         a\n" in cli("show", "fork").stdout
+    assert "started:" not in cli("show", "fork").stdout

@@ -352,6 +352,21 @@ def test_sub_agents_are_folded_under_their_parents(store: SessionStore) -> None:
     assert ids_of(store.list()) == {"a-agent-1", "b", "b-agent-1"}
 
 
+def test_forks_are_listed_and_folded_under_what_they_were_forked_from(store: SessionStore) -> None:
+    store.create("a")
+    store.append("a", {"role": "user", "content": "hi"})
+    store.fork("a", new_id="of-a")
+    imported(store, "agent", parent={"session_id": "a"})
+    store.fork("agent", new_id="of-agent")
+    assert ids_of(store.list(parent="a")) == {"of-a", "agent"}
+    assert ids_of(store.list(parent="agent")) == {"of-agent"}
+    assert ids_of(store.list(folded=True)) == {"a"}
+    store.append("of-a", {"role": "user", "content": "on"})
+    store.append("of-a", {"role": "user", "content": "and on"})
+    (found,) = (one for one in store.list() if one.session_id == "of-a")
+    assert (found.parent, found.message_count) == ("a", 3)
+
+
 def test_pages_of_a_folded_listing_are_complete(store: SessionStore) -> None:
     for number in range(9):
         parent: dict[str, JsonValue] = {"parent": {"session_id": "s0"}} if number % 3 == 1 else {}

@@ -154,6 +154,17 @@ def write_end(fd: int, end: bytes, *, at: int, mtime_ns: int) -> None:
     os.fdatasync(fd)  # flushes the new size too: it is needed to read the content again
 
 
+def write_over(fd: int, data: bytes) -> None:
+    """Give an open file a shorter content, and sync it to the disk.
+
+    It is written before the file is cut, so that a disk without room has the room for it.
+    """
+    os.lseek(fd, 0, os.SEEK_SET)
+    _write_all(fd, data)
+    os.ftruncate(fd, len(data))
+    _system.sync(fd)
+
+
 def status_of(path: str) -> _system.Status | None:
     """Return the ``lstat`` of a path; None when nothing is there.
 

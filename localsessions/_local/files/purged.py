@@ -2,11 +2,13 @@
 
 Each emptying of the trash leaves a file ``.trash/purged-<name>.jsonl`` with a line of JSON for each
 session: its id, where it came from, and when it was deleted. So a session that was imported and
-deleted is not imported again. The file is whole before the first session is removed.
+deleted is not imported again. The file is whole before the first session is removed. On a full
+disk, trashed files become such files: their own room is used.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -48,16 +50,46 @@ class Purged:
         """
         durable.refuse_link(self._folder)
         session_id = deletions[0].session_id
-        lines = b"".join(json.dumps(_document(one)).encode() + b"\n" for one in deletions)
         temp = self._publisher.temp_path(session_id, ".tmp")
-        durable.write_new(temp, lines, mtime_ns=None, durable=True)
-        name = f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+        durable.write_new(temp, b"".join(map(_line, deletions)), mtime_ns=None, durable=True)
         try:
-            _system.rename(temp, os.path.join(self._folder, name))
+            _system.rename(temp, self._new_path())
         except BaseException:  # Ctrl-C too: remove the temp file, then re-raise
             durable.discard(temp)
             raise
         return self._publisher.sync(self._folder, session_id)
+
+    def note_over(self, trashed: str, deletions: Sequence[Deletion]) -> Sequence[Deletion]:
+        """Note deletions in the place of a trashed file, inside its lock; this needs no room.
+
+        The file gets its new name first. Until its lines are written, it says nothing: what it
+        holds is no line of a deletion.
+
+        Args:
+            trashed: The path of the file of a session that is to be removed for good.
+            deletions: What is to be noted.
+
+        Returns:
+            The deletions that found no room in the file.
+        """
+        durable.refuse_link(self._folder)
+        path = self._new_path()
+        try:
+            _system.rename(trashed, path)
+        except FileNotFoundError:
+            return deletions  # it was removed just now
+        fd = _system.open_file(path, _system.EDITING)
+        with durable.closing(fd, path):
+            lines, room = b"", _system.fstat(fd).st_size
+            waiting = [*deletions]
+            while waiting and len(lines) + len(line := _line(waiting[0])) <= room:
+                lines += line
+                del waiting[0]
+            durable.write_over(fd, lines)
+        return waiting
+
+    def _new_path(self) -> str:
+        return os.path.join(self._folder, f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
 
     def deletions(self, session_ids: Collection[str]) -> list[Deletion]:
         """Return what is remembered of sessions."""
@@ -73,9 +105,18 @@ class Purged:
 
         Raises:
             DurabilityUnknownError: They are removed, but the disk did not confirm.
+            PermissionError: The folder is read-only.
         """
         durable.refuse_link(self._folder)
-        removed = [path for path in self._paths() if durable.unlink(path)]
+        try:
+            removed = [path for path in self._paths() if durable.unlink(path)]
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            # No lock is taken here, which would say so.
+            raise PermissionError(
+                errno.EROFS, "the session folder is read-only", self._folder
+            ) from error
         if removed and (doubt := self._publisher.sync(self._folder, "")):
             raise doubt
 
@@ -99,12 +140,13 @@ def _lines(path: str) -> Iterator[bytes]:
         yield from durable.read_at(fd, 0, _system.fstat(fd).st_size).splitlines()
 
 
-def _document(deletion: Deletion) -> dict[str, JsonValue]:
-    return {
+def _line(deletion: Deletion) -> bytes:
+    document: dict[str, JsonValue] = {
         "session_id": deletion.session_id,
         "source": {**deletion.source},
         "deleted_at": deletion.deleted_at.isoformat(),
     }
+    return json.dumps(document).encode() + b"\n"
 
 
 def _deletion(line: bytes) -> Deletion | None:

@@ -177,7 +177,7 @@ def row_grown(
             "message_count": message_count,
             "size_bytes": size_bytes,
             "tags": tuple(session.tags),
-            **listed_source(session.source, session.last_activity),
+            **listed_source(session.source, session.forked_from, session.last_activity),
             **{name: getattr(session, name) for name in _IN_THE_END},
         }
     )

@@ -8,19 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from localsessions.transcripts.files import one_path, walk
-from localsessions.transcripts.kinds import unknown
-from localsessions.transcripts.registry import recognise
 from localsessions.transcripts.report import FileReport, ImportReport, TranscriptFile
-from localsessions.transcripts.source import BadLine, Source, Unread, read_sources
+from localsessions.transcripts.source import ATTEMPTS, read_sources
 from localsessions.transcripts.storing import Importer
-from localsessions.transcripts.transcript import Reading, sessions_of
+from localsessions.transcripts.streams import TranscriptStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from localsessions.models import Session
     from localsessions.store import SessionStore
@@ -70,23 +67,15 @@ def import_paths(
     try:
         for found in entries:
             if isinstance(found, str):
-                for one in read_transcripts(found):
-                    importer.take(_only(one, wants_session))
+                for stream in open_transcripts(found, wants_session):
+                    importer.take(stream)
             else:
-                importer.take(TranscriptFile((), found))
+                importer.note(found)
     except KeyboardInterrupt:
         importer.finish()  # what was read is kept
         raise
     importer.finish()
     return ImportReport(tuple(importer.reports))
-
-
-def _only(found: TranscriptFile, wants: Callable[[Session], bool] | None) -> TranscriptFile:
-    if wants is None:
-        return found
-    sessions = tuple(filter(wants, found.sessions))
-    messages = sum(len(session.messages) for session in sessions)
-    return TranscriptFile(sessions, replace(found.report, messages=messages))
 
 
 def read_transcript(path: str | os.PathLike[str]) -> TranscriptFile:
@@ -119,44 +108,28 @@ def read_transcript(path: str | os.PathLike[str]) -> TranscriptFile:
 
 def read_transcripts(path: str | os.PathLike[str]) -> Iterator[TranscriptFile]:
     """Yield what ``read_transcript`` returns, for each file in an archive apart."""
+    for stream in open_transcripts(path):
+        sessions = tuple(stream)
+        if not stream.is_given_again:
+            yield TranscriptFile(sessions, stream.report())
+
+
+def open_transcripts(
+    path: str | os.PathLike[str], wants: Callable[[Session], bool] | None = None
+) -> Iterator[TranscriptStream]:
+    """Yield the sessions of a file as a stream, for each file in an archive apart.
+
+    A stream is gone through before the next is asked for. A file that was written anew meanwhile is
+    given again, from the beginning; the stream before says so.
+    """
     given = os.fspath(path)
-    with contextlib.closing(read_sources(given)) as sources:
-        for found in sources:
-            report = FileReport(given + found.path.removeprefix(one_path(given)))
-            if isinstance(found, Unread):
-                yield _skipped(report, found.reason)
-            else:
-                yield _transcript_file(report, found)
-
-
-def _transcript_file(report: FileReport, source: Source) -> TranscriptFile:
-    try:
-        form = recognise(source)
-        if form is None:
-            return _skipped(report, unknown(source))
-        reading = form.read(source)
-        if source.database is not None:
-            source.database.check()
-    except OSError as error:
-        return _skipped(report, f"cannot be read: {error.strerror or error}")
-    sessions = tuple(sessions_of(form, source, reading))
-    return TranscriptFile(
-        sessions,
-        FileReport(
-            report.path,
-            format=form.name,
-            skipped=reading.refused or (None if sessions else "holds no messages"),
-            empty=len(reading.sessions) - len(sessions),
-            messages=sum(len(session.messages) for session in sessions),
-            bad_lines=_in_order(source.bad_lines, reading),
-            bookkeeping=dict(reading.bookkeeping),
-        ),
-    )
-
-
-def _skipped(report: FileReport, reason: str) -> TranscriptFile:
-    return TranscriptFile((), replace(report, skipped=reason))
-
-
-def _in_order(bad_lines: Sequence[BadLine], reading: Reading) -> tuple[BadLine, ...]:
-    return tuple(sorted((*bad_lines, *reading.bad_lines), key=lambda bad: bad.line))
+    for again in reversed(range(ATTEMPTS)):
+        is_given_again = False
+        with contextlib.closing(read_sources(given)) as sources:
+            for found in sources:
+                report = FileReport(given + found.path.removeprefix(one_path(given)))
+                stream = TranscriptStream(report, found, wants, may_be_given_again=again > 0)
+                yield stream
+                is_given_again = stream.is_given_again
+        if not is_given_again:
+            return

@@ -85,8 +85,11 @@ def unknown(source: Source) -> str:
     if source.database is not None:
         tables = ", ".join(sorted(source.database.tables)[:8]) or "none"
         return f"a SQLite database of no program that is known here (tables: {tables})"
+    if (fault := source.fault()) is not None:
+        return fault
     shape = _shape(source.document or [record.value for record in source.records[:1]])
-    return f"JSON, but in no transcript format that is known here: {shape}"
+    more = " and more" if source.rest is not None else ""
+    return f"JSON, but in no transcript format that is known here: {shape}{more}"
 
 
 def _shape(value: JsonValue) -> str:

@@ -1,14 +1,20 @@
 """JSON and JSON Lines out of bytes: what is whole is taken, the rest is told with its place.
 
 Nothing here knows a format, a container or a disk. JSON Lines are read line by line, so that memory
-holds the records and a line; a document is read whole. The shape of the data::
+holds the records and a line. A list is cut into its elements (``elements.py``), which are parsed
+one by one, those after the first chunk when they are asked for. Any other document is read whole.
+The shape of the data::
 
     Content
-      document   the value if the bytes are one JSON value, else None
+      document   the value if the bytes are one JSON value, else None; of a list, the elements that
+                 begin in the first chunk
+      rest       the other elements of the list, each parsed when it is asked for; None if all
+                 are in the document
       records    the objects of JSON Lines, each with its line; a document that is an object is
                  also a record, because it looks the same as JSON Lines with one line
       bad_lines  what was left out or mended, each with its line and the reason
       lines      how many lines there are
+      refusal    what is wrong with the whole, if a list of which only elements are taken
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from localsessions.format import MAX_DEPTH, parse_json
+from localsessions.transcripts.elements import BrokenList, elements_of, opens_list
 from localsessions.transcripts.mending import Fault, Mended, mended
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from localsessions.transcripts.elements import Element
     from localsessions.transcripts.foreign import Object
 
 __all__ = ["BadLine", "Content", "Record", "content_of", "json_of"]
@@ -83,16 +91,29 @@ class Content:
     records: list[Record] = field(default_factory=list)
     bad_lines: list[BadLine] = field(default_factory=list)
     lines: int = 0
+    rest: Iterator[JsonValue] | None = None
+    refusal: json.JSONDecodeError | None = None
 
 
 def content_of(chunks: Iterable[bytes]) -> Content:
     """Return the JSON that bytes hold.
 
+    Of a list with more than one chunk, the other chunks are read when ``rest`` is, and what is left
+    out of them is told then.
+
     Raises:
         json.JSONDecodeError: They are neither JSON nor JSON Lines. Lines that are torn, or were
             never JSON, are accepted as long as they are not more than the good lines.
     """
-    lines = _lines(chunks)
+    chunks = iter(chunks)
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if head.strip(_NOISE):
+            break
+    if opens_list(head):
+        return _listed(head, chunks)
+    lines = _lines(chain((head,), chunks))
     opening: list[bytes] = []
     for line in lines:
         opening.append(line)
@@ -210,6 +231,84 @@ def _add(content: Content, line: bytes) -> int:
         if objects or not fault.taken
     )
     return 0 if objects else 1
+
+
+def _listed(head: bytes, chunks: Iterator[bytes]) -> Content:
+    """Return the content of bytes that open a list, which may be a line of JSON Lines all the same.
+
+    Raises:
+        json.JSONDecodeError: As ``content_of``, and no object of the list is whole.
+    """
+    more = _Later(chunks)
+    listed: list[JsonValue] = []
+    content = Content(listed)
+    values = _values(elements_of(chain((head,), more)), content)
+    broken: json.JSONDecodeError | None = None
+    try:
+        for value in values:
+            listed.append(value)
+            if more.is_begun:
+                content.rest = _told_at_the_end(values, content)
+                return content
+    except BrokenList as error:
+        broken = _fault(error.reason, error.line)
+        if more.is_begun:
+            content.bad_lines.append(BadLine(error.line, error.reason))
+    has_objects = any(isinstance(value, dict) for value in listed)
+    if broken is None and (has_objects or all(bad.taken for bad in content.bad_lines)):
+        return content
+    if not more.is_begun:
+        try:
+            return _gathered(b"".join((head, *chunks)))
+        except json.JSONDecodeError as error:
+            if broken is not None:
+                content.bad_lines.append(BadLine(error.lineno, error.msg))
+            broken = error
+    if not has_objects:
+        first = next(bad for bad in content.bad_lines if not bad.taken)
+        raise broken or _fault(first.reason, first.line)
+    content.refusal = broken
+    return content
+
+
+class _Later:
+    """Chunks, and whether any was asked for."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.is_begun = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.is_begun = True
+            yield chunk
+
+
+def _told_at_the_end(values: Iterator[JsonValue], content: Content) -> Iterator[JsonValue]:
+    try:
+        yield from values
+    except BrokenList as error:
+        content.bad_lines.append(BadLine(error.line, error.reason))
+
+
+def _values(elements: Iterable[Element], content: Content) -> Iterator[JsonValue]:
+    """Yield the values of elements, and tell what is left out or mended."""
+    for line, data in elements:
+        content.lines = line + data.count(b"\n")
+        value = _whole(data)
+        if value is not None or data == b"null":
+            yield value
+            continue
+        found = mended(data)
+        if not data:
+            found.faults.append(Fault(0, "a comma without a value", False))
+        if len(found.values) > 1:
+            found.faults.append(Fault(0, "values of a list without a comma between them", True))
+        content.bad_lines.extend(
+            BadLine(line + found.text.count("\n", 0, fault.position), fault.reason, fault.taken)
+            for fault in found.faults
+        )
+        yield from found.values
 
 
 def _gathered(data: bytes) -> Content:

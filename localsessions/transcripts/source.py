@@ -5,7 +5,9 @@ in it. ``lines.py`` says what JSON is taken, ``archives.py`` and ``databases.py`
 opened, ``kinds.py`` what a file is that is none of these. The shape of the data::
 
     Source
-      document   the content of the file if it is one JSON value, else None
+      document   the content of the file if it is one JSON value, else None; of a long list, the
+                 elements of its beginning
+      rest       the other elements of a long list, each parsed when it is asked for, else None
       records    the objects of JSON Lines, each with its line; a document that is an object is
                  also a record, because it looks the same as JSON Lines with one line
       bad_lines  what was left out or mended, each with its line and the reason
@@ -21,9 +23,10 @@ import os
 import re
 import stat
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from localsessions import _system
@@ -36,19 +39,31 @@ from localsessions.transcripts.kinds import HEAD_BYTES, signature_of, text_kind
 from localsessions.transcripts.lines import BadLine, Content, Record, content_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from pydantic import JsonValue
 
     from localsessions.transcripts.archives import Member
     from localsessions.transcripts.databases import Database
 
-__all__ = ["BadLine", "Record", "Source", "Unread", "parse_source", "read_sources"]
+__all__ = [
+    "ATTEMPTS",
+    "BadLine",
+    "FileChangedError",
+    "Record",
+    "Source",
+    "Unread",
+    "parse_source",
+    "read_sources",
+]
 
 _SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj"})
 _PACKED_SUFFIXES = frozenset({".zst", ".zstd"})
-_ATTEMPTS = 3
+ATTEMPTS = 3
+"""How often a file is read that is written anew while it is read."""
+
 _SQLITE = b"SQLite format 3\0"
+_NO_JSON = "neither JSON nor JSON Lines"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -60,21 +75,54 @@ class Source:
         path: The path of the file; of a file in an archive ``archive.zip!name``.
         modified_at: When the file was written; of a file in an archive, the archive.
         document: See above, as the others.
+        bad_lines: Complete when ``rest`` has ended.
         is_member: Whether this is a file in an archive, beside which nothing stands.
+        refusal: What is wrong with a list of which only the whole elements were taken.
     """
 
     path: str
     modified_at: datetime
     document: JsonValue
     records: tuple[Record, ...]
-    bad_lines: tuple[BadLine, ...] = ()
+    bad_lines: Sequence[BadLine] = ()
     database: Database | None = None
     is_member: bool = False
+    rest: Iterator[JsonValue] | None = None
+    refusal: str | None = None
 
     @cached_property
     def root(self) -> Object:
         """The document if it is an object, else an empty object."""
         return as_object(self.document)
+
+    def fault(self) -> str | None:
+        """Return why a list as a whole is no JSON; None if it is, or was not read to its end."""
+        left_out = (bad for bad in self.bad_lines if not bad.taken)
+        if (
+            self.refusal is None
+            and isinstance(self.document, list)
+            and (bad := next(left_out, None))
+        ):
+            return f"{_NO_JSON}: {bad.reason} (line {bad.line})"
+        return self.refusal
+
+    def elements(self) -> Iterator[JsonValue]:
+        """Yield the elements of the document, once if it is a long list; itself if it is no list.
+
+        Raises:
+            OSError: The file was written anew meanwhile, or cannot be read on.
+        """
+        if not isinstance(self.document, list):
+            return iter((self.document,))
+        return chain(self.document, self.rest or ())
+
+    def whole(self) -> Source:
+        """Return a source with all elements of the list in its document.
+
+        Raises:
+            OSError: As ``elements``.
+        """
+        return replace(self, document=[*self.elements()], rest=None)
 
     @property
     def name(self) -> str:
@@ -164,6 +212,10 @@ def _lines_of(path: str, _modified_ns: int, _size_bytes: int) -> tuple[Object, .
     return tuple(record.value for record in found.records) if isinstance(found, Source) else ()
 
 
+class FileChangedError(OSError):
+    """A file goes on being written anew while it is read."""
+
+
 class Unread(NamedTuple):
     """A file that is no source.
 
@@ -180,14 +232,19 @@ def read_sources(path: str) -> Generator[Source | Unread, None, None]:
     """Yield the sources of a file: one, or one for each JSON file in an archive.
 
     Never raises for what the file holds, nor if it cannot be read: it yields an ``Unread``. A
-    database is open until the next source is asked for.
+    database, and a file of which there is a rest, is open until the next source is asked for.
     """
     path = one_path(path)
     try:
-        with open(path, "rb", opener=lambda path, _flags: _system.open_to_read(path)) as file:
+        # Without a buffer, which would give what stood in the file before it was written anew.
+        with open(path, "rb", buffering=0, opener=_opened) as file:
             yield from _sources(file, path)
     except OSError as error:
         yield Unread(path, _cannot_be_read(error))
+
+
+def _opened(path: str, _flags: int) -> int:
+    return _system.open_to_read(path)
 
 
 def parse_source(data: bytes, *, path: str, modified_at: datetime) -> Source:
@@ -197,13 +254,22 @@ def parse_source(data: bytes, *, path: str, modified_at: datetime) -> Source:
         json.JSONDecodeError: They are neither JSON nor JSON Lines. Lines that are torn, or were
             never JSON, are accepted as long as they are not more than the good lines.
     """
-    return _source(content_of([data]), path, modified_at)
+    content = content_of([data])
+    if content.refusal is not None:
+        raise content.refusal
+    return _source(content, path, modified_at)
 
 
 def _only(path: str) -> Source | Unread:
     """Return the source of a file that is one."""
     with contextlib.closing(read_sources(path)) as sources:
-        return next(sources)
+        found = next(sources)
+        if isinstance(found, Unread) or found.rest is None:
+            return found
+        try:
+            return found.whole()
+        except OSError as error:
+            return Unread(path, _cannot_be_read(error))
 
 
 def _source(
@@ -214,8 +280,10 @@ def _source(
         modified_at,
         content.document,
         tuple(content.records),
-        tuple(content.bad_lines),
+        content.bad_lines if content.rest is not None else tuple(content.bad_lines),
         is_member=is_member,
+        rest=content.rest,
+        refusal=_no_json(content.refusal, b"[") if content.refusal else None,
     )
 
 
@@ -255,9 +323,9 @@ def _no_json(fault: json.JSONDecodeError, head: bytes) -> str:
     if not head.strip():
         return "the file is empty"
     if kind := text_kind(head):
-        return f"neither JSON nor JSON Lines, but {kind}"
+        return f"{_NO_JSON}, but {kind}"
     place = f"line {fault.lineno}, column {fault.colno}"
-    return f"neither JSON nor JSON Lines: {fault.msg} ({place})"
+    return f"{_NO_JSON}: {fault.msg} ({place})"
 
 
 # -- a file that may be written to meanwhile -----------------------------------------------------
@@ -266,14 +334,16 @@ def _no_json(fault: json.JSONDecodeError, head: bytes) -> str:
 def _unchanged(file: IO[bytes], path: str) -> Content:
     """Return the content of a file as it was at one time.
 
-    What is appended meanwhile is not read. A file that is written anew meanwhile is read again.
+    What is appended meanwhile is not read. A file that is written anew meanwhile is read again. The
+    rest of a list is of that time, too: it raises ``FileChangedError`` rather than give an element
+    of another.
 
     Raises:
         OSError: It goes on being written anew.
         json.JSONDecodeError: As ``content_of``.
     """
-    for _ in range(_ATTEMPTS):
-        reading = _Reading(file)
+    for _ in range(ATTEMPTS):
+        reading = _Reading(file, path)
         try:
             content = content_of(reading.chunks())
         except json.JSONDecodeError:
@@ -281,38 +351,66 @@ def _unchanged(file: IO[bytes], path: str) -> Content:
                 raise
             continue
         if reading.is_whole():
+            reading.is_given_out = content.rest is not None
             return content
-    raise OSError(None, "it goes on being written anew while it is read; import it again", path)
+    raise _changed(path)
 
 
 class _Reading:
-    """The bytes that a file has now, and whether they were still the same when all were read."""
+    """The bytes that a file has now, and whether those that were read are still the same.
 
-    def __init__(self, file: IO[bytes]) -> None:
+    Attributes:
+        is_given_out: Whether somebody uses what was read before all is; then no chunk is given that
+            is of another time than those before.
+    """
+
+    def __init__(self, file: IO[bytes], path: str) -> None:
+        self.is_given_out = False
         self._file = file
-        self._before = os.fstat(file.fileno())
+        self._path = path
+        self._size_bytes, self._stamp = _stamp(file)
+        self._given_bytes = 0
         self._sum = 0
 
     def chunks(self) -> Iterator[bytes]:
-        for chunk in self._read():
+        for chunk in self._read(self._size_bytes):
+            self._given_bytes += len(chunk)
             self._sum = zlib.crc32(chunk, self._sum)
+            if self.is_given_out and not self.is_whole():
+                raise _changed(self._path)
             yield chunk
+        if self.is_given_out and not self.is_whole():
+            raise _changed(self._path)
 
     def is_whole(self) -> bool:
-        after = os.fstat(self._file.fileno())
-        if (after.st_mtime_ns, after.st_size) == (self._before.st_mtime_ns, self._before.st_size):
+        size_bytes, stamp = _stamp(self._file)
+        if stamp == self._stamp:
             return True
-        again = 0
-        for chunk in self._read():
+        place, again = self._file.tell(), 0
+        for chunk in self._read(self._given_bytes):
             again = zlib.crc32(chunk, again)
-        return after.st_size >= self._before.st_size and again == self._sum
+        self._file.seek(place)
+        if size_bytes < self._size_bytes or again != self._sum:
+            return False
+        self._stamp = stamp
+        return True
 
-    def _read(self) -> Iterator[bytes]:
+    def _read(self, left: int) -> Iterator[bytes]:
         self._file.seek(0)
-        left = self._before.st_size
         while left and (chunk := self._file.read(min(CHUNK_BYTES, left))):
             left -= len(chunk)
             yield chunk
+
+
+def _changed(path: str) -> FileChangedError:
+    reason = "it goes on being written anew while it is read; import it again"
+    return FileChangedError(None, reason, path)
+
+
+def _stamp(file: IO[bytes]) -> tuple[int, tuple[int, int]]:
+    """Return the size of an open file, and what differs after it was written to."""
+    status = os.fstat(file.fileno())
+    return status.st_size, (status.st_mtime_ns, status.st_size)
 
 
 # -- containers ----------------------------------------------------------------------------------
@@ -338,6 +436,10 @@ def _member(member: Member, path: str, modified_at: datetime) -> Source | Unread
     head: list[bytes] = []
     try:
         content = content_of(_noting(member.chunks(), head))
+        if content.rest is not None:
+            # Its sum stands at the end, and no session of a damaged member is given.
+            for _ in member.chunks():
+                pass
     except OSError as error:
         return Unread(path, _cannot_be_read(error))
     except json.JSONDecodeError as fault:
@@ -363,9 +465,20 @@ def _unpacked(
         return Unread(path, str(error))
     except json.JSONDecodeError as fault:
         return Unread(path, packed.fault or _no_json(fault, b"".join(head)[:HEAD_BYTES]))
-    if packed.fault:
+    if content.rest is not None:
+        content.rest = _with_fault(content.rest, packed, content)
+    elif packed.fault:
         content.bad_lines.append(BadLine(content.lines, packed.fault))
     return _source(content, path, modified_at)
+
+
+def _with_fault(
+    rest: Iterator[JsonValue], packed: Unpacked, content: Content
+) -> Iterator[JsonValue]:
+    """Yield the rest of a list, and tell at its end where what is packed has a fault."""
+    yield from rest
+    if packed.fault:
+        content.bad_lines.append(BadLine(content.lines, packed.fault))
 
 
 def _database(path: str, modified_at: datetime) -> Iterator[Source]:

@@ -1,7 +1,7 @@
 """From the sessions of files to a store, once each.
 
-No format is known here. New sessions wait until there are 256 of them, or 8 MiB of files, and are
-stored together. Memory holds that much and one file more. A session that was imported before is
+No format is known here. New sessions wait until there are 256 of them, or 8 MiB, and are stored
+together. Memory holds that much and one session more. A session that was imported before is
 found by its source, under its own id or, if another session has that id, under
 ``<id>-<hash of its source>``; ``reimport`` brings it up to what the source says now.
 """
@@ -12,10 +12,9 @@ import hashlib
 import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from localsessions.errors import ConflictError, SessionError, SessionExistsError
-from localsessions.transcripts.files import file_state
 from localsessions.transcripts.reimport import (
     Update,
     identity_of,
@@ -23,14 +22,17 @@ from localsessions.transcripts.reimport import (
     mark_imported,
     update,
 )
-from localsessions.transcripts.report import FileReport, RefusedSession, TranscriptFile
+from localsessions.transcripts.report import FileReport, RefusedSession
 from localsessions.transcripts.transcript import cleaned_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from pydantic import JsonValue
+
     from localsessions.models import Deletion, Session
     from localsessions.store import SessionStore
+    from localsessions.transcripts.streams import TranscriptStream
 
 __all__ = ["Importer"]
 
@@ -52,21 +54,27 @@ class _Kept:
 
 @dataclass(slots=True)
 class _Taken:
-    """A file whose sessions are being stored, and what became of each."""
+    """A file whose sessions are being stored, and what became of each.
 
-    found: TranscriptFile
+    Attributes:
+        found: Its report without what became of its sessions; None until all were given.
+        given: How many were given.
+        outcomes: By the number of a session; some come later than those after it.
+    """
+
+    found: FileReport | None = None
+    given: int = 0
     outcomes: dict[int, _Kept | RefusedSession] = field(default_factory=dict)
 
-    @property
-    def is_done(self) -> bool:
-        return len(self.outcomes) == len(self.found.sessions)
-
-    def report(self) -> FileReport:
-        every = [self.outcomes[at] for at in range(len(self.found.sessions))]
+    def report(self) -> FileReport | None:
+        """Return the report; None if something is to come."""
+        if self.found is None or len(self.outcomes) < self.given:
+            return None
+        every = [self.outcomes[at] for at in range(self.given)]
         kept = [one for one in every if isinstance(one, _Kept)]
         counts = Counter(one.outcome for one in kept)
         return replace(
-            self.found.report,
+            self.found,
             imported=counts["imported"],
             beside=sum(one.is_beside for one in kept if one.outcome == "imported"),
             grown=counts["grown"],
@@ -78,6 +86,14 @@ class _Taken:
             both=sum(one.did.both for one in kept),
             session_ids=tuple(one.session_id for one in kept if one.outcome != "deleted"),
         )
+
+
+class _Waiting(NamedTuple):
+    """A new session, the file that gave it, and its number there."""
+
+    session: Session
+    taken: _Taken
+    at: int
 
 
 class Importer:
@@ -101,26 +117,37 @@ class Importer:
         self._on_progress = on_progress
         self._again = again
         self._files: list[_Taken] = []
-        self._waiting: dict[str, tuple[_Taken, int]] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._size_bytes = 0
 
-    def take(self, found: TranscriptFile) -> None:
+    def take(self, stream: TranscriptStream) -> None:
         """Store the sessions of a file, now or with those of the next files."""
-        taken = _Taken(found)
+        taken = _Taken()
         self._files.append(taken)
-        state = file_state(found.report.path)
-        self._size_bytes += state.size_bytes if state else 0
-        for at, session in enumerate(found.sessions):
-            # A session that the store has may have to be compared with a session that waits.
-            if not self._is_new(session) or len(self._waiting) == _TOGETHER:
-                self._store_waiting()
-            if self._is_new(session):
-                self._waiting[session.session_id] = taken, at
-            else:
-                taken.outcomes[at] = self._kept_or_refused(session)
+        for session in stream:
+            self._take(session, taken)
+        if stream.is_given_again:
+            self._files.remove(taken)  # its sessions are kept, and compared with what comes
+        taken.found = stream.report()
+        self._report()
+
+    def note(self, report: FileReport) -> None:
+        """Report on an entry that gives no session, in its place."""
+        self._files.append(_Taken(report))
+        self._report()
+
+    def _take(self, session: Session, taken: _Taken) -> None:
+        at, taken.given = taken.given, taken.given + 1
+        # A session that the store has may have to be compared with a session that waits.
+        if not self._is_new(session) or len(self._waiting) == _TOGETHER:
+            self._store_waiting()
+        if not self._is_new(session):
+            taken.outcomes[at] = self._kept_or_refused(session)
+            return
+        self._waiting[session.session_id] = _Waiting(session, taken, at)
+        self._size_bytes += _size_bytes(session)
         if self._size_bytes > _TOGETHER_BYTES:
             self._store_waiting()
-        self._report()
 
     def finish(self) -> None:
         """Store what waits."""
@@ -134,13 +161,13 @@ class Importer:
 
     def _store_waiting(self) -> None:
         waiting, self._waiting, self._size_bytes = self._waiting, {}, 0
-        sessions = {one: taken.found.sessions[at] for one, (taken, at) in waiting.items()}
+        sessions = {one: held.session for one, held in waiting.items()}
         deleted = self._deleted([*sessions.values()])
         errors = _stored_together(
             self._store, [one for one in sessions.values() if one.session_id not in deleted]
         )
-        for session_id, (taken, at) in waiting.items():
-            session, error = sessions[session_id], errors.get(session_id)
+        for session_id, (session, taken, at) in waiting.items():
+            error = errors.get(session_id)
             if session_id in deleted:
                 taken.outcomes[at] = _Kept("deleted", session_id)
             elif isinstance(error, SessionExistsError | ConflictError):
@@ -211,10 +238,27 @@ class Importer:
 
     def _report(self) -> None:
         """Report on finished files, in order, up to the first file with a waiting session."""
-        while self._files and self._files[0].is_done:
-            self.reports.append(report := self._files.pop(0).report())
+        while self._files and (report := self._files[0].report()):
+            del self._files[0]
+            self.reports.append(report)
             if self._on_progress is not None:
                 self._on_progress(report)
+
+
+def _size_bytes(session: Session) -> int:
+    """Return about how long a session is as a file: its texts, and a little for each value."""
+    size = 0
+    level: list[JsonValue] = []
+    level.extend(session.messages)
+    while level:
+        value = level.pop()
+        size += 8 + (len(value) if isinstance(value, str) else 0)
+        if isinstance(value, dict):
+            size += sum(map(len, value))
+            level.extend(value.values())
+        elif isinstance(value, list):
+            level.extend(value)
+    return size
 
 
 def _imported(session: Session, session_id: str) -> _Kept:

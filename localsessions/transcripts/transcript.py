@@ -8,6 +8,10 @@ Nothing here knows a format, a disk or a store. The shape of the data::
       bookkeeping the number of records of each type that are not messages
       bad_lines   lines that are JSON but not a record of the format
       refused     why the source as a whole was not read, if it was not
+      empty       the number of sessions without a message
+
+A source with many sessions is read session by session: ``sessions`` makes each when it is asked
+for, and what the reading counts is complete when they have ended.
 
 ``message`` makes a message from parts; ``chat_message`` makes it from a message that already has
 the chat-completions shape. Both keep everything without a field of its own, under its name in the
@@ -37,7 +41,7 @@ from localsessions.transcripts.foreign import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pydantic import JsonValue
 
@@ -96,12 +100,18 @@ class Transcript:
 
 @dataclass(slots=True)
 class Reading:
-    """The result of reading a source; it accounts for everything in the source."""
+    """The result of reading a source; it accounts for everything in the source.
 
-    sessions: Sequence[Transcript | Session]
+    Attributes:
+        sessions: Can be gone through once. Raises ``OSError`` where the source cannot be read on.
+        bookkeeping: Complete, as the others, when ``sessions`` has ended.
+    """
+
+    sessions: Iterable[Transcript | Session]
     bookkeeping: Counter[str] = field(default_factory=Counter)
     bad_lines: Sequence[BadLine] = ()
     refused: str | None = None
+    empty: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +123,15 @@ class Format:
         agent_id: The program that writes it; None if many programs do.
         recognises: Tells from the content, never from the name, whether a source has this format.
         read: Returns the content of a source that was recognised.
+        by_element: Whether it recognises a list by its first elements, and reads it element by
+            element (``source.elements``). Other formats get a list as a whole.
     """
 
     name: str
     agent_id: str | None
     recognises: Callable[[Source], bool]
     read: Callable[[Source], Reading]
+    by_element: bool = False
 
 
 def message(
@@ -200,13 +213,15 @@ def _normal_call(call: Object) -> Object:
     return call | normal
 
 
-def sessions_of(form: Format, source: Source, reading: Reading) -> list[Session]:
-    """Return the sessions of a source that have messages; the same for every call."""
-    return [
-        found if isinstance(found, Session) else _session(form, source, found)
-        for found in reading.sessions
-        if found.messages or isinstance(found, Session)
-    ]
+def sessions_of(form: Format, source: Source, reading: Reading) -> Iterator[Session]:
+    """Yield the sessions of a reading that have messages; count the others in it."""
+    for found in reading.sessions:
+        if isinstance(found, Session):
+            yield found
+        elif found.messages:
+            yield _session(form, source, found)
+        else:
+            reading.empty += 1
 
 
 def _session(form: Format, source: Source, found: Transcript) -> Session:

@@ -471,10 +471,10 @@ def test_ctrl_c_keeps_what_is_in(cli: Cli, tmp_path: Path) -> None:
         chat(folder / f"{number:02}.json", "x")
     before = (
         "import localsessions.transcripts.importing as i\n"
-        "def read(path, read=i.read_transcripts):\n"
+        "def read(path, wants, read=i.open_transcripts):\n"
         "    if path.endswith('30.json'): raise KeyboardInterrupt\n"
-        "    return read(path)\n"
-        "i.read_transcripts = read\n"
+        "    return read(path, wants)\n"
+        "i.open_transcripts = read\n"
     )
     ended = subprocess.run(
         interruptible("import", str(folder), before=before),

@@ -237,8 +237,8 @@ def meddled(monkeypatch: pytest.MonkeyPatch, acts: Iterator[object]) -> None:
     monkeypatch.setattr(source, "CHUNK_BYTES", 64)
     reading = source._Reading._read
 
-    def read_and_meddle(self: source._Reading) -> Iterator[bytes]:
-        for chunk in reading(self):
+    def read_and_meddle(self: source._Reading, size: int) -> Iterator[bytes]:
+        for chunk in reading(self, size):
             next(acts, None)
             yield chunk
 

@@ -31,6 +31,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -50,7 +51,7 @@ from localsessions.transcripts.lines import BadLine, json_of
 from localsessions.transcripts.transcript import Format, Reading, Transcript, message, tool_call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pydantic import JsonValue
 
@@ -68,6 +69,7 @@ _ROLES: dict[JsonValue, str] = {1: "user", 2: "assistant", "user": "user", "ai":
 _EPOCH_TIMES = ("clientRpcSendTime", "clientSettleTime", "clientEndTime")
 _DRIVE = re.compile(r"/[A-Za-z]:")
 _TASK = "task-"
+_MAY_START = re.compile(rb'"(?:toolCallId|subagentComposerIds|subComposerIds)"')
 
 
 def _recognises(source: Source) -> bool:
@@ -95,28 +97,34 @@ def _read(source: Source) -> Reading:
     if source.database is None:
         return Reading([])
     found = _Found(source, source.database)
-    found.read_workspace()
-    if "cursorDiskKV" in source.database.tables:
-        found.read_global()
-    return Reading(found.sessions, +found.bookkeeping, found.bad_rows)
+    return Reading(found.sessions(), found.bookkeeping, found.bad_rows)
 
 
 class _Found:
     """What was found in a database so far."""
 
     def __init__(self, source: Source, database: Database) -> None:
-        self.sessions: list[Transcript] = []
         self.bookkeeping: Counter[str] = Counter()
         self.bad_rows: list[BadLine] = []
         self._source = source
         self._database = database
         self._project = _folder_of(as_object(source.beside("workspace.json")).get("folder"))
 
-    def value(self, row: dict[str, Cell]) -> JsonValue:
+    def sessions(self) -> Iterator[Transcript]:
+        """Yield the sessions of the workspace, then those of all workspaces."""
+        is_global = "cursorDiskKV" in self._database.tables
+        parents = self._parents() if is_global else {}
+        for session in chain(self._workspace(), self._global() if is_global else ()):
+            own = str(session.session_id)
+            started_by = parents.get(own) or parents.get(own.removeprefix(_TASK))
+            if started_by and started_by != own:
+                session.parent = session.parent or started_by
+            yield session
+
+    def _value(self, row: dict[str, Cell]) -> JsonValue:
         """Return the JSON of a row; None if it is empty, or torn, which is told."""
-        cell, number, key = row["value"], row["row"], str(row["key"])
-        data = cell.encode() if isinstance(cell, str) else cell
-        if not isinstance(data, bytes) or not data:
+        number, key, data = row["row"], str(row["key"]), _bytes_of(row["value"])
+        if not data:
             return None
         line = number if isinstance(number, int) else 0
         try:
@@ -129,62 +137,83 @@ class _Found:
 
     # -- a workspace -----------------------------------------------------------------------------
 
-    def read_workspace(self) -> None:
-        items = {key: self.value(row) for key, row in _items(self._database).items()}
-        heads = 0
-        for composer in as_objects(as_object(items.get(_COMPOSERS)).get("allComposers")):
-            if "conversation" in composer:
-                self._add(_composer_id(composer), composer, as_objects(composer["conversation"]))
-            else:
-                heads += 1
-        for tab in as_objects(as_object(items.get(_CHATS)).get("tabs")):
-            self._add(as_text(tab.get("tabId")), tab, as_objects(tab.get("bubbles")))
+    def _workspace(self) -> Iterator[Transcript]:
+        items = {key: self._value(row) for key, row in _items(self._database).items()}
         prompts = as_objects(items.get(_PROMPTS))
+        alone = dict.fromkeys(_said(prompt.get("text")) for prompt in prompts)
+        heads = 0
+        for session_id, tab, bubbles in _conversations(items):
+            if bubbles is None:
+                heads += 1
+                continue
+            session = self._session(session_id, tab, bubbles)
+            for spoken in session.messages:
+                if spoken.get("role") == "user":
+                    alone.pop(_said(spoken.get("content")), None)
+            yield session
         self.bookkeeping["composer, its conversation is in the global database"] += heads
         self.bookkeeping["prompt"] += len(prompts)
         if not heads:
-            self._add_prompts(prompts)
+            yield from self._prompts(
+                [
+                    prompt
+                    for prompt in prompts
+                    if as_text(prompt.get("text")) and _said(prompt["text"]) in alone
+                ]
+            )
 
-    def _add_prompts(self, prompts: list[Object]) -> None:
-        said = {
-            str(spoken.get("content")).strip()
-            for session in self.sessions
-            for spoken in session.messages
-            if spoken.get("role") == "user"
-        }
-        alone = [
-            prompt
-            for prompt in prompts
-            if (text := as_text(prompt.get("text"))) and text.strip() not in said
-        ]
+    def _prompts(self, alone: list[Object]) -> Iterator[Transcript]:
         self.bookkeeping["prompt"] -= len(alone)
         if alone:
             workspace = self._source.path.replace("\\", "/").split("/")[-2:-1]
-            self.sessions.append(
-                Transcript(
-                    [
-                        message("user", without(prompt, "text"), content=prompt["text"])
-                        for prompt in alone
-                    ],
-                    session_id="-".join([*workspace, "prompts"]),
-                    project=self._project,
-                )
+            yield Transcript(
+                [
+                    message("user", without(prompt, "text"), content=prompt["text"])
+                    for prompt in alone
+                ],
+                session_id="-".join([*workspace, "prompts"]),
+                project=self._project,
             )
 
     # -- the global database ---------------------------------------------------------------------
 
-    def read_global(self) -> None:
+    def _global(self) -> Iterator[Transcript]:
         self._count_keys()
-        parents: dict[str, str] = {}
         for row in self._range("composerData:"):
-            composer_id = str(row["key"]).partition(":")[2]
-            composer = as_object(self.value(row))
-            self._add(composer_id, composer, self._bubbles(composer_id, composer), parents)
-        for session in self.sessions:
-            own = str(session.session_id)
-            started_by = parents.get(own) or parents.get(own.removeprefix(_TASK))
-            if started_by and started_by != own:
-                session.parent = session.parent or started_by
+            composer_id = _composer_of(row)
+            composer = as_object(self._value(row))
+            yield self._session(composer_id, composer, self._bubbles(composer_id, composer))
+
+    def _parents(self) -> dict[str, str]:
+        """Return which composer started which: it names it, or called the tool with its id.
+
+        This is a pass of its own, so that no session waits for those after it. Few ids are kept,
+        since most calls start nothing.
+        """
+        keys = self._database.rows("SELECT key FROM cursorDiskKV WHERE key LIKE 'composerData:%'")
+        ids = {_composer_of(row) for row in keys}
+        known = ids | {composer_id.removeprefix(_TASK) for composer_id in ids}
+        parents: dict[str, str] = {}
+        for composer_id, child in chain(self._named(), self._called()):
+            if child in known and composer_id in ids:
+                parents[child] = max(parents.get(child, ""), composer_id)
+        return parents
+
+    def _named(self) -> Iterator[tuple[str, str | None]]:
+        """Yield each composer with a composer that it names, or a call in its own bubbles."""
+        for row in self._range("composerData:"):
+            composer = _may_start(row)
+            children = (composer.get(key) for key in ("subagentComposerIds", "subComposerIds"))
+            for child in (
+                *chain.from_iterable(map(as_list, children)),
+                *map(_call_id, _inline(composer)),
+            ):
+                yield _composer_of(row), as_text(child)
+
+    def _called(self) -> Iterator[tuple[str, str | None]]:
+        """Yield each composer with a call in a bubble."""
+        for row in self._range("bubbleId:"):
+            yield _composer_of(row).rpartition(":")[0], _call_id(_may_start(row))
 
     def _count_keys(self) -> None:
         rows = self._database.rows(
@@ -210,13 +239,11 @@ class _Found:
         stored: dict[str, Object] = {}
         for row in self._range(f"bubbleId:{composer_id}:"):
             self.bookkeeping["bubbleId"] -= 1
-            if value := as_object(self.value(row)):
+            if value := as_object(self._value(row)):
                 stored[str(row["key"]).rpartition(":")[2]] = value
             else:
                 self.bookkeeping["bubble without content"] += 1
-        inline = as_objects(composer.get("conversation")) or as_objects(
-            list(as_object(composer.get("conversationMap")).values())
-        )
+        inline = _inline(composer)
         known = {_bubble_id(bubble): bubble for bubble in inline} | stored
         heads = as_objects(composer.get("fullConversationHeadersOnly")) or inline
         named = [_bubble_id(head) for head in heads]
@@ -227,33 +254,67 @@ class _Found:
             others = [{**bubble, "taken_back": True} for bubble in others]
         return _in_time(bubbles, others)
 
-    def _add(
-        self,
-        session_id: str | None,
-        composer: Object,
-        bubbles: list[Object],
-        parents: dict[str, str] | None = None,
-    ) -> None:
+    def _session(
+        self, session_id: str | None, composer: Object, bubbles: list[Object]
+    ) -> Transcript:
         messages: list[Message] = []
         for bubble in bubbles:
             made = list(_messages(bubble))
             self.bookkeeping["empty bubble"] += not made
             messages += made
-        if parents is not None and session_id:
-            children = as_list(composer.get("subagentComposerIds")) + as_list(
-                composer.get("subComposerIds")
-            )
-            calls = [
-                as_object(bubble.get("toolFormerData")).get("toolCallId") for bubble in bubbles
-            ]
-            parents |= {
-                child: session_id for item in (*children, *calls) if (child := as_text(item))
-            }
-        self.sessions.append(_transcript(session_id, composer, messages, self._project))
+        return _transcript(session_id, composer, messages, self._project)
 
 
-def _composer_id(composer: Object) -> str | None:
-    return as_text(composer.get("composerId"))
+_Conversation = tuple[str | None, Object, list[Object] | None]
+"""An id, what it is of, and its bubbles; None if they are in the global database."""
+
+
+def _conversations(items: Mapping[str, JsonValue]) -> Iterator[_Conversation]:
+    """Yield the conversations of a workspace, of the composer and of the older chat."""
+    for composer in as_objects(as_object(items.get(_COMPOSERS)).get("allComposers")):
+        is_here = "conversation" in composer
+        bubbles = as_objects(composer.get("conversation")) if is_here else None
+        yield as_text(composer.get("composerId")), composer, bubbles
+    for tab in as_objects(as_object(items.get(_CHATS)).get("tabs")):
+        yield as_text(tab.get("tabId")), tab, as_objects(tab.get("bubbles"))
+
+
+def _said(text: JsonValue) -> str:
+    return str(text).strip()
+
+
+def _bytes_of(cell: Cell) -> bytes:
+    """Return the bytes of a cell that may hold JSON; empty if it is a number or nothing."""
+    if isinstance(cell, str):
+        return cell.encode()
+    return cell if isinstance(cell, bytes) else b""
+
+
+def _composer_of(row: Mapping[str, Cell]) -> str:
+    """Return the key of a row without what kind of row it is; of a composer, its id."""
+    return str(row["key"]).partition(":")[2]
+
+
+def _may_start(row: Mapping[str, Cell]) -> Object:
+    """Return a composer or a bubble that may say what it started; else an empty object."""
+    data = _bytes_of(row["value"])
+    if not _MAY_START.search(data):
+        return {}
+    try:
+        return as_object(json_of(data)[0])
+    except json.JSONDecodeError:
+        return {}  # told when the session is read
+
+
+def _call_id(bubble: Object) -> str | None:
+    return as_text(as_object(bubble.get("toolFormerData")).get("toolCallId"))
+
+
+def _inline(composer: Object) -> list[Object]:
+    """Return the bubbles that stand in a composer itself."""
+    return as_objects(composer.get("conversation")) or as_objects(
+        list(as_object(composer.get("conversationMap")).values())
+    )
 
 
 def _bubble_id(bubble: Object) -> str:

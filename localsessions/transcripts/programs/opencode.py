@@ -70,8 +70,8 @@ def _read_db(source: Source) -> Reading:
     if source.database is None:
         return Reading([])
     found = _Found(source.database)
-    sessions = [found.session(row) for row in found.rows("SELECT * FROM session ORDER BY id")]
-    return Reading(sessions, +found.bookkeeping, found.bad_rows)
+    rows = found.rows("SELECT * FROM session ORDER BY id")
+    return Reading(map(found.session, rows), found.bookkeeping, found.bad_rows)
 
 
 class _Found:

@@ -32,7 +32,7 @@ from localsessions.transcripts.programs.blocks import thinking_part
 from localsessions.transcripts.transcript import Format, Reading, Transcript, message, tool_call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pydantic import JsonValue
 
@@ -71,16 +71,25 @@ def _conversations(source: Source) -> list[Object]:
     return [record.value for record in source.records]
 
 
+def _elements(source: Source) -> Iterator[JsonValue]:
+    if isinstance(source.document, list):
+        return source.elements()
+    return (record.value for record in source.records)
+
+
 def _read(source: Source) -> Reading:
-    conversations = _conversations(source)
-    malformed = len(as_list(source.document)) - len(conversations)
-    return Reading(
-        [
-            _transcript(conversation, position)
-            for position, conversation in enumerate(conversations, start=1)
-        ],
-        +Counter({"(no object)": malformed}),
-    )
+    bookkeeping: Counter[str] = Counter()
+    return Reading(_transcripts(source, bookkeeping), bookkeeping)
+
+
+def _transcripts(source: Source, bookkeeping: Counter[str]) -> Iterator[Transcript]:
+    position = 0
+    for element in _elements(source):
+        if isinstance(element, dict):
+            position += 1
+            yield _transcript(element, position)
+        else:
+            bookkeeping["(no object)"] += 1
 
 
 def _transcript(conversation: Object, position: int) -> Transcript:
@@ -153,18 +162,22 @@ def _parts(spoken: Object) -> list[Object]:
 
 
 def _read_parts(source: Source) -> Reading:
-    conversations = _conversations(source)
-    found = [
-        _preferred(conversation, key, preference)
-        for conversation in conversations
-        for key, preference in _LISTS.items()
-        if key in conversation
-    ]
-    for position, one in enumerate(found, start=1):
-        one.position = position
-    unread = len(as_list(source.document)) - len(conversations)
-    unread += sum(not conversation.keys() & _LISTS.keys() for conversation in conversations)
-    return Reading(found, +Counter({"(no messages)": unread}))
+    bookkeeping: Counter[str] = Counter()
+    return Reading(_preferences(source, bookkeeping), bookkeeping)
+
+
+def _preferences(source: Source, bookkeeping: Counter[str]) -> Iterator[Transcript]:
+    position = 0
+    for element in _elements(source):
+        conversation = as_object(element)
+        if not conversation.keys() & _LISTS.keys():
+            bookkeeping["(no messages)"] += 1
+        for key, preference in _LISTS.items():
+            if key in conversation:
+                position += 1
+                made = _preferred(conversation, key, preference)
+                made.position = position
+                yield made
 
 
 def _preferred(conversation: Object, key: str, preference: str | None) -> Transcript:
@@ -224,5 +237,5 @@ def _part(part: JsonValue) -> JsonValue:
     return {"type": kind, "text": value, **around}
 
 
-LLAMA_FACTORY = Format("llama-factory", None, _recognises_parts, _read_parts)
-SHAREGPT = Format("sharegpt", None, _recognises, _read)
+LLAMA_FACTORY = Format("llama-factory", None, _recognises_parts, _read_parts, by_element=True)
+SHAREGPT = Format("sharegpt", None, _recognises, _read, by_element=True)

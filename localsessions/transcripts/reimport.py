@@ -8,6 +8,7 @@ imported last, of which ``source["imported"]`` keeps a hash for each message. By
     changed in both          stays, and the source's version comes beside it, as ``<id>~source``
     only here                stays, with the message before it
     gone from the source     stays, unless it was ``pending``: said and not yet taken up
+    now ``abridged`` there   stays, if more of it was imported: the program dropped the rest
 
 So importing twice changes nothing, and no text of a person is lost.
 """
@@ -91,7 +92,8 @@ def update(stored: Session, found: Session) -> Update:
     is_owner = _is_owner(stored, found, {*said})
     if not is_owner:
         said = {key: message for key, message in said.items() if key not in marks}
-    theirs, hashes = _theirs(ours, said, marks, did)
+    whole = {key: one for key, one in said.items() if not _is_abridged(key, one, ours, marks)}
+    theirs, hashes = _theirs(ours, whole, marks, did)
     gone = {
         key
         for key, message in ours.items()
@@ -129,6 +131,14 @@ def _is_owner(stored: Session, found: Session, said: AbstractSet[str]) -> bool:
     now = file_state(new) if new else None
     is_later = now is not None and now.modified_ns > before.modified_ns
     return imported <= said and (len(said) > len(imported) or is_later)
+
+
+def _is_abridged(
+    key: str, message: Message, ours: Mapping[str, Message], marks: Mapping[str, str]
+) -> bool:
+    """Tell whether more of a message was imported than the source has now."""
+    is_less = message.get("abridged") is True
+    return is_less and key in marks and ours.get(key, {}).get("abridged") is not True
 
 
 def _theirs(

@@ -11,7 +11,8 @@ the line becomes a message of the tool, up to what a person said. An element wit
 in the text. What the program tells of the editor (``environment_details``) stays with the result.
 
 The history has no ids; they are made of ``ts``, else of what is said: a position would change when
-the program condenses the history.
+the program condenses the history. What a person said has the id of its row instead
+(``cline_person``). Former versions of Roo gave a summary the ``ts`` of the message after it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from localsessions.format import encode_value
-from localsessions.models import message_text
 from localsessions.transcripts.foreign import (
     Object,
     as_instant,
@@ -35,7 +35,7 @@ from localsessions.transcripts.foreign import (
     without,
 )
 from localsessions.transcripts.programs.blocks import block_messages, thinking_part
-from localsessions.transcripts.programs.cline_ui import lost_words
+from localsessions.transcripts.programs.cline_person import Dated, with_person
 from localsessions.transcripts.programs.cline_words import is_of_program, is_typed, result_of
 from localsessions.transcripts.transcript import message, tool_call
 
@@ -86,7 +86,7 @@ def api_messages(records: list[Object], rows: list[Object]) -> list[Message]:
         records: The history.
         rows: The rows that a person saw; they give what the history lacks.
     """
-    made: list[tuple[JsonValue, list[Message]]] = []
+    history: list[Dated] = []
     waiting: list[str] = []
     thoughts = _thoughts(rows)
     for at, (record, seen) in enumerate(zip(records, _times(rows, len(records)), strict=True)):
@@ -101,15 +101,16 @@ def api_messages(records: list[Object], rows: list[Object]) -> list[Message]:
             waiting = [str(call["id"]) for call in calls]
         else:
             messages = _asked(dated, _id(record), waiting)
-        made.append((time, messages))
-    return _with_lost_words(made, rows)
+        history += [Dated(as_instant(time), one) for one in messages]
+    return with_person(history, rows)
 
 
 def _id(record: Object) -> str:
     if own := as_text(record.get("id")):
         return own
     if as_instant(record.get("ts")):
-        return f"api_{json_text(record['ts'])}"
+        summary = "_summary" if record.get("isSummary") is True else ""
+        return f"api_{json_text(record['ts'])}{summary}"
     said = encode_value([record.get("role"), record.get("content")])
     return f"api_{blake2b(said, digest_size=6).hexdigest()}"
 
@@ -139,25 +140,35 @@ def _results_in(record: Object) -> list[str]:
     return [tool for text in texts if text and (tool := result_of(text))]
 
 
-def _thoughts(rows: list[Object]) -> list[tuple[datetime, str]]:
+def _thoughts(rows: list[Object]) -> list[tuple[datetime, str | None]]:
+    """Return each reasoning with its time, and None with the time of each request."""
     found = [
-        (time, text)
+        (time, as_text(row.get("text")) if row["say"] == "reasoning" else None)
         for row in rows
-        if row.get("say") == "reasoning" and (text := as_text(row.get("text")))
+        if row.get("say") in ("reasoning", "api_req_started")
         if (time := as_instant(row.get("ts"))) is not None
     ]
     return sorted(found, key=itemgetter(0))
 
 
-def _with_reasoning(record: Object, before: Object, thoughts: list[tuple[datetime, str]]) -> Object:
-    """Return a message of the model with the reasoning that only the rows have."""
+def _with_reasoning(
+    record: Object, before: Object, thoughts: list[tuple[datetime, str | None]]
+) -> Object:
+    """Return a message of the model with the reasoning that only the rows have.
+
+    It is that since the last request. Without requests, since the message before, which may be
+    another one when the history is condensed.
+    """
     parts = _parts(record)
     begun, ended = as_instant(before.get("ts")), as_instant(record.get("ts"))
-    if begun is None or ended is None or any(_is_thinking(part) for part in parts):
+    if ended is None or any(_is_thinking(part) for part in parts):
         return record
-    first = bisect_left(thoughts, begun, key=itemgetter(0))
-    last = bisect_right(thoughts, ended, key=itemgetter(0))
-    thinking = [thinking_part(text) for _, text in thoughts[first:last]]
+    until = bisect_right(thoughts, ended, key=itemgetter(0))
+    requests = (at for at in range(until - 1, -1, -1) if thoughts[at][1] is None)
+    first = next(requests, None)
+    if first is None:
+        first = until if begun is None else bisect_left(thoughts, begun, key=itemgetter(0))
+    thinking = [thinking_part(text) for _, text in thoughts[first:until] if text]
     return record | {"content": [*thinking, *parts]} if thinking else record
 
 
@@ -223,45 +234,41 @@ def _arguments(inside: str) -> Object:
 
 
 def _asked(record: Object, own_id: str, waiting: list[str]) -> list[Message]:
-    parts = _parts(record)
+    content = record.get("content")
     rest = without(record, "role", "content")
-    if any(as_object(part).get("type") == "tool_result" for part in parts):
-        messages = block_messages("user", parts, rest, id=own_id, time_key="ts")
-        return _with_state(messages)
-    if not _results_in(record):
-        content = record.get("content")
+    if isinstance(content, str) and not result_of(content):
         return block_messages("user", content, rest, id=own_id, time_key="ts")
-    groups = _groups(parts)
     made: list[Message] = []
-    for number, (is_result, group) in enumerate(groups, start=1):
-        answered = waiting.pop(0) if is_result and waiting else None
-        made.append(
-            message(
-                "tool" if is_result else "user",
-                rest if number == 1 else {"ts": rest.get("ts")},
-                id=own_id if number == 1 else f"{own_id}_{number}",
-                content=group,
-                time_key="ts",
-                tool_call_id=answered,
-            )
-        )
-    return made
-
-
-def _groups(parts: list[JsonValue]) -> list[tuple[bool, list[JsonValue]]]:
-    """Return the parts of a message, by the result or the words of a person that they belong to."""
-    groups: list[tuple[bool, list[JsonValue]]] = []
-    for part in parts:
-        text = as_text(as_object(part).get("text"))
-        if text is not None and result_of(text):
-            groups.append((True, [part]))
-        elif text is not None and is_typed(text) and not (groups and not groups[-1][0]):
-            groups.append((False, [part]))
-        elif groups:
-            groups[-1][1].append(part)
+    for group in _groups(_parts(record)):
+        group_id = f"{own_id}_{len(made) + 1}" if made else own_id
+        around = {"ts": rest.get("ts")} if made else rest
+        if result_of(_text(group[0])):
+            answered = waiting.pop(0) if waiting else None
+            spoken = message("tool", around, id=group_id, content=group, time_key="ts")
+            made.append(spoken | {"tool_call_id": answered} if answered else spoken)
         else:
-            groups.append((False, [part]))
+            made += block_messages("user", group, around, id=group_id, time_key="ts")
+    is_native = any(as_object(part).get("type") == "tool_result" for part in _parts(record))
+    return _with_state(made) if is_native else made
+
+
+def _groups(parts: list[JsonValue]) -> list[list[JsonValue]]:
+    """Return the parts of a message: each result, and each text of a person, begins a group."""
+    groups: list[list[JsonValue]] = []
+    for part in parts:
+        begun = groups and any(_is_begun_by(one) for one in groups[-1])
+        if not groups or result_of(_text(part)) or (begun and is_typed(_text(part))):
+            groups.append([])
+        groups[-1].append(part)
     return groups
+
+
+def _is_begun_by(part: JsonValue) -> bool:
+    return result_of(_text(part)) is not None or is_typed(_text(part))
+
+
+def _text(part: JsonValue) -> str:
+    return as_text(as_object(part).get("text")) or ""
 
 
 def _with_state(messages: list[Message]) -> list[Message]:
@@ -276,22 +283,3 @@ def _with_state(messages: list[Message]) -> list[Message]:
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else as_list(content)
     before[-1] = before[-1] | {"content": [*parts, *as_list(last["content"])]}
     return before
-
-
-def _with_lost_words(
-    made: list[tuple[JsonValue, list[Message]]], rows: list[Object]
-) -> list[Message]:
-    """Return the messages, with what a person said that the history no longer has.
-
-    What comes after all of them is pending: the history will take it up.
-    """
-    spoken_by = (one for _, messages in made for one in messages if one["role"] == "user")
-    said = "\n".join(map(message_text, spoken_by))
-    lost = lost_words(rows, said)
-    messages: list[Message] = []
-    for time, spoken in made:
-        before = as_instant(time)
-        while lost and before is not None and (own := lost[0][0]) is not None and own < before:
-            messages.append(lost.pop(0)[1])
-        messages += spoken
-    return [*messages, *(one | {"pending": True} for _, one in lost)]

@@ -143,7 +143,7 @@ class Task:
             ]
         self.now = self.rows[-1]["ts"]
         self.folder, self.store = folder, store
-        self.texts: set[str] = set()
+        self.seen: set[str] = set()
 
     def say(self, text: str) -> None:
         """Let a person say something, before the history has it."""
@@ -154,18 +154,22 @@ class Task:
         said = f"[attempt_completion] Result:\n<feedback>\n{self.rows[-1]['text']}\n</feedback>"
         env = f"<environment_details>\n# Current Time\n{self.now}\n</environment_details>"
         self._row("api_req_started", "{}")
-        self._record("user", [{"type": "text", "text": text} for text in (said, env)])
+        self._record("user", said, env)
         self._row("reasoning", f"Thought {self.now}")
+        self._row("text", f"Look {self.now}")
+        self._record("assistant", f"Look\n<read_file><path>{self.now}</path></read_file>")
+        self._row("api_req_started", "{}")
+        self._record("user", "[read_file for 'x'] Result:", f"Line {self.now}", env)
         self._row("text", f"Answer {self.now}")
-        self._record("assistant", [{"type": "text", "text": f"Answer {self.now}"}])
+        self._record("assistant", f"Answer {self.now}")
 
     def _row(self, kind: str, text: str) -> None:
         row = {"ts": self._tick(), "type": "say", "say": kind, "text": text}
         index = {"conversationHistoryIndex": len(self.records) - 1} if self.is_indexed else {}
         self.rows.append(row | index)
 
-    def _record(self, role: str, content: list[Record]) -> None:
-        record: Record = {"role": role, "content": content}
+    def _record(self, role: str, *texts: str) -> None:
+        record: Record = {"role": role, "content": [{"type": "text", "text": t} for t in texts]}
         self.records.append(record | ({"ts": self._tick()} if self.program == "roo" else {}))
 
     def _tick(self) -> int:
@@ -178,7 +182,7 @@ class Task:
         for name, value in ((API, self.records), (UI, self.rows)):
             (self.folder / name).write_text(json.dumps(value), encoding="utf-8")
         (found,) = read_transcript(self.folder / API).sessions
-        self.texts |= {message_text(one) for one in found.messages if "abridged" not in one}
+        self.seen |= {said(one) for one in found.messages if "abridged" not in one}
         (first, _) = import_paths(self.store, [self.folder]).files
         (again, _) = import_paths(self.store, [self.folder]).files
         assert (first.both, again.unchanged) == (0, 1)
@@ -186,11 +190,17 @@ class Task:
     def check(self) -> None:
         """Each text of a person stands once, in order, and nothing that was imported is gone."""
         messages = self.store.load(self.folder.name).messages
-        said = [row["text"] for row in self.rows if row.get("say") in ("task", "user_feedback")]
-        first = [self.rows[0]["text"]] if self.program == "roo" else []
-        assert [typed(one) for one in messages if typed(one)] == list(map(squeezed, first + said))
-        assert self.texts <= {message_text(one) for one in messages}
+        person = ("task", "user_feedback")
+        rows = [row for at, row in enumerate(self.rows) if not at or row.get("say") in person]
+        assert [typed(one) for one in messages if typed(one)] == [squeezed(r["text"]) for r in rows]
+        assert self.seen <= {said(one) for one in messages}
         assert len({one["id"] for one in messages}) == len(messages)
+
+
+def said(message: Message) -> str:
+    """Return all that must not go: text, calls, and the call that is answered."""
+    calls = message.get("tool_calls"), message.get("tool_call_id")
+    return json.dumps([message["role"], message_text(message), *calls])
 
 
 def typed(message: Message) -> str | None:
@@ -200,7 +210,7 @@ def typed(message: Message) -> str | None:
     content = message.get("content")
     parts = content if isinstance(content, list) else [{"text": content}]
     texts = [part["text"] for part in parts if isinstance(part, dict) and "text" in part]
-    return next((squeezed(said) for text in texts if (said := person_words(str(text)))), None)
+    return next((squeezed(words) for text in texts if (words := person_words(str(text)))), None)
 
 
 def squeezed(text: str) -> str:

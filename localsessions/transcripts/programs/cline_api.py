@@ -1,14 +1,9 @@
 """The messages of ``api_conversation_history.json`` of Cline and Roo.
 
 Messages of the Anthropic API (``blocks``), with ``ts`` in newer versions. Calls are native, or XML
-in the text of the model::
-
-    <read_file><path>a.py</path></read_file>       and in the next user message
-    [read_file for 'a.py'] Result:  ...
-
-Then the result names the tool: its element leaves the text and becomes a call, and what follows
-the line becomes a message of the tool, up to what a person said. An element without a result stays
-in the text. What the program tells of the editor (``environment_details``) stays with the result.
+in the text of the model (``cline_calls``): then what follows the line of a result becomes a message
+of the tool, up to what a person said. What the program tells of the editor
+(``environment_details``) stays with the result.
 
 The history has no ids; they are made of ``ts``, else of what is said: a position would change when
 the program condenses the history. What a person said has the id of its row instead
@@ -17,7 +12,6 @@ the program condenses the history. What a person said has the id of its row inst
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from hashlib import blake2b
 from operator import itemgetter
@@ -35,6 +29,12 @@ from localsessions.transcripts.foreign import (
     without,
 )
 from localsessions.transcripts.programs.blocks import block_messages, thinking_part
+from localsessions.transcripts.programs.cline_calls import (
+    called_tools,
+    parts_of,
+    text_of,
+    without_element,
+)
 from localsessions.transcripts.programs.cline_person import Dated, with_person
 from localsessions.transcripts.programs.cline_words import is_of_program, is_typed, result_of
 from localsessions.transcripts.transcript import message, tool_call
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["api_messages", "is_api_history"]
 
 _BEGINNINGS = ("<task>", "<user_message>", "<feedback>")
-_PARAMETER = re.compile(r"<(?P<name>[A-Za-z_][\w-]*)>(?P<value>.*?)</(?P=name)>", re.DOTALL)
 
 
 def is_api_history(document: JsonValue) -> bool:
@@ -68,15 +67,10 @@ def _is_spoken(one: JsonValue) -> bool:
 
 
 def _is_told(spoken: Object) -> bool:
-    texts = [text for part in _parts(spoken) if (text := as_text(as_object(part).get("text")))]
+    texts = [text for part in parts_of(spoken) if (text := as_text(as_object(part).get("text")))]
     return spoken.get("role") == "user" and any(
         "<environment_details>" in text or text.startswith(_BEGINNINGS) for text in texts
     )
-
-
-def _parts(spoken: Object) -> list[JsonValue]:
-    content = spoken.get("content")
-    return [{"type": "text", "text": content}] if isinstance(content, str) else as_list(content)
 
 
 def api_messages(records: list[Object], rows: list[Object]) -> list[Message]:
@@ -89,14 +83,14 @@ def api_messages(records: list[Object], rows: list[Object]) -> list[Message]:
     history: list[Dated] = []
     waiting: list[str] = []
     thoughts = _thoughts(rows)
+    tools = called_tools(records)
     for at, (record, seen) in enumerate(zip(records, _times(rows, len(records)), strict=True)):
         time = record.get("ts") or seen
         dated = without(record, "id") | ({"ts": time} if time else {})
         if record.get("role") == "assistant":
             before = records[at - 1] if at else {}
-            after = records[at + 1] if at + 1 < len(records) else {}
             whole = _with_reasoning(dated, before, thoughts)
-            messages = _said(whole, _id(record), _results_in(after))
+            messages = _said(whole, _id(record), tools[at])
             calls = [call for one in messages for call in as_objects(one.get("tool_calls"))]
             waiting = [str(call["id"]) for call in calls]
         else:
@@ -133,13 +127,6 @@ def _number(value: JsonValue) -> float:
     return value if isinstance(value, int | float) else -1
 
 
-def _results_in(record: Object) -> list[str]:
-    if record.get("role") != "user":
-        return []
-    texts = (as_text(as_object(part).get("text")) for part in _parts(record))
-    return [tool for text in texts if text and (tool := result_of(text))]
-
-
 def _thoughts(rows: list[Object]) -> list[tuple[datetime, str | None]]:
     """Return each reasoning with its time, and None with the time of each request."""
     found = [
@@ -159,7 +146,7 @@ def _with_reasoning(
     It is that since the last request. Without requests, since the message before, which may be
     another one when the history is condensed.
     """
-    parts = _parts(record)
+    parts = parts_of(record)
     begun, ended = as_instant(before.get("ts")), as_instant(record.get("ts"))
     if ended is None or any(_is_thinking(part) for part in parts):
         return record
@@ -179,13 +166,13 @@ def _is_thinking(part: JsonValue) -> bool:
 # The model
 
 
-def _said(record: Object, own_id: str, results: list[str]) -> list[Message]:
-    parts = _parts(record)
+def _said(record: Object, own_id: str, tools: list[str]) -> list[Message]:
+    parts = parts_of(record)
     calls: list[Object] = []
     is_native = any(as_object(part).get("type") == "tool_use" for part in parts)
     if not is_native:
-        for number, tool in enumerate(results, start=1):
-            parts, arguments = _without_element(parts, tool, is_only=len(results) == 1)
+        for number, tool in enumerate(tools, start=1):
+            parts, arguments = without_element(parts, tool, is_only=len(tools) == 1)
             calls.append(tool_call(f"{own_id}_call_{number}", tool, arguments))
     rest = without(record, "role", "content")
     content: JsonValue = record.get("content") if isinstance(record.get("content"), str) else parts
@@ -198,38 +185,6 @@ def _said(record: Object, own_id: str, results: list[str]) -> list[Message]:
     return messages
 
 
-def _without_element(
-    parts: list[JsonValue], tool: str, *, is_only: bool
-) -> tuple[list[JsonValue], Object]:
-    """Return parts without the element that calls a tool, and the arguments in it.
-
-    An element that was cut off stays in the text.
-    """
-    opening, closing = f"<{tool}>", f"</{tool}>"
-    for at, part in enumerate(parts):
-        fields = as_object(part)
-        text = as_text(fields.get("text")) or ""
-        begin = text.find(opening)
-        end = text.rfind(closing) if is_only else text.find(closing, max(begin, 0))
-        if begin < 0 or end < begin:
-            continue
-        inside = text[begin + len(opening) : end]
-        left = f"{text[:begin].rstrip()}\n\n{text[end + len(closing) :].lstrip()}".strip()
-        kept: list[JsonValue] = [{**fields, "text": left}] if left else []
-        return [*parts[:at], *kept, *parts[at + 1 :]], _arguments(inside)
-    return parts, {}
-
-
-def _arguments(inside: str) -> Object:
-    """Return the parameters in an element; what is no parameter makes the whole one text."""
-    arguments: Object = {}
-    beside = inside
-    for found in _PARAMETER.finditer(inside):
-        arguments[found["name"]] = found["value"].strip("\n")
-        beside = beside.replace(found[0], "", 1)
-    return {"input": inside.strip("\n")} if beside.strip() else arguments
-
-
 # What the model is told
 
 
@@ -239,17 +194,24 @@ def _asked(record: Object, own_id: str, waiting: list[str]) -> list[Message]:
     if isinstance(content, str) and not result_of(content):
         return block_messages("user", content, rest, id=own_id, time_key="ts")
     made: list[Message] = []
-    for group in _groups(_parts(record)):
+    for group in _groups(parts_of(record)):
         group_id = f"{own_id}_{len(made) + 1}" if made else own_id
         around = {"ts": rest.get("ts")} if made else rest
-        if result_of(_text(group[0])):
-            answered = waiting.pop(0) if waiting else None
-            spoken = message("tool", around, id=group_id, content=group, time_key="ts")
-            made.append(spoken | {"tool_call_id": answered} if answered else spoken)
+        if result_of(text_of(group[0])):
+            made.append(_result(group, around, group_id, waiting))
         else:
             made += block_messages("user", group, around, id=group_id, time_key="ts")
-    is_native = any(as_object(part).get("type") == "tool_result" for part in _parts(record))
+    is_native = any(as_object(part).get("type") == "tool_result" for part in parts_of(record))
     return _with_state(made) if is_native else made
+
+
+def _result(parts: list[JsonValue], rest: Object, own_id: str, waiting: list[str]) -> Message:
+    """Return a result, for the next call that waits; abridged if the call was condensed away."""
+    answered = waiting.pop(0) if waiting else None
+    gone: Object = {} if answered else {"abridged": True}
+    return message(
+        "tool", rest | gone, id=own_id, content=parts, time_key="ts", tool_call_id=answered
+    )
 
 
 def _groups(parts: list[JsonValue]) -> list[list[JsonValue]]:
@@ -257,18 +219,14 @@ def _groups(parts: list[JsonValue]) -> list[list[JsonValue]]:
     groups: list[list[JsonValue]] = []
     for part in parts:
         begun = groups and any(_is_begun_by(one) for one in groups[-1])
-        if not groups or result_of(_text(part)) or (begun and is_typed(_text(part))):
+        if not groups or result_of(text_of(part)) or (begun and is_typed(text_of(part))):
             groups.append([])
         groups[-1].append(part)
     return groups
 
 
 def _is_begun_by(part: JsonValue) -> bool:
-    return result_of(_text(part)) is not None or is_typed(_text(part))
-
-
-def _text(part: JsonValue) -> str:
-    return as_text(as_object(part).get("text")) or ""
+    return result_of(text_of(part)) is not None or is_typed(text_of(part))
 
 
 def _with_state(messages: list[Message]) -> list[Message]:

@@ -421,6 +421,21 @@ def test_task_of_roo_is_told_from_one_of_cline(read: Reader) -> None:
     assert only(theirs).source["model"] == "m"
 
 
+@pytest.mark.parametrize("folder", ["globalStorage/kilocode.kilo-code", ".kilocode/cli/global"])
+@pytest.mark.parametrize("env", [ENV, ROO_ENV])
+def test_task_in_a_folder_of_kilo_is_one_of_kilo(read: Reader, folder: str, env: str) -> None:
+    found = read(task(env=env), f"{folder}/{API}")
+    assert (found.report.format, only(found).agent_id) == ("kilo-task", "kilo")
+    assert read([row(1, "text", env)], f"{folder}/tasks/t2/ui_messages.json").report.format == (
+        "kilo-ui"
+    )
+
+
+def test_task_of_roo_that_speaks_of_kilo_is_one_of_roo(read: Reader) -> None:
+    said = spoken("user", "Look into .kilocode and kilocode.kilo-code")
+    assert read(task(said, env=ROO_ENV)).report.format == "roo-task"
+
+
 def test_task_is_named_by_its_folder_and_titled_by_its_task(read: Reader) -> None:
     session = only(read(task()))
     assert (session.session_id, session.title) == ("t1", "Fix it")

@@ -1,4 +1,4 @@
-"""Cline and its descendant Roo Code: the folder of a task, ``tasks/<task>/``.
+"""Cline and its descendants Roo Code and Kilo Code: the folder of a task, ``tasks/<task>/``.
 
 ::
 
@@ -14,7 +14,10 @@ session. The rows beside it give what it lacks: times, reasoning, and what a per
 condensed away; alone, they are read themselves. The newer Cline SDK: ``cline_sdk``.
 
 The id of a task is the name of its folder. Roo tells the model its mode in a ``<slug>``: so a task
-of Roo is told from one of Cline.
+of Roo is told from one of Cline. Kilo writes what Roo writes, so only a folder of its name tells a
+task of Kilo: ``kilocode.kilo-code`` of the extension, ``.kilocode`` of its command line
+(https://github.com/Kilo-Org/kilocode/blob/3813c35c92/cli/src/utils/paths.ts). What it alone writes,
+``metadata.kiloCode``, comes at the end of a task, which would be another session by then.
 """
 
 from __future__ import annotations
@@ -47,34 +50,21 @@ if TYPE_CHECKING:
     from localsessions.models import Message
     from localsessions.transcripts.source import Source
 
-__all__ = ["CLINE_TASK", "CLINE_UI", "ROO_TASK", "ROO_UI"]
+__all__ = ["CLINE_TASK", "CLINE_UI", "KILO_TASK", "KILO_UI", "ROO_TASK", "ROO_UI"]
 
 _API, _UI = "api_conversation_history.json", "ui_messages.json"
 _OF_ROO = "# Current Mode\n<slug>"
+_KILO_FOLDERS = frozenset({"kilocode.kilo-code", ".kilocode"})
 _FOLDER = re.compile(r"^# Current (?:Working|Workspace) Directory \((.+?)\) Files", re.MULTILINE)
 _MODEL = re.compile(r"<model>([^<\n]+)</model>")
 _WORKSPACES = ("workspace", "cwdOnTaskInitialization", "shadowGitConfigWorkTree")
 _FACTS = ("mode", "rootTaskId", "childIds", "totalCost", "tokensIn", "tokensOut", "status")
 
 
-def _recognises_task(source: Source) -> bool:
-    return is_api_history(source.document) and not _is_roo(source)
-
-
-def _recognises_roo_task(source: Source) -> bool:
-    return is_api_history(source.document) and _is_roo(source)
-
-
-def _recognises_rows(source: Source) -> bool:
-    return are_rows(source.document) and not _is_roo(source)
-
-
-def _recognises_roo_rows(source: Source) -> bool:
-    return are_rows(source.document) and _is_roo(source)
-
-
-def _is_roo(source: Source) -> bool:
-    return any(_OF_ROO in text for text in _told(source))
+def _program(source: Source) -> str:
+    if not _KILO_FOLDERS.isdisjoint(re.split(r"[\\/]", source.path)):
+        return "kilo"
+    return "roo" if any(_OF_ROO in text for text in _told(source)) else "cline"
 
 
 def _told(source: Source) -> Iterator[str]:
@@ -143,7 +133,24 @@ def _history_item(source: Source) -> Object:
     return next((item for item in listed if item.get("id") == own), {})
 
 
-CLINE_TASK = Format("cline-task", "cline", _recognises_task, _read_task)
-ROO_TASK = Format("roo-task", "roo", _recognises_roo_task, _read_task)
-CLINE_UI = Format("cline-ui", "cline", _recognises_rows, _read_rows)
-ROO_UI = Format("roo-ui", "roo", _recognises_roo_rows, _read_rows)
+def _tasks_of(program: str) -> Format:
+    return Format(
+        f"{program}-task",
+        program,
+        lambda source: is_api_history(source.document) and _program(source) == program,
+        _read_task,
+    )
+
+
+def _rows_of(program: str) -> Format:
+    return Format(
+        f"{program}-ui",
+        program,
+        lambda source: are_rows(source.document) and _program(source) == program,
+        _read_rows,
+    )
+
+
+CLINE_TASK, CLINE_UI = _tasks_of("cline"), _rows_of("cline")
+ROO_TASK, ROO_UI = _tasks_of("roo"), _rows_of("roo")
+KILO_TASK, KILO_UI = _tasks_of("kilo"), _rows_of("kilo")

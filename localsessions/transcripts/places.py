@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from localsessions.transcripts.files import FileState
 
-__all__ = ["PROGRAMS", "Place", "known_places"]
+__all__ = ["EXTENSIONS", "PROGRAMS", "Place", "known_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,16 @@ class Place:
         return [self.path] if found and self.spans else found
 
 
-def _of_extension(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Return the places of the tasks of an extension of VS Code."""
-    rest = f"User/globalStorage/{name}/tasks"
-    return ("config", f"*/{rest}"), ("home", f".*-server*/data/{rest}")
-
+EXTENSIONS: Mapping[str, tuple[str, ...]] = {
+    "cline": ("saoudrizwan.claude-dev", "saoudrizwan.cline-nightly"),
+    "roo": ("rooveterinaryinc.roo-cline", "rooveterinaryinc.roo-code-nightly"),
+    "kilo": ("kilocode.kilo-code",),
+}
+"""The extensions of VS Code that a program is, which are the names of their folders."""
 
 # A root, and what follows it; a place with "*" is many places. Editors made of VS Code (Insiders,
-# VSCodium, Cursor, ...) keep all that is of them and of their extensions in a folder of their name,
-# https://github.com/microsoft/vscode/blob/main/src/vs/platform/environment/node/userDataPath.ts,
-# and in ~/.vscode-server or the like where they only serve a window on another machine.
+# VSCodium, Cursor, ...) keep all that is of them in a folder of their name,
+# https://github.com/microsoft/vscode/blob/main/src/vs/platform/environment/node/userDataPath.ts.
 _PLACES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "claude-code": (("claude", "projects"),),
     "codex": (("codex", "sessions"), ("codex", "archived_sessions")),
@@ -62,24 +62,21 @@ _PLACES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("config", "*/User/globalStorage/emptyWindowChatSessions"),
     ),
     "copilot-cli": (("copilot", "session-state"),),
-    "cline": (
-        *_of_extension("saoudrizwan.claude-dev"),
-        *_of_extension("saoudrizwan.cline-nightly"),
-        ("cline", "tasks"),
-        ("cline-sessions", ""),
-    ),
-    "roo": (
-        *_of_extension("rooveterinaryinc.roo-cline"),
-        *_of_extension("rooveterinaryinc.roo-code-nightly"),
-        ("home", ".vscode-mock/global-storage/tasks"),
-    ),
-    "kilo": (*_of_extension("kilocode.kilo-code"), ("home", ".kilocode/cli/global/tasks")),
+    "cline": (("cline", "tasks"), ("cline-sessions", "")),
+    "roo": (("home", ".vscode-mock/global-storage/tasks"),),
+    "kilo": (("home", ".kilocode/cli/global/tasks"),),
     "cursor": (
         ("config", "Cursor/User/globalStorage/state.vscdb"),
         ("config", "Cursor/User/workspaceStorage/*/state.vscdb"),
     ),
     "opencode": (("data", "opencode/opencode.db"), ("data", "opencode/storage")),
 }
+# What follows the root of the tasks of an extension: of an editor on this machine, and of one that
+# only serves a window on another.
+_OF_EXTENSIONS = (
+    ("config", "*/User/globalStorage/{}/tasks"),
+    ("home", ".*-server*/data/User/globalStorage/{}/tasks"),
+)
 _SPANNING = frozenset({("data", "opencode/storage")})
 # A root in the home folder, and the variables that move it, each with what follows; the first that
 # is set counts.
@@ -139,7 +136,13 @@ def known_places(
 
     return [
         Place(program, path, (root, rest) in _SPANNING)
-        for program, places in _PLACES.items()
-        for root, rest in places
+        for program in PROGRAMS
+        for root, rest in (*_tasks_of(program), *_PLACES[program])
         for path in matching(root, rest)
     ]
+
+
+def _tasks_of(program: str) -> list[tuple[str, str]]:
+    """Return the places of the tasks of a program that is an extension; none if it is none."""
+    extensions = EXTENSIONS.get(program, ())
+    return [(root, rest.format(name)) for name in extensions for root, rest in _OF_EXTENSIONS]

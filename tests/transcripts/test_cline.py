@@ -421,14 +421,23 @@ def test_task_of_roo_is_told_from_one_of_cline(read: Reader) -> None:
     assert only(theirs).source["model"] == "m"
 
 
-@pytest.mark.parametrize("folder", ["globalStorage/kilocode.kilo-code", ".kilocode/cli/global"])
-@pytest.mark.parametrize("env", [ENV, ROO_ENV])
-def test_task_in_a_folder_of_kilo_is_one_of_kilo(read: Reader, folder: str, env: str) -> None:
-    found = read(task(env=env), f"{folder}/{API}")
-    assert (found.report.format, only(found).agent_id) == ("kilo-task", "kilo")
-    assert read([row(1, "text", env)], f"{folder}/tasks/t2/ui_messages.json").report.format == (
-        "kilo-ui"
-    )
+@pytest.mark.parametrize(
+    ("folder", "program"),
+    [
+        ("globalStorage/saoudrizwan.claude-dev", "cline"),
+        ("globalStorage/rooveterinaryinc.roo-cline", "roo"),
+        (".vscode-mock/global-storage", "roo"),
+        ("globalStorage/kilocode.kilo-code", "kilo"),
+        (".kilocode/cli/global", "kilo"),
+    ],
+)
+def test_task_in_a_folder_of_a_program_is_of_that_program_from_the_first_row_on(
+    read: Reader, folder: str, program: str
+) -> None:
+    first = read([row(1, "text", "Fix it")], f"{folder}/{UI}")
+    assert (first.report.format, only(first).agent_id) == (f"{program}-ui", program)
+    found = read(task(env=ROO_ENV), f"{folder}/{API}")
+    assert (found.report.format, only(found).agent_id) == (f"{program}-task", program)
 
 
 def test_task_of_roo_that_speaks_of_kilo_is_one_of_roo(read: Reader) -> None:

@@ -13,11 +13,11 @@ https://github.com/RooCodeInc/Roo-Code/blob/main/packages/types/src/history.ts.)
 session. The rows beside it give what it lacks: times, reasoning, and what a person said that was
 condensed away; alone, they are read themselves. The newer Cline SDK: ``cline_sdk``.
 
-The id of a task is the name of its folder. Roo tells the model its mode in a ``<slug>``: so a task
-of Roo is told from one of Cline. Kilo writes what Roo writes, so only a folder of its name tells a
-task of Kilo: ``kilocode.kilo-code`` of the extension, ``.kilocode`` of its command line
-(https://github.com/Kilo-Org/kilocode/blob/3813c35c92/cli/src/utils/paths.ts). What it alone writes,
-``metadata.kiloCode``, comes at the end of a task, which would be another session by then.
+The id of a task is the name of its folder. The folder of an extension, or of a command line (Kilo:
+https://github.com/Kilo-Org/kilocode/blob/3813c35c92/cli/src/utils/paths.ts), tells the program from
+the first row on. Elsewhere Roo is told from Cline by what the model is told: its mode in a
+``<slug>``. Kilo writes what Roo writes; what it alone writes, ``metadata.kiloCode``, comes at the
+end of a task, when it would make another session of it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from localsessions.transcripts.foreign import (
     as_text,
     present,
 )
+from localsessions.transcripts.places import EXTENSIONS
 from localsessions.transcripts.programs.cline_api import api_messages, is_api_history
 from localsessions.transcripts.programs.cline_ui import are_rows, row_messages, row_text
 from localsessions.transcripts.programs.cline_words import person_words
@@ -43,7 +44,7 @@ from localsessions.transcripts.titles import first_words
 from localsessions.transcripts.transcript import Format, Reading, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic import JsonValue
 
@@ -54,7 +55,11 @@ __all__ = ["CLINE_TASK", "CLINE_UI", "KILO_TASK", "KILO_UI", "ROO_TASK", "ROO_UI
 
 _API, _UI = "api_conversation_history.json", "ui_messages.json"
 _OF_ROO = "# Current Mode\n<slug>"
-_KILO_FOLDERS = frozenset({"kilocode.kilo-code", ".kilocode"})
+_PROGRAMS = {name: program for program, names in EXTENSIONS.items() for name in names} | {
+    ".kilocode": "kilo",
+    ".vscode-mock": "roo",
+}
+"""The programs by the names of their folders."""
 _FOLDER = re.compile(r"^# Current (?:Working|Workspace) Directory \((.+?)\) Files", re.MULTILINE)
 _MODEL = re.compile(r"<model>([^<\n]+)</model>")
 _WORKSPACES = ("workspace", "cwdOnTaskInitialization", "shadowGitConfigWorkTree")
@@ -62,8 +67,9 @@ _FACTS = ("mode", "rootTaskId", "childIds", "totalCost", "tokensIn", "tokensOut"
 
 
 def _program(source: Source) -> str:
-    if not _KILO_FOLDERS.isdisjoint(re.split(r"[\\/]", source.path)):
-        return "kilo"
+    folders = re.split(r"[\\/]", source.path)
+    if named := next((_PROGRAMS[name] for name in folders if name in _PROGRAMS), None):
+        return named
     return "roo" if any(_OF_ROO in text for text in _told(source)) else "cline"
 
 
@@ -133,24 +139,18 @@ def _history_item(source: Source) -> Object:
     return next((item for item in listed if item.get("id") == own), {})
 
 
-def _tasks_of(program: str) -> Format:
-    return Format(
-        f"{program}-task",
-        program,
-        lambda source: is_api_history(source.document) and _program(source) == program,
-        _read_task,
+def _formats_of(program: str) -> tuple[Format, Format]:
+    """Return the formats of the history and of the rows of a program."""
+
+    def recognises(is_kind: Callable[[JsonValue], bool]) -> Callable[[Source], bool]:
+        return lambda source: is_kind(source.document) and _program(source) == program
+
+    return (
+        Format(f"{program}-task", program, recognises(is_api_history), _read_task),
+        Format(f"{program}-ui", program, recognises(are_rows), _read_rows),
     )
 
 
-def _rows_of(program: str) -> Format:
-    return Format(
-        f"{program}-ui",
-        program,
-        lambda source: are_rows(source.document) and _program(source) == program,
-        _read_rows,
-    )
-
-
-CLINE_TASK, CLINE_UI = _tasks_of("cline"), _rows_of("cline")
-ROO_TASK, ROO_UI = _tasks_of("roo"), _rows_of("roo")
-KILO_TASK, KILO_UI = _tasks_of("kilo"), _rows_of("kilo")
+CLINE_TASK, CLINE_UI = _formats_of("cline")
+ROO_TASK, ROO_UI = _formats_of("roo")
+KILO_TASK, KILO_UI = _formats_of("kilo")

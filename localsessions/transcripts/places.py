@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from localsessions.transcripts.files import FileState
 
-__all__ = ["PROGRAMS", "Place", "known_places"]
+__all__ = ["EXTENSIONS", "PROGRAMS", "Place", "known_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,44 +43,67 @@ class Place:
         return [self.path] if found and self.spans else found
 
 
-# A root, and what follows it; a place with "*" is many places.
+EXTENSIONS: Mapping[str, tuple[str, ...]] = {
+    "cline": ("saoudrizwan.claude-dev", "saoudrizwan.cline-nightly"),
+    "roo": ("rooveterinaryinc.roo-cline", "rooveterinaryinc.roo-code-nightly"),
+    "kilo": ("kilocode.kilo-code",),
+}
+"""The extensions of VS Code that a program is, which are the names of their folders."""
+
+# A root, and what follows it; a place with "*" is many places. Editors made of VS Code (Insiders,
+# VSCodium, Cursor, ...) keep all that is of them in a folder of their name,
+# https://github.com/microsoft/vscode/blob/main/src/vs/platform/environment/node/userDataPath.ts.
 _PLACES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "claude-code": (("claude", "projects"),),
     "codex": (("codex", "sessions"), ("codex", "archived_sessions")),
     "gemini-cli": (("gemini", "tmp/*/chats"),),
     "copilot-chat": (
-        ("config", "Code/User/workspaceStorage/*/chatSessions"),
-        ("config", "Code/User/globalStorage/emptyWindowChatSessions"),
+        ("config", "*/User/workspaceStorage/*/chatSessions"),
+        ("config", "*/User/globalStorage/emptyWindowChatSessions"),
     ),
     "copilot-cli": (("copilot", "session-state"),),
-    "cline": (
-        ("config", "Code/User/globalStorage/saoudrizwan.claude-dev/tasks"),
-        ("cline", "data/tasks"),
-        ("cline", "data/sessions"),
-    ),
-    "roo": (("config", "Code/User/globalStorage/rooveterinaryinc.roo-cline/tasks"),),
+    "cline": (("cline", "tasks"), ("cline-sessions", "")),
+    "roo": (("home", ".vscode-mock/global-storage/tasks"),),
+    "kilo": (("home", ".kilocode/cli/global/tasks"),),
     "cursor": (
         ("config", "Cursor/User/globalStorage/state.vscdb"),
         ("config", "Cursor/User/workspaceStorage/*/state.vscdb"),
     ),
     "opencode": (("data", "opencode/opencode.db"), ("data", "opencode/storage")),
 }
+# What follows the root of the tasks of an extension: of an editor on this machine, and of one that
+# only serves a window on another.
+_OF_EXTENSIONS = (
+    ("config", "*/User/globalStorage/{}/tasks"),
+    ("home", ".*-server*/data/User/globalStorage/{}/tasks"),
+)
 _SPANNING = frozenset({("data", "opencode/storage")})
-# The variable that moves a root, and the root in the home folder without it.
-_ROOTS: Mapping[str, tuple[str, str]] = {
-    "claude": ("CLAUDE_CONFIG_DIR", ".claude"),
-    "codex": ("CODEX_HOME", ".codex"),
-    "gemini": ("", ".gemini"),
-    "copilot": ("COPILOT_HOME", ".copilot"),
-    "cline": ("CLINE_DIR", ".cline"),
-    "data": ("XDG_DATA_HOME", ".local/share"),
+# A root in the home folder, and the variables that move it, each with what follows; the first that
+# is set counts.
+_ROOTS: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "home": ("", ()),
+    "claude": (".claude", (("CLAUDE_CONFIG_DIR", ""),)),
+    "codex": (".codex", (("CODEX_HOME", ""),)),
+    "gemini": (".gemini", ()),
+    "copilot": (".copilot", (("COPILOT_HOME", ""),)),
+    # https://github.com/cline/cline/blob/main/sdk/packages/shared/src/storage/paths.ts
+    "cline": (".cline/data", (("CLINE_DATA_DIR", ""), ("CLINE_DIR", "data"))),
+    "cline-sessions": (
+        ".cline/data/sessions",
+        (
+            ("CLINE_SESSION_DATA_DIR", ""),
+            ("CLINE_DATA_DIR", "sessions"),
+            ("CLINE_DIR", "data/sessions"),
+        ),
+    ),
+    "data": (".local/share", (("XDG_DATA_HOME", ""),)),
 }
 # Where programs with a window keep their files, by system.
-_CONFIGS: Mapping[str, tuple[str, str]] = {
-    "win32": ("APPDATA", "AppData/Roaming"),
-    "darwin": ("", "Library/Application Support"),
+_CONFIGS: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "win32": ("AppData/Roaming", (("APPDATA", ""),)),
+    "darwin": ("Library/Application Support", ()),
 }
-_CONFIG = ("XDG_CONFIG_HOME", ".config")
+_CONFIG = (".config", (("XDG_CONFIG_HOME", ""),))
 
 PROGRAMS = tuple(_PLACES)
 """The programs whose places are known."""
@@ -104,15 +127,22 @@ def known_places(
     roots = {**_ROOTS, "config": _CONFIGS.get(system, _CONFIG)}
 
     def matching(root: str, rest: str) -> list[str]:
-        variable, default = roots[root]
-        begin = variables.get(variable) or os.path.join(home, default)
+        default, moved = roots[root]
+        set_to = (os.path.join(to, then) for name, then in moved if (to := variables.get(name)))
+        begin = next(set_to, os.path.join(home, default))
         # The name of a folder may hold characters that a pattern takes for its own.
         found = glob.glob(os.path.join(glob.escape(begin), rest))
         return sorted(map(os.path.normpath, found))
 
     return [
         Place(program, path, (root, rest) in _SPANNING)
-        for program, places in _PLACES.items()
-        for root, rest in places
+        for program in PROGRAMS
+        for root, rest in (*_tasks_of(program), *_PLACES[program])
         for path in matching(root, rest)
     ]
+
+
+def _tasks_of(program: str) -> list[tuple[str, str]]:
+    """Return the places of the tasks of a program that is an extension; none if it is none."""
+    extensions = EXTENSIONS.get(program, ())
+    return [(root, rest.format(name)) for name in extensions for root, rest in _OF_EXTENSIONS]

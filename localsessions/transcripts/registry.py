@@ -8,7 +8,14 @@ from localsessions.transcripts.programs.atif import ATIF
 from localsessions.transcripts.programs.chatgpt import CHATGPT_EXPORT
 from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_JSON
 from localsessions.transcripts.programs.claude_ai import CLAUDE_AI_EXPORT
-from localsessions.transcripts.programs.cline import CLINE_TASK, CLINE_UI, ROO_TASK, ROO_UI
+from localsessions.transcripts.programs.cline import (
+    CLINE_TASK,
+    CLINE_UI,
+    KILO_TASK,
+    KILO_UI,
+    ROO_TASK,
+    ROO_UI,
+)
 from localsessions.transcripts.programs.cline_sdk import CLINE_SDK
 from localsessions.transcripts.programs.codex import CODEX_ROLLOUT, TRAE_ROLLOUT
 from localsessions.transcripts.programs.copilot_cli import COPILOT_EVENTS
@@ -46,6 +53,8 @@ FORMATS: tuple[Format, ...] = (
     CLINE_SDK,
     ROO_TASK,
     ROO_UI,
+    KILO_TASK,
+    KILO_UI,
     COPILOT_EVENTS,
     VSCODE_CHAT,
     VSCODE_CHAT_LOG,

@@ -8,6 +8,7 @@ imported last, of which ``source["imported"]`` keeps a hash for each message. By
     changed in both          stays, and the source's version comes beside it, as ``<id>~source``
     only here                stays, with the message before it
     gone from the source     stays, unless it was ``pending``: said and not yet taken up
+    now ``abridged`` there   stays, if more of it was imported: the program dropped the rest
 
 So importing twice changes nothing, and no text of a person is lost.
 """
@@ -96,7 +97,8 @@ def update(stored: Session, found: Session) -> Update:
             for key, message in said.items()
             if key not in marks and not _is_taken_up(message, ours)
         }
-    theirs, hashes = _theirs(ours, said, marks, did)
+    whole = {key: one for key, one in said.items() if not _is_abridged(key, one, ours, marks)}
+    theirs, hashes = _theirs(ours, whole, marks, did)
     gone = _waiting(ours, marks) - hashes.keys() if is_owner else set[str]()
     ours = {key: message for key, message in ours.items() if key not in gone}
     kept = {key: mark for key, mark in marks.items() if key not in gone}
@@ -148,6 +150,14 @@ def _waiting(ours: Mapping[str, Message], marks: Mapping[str, str]) -> set[str]:
         for key, message in ours.items()
         if message.get("pending") is True and marks.get(key) == _hash_of(message)
     }
+
+
+def _is_abridged(
+    key: str, message: Message, ours: Mapping[str, Message], marks: Mapping[str, str]
+) -> bool:
+    """Tell whether more of a message was imported than the source has now."""
+    is_less = message.get("abridged") is True
+    return is_less and key in marks and ours.get(key, {}).get("abridged") is not True
 
 
 def _theirs(

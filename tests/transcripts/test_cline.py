@@ -266,10 +266,10 @@ def test_rows_give_what_a_person_said_that_was_condensed_away(
     )
     told_ids = [(one["id"], message_text(one)) for one in only(found).messages]
     assert told_ids == [
-        ("api_1000", "<task>\nFix it\n</task>"),
+        ("ui_900", "<task>\nFix it\n</task>"),
         ("ui_1500", "Use  tabs"),
-        ("api_2000", "Summary."),
-        ("api_2700", "<feedback>\nThanks\n</feedback>"),
+        ("api_2000_summary", "Summary."),
+        ("ui_2600", "<feedback>\nThanks\n</feedback>"),
     ]
 
 
@@ -279,7 +279,7 @@ def test_words_that_the_history_does_not_have_yet_are_pending(
     write(UI, [row(900, "text", "Fix it"), row(2600, "user_feedback", "Wait")])
     found = read([spoken("user", "<task>\nFix it\n</task>", ts=1000)])
     assert [(one["id"], one.get("pending")) for one in only(found).messages] == [
-        ("api_1000", None),
+        ("ui_900", None),
         ("ui_2600", True),
     ]
 
@@ -289,7 +289,7 @@ def test_rows_give_the_times_that_the_history_lacks(
 ) -> None:
     at = 1_784_000_000_000
     rows: JsonValue = [
-        row(at + n * 1000, "text", "x", conversationHistoryIndex=n - 1) for n in range(4)
+        row(at + n * 1000, "text", "Fix it", conversationHistoryIndex=n - 1) for n in range(4)
     ]
     write(UI, rows)
     found = read(task(spoken("assistant", "a"), spoken("user", "b"), spoken("assistant", "c")))
@@ -306,7 +306,65 @@ def test_ids_stay_when_the_history_is_condensed(read: Reader) -> None:
     assert again["summary"] not in ids.values()
 
 
+def test_reasoning_stays_when_the_message_before_is_condensed_away(
+    read: Reader, write: Callable[[str, JsonValue], Path]
+) -> None:
+    rows = [row(900, "text", "x"), row(1000, "api_req_started", "{}"), row(1500, "reasoning", "A")]
+    write(UI, [*rows, row(2100, "api_req_started", "{}"), row(2500, "reasoning", "B")])
+    asked, said = spoken("user", "<task>x</task>", ts=1000), spoken("assistant", "So.", ts=3000)
+    assert only(read([asked, said])).messages[1]["content"] == [
+        {"type": "thinking", "thinking": "B"},
+        {"type": "text", "text": "So."},
+    ]
+
+
+def test_words_of_a_person_that_are_said_again_are_messages_of_their_own(
+    read: Reader, write: Callable[[str, JsonValue], Path]
+) -> None:
+    again = ("[TASK RESUMPTION] x\n<user_message>\nOk\n</user_message>", ENV)
+    rows = [row(900, "text", "Fix it"), row(1500, "user_feedback", "Ok")]
+    write(UI, [*rows, row(1600, "user_feedback", "Ok")])
+    first = spoken("user", "<task>\nFix it\n</task>", ts=1000)
+    found = read([first, spoken("user", "<feedback>\nOk\n</feedback>", *again, ts=2000)])
+    assert [(one["id"], message_text(one)) for one in only(found).messages] == [
+        ("ui_900", "<task>\nFix it\n</task>"),
+        ("ui_1500", "<feedback>\nOk\n</feedback>"),
+        ("ui_1600", "\n".join(again)),
+    ]
+
+
+REQUEST = row(2600, "api_req_started", "{}")
+
+
+@pytest.mark.parametrize(
+    ("rest", "times"), [((), ({}, {})), ((REQUEST,), ({"ts": 1000}, {"ts": 1600}))]
+)
+def test_of_the_same_words_those_are_taken_up_that_were_there_before_the_message(
+    read: Reader,
+    write: Callable[[str, JsonValue], Path],
+    rest: tuple[Object, ...],
+    times: tuple[Object, Object],
+) -> None:
+    rows = [row(900, "text", "x"), row(1500, "user_feedback", "Ok"), row(1550, "api_req_started")]
+    write(UI, [*rows, row(2500, "user_feedback", "Ok"), *rest])
+    said = (spoken("user", text) for text in ("<task>x</task>", "<feedback>Ok</feedback>"))
+    found = read([one | time for one, time in zip(said, times, strict=True)])
+    assert [(one["id"], message_text(one)) for one in only(found).messages[1:]] == [
+        ("ui_1500", "<feedback>Ok</feedback>"),
+        ("ui_2500", "Ok"),
+    ]
+
+
 # Rows alone
+
+
+def test_rows_that_are_there_before_the_history_are_the_same_messages(
+    read: Reader, write: Callable[[str, JsonValue], Path]
+) -> None:
+    (alone,) = only(read([row(900, "text", "Fix it")], UI)).messages
+    assert (alone["id"], alone["abridged"], alone["pending"]) == ("ui_900", True, True)
+    told = only(read(task())).messages[0]
+    assert (told["id"], "abridged" in told, "pending" in told) == ("ui_900", False, False)
 
 
 def test_rows_alone_are_read(read: Reader) -> None:
@@ -361,6 +419,30 @@ def test_task_of_roo_is_told_from_one_of_cline(read: Reader) -> None:
     assert (theirs.report.format, only(theirs).agent_id) == ("roo-task", "roo")
     assert [only(one).source["project"] for one in (ours, theirs)] == ["/p", "c:/p"]
     assert only(theirs).source["model"] == "m"
+
+
+@pytest.mark.parametrize(
+    ("folder", "program"),
+    [
+        ("globalStorage/saoudrizwan.claude-dev", "cline"),
+        ("globalStorage/rooveterinaryinc.roo-cline", "roo"),
+        (".vscode-mock/global-storage", "roo"),
+        ("globalStorage/kilocode.kilo-code", "kilo"),
+        (".kilocode/cli/global", "kilo"),
+    ],
+)
+def test_task_in_a_folder_of_a_program_is_of_that_program_from_the_first_row_on(
+    read: Reader, folder: str, program: str
+) -> None:
+    first = read([row(1, "text", "Fix it")], f"{folder}/{UI}")
+    assert (first.report.format, only(first).agent_id) == (f"{program}-ui", program)
+    found = read(task(env=ROO_ENV), f"{folder}/{API}")
+    assert (found.report.format, only(found).agent_id) == (f"{program}-task", program)
+
+
+def test_task_of_roo_that_speaks_of_kilo_is_one_of_roo(read: Reader) -> None:
+    said = spoken("user", "Look into .kilocode and kilocode.kilo-code")
+    assert read(task(said, env=ROO_ENV)).report.format == "roo-task"
 
 
 def test_task_is_named_by_its_folder_and_titled_by_its_task(read: Reader) -> None:

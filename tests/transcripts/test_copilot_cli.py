@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from localsessions.models import message_text
 from localsessions.transcripts import TranscriptFile, read_transcript
+from localsessions.transcripts.programs.copilot_workspace import title_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,91 @@ def test_session_has_its_id_folder_branch_and_model(read: Reader) -> None:
 
 def test_session_without_a_start_is_named_by_its_folder(read: Reader) -> None:
     assert only(read(user("e1", "Hi"))).session_id == "f1"
+
+
+def test_title_is_the_one_that_the_program_shows(read: Reader, tmp_path: Path) -> None:
+    beside = tmp_path / "f1" / "workspace.yaml"
+    beside.parent.mkdir()
+    beside.write_text("id: s1\ncwd: /p\nuser_named: true\nname: Fix the login\n")
+    assert only(read(start(), user("e1", "Hi"))).title == "Fix the login"
+    assert only(read(start(), user("e1", "Hi"), name="f1/other.jsonl")).title == "Hi"
+
+
+def test_title_beside_a_session_names_no_sub_agent(read: Reader, tmp_path: Path) -> None:
+    (tmp_path / "f1").mkdir()
+    (tmp_path / "f1" / "workspace.yaml").write_text("name: Fix the login\n")
+    said = {**user("e2", "Look"), "agentId": "a1"}
+    titles = [one.title for one in read(start(), user("e1", "Hi"), said).sessions]
+    assert titles == ["Fix the login", "Look"]
+
+
+@pytest.mark.needs("fifos")
+def test_what_is_no_file_beside_a_session_is_not_waited_for(read: Reader, tmp_path: Path) -> None:
+    (tmp_path / "f1").mkdir()
+    os.mkfifo(tmp_path / "f1" / "workspace.yaml")
+    assert only(read(start(), user("e1", "Hi"))).title == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("name: Fix the login", "Fix the login"),
+        ("id: x\r\nname:   Fix  it  \r\nuser_named: true\r\n", "Fix  it"),
+        ("name: Fix: it", None),
+        ("name: Fix:it #1", "Fix:it"),
+        ("name: Fix#1, [2] {3} & 'it' \"now\"", "Fix#1, [2] {3} & 'it' \"now\""),
+        ("name: Réparer 日本語 🎉", "Réparer 日本語 🎉"),
+        ("name: 'It''s: done' # so", "It's: done"),
+        ('name: "A \\"b\\" \\u00e9"', 'A "b" é'),
+        ('name: "\\x41"', None),
+        ("name: 'a' b", None),
+        ("summary: Old\nname: New", "New"),
+        ("summary: Old", "Old"),
+        ("name:\nsummary: Old", "Old"),
+        ("name: ''\nsummary: Old", "Old"),
+        ("name: null", None),
+        ("name: 12", None),
+        ("name: 2026-01-01", None),
+        ("name: 3 wishes", "3 wishes"),
+        ("name: true", None),
+        ("name: |-\n  Fix\n  it", None),
+        ("name: >-\n  Fix", None),
+        ("name: Fix\n  it", None),
+        ("name: Fix\n\n  it", None),
+        ("name:\n  Fix", None),
+        ("name: *a", None),
+        ("name: &a b", None),
+        ("name: !!str a", None),
+        ("name: [a]", None),
+        ("name: {a: b}", None),
+        ("name: - a", None),
+        ("name: a\nname: b", None),
+        ("  name: a", None),
+        ("x:\n  name: a", None),
+        ("username: a", None),
+        ("name:a", None),
+        ("summary_count: 2", None),
+        ("# name: a", None),
+        ("", None),
+    ],
+)
+def test_title_is_one_line_with_a_plain_or_quoted_text(text: str, title: str | None) -> None:
+    assert title_in(text.encode()) == title
+
+
+@pytest.mark.parametrize("text", ["name: \xff", "name: a\xff"])
+def test_title_that_is_not_utf_8_is_left_out(text: str) -> None:
+    assert title_in(text.encode("latin-1")) is None
+
+
+@pytest.mark.parametrize(("filled", "title"), [(65_000, "Fix it"), (65_527, None)])
+def test_title_that_is_cut_off_at_64_kib_is_left_out(
+    read: Reader, tmp_path: Path, filled: int, title: str | None
+) -> None:
+    beside = tmp_path / "f1" / "workspace.yaml"
+    beside.parent.mkdir()
+    beside.write_bytes(b"#" * (filled - 1) + b"\nname: Fix it\n" + b"#" * 1000)
+    assert only(read(start(), user("e1", "Hi"))).title == (title or "Hi")
 
 
 def test_message_of_the_model_has_reasoning_text_and_calls(read: Reader) -> None:

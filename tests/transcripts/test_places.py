@@ -19,9 +19,17 @@ LINUX = {
     "copilot-cli": ".copilot/session-state",
     "cline": ".cline/data/sessions",
     "roo": ".config/Code/User/globalStorage/rooveterinaryinc.roo-cline/tasks",
+    "kilo": ".config/Code/User/globalStorage/kilocode.kilo-code/tasks",
     "cursor": ".config/Cursor/User/workspaceStorage/w/state.vscdb",
     "opencode": ".local/share/opencode/opencode.db",
 }
+EXTENSIONS = [
+    ("cline", "saoudrizwan.claude-dev"),
+    ("cline", "saoudrizwan.cline-nightly"),
+    ("roo", "rooveterinaryinc.roo-cline"),
+    ("roo", "rooveterinaryinc.roo-code-nightly"),
+    ("kilo", "kilocode.kilo-code"),
+]
 CONFIG = {"win32": "AppData/Roaming", "darwin": "Library/Application Support", "linux": ".config"}
 
 
@@ -48,11 +56,67 @@ def test_programs_with_a_window_are_found_on_each_system(system: str, tmp_path: 
     assert found(tmp_path, system) == [("cursor", path)]
 
 
+@pytest.mark.parametrize("editor", ["Code", "Code - Insiders", "VSCodium", "Cursor"])
+@pytest.mark.parametrize("system", CONFIG)
+def test_what_editors_made_of_vs_code_keep_is_found_on_each_system(
+    system: str, editor: str, tmp_path: Path
+) -> None:
+    user = f"{CONFIG[system]}/{editor}/User"
+    expected = [
+        ("copilot-chat", make(tmp_path, f"{user}/workspaceStorage/1a2b/chatSessions")),
+        ("copilot-chat", make(tmp_path, f"{user}/globalStorage/emptyWindowChatSessions")),
+    ]
+    expected += [
+        (program, make(tmp_path, f"{user}/globalStorage/{extension}/tasks"))
+        for program, extension in EXTENSIONS
+    ]
+    assert found(tmp_path, system) == expected
+
+
+@pytest.mark.parametrize("server", [".vscode-server", ".vscode-server-insiders", ".cursor-server"])
+def test_what_an_extension_keeps_where_its_editor_is_on_another_machine_is_found(
+    server: str, tmp_path: Path
+) -> None:
+    expected = [
+        (program, make(tmp_path, f"{server}/data/User/globalStorage/{extension}/tasks"))
+        for program, extension in EXTENSIONS
+    ]
+    assert found(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("program", "place"),
+    [
+        ("cline", ".cline/data/tasks"),
+        ("roo", ".vscode-mock/global-storage/tasks"),
+        ("kilo", ".kilocode/cli/global/tasks"),
+    ],
+)
+@pytest.mark.parametrize("system", CONFIG)
+def test_what_the_command_line_of_an_extension_keeps_is_found_on_each_system(
+    program: str, place: str, system: str, tmp_path: Path
+) -> None:
+    path = make(tmp_path, place)
+    assert found(tmp_path, system) == [(program, path)]
+
+
+def test_of_two_variables_that_move_a_folder_the_nearer_one_counts(tmp_path: Path) -> None:
+    path, _ = make(tmp_path, "data/tasks"), make(tmp_path, "cline/data/tasks")
+    variables = {"CLINE_DATA_DIR": tmp_path / "data", "CLINE_DIR": tmp_path / "cline"}
+    moved = {name: str(to) for name, to in variables.items()}
+    assert found(tmp_path, **moved) == [("cline", path)]
+
+
 @pytest.mark.parametrize(
     ("variable", "rest", "program", "system"),
     [
         ("CLAUDE_CONFIG_DIR", "projects", "claude-code", "linux"),
         ("COPILOT_HOME", "session-state", "copilot-cli", "linux"),
+        ("CLINE_DIR", "data/tasks", "cline", "win32"),
+        ("CLINE_DIR", "data/sessions", "cline", "darwin"),
+        ("CLINE_DATA_DIR", "tasks", "cline", "linux"),
+        ("CLINE_DATA_DIR", "sessions", "cline", "linux"),
+        ("CLINE_SESSION_DATA_DIR", "", "cline", "linux"),
         ("CODEX_HOME", "sessions", "codex", "darwin"),
         ("XDG_CONFIG_HOME", CURSOR, "cursor", "linux"),
         ("XDG_DATA_HOME", "opencode/storage", "opencode", "linux"),
@@ -62,7 +126,7 @@ def test_programs_with_a_window_are_found_on_each_system(system: str, tmp_path: 
 def test_a_folder_that_a_variable_names_is_taken(
     variable: str, rest: str, program: str, system: str, tmp_path: Path
 ) -> None:
-    path = make(tmp_path, f"moved/{rest}")
+    path = make(tmp_path, f"moved/{rest}".rstrip("/"))
     assert found(tmp_path, system, **{variable: str(tmp_path / "moved")}) == [(program, path)]
 
 

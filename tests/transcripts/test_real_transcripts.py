@@ -128,7 +128,7 @@ def test_the_table_names_every_example() -> None:
 
 def test_the_examples_show_every_foreign_format() -> None:
     shown = {form for _, form, *_ in KNOWN}
-    made_by_tests = {"opencode-db"}
+    made_by_tests = {"opencode-db", "kilo-task", "kilo-ui"}
     assert shown == {form.name for form in FORMATS} - {"localsessions"} - made_by_tests
 
 

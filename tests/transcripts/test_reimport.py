@@ -148,6 +148,25 @@ def test_what_was_pending_and_changed_here_stays() -> None:
 # -- order ---------------------------------------------------------------------------------------
 
 
+def test_what_the_source_has_only_in_part_by_now_stays_as_it_was_imported() -> None:
+    session = stored(m("a", "more"), m("b"))
+    did = update(session, found(m("a", "less", abridged=True), m("b")))
+    assert (contents(session), did.changed) == (["more", "b"], False)
+
+
+def test_what_was_removed_here_stays_away_if_the_source_has_only_a_part_by_now() -> None:
+    session = stored(m("a", "more"), m("b"))
+    del session.messages[0]
+    update(session, found(m("a", "less", abridged=True), m("b")))
+    assert contents(session) == ["b"]
+
+
+def test_what_was_imported_in_part_takes_the_whole() -> None:
+    session = stored(m("a", "less", abridged=True))
+    update(session, found(m("a", "more")))
+    assert session.messages == [m("a", "more")]
+
+
 @pytest.mark.parametrize(
     ("here", "there", "together"),
     [

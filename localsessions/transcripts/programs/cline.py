@@ -1,4 +1,4 @@
-"""Cline and its descendant Roo Code: the folder of a task, ``tasks/<task>/``.
+"""Cline and its descendants Roo Code and Kilo Code: the folder of a task, ``tasks/<task>/``.
 
 ::
 
@@ -13,8 +13,11 @@ https://github.com/RooCodeInc/Roo-Code/blob/main/packages/types/src/history.ts.)
 session. The rows beside it give what it lacks: times, reasoning, and what a person said that was
 condensed away; alone, they are read themselves. The newer Cline SDK: ``cline_sdk``.
 
-The id of a task is the name of its folder. Roo tells the model its mode in a ``<slug>``: so a task
-of Roo is told from one of Cline.
+The id of a task is the name of its folder. The folder of an extension, or of a command line (Kilo:
+https://github.com/Kilo-Org/kilocode/blob/3813c35c92/cli/src/utils/paths.ts), tells the program from
+the first row on. Elsewhere Roo is told from Cline by what the model is told: its mode in a
+``<slug>``. Kilo writes what Roo writes; what it alone writes, ``metadata.kiloCode``, comes at the
+end of a task, when it would make another session of it.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from localsessions.transcripts.foreign import (
     as_text,
     present,
 )
+from localsessions.transcripts.places import EXTENSIONS
 from localsessions.transcripts.programs.cline_api import api_messages, is_api_history
 from localsessions.transcripts.programs.cline_ui import are_rows, row_messages, row_text
 from localsessions.transcripts.programs.cline_words import person_words
@@ -40,41 +44,33 @@ from localsessions.transcripts.titles import first_words
 from localsessions.transcripts.transcript import Format, Reading, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic import JsonValue
 
     from localsessions.models import Message
     from localsessions.transcripts.source import Source
 
-__all__ = ["CLINE_TASK", "CLINE_UI", "ROO_TASK", "ROO_UI"]
+__all__ = ["CLINE_TASK", "CLINE_UI", "KILO_TASK", "KILO_UI", "ROO_TASK", "ROO_UI"]
 
 _API, _UI = "api_conversation_history.json", "ui_messages.json"
 _OF_ROO = "# Current Mode\n<slug>"
+_PROGRAMS = {name: program for program, names in EXTENSIONS.items() for name in names} | {
+    ".kilocode": "kilo",
+    ".vscode-mock": "roo",
+}
+"""The programs by the names of their folders."""
 _FOLDER = re.compile(r"^# Current (?:Working|Workspace) Directory \((.+?)\) Files", re.MULTILINE)
 _MODEL = re.compile(r"<model>([^<\n]+)</model>")
 _WORKSPACES = ("workspace", "cwdOnTaskInitialization", "shadowGitConfigWorkTree")
 _FACTS = ("mode", "rootTaskId", "childIds", "totalCost", "tokensIn", "tokensOut", "status")
 
 
-def _recognises_task(source: Source) -> bool:
-    return is_api_history(source.document) and not _is_roo(source)
-
-
-def _recognises_roo_task(source: Source) -> bool:
-    return is_api_history(source.document) and _is_roo(source)
-
-
-def _recognises_rows(source: Source) -> bool:
-    return are_rows(source.document) and not _is_roo(source)
-
-
-def _recognises_roo_rows(source: Source) -> bool:
-    return are_rows(source.document) and _is_roo(source)
-
-
-def _is_roo(source: Source) -> bool:
-    return any(_OF_ROO in text for text in _told(source))
+def _program(source: Source) -> str:
+    folders = re.split(r"[\\/]", source.path)
+    if named := next((_PROGRAMS[name] for name in folders if name in _PROGRAMS), None):
+        return named
+    return "roo" if any(_OF_ROO in text for text in _told(source)) else "cline"
 
 
 def _told(source: Source) -> Iterator[str]:
@@ -143,7 +139,18 @@ def _history_item(source: Source) -> Object:
     return next((item for item in listed if item.get("id") == own), {})
 
 
-CLINE_TASK = Format("cline-task", "cline", _recognises_task, _read_task)
-ROO_TASK = Format("roo-task", "roo", _recognises_roo_task, _read_task)
-CLINE_UI = Format("cline-ui", "cline", _recognises_rows, _read_rows)
-ROO_UI = Format("roo-ui", "roo", _recognises_roo_rows, _read_rows)
+def _formats_of(program: str) -> tuple[Format, Format]:
+    """Return the formats of the history and of the rows of a program."""
+
+    def recognises(is_kind: Callable[[JsonValue], bool]) -> Callable[[Source], bool]:
+        return lambda source: is_kind(source.document) and _program(source) == program
+
+    return (
+        Format(f"{program}-task", program, recognises(is_api_history), _read_task),
+        Format(f"{program}-ui", program, recognises(are_rows), _read_rows),
+    )
+
+
+CLINE_TASK, CLINE_UI = _formats_of("cline")
+ROO_TASK, ROO_UI = _formats_of("roo")
+KILO_TASK, KILO_UI = _formats_of("kilo")

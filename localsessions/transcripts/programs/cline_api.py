@@ -1,29 +1,23 @@
 """The messages of ``api_conversation_history.json`` of Cline and Roo.
 
 Messages of the Anthropic API (``blocks``), with ``ts`` in newer versions. Calls are native, or XML
-in the text of the model::
-
-    <read_file><path>a.py</path></read_file>       and in the next user message
-    [read_file for 'a.py'] Result:  ...
-
-Then the result names the tool: its element leaves the text and becomes a call, and what follows
-the line becomes a message of the tool, up to what a person said. An element without a result stays
-in the text. What the program tells of the editor (``environment_details``) stays with the result.
+in the text of the model (``cline_calls``): then what follows the line of a result becomes a message
+of the tool, up to what a person said. What the program tells of the editor
+(``environment_details``) stays with the result.
 
 The history has no ids; they are made of ``ts``, else of what is said: a position would change when
-the program condenses the history.
+the program condenses the history. What a person said has the id of its row instead
+(``cline_person``). Former versions of Roo gave a summary the ``ts`` of the message after it.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from hashlib import blake2b
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from localsessions.format import encode_value
-from localsessions.models import message_text
 from localsessions.transcripts.foreign import (
     Object,
     as_instant,
@@ -35,7 +29,13 @@ from localsessions.transcripts.foreign import (
     without,
 )
 from localsessions.transcripts.programs.blocks import block_messages, thinking_part
-from localsessions.transcripts.programs.cline_ui import lost_words
+from localsessions.transcripts.programs.cline_calls import (
+    called_tools,
+    parts_of,
+    text_of,
+    without_element,
+)
+from localsessions.transcripts.programs.cline_person import Dated, with_person
 from localsessions.transcripts.programs.cline_words import is_of_program, is_typed, result_of
 from localsessions.transcripts.transcript import message, tool_call
 
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["api_messages", "is_api_history"]
 
 _BEGINNINGS = ("<task>", "<user_message>", "<feedback>")
-_PARAMETER = re.compile(r"<(?P<name>[A-Za-z_][\w-]*)>(?P<value>.*?)</(?P=name)>", re.DOTALL)
 
 
 def is_api_history(document: JsonValue) -> bool:
@@ -68,15 +67,10 @@ def _is_spoken(one: JsonValue) -> bool:
 
 
 def _is_told(spoken: Object) -> bool:
-    texts = [text for part in _parts(spoken) if (text := as_text(as_object(part).get("text")))]
+    texts = [text for part in parts_of(spoken) if (text := as_text(as_object(part).get("text")))]
     return spoken.get("role") == "user" and any(
         "<environment_details>" in text or text.startswith(_BEGINNINGS) for text in texts
     )
-
-
-def _parts(spoken: Object) -> list[JsonValue]:
-    content = spoken.get("content")
-    return [{"type": "text", "text": content}] if isinstance(content, str) else as_list(content)
 
 
 def api_messages(records: list[Object], rows: list[Object]) -> list[Message]:
@@ -86,30 +80,31 @@ def api_messages(records: list[Object], rows: list[Object]) -> list[Message]:
         records: The history.
         rows: The rows that a person saw; they give what the history lacks.
     """
-    made: list[tuple[JsonValue, list[Message]]] = []
+    history: list[Dated] = []
     waiting: list[str] = []
     thoughts = _thoughts(rows)
+    tools = called_tools(records)
     for at, (record, seen) in enumerate(zip(records, _times(rows, len(records)), strict=True)):
         time = record.get("ts") or seen
         dated = without(record, "id") | ({"ts": time} if time else {})
         if record.get("role") == "assistant":
             before = records[at - 1] if at else {}
-            after = records[at + 1] if at + 1 < len(records) else {}
             whole = _with_reasoning(dated, before, thoughts)
-            messages = _said(whole, _id(record), _results_in(after))
+            messages = _said(whole, _id(record), tools[at])
             calls = [call for one in messages for call in as_objects(one.get("tool_calls"))]
             waiting = [str(call["id"]) for call in calls]
         else:
             messages = _asked(dated, _id(record), waiting)
-        made.append((time, messages))
-    return _with_lost_words(made, rows)
+        history += [Dated(as_instant(time), one) for one in messages]
+    return with_person(history, rows)
 
 
 def _id(record: Object) -> str:
     if own := as_text(record.get("id")):
         return own
     if as_instant(record.get("ts")):
-        return f"api_{json_text(record['ts'])}"
+        summary = "_summary" if record.get("isSummary") is True else ""
+        return f"api_{json_text(record['ts'])}{summary}"
     said = encode_value([record.get("role"), record.get("content")])
     return f"api_{blake2b(said, digest_size=6).hexdigest()}"
 
@@ -132,32 +127,35 @@ def _number(value: JsonValue) -> float:
     return value if isinstance(value, int | float) else -1
 
 
-def _results_in(record: Object) -> list[str]:
-    if record.get("role") != "user":
-        return []
-    texts = (as_text(as_object(part).get("text")) for part in _parts(record))
-    return [tool for text in texts if text and (tool := result_of(text))]
-
-
-def _thoughts(rows: list[Object]) -> list[tuple[datetime, str]]:
+def _thoughts(rows: list[Object]) -> list[tuple[datetime, str | None]]:
+    """Return each reasoning with its time, and None with the time of each request."""
     found = [
-        (time, text)
+        (time, as_text(row.get("text")) if row["say"] == "reasoning" else None)
         for row in rows
-        if row.get("say") == "reasoning" and (text := as_text(row.get("text")))
+        if row.get("say") in ("reasoning", "api_req_started")
         if (time := as_instant(row.get("ts"))) is not None
     ]
     return sorted(found, key=itemgetter(0))
 
 
-def _with_reasoning(record: Object, before: Object, thoughts: list[tuple[datetime, str]]) -> Object:
-    """Return a message of the model with the reasoning that only the rows have."""
-    parts = _parts(record)
+def _with_reasoning(
+    record: Object, before: Object, thoughts: list[tuple[datetime, str | None]]
+) -> Object:
+    """Return a message of the model with the reasoning that only the rows have.
+
+    It is that since the last request. Without requests, since the message before, which may be
+    another one when the history is condensed.
+    """
+    parts = parts_of(record)
     begun, ended = as_instant(before.get("ts")), as_instant(record.get("ts"))
-    if begun is None or ended is None or any(_is_thinking(part) for part in parts):
+    if ended is None or any(_is_thinking(part) for part in parts):
         return record
-    first = bisect_left(thoughts, begun, key=itemgetter(0))
-    last = bisect_right(thoughts, ended, key=itemgetter(0))
-    thinking = [thinking_part(text) for _, text in thoughts[first:last]]
+    until = bisect_right(thoughts, ended, key=itemgetter(0))
+    requests = (at for at in range(until - 1, -1, -1) if thoughts[at][1] is None)
+    first = next(requests, None)
+    if first is None:
+        first = until if begun is None else bisect_left(thoughts, begun, key=itemgetter(0))
+    thinking = [thinking_part(text) for _, text in thoughts[first:until] if text]
     return record | {"content": [*thinking, *parts]} if thinking else record
 
 
@@ -168,13 +166,13 @@ def _is_thinking(part: JsonValue) -> bool:
 # The model
 
 
-def _said(record: Object, own_id: str, results: list[str]) -> list[Message]:
-    parts = _parts(record)
+def _said(record: Object, own_id: str, tools: list[str]) -> list[Message]:
+    parts = parts_of(record)
     calls: list[Object] = []
     is_native = any(as_object(part).get("type") == "tool_use" for part in parts)
     if not is_native:
-        for number, tool in enumerate(results, start=1):
-            parts, arguments = _without_element(parts, tool, is_only=len(results) == 1)
+        for number, tool in enumerate(tools, start=1):
+            parts, arguments = without_element(parts, tool, is_only=len(tools) == 1)
             calls.append(tool_call(f"{own_id}_call_{number}", tool, arguments))
     rest = without(record, "role", "content")
     content: JsonValue = record.get("content") if isinstance(record.get("content"), str) else parts
@@ -187,81 +185,48 @@ def _said(record: Object, own_id: str, results: list[str]) -> list[Message]:
     return messages
 
 
-def _without_element(
-    parts: list[JsonValue], tool: str, *, is_only: bool
-) -> tuple[list[JsonValue], Object]:
-    """Return parts without the element that calls a tool, and the arguments in it.
-
-    An element that was cut off stays in the text.
-    """
-    opening, closing = f"<{tool}>", f"</{tool}>"
-    for at, part in enumerate(parts):
-        fields = as_object(part)
-        text = as_text(fields.get("text")) or ""
-        begin = text.find(opening)
-        end = text.rfind(closing) if is_only else text.find(closing, max(begin, 0))
-        if begin < 0 or end < begin:
-            continue
-        inside = text[begin + len(opening) : end]
-        left = f"{text[:begin].rstrip()}\n\n{text[end + len(closing) :].lstrip()}".strip()
-        kept: list[JsonValue] = [{**fields, "text": left}] if left else []
-        return [*parts[:at], *kept, *parts[at + 1 :]], _arguments(inside)
-    return parts, {}
-
-
-def _arguments(inside: str) -> Object:
-    """Return the parameters in an element; what is no parameter makes the whole one text."""
-    arguments: Object = {}
-    beside = inside
-    for found in _PARAMETER.finditer(inside):
-        arguments[found["name"]] = found["value"].strip("\n")
-        beside = beside.replace(found[0], "", 1)
-    return {"input": inside.strip("\n")} if beside.strip() else arguments
-
-
 # What the model is told
 
 
 def _asked(record: Object, own_id: str, waiting: list[str]) -> list[Message]:
-    parts = _parts(record)
+    content = record.get("content")
     rest = without(record, "role", "content")
-    if any(as_object(part).get("type") == "tool_result" for part in parts):
-        messages = block_messages("user", parts, rest, id=own_id, time_key="ts")
-        return _with_state(messages)
-    if not _results_in(record):
-        content = record.get("content")
+    if isinstance(content, str) and not result_of(content):
         return block_messages("user", content, rest, id=own_id, time_key="ts")
-    groups = _groups(parts)
     made: list[Message] = []
-    for number, (is_result, group) in enumerate(groups, start=1):
-        answered = waiting.pop(0) if is_result and waiting else None
-        made.append(
-            message(
-                "tool" if is_result else "user",
-                rest if number == 1 else {"ts": rest.get("ts")},
-                id=own_id if number == 1 else f"{own_id}_{number}",
-                content=group,
-                time_key="ts",
-                tool_call_id=answered,
-            )
-        )
-    return made
-
-
-def _groups(parts: list[JsonValue]) -> list[tuple[bool, list[JsonValue]]]:
-    """Return the parts of a message, by the result or the words of a person that they belong to."""
-    groups: list[tuple[bool, list[JsonValue]]] = []
-    for part in parts:
-        text = as_text(as_object(part).get("text"))
-        if text is not None and result_of(text):
-            groups.append((True, [part]))
-        elif text is not None and is_typed(text) and not (groups and not groups[-1][0]):
-            groups.append((False, [part]))
-        elif groups:
-            groups[-1][1].append(part)
+    for group in _groups(parts_of(record)):
+        group_id = f"{own_id}_{len(made) + 1}" if made else own_id
+        around = {"ts": rest.get("ts")} if made else rest
+        if result_of(text_of(group[0])):
+            made.append(_result(group, around, group_id, waiting))
         else:
-            groups.append((False, [part]))
+            made += block_messages("user", group, around, id=group_id, time_key="ts")
+    is_native = any(as_object(part).get("type") == "tool_result" for part in parts_of(record))
+    return _with_state(made) if is_native else made
+
+
+def _result(parts: list[JsonValue], rest: Object, own_id: str, waiting: list[str]) -> Message:
+    """Return a result, for the next call that waits; abridged if the call was condensed away."""
+    answered = waiting.pop(0) if waiting else None
+    gone: Object = {} if answered else {"abridged": True}
+    return message(
+        "tool", rest | gone, id=own_id, content=parts, time_key="ts", tool_call_id=answered
+    )
+
+
+def _groups(parts: list[JsonValue]) -> list[list[JsonValue]]:
+    """Return the parts of a message: each result, and each text of a person, begins a group."""
+    groups: list[list[JsonValue]] = []
+    for part in parts:
+        begun = groups and any(_is_begun_by(one) for one in groups[-1])
+        if not groups or result_of(text_of(part)) or (begun and is_typed(text_of(part))):
+            groups.append([])
+        groups[-1].append(part)
     return groups
+
+
+def _is_begun_by(part: JsonValue) -> bool:
+    return result_of(text_of(part)) is not None or is_typed(text_of(part))
 
 
 def _with_state(messages: list[Message]) -> list[Message]:
@@ -276,22 +241,3 @@ def _with_state(messages: list[Message]) -> list[Message]:
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else as_list(content)
     before[-1] = before[-1] | {"content": [*parts, *as_list(last["content"])]}
     return before
-
-
-def _with_lost_words(
-    made: list[tuple[JsonValue, list[Message]]], rows: list[Object]
-) -> list[Message]:
-    """Return the messages, with what a person said that the history no longer has.
-
-    What comes after all of them is pending: the history will take it up.
-    """
-    spoken_by = (one for _, messages in made for one in messages if one["role"] == "user")
-    said = "\n".join(map(message_text, spoken_by))
-    lost = lost_words(rows, said)
-    messages: list[Message] = []
-    for time, spoken in made:
-        before = as_instant(time)
-        while lost and before is not None and (own := lost[0][0]) is not None and own < before:
-            messages.append(lost.pop(0)[1])
-        messages += spoken
-    return [*messages, *(one | {"pending": True} for _, one in lost)]

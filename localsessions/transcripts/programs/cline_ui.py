@@ -9,6 +9,10 @@ https://github.com/RooCodeInc/Roo-Code/blob/main/packages/types/src/message.ts a
     tool, command, use_mcp_server, ...    a call, as JSON or as a command
     command_output, ..._response          what it was answered
     api_req_..., checkpoint_...           for the program; other rows with a text are notices
+
+The model was told more than the words of a person that a row has, so their message is
+``abridged``: where it was imported from the history before, it stays as it is. After the row of a
+request (``api_req_started``), the history takes up what was said; until then it is ``pending``.
 """
 
 from __future__ import annotations
@@ -19,7 +23,6 @@ from typing import TYPE_CHECKING
 from localsessions.format import parse_json
 from localsessions.transcripts.foreign import (
     Object,
-    as_instant,
     as_list,
     as_object,
     as_text,
@@ -30,13 +33,13 @@ from localsessions.transcripts.programs.blocks import thinking_part
 from localsessions.transcripts.transcript import message, tool_call
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator
 
     from pydantic import JsonValue
 
     from localsessions.models import Message
 
-__all__ = ["are_rows", "lost_words", "row_messages", "row_text"]
+__all__ = ["are_rows", "person_messages", "row_messages", "row_text"]
 
 _OF_PERSON = frozenset({"task", "user_feedback"})
 _OF_MODEL = frozenset(
@@ -71,6 +74,7 @@ def row_messages(rows: list[Object], bookkeeping: Counter[str]) -> list[Message]
     """Return the messages of the rows, and count those that are none."""
     messages: list[Message] = []
     call_id: str | None = None
+    persons = dict(_persons(rows))
     for at, row in enumerate(rows):
         kind = _kind(row)
         text = as_text(row.get("text"))
@@ -84,8 +88,8 @@ def row_messages(rows: list[Object], bookkeeping: Counter[str]) -> list[Message]
             messages.append(_message("assistant", row, own_id, None, call=call))
         elif kind in _RESULTS:
             messages.append(_message("tool", row, own_id, text, call_id=call_id))
-        elif _is_of_person(row, at):
-            messages.append(_message("user", row, own_id, _content(row)))
+        elif at in persons:
+            messages.append(persons[at])
         elif kind == "reasoning":
             messages.append(_message("assistant", row, own_id, [thinking_part(text)]))
         else:
@@ -94,19 +98,19 @@ def row_messages(rows: list[Object], bookkeeping: Counter[str]) -> list[Message]
     return messages
 
 
-def lost_words(rows: list[Object], said: str) -> list[tuple[datetime | None, Message]]:
-    """Return what a person said in the rows that is not in ``said``, each with its time."""
-    known = _squeezed(said)
-    return [
-        (as_instant(row.get("ts")), _message("user", row, _id(row), _content(row)))
-        for at, row in enumerate(rows)
-        if _is_of_person(row, at)
-        if (text := as_text(row.get("text"))) and _squeezed(text) not in known
-    ]
+def person_messages(rows: list[Object]) -> list[Message]:
+    """Return what a person typed in the rows, in order."""
+    return [one for at, one in _persons(rows) if as_text(rows[at].get("text"))]
 
 
-def _squeezed(text: str) -> str:
-    return " ".join(text.split())
+def _persons(rows: list[Object]) -> Iterator[tuple[int, Message]]:
+    """Yield the messages of a person, each with the position of its row."""
+    requests = (at for at, row in enumerate(rows) if row.get("say") == "api_req_started")
+    last_request = max(requests, default=-1)
+    for at, row in enumerate(rows):
+        if _is_of_person(row, at):
+            marked = row | {"abridged": True, "pending": True if at > last_request else None}
+            yield at, _message("user", marked, _id(row), _content(row))
 
 
 def _kind(row: Object) -> str:

@@ -7,6 +7,7 @@ writes the same for its own agent. What each event becomes: ``copilot_events``.
 
 An event of a sub-agent names it with ``agentId``, formerly with the call that started it
 (``data.parentToolCallId``). A sub-agent becomes a session of its own, whose parent is the session.
+The title that the program shows stands in a file beside the events: ``copilot_workspace``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from localsessions.transcripts.foreign import Object, as_object, as_text, present
 from localsessions.transcripts.programs.copilot_events import Events
+from localsessions.transcripts.programs.copilot_workspace import shown_title
 from localsessions.transcripts.titles import first_words
 from localsessions.transcripts.transcript import Format, Reading, Transcript
 from localsessions.transcripts.typed import typed_words
@@ -45,6 +47,7 @@ def _read(source: Source) -> Reading:
     log = _Log(Events([record.value for record in source.records]))
     for record in source.records:
         log.take(record.value)
+    log.title = shown_title(source) or log.title
     return Reading(log.transcripts(source), +log.bookkeeping)
 
 
@@ -59,7 +62,7 @@ class _Log:
         titles: The names of the sub-agents.
         start: The data of the first ``session.start``.
         context: Where the program works: the first that is told.
-        title: The last title that the program gave.
+        title: The last title that the program gave; no event of it is kept on the disk.
         models: The models that were chosen.
         bookkeeping: How many events of each type are no messages.
     """

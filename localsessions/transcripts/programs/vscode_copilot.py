@@ -19,7 +19,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from localsessions.transcripts.foreign import Object, as_object, as_objects, as_text, present
+from localsessions.transcripts.foreign import (
+    Object,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+    present,
+)
 from localsessions.transcripts.programs.vscode_copilot_log import ChatLog
 from localsessions.transcripts.programs.vscode_copilot_messages import question, request_messages
 from localsessions.transcripts.titles import first_words
@@ -73,7 +80,7 @@ def _read(log: ChatLog, source: Source) -> Reading:
         messages += [one | {"taken_back": True} for one in made] if is_undone else made
     messages += _waiting(log)
     state = log.state
-    unread = sum(not isinstance(one, dict) for one in _list(state))
+    unread = sum(not isinstance(one, dict) for one in as_list(state.get("requests")))
     bookkeeping = log.entries + Counter({"(no object)": unread})
     named = as_text(state.get("customTitle")) or as_text(state.get("computedTitle"))
     repository = as_object(state.get("repoData"))
@@ -92,11 +99,6 @@ def _read(log: ChatLog, source: Source) -> Reading:
         ),
     )
     return Reading([found], bookkeeping, log.bad_lines)
-
-
-def _list(state: Object) -> list[object]:
-    listed = state.get("requests")
-    return [*listed] if isinstance(listed, list) else []
 
 
 def _waiting(log: ChatLog) -> list[Message]:

@@ -294,7 +294,7 @@ def place_of(source: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {key: source[key] for key in _PLACE if key in source}
 
 
-_PLACE = ("program", "session_id", "file", "position")
+_PLACE = ("program", "session_id", "file", "element", "begins")
 
 
 def listed_source(

@@ -71,10 +71,10 @@ def import_paths(
                     importer.take(stream)
             else:
                 importer.note(found)
+        importer.finish()
     except KeyboardInterrupt:
         importer.finish()  # what was read is kept
         raise
-    importer.finish()
     return ImportReport(tuple(importer.reports))
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from localsessions.models import Message, Session
 
-__all__ = ["Update", "identity_of", "is_same_source", "mark_imported", "update"]
+__all__ = ["Update", "begins_alike", "identity_of", "is_same_source", "mark_imported", "update"]
 
 _BESIDE = "~source"
 
@@ -70,7 +70,15 @@ def identity_of(source: Mapping[str, JsonValue]) -> tuple[JsonValue, ...]:
     """Return what makes two imports imports of the same session, whatever their content is."""
     if own := source.get("session_id"):
         return source.get("program"), own
-    return source.get("program"), source.get("file"), source.get("position")
+    return source.get("program"), source.get("file"), source.get("element")
+
+
+def begins_alike(one: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> bool:
+    """Tell whether the sources of two sessions begin alike, as far as is known.
+
+    A file may have got other content; a session with an id of its own begins as it likes.
+    """
+    return one.get("begins") == other.get("begins") or "begins" not in one or "begins" not in other
 
 
 def is_same_source(stored: Session, found: Session) -> bool:
@@ -80,7 +88,8 @@ def is_same_source(stored: Session, found: Session) -> bool:
     message, or if one of the two has none.
     """
     if stored.source or found.source:
-        return identity_of(stored.source) == identity_of(found.source)
+        is_same = identity_of(stored.source) == identity_of(found.source)
+        return is_same and begins_alike(stored.source, found.source)
     ours, theirs = _keyed(stored.messages), _keyed(found.messages)
     return not ours or not theirs or not ours.keys().isdisjoint(theirs)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from localsessions.errors import ConflictError, SessionError, SessionExistsError
 from localsessions.transcripts.reimport import (
     Update,
+    begins_alike,
     identity_of,
     is_same_source,
     mark_imported,
@@ -160,7 +161,7 @@ class Importer:
         return not is_stored and self._waiting.keys().isdisjoint(ids)
 
     def _store_waiting(self) -> None:
-        waiting, self._waiting, self._size_bytes = self._waiting, {}, 0
+        waiting = self._waiting
         sessions = {one: held.session for one, held in waiting.items()}
         deleted = self._deleted([*sessions.values()])
         errors = _stored_together(
@@ -177,6 +178,7 @@ class Importer:
                 taken.outcomes[at] = RefusedSession(session_id, str(error))
             else:
                 taken.outcomes[at] = _imported(session, session_id)
+        self._waiting, self._size_bytes = {}, 0  # only now: Ctrl-C loses none of them
 
     def _deleted(self, sessions: Sequence[Session]) -> Collection[str]:
         """Return the ids of those new sessions that were deleted here."""
@@ -288,7 +290,8 @@ def _is_of(deletion: Deletion, session: Session) -> bool:
     """Tell whether a deleted session is the one that is imported; without a source, by its id."""
     if not deletion.source and not session.source:
         return deletion.session_id == session.session_id
-    return identity_of(deletion.source) == identity_of(session.source)
+    is_same = identity_of(deletion.source) == identity_of(session.source)
+    return is_same and begins_alike(deletion.source, session.source)
 
 
 def _ids(session: Session) -> tuple[str, str]:
@@ -296,7 +299,8 @@ def _ids(session: Session) -> tuple[str, str]:
 
 
 def _id_beside(session: Session) -> str:
-    place = repr(identity_of(session.source)) if session.source else _beginning(session)
+    source = session.source
+    place = repr((*identity_of(source), source.get("begins"))) if source else _beginning(session)
     digest = hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{cleaned_id(session.session_id, room_bytes=9)}-{digest}"
 

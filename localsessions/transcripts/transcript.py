@@ -70,7 +70,8 @@ class Transcript:
 
     Attributes:
         messages: Made by ``message`` or ``chat_message``, in the order of the source.
-        session_id: The source's own id; without it, the id is made from the file's name.
+        session_id: The source's own id; without it, the id is made from the file's name and, if the
+            file holds several sessions, of what the session begins with.
         position: The position of this session in the file, from 1, if the format holds several.
         title: The source's own title: of a person before a made one.
         project: The folder in which the program worked.
@@ -215,17 +216,40 @@ def _normal_call(call: Object) -> Object:
 
 def sessions_of(form: Format, source: Source, reading: Reading) -> Iterator[Session]:
     """Yield the sessions of a reading that have messages; count the others in it."""
+    alike: Counter[str] = Counter()
     for found in reading.sessions:
         if isinstance(found, Session):
             yield found
         elif found.messages:
-            yield _session(form, source, found)
+            begins = _beginning(found.messages)
+            alike[begins or ""] += 1
+            yield _session(form, source, found, begins, alike[begins or ""])
         else:
             reading.empty += 1
 
 
-def _session(form: Format, source: Source, found: Transcript) -> Session:
+def _beginning(messages: Sequence[Message]) -> str | None:
+    """Return a hash of what is said up to the first message of a person; None before there is one.
+
+    By it a session without an id of its own is known again in a file that got other content, or in
+    a list with new elements before it.
+    """
+    said: list[JsonValue] = []
+    for spoken in messages:
+        said += [spoken["role"], spoken.get("content")]
+        if spoken["role"] == "user":
+            return hashlib.sha256(json_text(said).encode(errors="surrogatepass")).hexdigest()[:16]
+    return None
+
+
+def _session(
+    form: Format, source: Source, found: Transcript, begins: str | None, nth: int
+) -> Session:
+    """Make the session of a transcript, the ``nth`` of its source that begins so."""
     messages = _with_ids(found.messages)
+    own, element = found.session_id, None
+    if not own and found.position is not None:
+        element = f"{begins or 'none'}-{nth}"
     said = sorted(
         instant
         for spoken in messages
@@ -234,13 +258,16 @@ def _session(form: Format, source: Source, found: Transcript) -> Session:
     stated = (as_instant(time) for time in (found.created_at, found.last_activity))
     said = said or sorted(instant for instant in stated if instant is not None)
     times = said or [source.modified_at]
-    made_id = source.stem if found.position is None else f"{source.stem}-{found.position:06d}"
+    made_id = source.stem
+    if element is not None:
+        made_id += f"-{element[:8]}" + (f"-{nth}" if nth > 1 else "")
     origin = present(
         program=form.agent_id or form.name,
         format=form.name,
-        session_id=found.session_id,
+        session_id=own,
         file=source.path,
-        position=found.position,
+        element=element,
+        begins=None if own else begins,
         project=found.project,
         branch=found.branch,
         model=found.model,
@@ -250,7 +277,7 @@ def _session(form: Format, source: Source, found: Transcript) -> Session:
         facts=found.facts or None,
     )
     return Session(
-        session_id=cleaned_id(found.session_id or made_id),
+        session_id=cleaned_id(own or made_id),
         title=found.title,
         agent_id=form.agent_id,
         forked_from=_link(found.forked_from),

@@ -8,8 +8,9 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import calls
 import pytest
@@ -603,6 +604,94 @@ def test_ids_of_two_programs_that_are_the_same_are_two_sessions(
     assert [texts(store, name) for file in report.files for name in file.session_ids] == [
         ["hi"], ["codex"],
     ]  # fmt: skip
+
+
+def test_a_file_that_got_another_chat_is_another_session(store: SessionStore, folder: Path) -> None:
+    path = write(folder / "chat.json", said("My trip to Rome", "And food?"))
+    one(store, path)
+    write(path, said("Fix my C parser"))
+    report = one(store, path)
+    assert (report.imported, report.beside, report.updated) == (1, 1, 0)
+    (first, second) = sorted(summary.session_id for summary in store.list())
+    assert texts(store, first) == ["My trip to Rome", "And food?"]
+    assert texts(store, second) == ["Fix my C parser"]
+    assert one(store, path).unchanged == 1
+    write(path, said("My trip to Rome", "And food?", "And wine?"))
+    assert one(store, path).grown == 1
+    assert texts(store, first) == ["My trip to Rome", "And food?", "And wine?"]
+    assert store.count() == 2
+
+
+def test_a_chat_that_was_deleted_here_keeps_no_other_out_of_its_file(
+    store: SessionStore, folder: Path
+) -> None:
+    path = write(folder / "chat.json", said("My trip to Rome"))
+    one(store, path)
+    store.delete("chat")
+    assert one(store, path).deleted == 1
+    write(path, said("Fix my C parser"))
+    assert one(store, path).imported == 1
+
+
+def test_a_file_whose_first_prompt_comes_later_is_one_session(
+    store: SessionStore, folder: Path
+) -> None:
+    system: list[JsonValue] = [{"role": "system", "content": "Be brief."}]
+    path = write(folder / "chat.json", system)
+    one(store, path)
+    write(path, [*system, *said("hi")])
+    assert one(store, path).grown == 1
+    assert store.count() == 1
+
+
+def test_a_list_with_a_new_chat_before_the_others_moves_none(
+    store: SessionStore, folder: Path
+) -> None:
+    def chats(*openings: str) -> list[JsonValue]:
+        return [
+            {"conversations": [{"from": "human", "value": text}, {"from": "gpt", "value": text}]}
+            for text in openings
+        ]
+
+    path = write(folder / "s.json", chats("a", "b", "b"))
+    assert one(store, path).imported == 3
+    before = {summary.session_id: texts(store, summary.session_id) for summary in store.list()}
+    write(path, chats("new", "a", "b", "b"))
+    report = one(store, path)
+    assert (report.imported, report.unchanged, report.updated) == (1, 3, 0)
+    assert {name: texts(store, name) for name in before} == before
+
+
+def test_two_files_of_one_name_in_an_archive_are_two_sessions(
+    store: SessionStore, folder: Path
+) -> None:
+    path = folder / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("chat.json", json.dumps(said("one")))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("chat.json", json.dumps(said("other")))
+    assert import_paths(store, [path]).total.imported == 2
+    again = import_paths(store, [path]).total
+    assert (again.unchanged, again.updated, store.count()) == (2, 0, 2)
+
+
+def test_ctrl_c_while_sessions_are_stored_keeps_what_was_read(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        write(folder / f"{number}.json", said(str(number)))
+    save, times = store.save_many, [0]
+
+    def interrupted(sessions: Any) -> object:
+        times[0] += 1
+        if times[0] == 1:
+            raise KeyboardInterrupt
+        return save(sessions)
+
+    monkeypatch.setattr(store, "save_many", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        import_paths(store, [folder])
+    assert store.count() == 5
 
 
 def test_a_copy_of_a_file_is_the_same_session(store: SessionStore, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -432,7 +433,9 @@ def test_sharegpt_function_call_that_is_none_stays_a_text(read: Reader, value: J
 def test_sharegpt_lines_are_sessions_with_made_ids(read: Reader) -> None:
     turns: list[JsonValue] = [{"from": "human", "value": "x"}]
     found = read({"conversations": turns}, {"id": "own", "conversations": turns})
-    assert [session.session_id for session in found.sessions] == ["chat-000001", "own"]
+    made, own = (session.session_id for session in found.sessions)
+    assert re.fullmatch("chat-[0-9a-f]{8}", made)
+    assert own == "own"
     assert [session.agent_id for session in found.sessions] == [None, None]
 
 
@@ -449,7 +452,9 @@ def test_openai_list_of_messages_comes_in_as_it_is(read: Reader, wrapped: bool) 
 def test_openai_lines_are_sessions(read: Reader) -> None:
     line: JsonValue = {"messages": [{"role": "user", "content": "x"}]}
     found = read(line, line, {"messages": []})
-    assert [session.session_id for session in found.sessions] == ["chat-000001", "chat-000002"]
+    first, second = (session.session_id for session in found.sessions)
+    assert re.fullmatch("chat-[0-9a-f]{8}", first)
+    assert second == f"{first}-2"
     assert [(bad.line, bad.reason) for bad in found.report.bad_lines] == [
         (3, "not a chat-completions conversation")
     ]

@@ -339,9 +339,9 @@ def test_where_it_was_forked_may_be_known_later_than_from_what() -> None:
 def test_a_session_is_known_by_program_and_own_id_and_else_by_its_file() -> None:
     assert identity_of(PLACE) == identity_of(PLACE | {"file": "/moved"})
     assert identity_of(PLACE) != identity_of(PLACE | {"program": "q"})
-    by_file: dict[str, JsonValue] = {"program": "p", "file": "/f", "position": 1}
+    by_file: dict[str, JsonValue] = {"program": "p", "file": "/f", "element": "x-1"}
     assert identity_of(by_file) == identity_of(dict(by_file))
-    assert identity_of(by_file) != identity_of(by_file | {"position": 2})
+    assert identity_of(by_file) != identity_of(by_file | {"element": "x-2"})
     assert identity_of(by_file) != identity_of(by_file | {"file": "/g"})
 
 

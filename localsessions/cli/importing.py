@@ -278,9 +278,20 @@ def _changed(
 
 
 def _verdict(report: ImportReport, named: Sequence[str]) -> ExitCode:
-    is_named_skipped = any(file.path in named for file in report.skipped)
-    is_bad = is_named_skipped or any(file.refused for file in report.files)
+    is_bad = _gave_nothing(report.files, named) or any(file.refused for file in report.files)
     return ExitCode.FAILURE if is_bad else ExitCode.DONE
+
+
+def _gave_nothing(files: Sequence[FileReport], named: Sequence[str]) -> set[str]:
+    """Return the named files that gave nothing; an archive gives what a file in it gives."""
+    gave = [file.path for file in files if file.skipped is None]
+    return {
+        file.path
+        for file in files
+        if file.skipped is not None
+        and file.path in named
+        and not any(path.startswith(f"{file.path}!") for path in gave)
+    }
 
 
 def _emit_report(report: ImportReport, named: Sequence[str], *, verbose: bool) -> None:
@@ -331,10 +342,10 @@ def _many(count: int, what: str) -> str:
 
 
 def _remarks(files: Sequence[FileReport], named: Sequence[str], *, verbose: bool) -> Iterator[str]:
-    aside = 0
+    aside, empty = 0, _gave_nothing(files, named)
     for file in files:
         if file.skipped is not None:
-            if verbose or file.path in named:
+            if verbose or file.path in empty:
                 yield f"skipped {file.path}: {file.skipped}"
             else:
                 aside += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from localsessions.transcripts.report import FileReport
@@ -31,9 +32,11 @@ def file_state(path: str) -> FileState | None:
 
     While a program has its SQLite database open, what is new stands in the ``-wal`` beside it.
     """
-    own = _status(path) or _status(path.rpartition("!")[0])
+    own = _status(path)
     if own is None:
-        return None
+        # The name of an archive and that of a file in it may have a "!" of their own.
+        archives = (_status(path[: at.start()]) for at in re.finditer("!", path))
+        return next(filter(None, archives), None)
     wal = _status(f"{path}-wal")
     if wal is None:
         return own

@@ -76,7 +76,7 @@ class Source:
         modified_at: When the file was written; of a file in an archive, the archive.
         document: See above, as the others.
         bad_lines: Complete when ``rest`` has ended.
-        is_member: Whether this is a file in an archive, beside which nothing stands.
+        member: The name of a file in an archive; nothing stands beside it. None for other files.
         refusal: What is wrong with a list of which only the whole elements were taken.
     """
 
@@ -86,7 +86,7 @@ class Source:
     records: tuple[Record, ...]
     bad_lines: Sequence[BadLine] = ()
     database: Database | None = None
-    is_member: bool = False
+    member: str | None = None
     rest: Iterator[JsonValue] | None = None
     refusal: str | None = None
 
@@ -127,12 +127,17 @@ class Source:
     @property
     def name(self) -> str:
         """The file's name."""
-        return os.path.basename(self.path)
+        return _parts(self.member or self.path)[-1]
+
+    @property
+    def folders(self) -> list[str]:
+        """The names of the folders that lead to the file; in an archive, of those in it."""
+        return _parts(self.member or self.path)[:-1]
 
     @property
     def stem(self) -> str:
         """The file's name without the suffixes of JSON files."""
-        stem = self.name.rpartition("!")[2] if self.is_member else self.name
+        stem = self.name
         while (parts := os.path.splitext(stem))[1].lower() in _SUFFIXES | _PACKED_SUFFIXES:
             stem = parts[0]
         return stem
@@ -145,7 +150,7 @@ class Source:
                 never made of what a file says.
         """
         path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
-        if self.is_member:
+        if self.member is not None:
             return None
         try:
             status = os.stat(path)
@@ -164,7 +169,7 @@ class Source:
             name: The name of the folder; it may come from a file, so a name that leads elsewhere
                 names no folder.
         """
-        if self.is_member or not _PLAIN_NAME.fullmatch(name):
+        if self.member is not None or not _PLAIN_NAME.fullmatch(name):
             return
         folder = os.path.join(os.path.dirname(self.path), relative, name)
         try:
@@ -189,7 +194,7 @@ class Source:
             relative: As in ``beside``.
         """
         path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
-        if self.is_member:
+        if self.member is not None:
             return ()
         try:
             status = os.stat(path)
@@ -273,7 +278,7 @@ def _only(path: str) -> Source | Unread:
 
 
 def _source(
-    content: Content, path: str, modified_at: datetime, *, is_member: bool = False
+    content: Content, path: str, modified_at: datetime, *, member: str | None = None
 ) -> Source:
     return Source(
         path,
@@ -281,10 +286,14 @@ def _source(
         content.document,
         tuple(content.records),
         content.bad_lines if content.rest is not None else tuple(content.bad_lines),
-        is_member=is_member,
+        member=member,
         rest=content.rest,
         refusal=_no_json(content.refusal, b"[") if content.refusal else None,
     )
+
+
+def _parts(path: str) -> list[str]:
+    return path.replace("\\", "/").split("/")
 
 
 def _cannot_be_read(error: OSError) -> str:
@@ -444,7 +453,7 @@ def _member(member: Member, path: str, modified_at: datetime) -> Source | Unread
         return Unread(path, _cannot_be_read(error))
     except json.JSONDecodeError as fault:
         return Unread(path, _no_json(fault, b"".join(head)[:HEAD_BYTES]))
-    return _source(content, path, modified_at, is_member=True)
+    return _source(content, path, modified_at, member=member.name)
 
 
 def _noting(chunks: Iterable[bytes], head: list[bytes]) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -442,6 +443,23 @@ def test_a_file_that_may_not_be_read_keeps_no_other_out(
     code, out, said = found
     assert (code, out) == (1, "openai-messages: sessions 1 new; 1 message, 1 new\n")
     assert f"skipped {locked}: cannot be read: Permission denied" in said
+
+
+def test_an_archive_that_gave_its_chats_is_well(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("chat.json", json.dumps([{"role": "user", "content": "x"}]))
+        archive.writestr("chat.html", "<p>x</p>")
+    result = cli("import", str(path))
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "openai-messages: sessions 1 new; 1 message, 1 new\n",
+    )
+    assert "skipped" not in result.stderr
+    assert "holds 1 more files" in cli("import", "-v", str(path)).stderr
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("chat.html", "<p>x</p>")
+    assert cli("import", str(path)).exit_code == 1
 
 
 def test_of_many_bad_lines_the_first_are_named(cli: Cli, tmp_path: Path) -> None:

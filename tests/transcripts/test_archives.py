@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localsessions.store import SessionStore
-from localsessions.transcripts import archives, import_paths, read_transcript
+from localsessions.transcripts import archives, file_state, import_paths, read_transcript
 from localsessions.transcripts.importing import read_transcripts
 from localsessions.transcripts.source import Source, Unread, read_sources
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts"
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,3 +238,33 @@ def test_zstd_without_its_extra_names_the_pip_line(
     (found,) = read_sources(str(path))
     assert isinstance(found, Unread)
     assert found.reason.endswith('to read it, pip install "localsessions[zstd]"')
+
+
+@pytest.mark.parametrize("program", ["cline", "roo"])
+def test_a_session_has_the_id_that_it_has_in_its_folder(tmp_path: Path, program: str) -> None:
+    data = (EXAMPLES / program / "api_conversation_history.json").read_bytes()
+    task = tmp_path / "1784" / "api_conversation_history.json"
+    task.parent.mkdir()
+    task.write_bytes(data)
+    packed = zipped(tmp_path / "x.zip", {"1784/api_conversation_history.json": data})
+    ids = [read_transcript(path).sessions[0].session_id for path in (task, packed)]
+    assert ids == ["1784", "1784"]
+
+
+def test_a_sub_agent_in_an_archive_has_its_parent(tmp_path: Path) -> None:
+    record = {
+        "type": "user", "uuid": "u", "sessionId": "agent-q", "isSidechain": True, "agentId": "q",
+        "message": {"role": "user", "content": "look"},
+    }  # fmt: skip
+    name = "x/subagents/agent-q.jsonl"
+    (session,) = read_transcript(
+        zipped(tmp_path / "a.zip", {name: json.dumps(record).encode()})
+    ).sessions
+    assert session.source["parent"] == {"session_id": "x"}
+
+
+def test_a_name_with_an_exclamation_mark_is_one_name(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "b!c.zip", {"d!e.json": said("x")})
+    (session,) = read_transcript(path).sessions
+    assert session.session_id == "d!e"
+    assert file_state(f"{path}!d!e.json") == file_state(str(path))

@@ -220,7 +220,7 @@ def _parent(source: Source, session_id: str | None, name: str) -> str | None:
     """Return the session that started a sub-agent: its records or their folder say it."""
     if session_id != name:
         return session_id
-    folders = source.path.replace("\\", "/").split("/")[:-1]
+    folders = source.folders
     places = [at for at, folder in enumerate(folders) if folder == "subagents" and at > 0]
     return folders[places[-1] - 1] if places else None
 

@@ -22,7 +22,6 @@ end of a task, when it would make another session of it.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -67,8 +66,8 @@ _FACTS = ("mode", "rootTaskId", "childIds", "totalCost", "tokensIn", "tokensOut"
 
 
 def _program(source: Source) -> str:
-    folders = re.split(r"[\\/]", source.path)
-    if named := next((_PROGRAMS[name] for name in folders if name in _PROGRAMS), None):
+    named = next((_PROGRAMS[name] for name in source.folders if name in _PROGRAMS), None)
+    if named:
         return named
     return "roo" if any(_OF_ROO in text for text in _told(source)) else "cline"
 
@@ -122,7 +121,7 @@ def _found(pattern: re.Pattern[str], source: Source) -> str | None:
 
 
 def _task_id(source: Source) -> str | None:
-    folder = os.path.basename(os.path.dirname(source.path))
+    folder = next(reversed(source.folders), "")
     return folder or None if source.name in (_API, _UI) else None
 
 

@@ -12,7 +12,6 @@ The title that the program shows stands in a file beside the events: ``copilot_w
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -160,7 +159,7 @@ def _is_typed(spoken: Message) -> bool:
 
 def _folder(source: Source) -> str | None:
     """Return the name of the folder of a session, which is its id, if the file has its name."""
-    folder = os.path.basename(os.path.dirname(source.path))
+    folder = next(reversed(source.folders), "")
     return folder or None if source.name == "events.jsonl" else None
 
 

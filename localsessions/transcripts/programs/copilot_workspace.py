@@ -45,7 +45,7 @@ _NO_TEXT = re.compile(
 
 def shown_title(source: Source) -> str | None:
     """Return the title of the session of an ``events.jsonl``; None if none can be read."""
-    if source.is_member or source.name != "events.jsonl":
+    if source.member is not None or source.name != "events.jsonl":
         return None
     path = os.path.join(os.path.dirname(source.path), "workspace.yaml")
     try:

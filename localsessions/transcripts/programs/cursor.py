@@ -165,7 +165,7 @@ class _Found:
     def _prompts(self, alone: list[Object]) -> Iterator[Transcript]:
         self.bookkeeping["prompt"] -= len(alone)
         if alone:
-            workspace = self._source.path.replace("\\", "/").split("/")[-2:-1]
+            workspace = self._source.folders[-1:]
             yield Transcript(
                 [
                     message("user", without(prompt, "text"), content=prompt["text"])

@@ -18,7 +18,6 @@ a folder that is named after the session that started it.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -191,8 +190,7 @@ class _Chat:
 
 def _parent(source: Source) -> str | None:
     """Return the id of the session that started a sub-agent: the name of its folder."""
-    folders, name = os.path.split(os.path.dirname(source.path))
-    return name if os.path.basename(folders) == _CHATS else None
+    return source.folders[-1] if source.folders[-2:-1] == [_CHATS] else None
 
 
 GEMINI_CHAT = Format("gemini-chat", "gemini-cli", _recognises_chat, _read_chat)

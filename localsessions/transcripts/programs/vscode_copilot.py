@@ -13,7 +13,6 @@ messages refer to. Of the agent that answers, its name and version are kept, not
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -114,7 +113,7 @@ def _waiting(log: ChatLog) -> list[Message]:
 
 def _project(source: Source, log: ChatLog) -> str | None:
     """Return the folder of a chat: of its workspace, else of its first link to a file."""
-    if os.path.basename(os.path.dirname(source.path)) == _FOLDER:
+    if source.folders[-1:] == [_FOLDER]:
         workspace = as_object(source.beside("../workspace.json"))
         for key in ("folder", "workspace"):
             if uri := as_text(workspace.get(key)):

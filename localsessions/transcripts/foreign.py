@@ -10,6 +10,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
@@ -117,3 +118,29 @@ def without(source: Mapping[str, JsonValue], *keys: str) -> Object:
 def present(**facts: JsonValue) -> Object:
     """Return the facts that are not None: those that the source states."""
     return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def is_deeper(value: JsonValue, levels: int) -> bool:
+    """Tell whether objects and lists are nested deeper than so many levels."""
+    level: list[JsonValue] = [value]
+    for _ in range(levels + 1):
+        inside = chain.from_iterable(
+            item.values() if isinstance(item, dict) else item
+            for item in level
+            if isinstance(item, dict | list)
+        )
+        level = [item for item in inside if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def shallow(value: JsonValue, levels: int) -> JsonValue:
+    """Return a copy nested at most so deep; what is deeper becomes a text of JSON."""
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return json_text(value)
+    if isinstance(value, dict):
+        return {key: shallow(item, levels - 1) for key, item in value.items()}
+    return [shallow(item, levels - 1) for item in value]

@@ -29,6 +29,7 @@ import orjson
 
 from localsessions.format import MAX_DEPTH, parse_json
 from localsessions.transcripts.elements import BrokenList, elements_of, opens_list
+from localsessions.transcripts.foreign import is_deeper
 from localsessions.transcripts.mending import Fault, Mended, mended
 
 if TYPE_CHECKING:
@@ -172,19 +173,7 @@ def _whole(line: bytes) -> JsonValue:
 
 def _is_deep(line: bytes, value: JsonValue) -> bool:
     """Tell whether a value is nested deeper than a session can be."""
-    if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
-        return False
-    level: list[JsonValue] = [value]
-    for _ in range(MAX_DEPTH + 1):
-        inside = chain.from_iterable(
-            item.values() if isinstance(item, dict) else item
-            for item in level
-            if isinstance(item, dict | list)
-        )
-        level = [item for item in inside if isinstance(item, dict | list)]
-        if not level:
-            return False
-    return True
+    return line.count(b"{") + line.count(b"[") > MAX_DEPTH and is_deeper(value, MAX_DEPTH)
 
 
 def _streamed(first: Object, number: int, lines: Iterator[bytes]) -> Content:

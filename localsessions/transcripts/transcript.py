@@ -27,6 +27,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from localsessions.format import MAX_DEPTH
 from localsessions.models import Message, Session, format_instant
 from localsessions.transcripts.foreign import (
     Object,
@@ -35,8 +36,10 @@ from localsessions.transcripts.foreign import (
     as_object,
     as_objects,
     as_text,
+    is_deeper,
     json_text,
     present,
+    shallow,
     without,
 )
 
@@ -59,6 +62,8 @@ __all__ = [
 ]
 
 MAX_ID_BYTES = 200
+_MOST_LEVELS = MAX_DEPTH - 10
+"""A message stands in a list of the session."""
 _FIELDS = ("id", "role", "content", "created_at", "name", "tool_calls", "tool_call_id")
 _ENCODED = re.compile(r'[<>:"|?*%]')
 _NO_ID_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f/\\\\\ud800-\udfff]")
@@ -247,6 +252,8 @@ def _session(
 ) -> Session:
     """Make the session of a transcript, the ``nth`` of its source that begins so."""
     messages = _with_ids(found.messages)
+    if is_deeper([*messages], _MOST_LEVELS):
+        messages = [{**as_object(shallow({**spoken}, _MOST_LEVELS))} for spoken in messages]
     own, element = found.session_id, None
     if not own and found.position is not None:
         element = f"{begins or 'none'}-{nth}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from localsessions.errors import ConflictError, SessionError, SessionExistsError
+from localsessions.transcripts.foreign import Object, as_object, as_text
 from localsessions.transcripts.reimport import (
     Update,
     begins_alike,
@@ -27,7 +28,7 @@ from localsessions.transcripts.report import FileReport, RefusedSession
 from localsessions.transcripts.transcript import cleaned_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pydantic import JsonValue
 
@@ -120,13 +121,14 @@ class Importer:
         self._files: list[_Taken] = []
         self._waiting: dict[str, _Waiting] = {}
         self._size_bytes = 0
+        self._sources: dict[str, Object | None] = {}  # of sessions that others link to
 
     def take(self, stream: TranscriptStream) -> None:
         """Store the sessions of a file, now or with those of the next files."""
         taken = _Taken()
         self._files.append(taken)
         for session in stream:
-            self._take(session, taken)
+            self._take(self._linked(session), taken)
         if stream.is_given_again:
             self._files.remove(taken)  # its sessions are kept, and compared with what comes
         taken.found = stream.report()
@@ -149,6 +151,41 @@ class Importer:
         self._size_bytes += _size_bytes(session)
         if self._size_bytes > _TOGETHER_BYTES:
             self._store_waiting()
+
+    def _linked(self, session: Session) -> Session:
+        """Return a session whose links lead to sessions of its own program.
+
+        Where a session of another program has the id of its parent, the parent stands beside it.
+        """
+        source, elder = session.source, session.forked_from
+        parent = as_object(source.get("parent"))
+        if parent:
+            source = source | {"parent": parent | self._link(session, parent)}
+        if elder:
+            elder = elder | self._link(session, elder)
+        if (source, elder) == (session.source, session.forked_from):
+            return session
+        return session.model_copy(update={"source": source, "forked_from": elder})
+
+    def _link(self, session: Session, link: Object) -> Object:
+        program, linked = session.source.get("program"), as_text(link.get("session_id"))
+        if program is None or linked is None:
+            return {}  # a session file of ours links to sessions of ours
+        place = {"program": program, "session_id": linked}
+        held = self._waiting.get(linked)
+        source = held.session.source if held else self._source_of(linked)
+        is_other = source is not None and identity_of(source) != identity_of(place)
+        return {"session_id": _beside(linked, place)} if is_other else {}
+
+    def _source_of(self, session_id: str) -> Object | None:
+        """Return the source of a stored session; None if there is none to read."""
+        if session_id not in self._sources:
+            try:
+                stored = self._store.get(session_id)
+            except (SessionError, ValueError):  # unreadable, or no id
+                stored = None
+            self._sources[session_id] = stored.source if stored else None
+        return self._sources[session_id]
 
     def finish(self) -> None:
         """Store what waits."""
@@ -299,12 +336,16 @@ def _ids(session: Session) -> tuple[str, str]:
 
 
 def _id_beside(session: Session) -> str:
-    source = session.source
-    place = repr((*identity_of(source), source.get("begins"))) if source else _beginning(session)
-    digest = hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{cleaned_id(session.session_id, room_bytes=9)}-{digest}"
+    if session.source:
+        return _beside(session.session_id, session.source)
+    return _with_hash(session.session_id, repr(session.messages[:1]))  # stays when it grows
 
 
-def _beginning(session: Session) -> str:
-    """Return what stays the same when a session file of ours grows."""
-    return repr(session.messages[:1])
+def _beside(session_id: str, source: Mapping[str, JsonValue]) -> str:
+    """Return the id of a session whose own id another session has."""
+    return _with_hash(session_id, repr((*identity_of(source), source.get("begins"))))
+
+
+def _with_hash(session_id: str, text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{cleaned_id(session_id, room_bytes=9)}-{digest}"

@@ -16,6 +16,7 @@ import calls
 import pytest
 from reasons import reason_of
 
+from localsessions.models import Session
 from localsessions.store import SessionStore
 from localsessions.transcripts import FileReport, FormatTotals, export, import_paths, storing
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from localsessions.models import Message, Session
+    from localsessions.models import Message
 
 TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
 SMALL = [
@@ -614,6 +615,27 @@ def test_a_value_that_is_nested_too_deep_becomes_a_text(
         (kept,) = kept
     assert "the end" in str(kept)
     assert one(store, path).unchanged == 1
+
+
+@pytest.mark.parametrize("order", [["agent", "parent"], ["parent", "agent"]])
+def test_a_sub_agent_finds_its_parent_where_another_program_has_the_id(
+    order: list[str], store: SessionStore, folder: Path
+) -> None:
+    store.save(Session(session_id="s1", source={"program": "codex", "session_id": "s1"}))
+    records = {
+        "parent": claude(1),
+        "agent": claude(2, isSidechain=True, agentId="q"),
+    }
+    for name in order:
+        path = folder / f"{name}.jsonl"
+        path.write_text(records[name])
+        one(store, path)
+    (parent,) = [found for found in store.list(program="claude-code") if not found.parent]
+    (agent,) = store.list(parent=parent.session_id)
+    assert store.load("s1").source["program"] == "codex"
+    assert parent.session_id != "s1"
+    assert agent.session_id == "s1-agent-q"
+    assert one(store, folder / "agent.jsonl").unchanged == 1
 
 
 def test_a_file_that_got_another_chat_is_another_session(store: SessionStore, folder: Path) -> None:

@@ -7,11 +7,11 @@ To add a format, write one file and one line:
 
 1. ``programs/<program>.py`` with a constant ``Format(name, agent_id, recognises, read)``.
    ``recognises(source)`` looks at the content (``source.root`` and ``source.document`` of a JSON
-   file, ``source.records`` of JSON Lines, ``source.database``), never at the name, and accepts
-   nothing that another format accepts. ``read(source)`` returns a ``Reading``: a ``Transcript``
-   for each session, made when it is asked for if there are many, and a count in ``bookkeeping``
-   for every record that is not a message. A format whose files are lists of conversations says
-   ``by_element`` and takes them from ``source.elements()``. Make
+   file, ``source.records`` of JSON Lines, ``source.database``), never at the name. Where two
+   formats recognise a source, the first in the list reads it. ``read(source)`` returns a
+   ``Reading``: a ``Transcript`` for each session, made when it is asked for if there are many, and
+   a count in ``bookkeeping`` for every record that is not a message. A format whose files are
+   lists of conversations says ``by_element`` and takes them from ``source.elements()``. Make
    messages with ``message`` or ``chat_message`` (``transcript.py``). Read foreign JSON with
    ``as_text``, ``as_object``, ``as_list`` (``foreign.py``), so that no file can make it raise.
 2. A line in ``FORMATS`` (``registry.py``).

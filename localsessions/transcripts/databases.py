@@ -147,9 +147,10 @@ def _told(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        busy = "locked" in str(error)
-        what = "that another program keeps locked" if busy else f"that cannot be read: {error}"
-        raise OSError(None, f"a SQLite database {what}", path) from error
+        code = getattr(error, "sqlite_errorcode", None)
+        is_busy = code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        why = "another program keeps locked" if is_busy else f"SQLite does not read: {error}"
+        raise OSError(None, f"a SQLite database that {why}", path) from error
 
 
 def _uri(path: str) -> str:

@@ -87,7 +87,8 @@ def unknown(source: Source) -> str:
         return f"a SQLite database of no program that is known here (tables: {tables})"
     if (fault := source.fault()) is not None:
         return fault
-    shape = _shape(source.document or [record.value for record in source.records[:1]])
+    records: list[JsonValue] = [record.value for record in source.records[:1]]
+    shape = _shape(source.document if source.document is not None else records or None)
     more = " and more" if source.rest is not None else ""
     return f"JSON, but in no transcript format that is known here: {shape}{more}"
 

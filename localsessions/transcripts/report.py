@@ -53,7 +53,7 @@ class FileReport:
         added: Messages that are new in the store.
         updated: Messages that took what the source says now.
         both: Messages that were changed here and in the source, and are kept twice.
-        bad_lines: Lines that were left out, each with the reason.
+        bad_lines: Lines that were left out or mended, each with the reason.
         bookkeeping: The number of records of each type that are not messages.
         session_ids: The ids of the sessions in the store, in the order of the file.
     """

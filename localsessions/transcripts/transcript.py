@@ -127,7 +127,8 @@ class Format:
     Attributes:
         name: The name of the format in reports and in ``source``.
         agent_id: The program that writes it; None if many programs do.
-        recognises: Tells from the content, never from the name, whether a source has this format.
+        recognises: Tells from the content whether a source has this format, never from the file's
+            name; the folder may tell programs apart that write the same.
         read: Returns the content of a source that was recognised.
         by_element: Whether it recognises a list by its first elements, and reads it element by
             element (``source.elements``). Other formats get a list as a whole.

@@ -227,7 +227,7 @@ def test_damaged_database_is_told(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[:100] + b"\xff" * (len(data) - 100))
     reason = str(read_transcript(path).report.skipped)
-    assert reason.startswith("cannot be read: a SQLite database that cannot be read: ")
+    assert reason.startswith("cannot be read: a SQLite database that SQLite does not read: ")
 
 
 def test_database_of_no_known_program_is_named_with_its_tables(tmp_path: Path) -> None:

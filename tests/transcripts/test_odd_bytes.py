@@ -302,7 +302,11 @@ def test_file_that_goes_on_being_written_anew_is_told(
 
 KINDS = [
     ("zeros", b"\0" * 100, "NUL bytes only"),
-    ("SQLite, torn", b"SQLite format 3\0" + b"x" * 50, "a SQLite database that cannot be read"),
+    (
+        "SQLite, torn",
+        b"SQLite format 3\0" + b"x" * 50,
+        "a SQLite database that SQLite does not read",
+    ),
     ("ZIP, torn", b"PK\x03\x04" + b"x" * 50, "a ZIP archive that is damaged"),
     ("gzip", b"\x1f\x8b\x08" + b"\0" * 20, "compressed with gzip; unpack it first"),
     ("JPEG", b"\xff\xd8\xff\xe0" + b"\0" * 20, "a picture (JPEG)"),

@@ -14,7 +14,12 @@ from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
 from localsessions.cli.options import examples
 from localsessions.cli.output import emit_data, note, one_line
-from localsessions.cli.redacting import redact_options, redacted, show_secrets
+from localsessions.cli.redacting import (
+    redact_options,
+    redacted,
+    refuse_file_of_preview,
+    show_secrets,
+)
 
 if TYPE_CHECKING:
     from localsessions.transcripts import ExportKind
@@ -51,22 +56,24 @@ def export_session(
     output: str | None,
     force: bool,
     is_redacted: bool,
-    patterns: str | None,
+    patterns_path: str | None,
     preview: bool,
 ) -> None:
     """Write a session for people or for other programs."""
     from localsessions.transcripts import EXPORT_SUFFIXES, export, left_out
 
+    if preview:
+        refuse_file_of_preview(output=output, kind=kind, force=force)
     if kind is None:
         fitting = [one for one in _KINDS if str(output).endswith(EXPORT_SUFFIXES[one])]
         kind = fitting[0] if fitting else "markdown"
     with opened() as store:
         session = store.load(store.resolve(reference))
     if preview:
-        show_secrets(session, patterns, output)
+        show_secrets(session, patterns_path)
         return
-    if is_redacted or patterns:
-        session = redacted(session, patterns)
+    if is_redacted or patterns_path:
+        session = redacted(session, patterns_path)
     data = export(session, kind)
     if output is None or output == "-":
         emit_data(data)

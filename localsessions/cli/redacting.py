@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from localsessions.models import Session
     from localsessions.redaction import FoundSecret, Redacted
 
-__all__ = ["redact_options", "redacted", "show_secrets"]
+__all__ = ["redact_options", "redacted", "refuse_file_of_preview", "show_secrets"]
 
 Command = TypeVar("Command", bound="Callable[..., object]")
 
@@ -28,7 +28,7 @@ def redact_options(command: Command) -> Command:
         ),
         click.option(
             "--redact-patterns",
-            "patterns",
+            "patterns_path",
             metavar="FILE",
             type=click.Path(),
             help="Replace also what FILE describes: name = regex, one a line.",
@@ -44,34 +44,44 @@ def redact_options(command: Command) -> Command:
     return command
 
 
-def redacted(session: Session, patterns: str | None) -> Session:
+def redacted(session: Session, patterns_path: str | None) -> Session:
     """Return the session without its secrets, and say how many there were."""
-    found = _redact(session, patterns)
-    note(one_line(f"{_told(found.findings)}; this is a help, no guarantee: look before you share"))
+    found = _redact(session, patterns_path)
+    told = _told(found.findings, "replaced")
+    note(one_line(f"{told}; this is a help, no guarantee: look before you share"))
     return found.session
 
 
-def show_secrets(session: Session, patterns: str | None, output: str | None) -> None:
+def refuse_file_of_preview(*, output: str | None, kind: str | None, force: bool) -> None:
+    """Refuse options that say how a file is written, where ``--preview`` writes none."""
+    given = {
+        "--output": output not in (None, "-"),
+        "--format": kind is not None,
+        "--force": force,
+    }
+    if wrong := [name for name, is_given in given.items() if is_given]:
+        raise click.UsageError(f"--preview writes no file; leave out {' and '.join(wrong)}.")
+
+
+def show_secrets(session: Session, patterns_path: str | None) -> None:
     """Show a row for each secret, with no more of it than its beginning."""
-    if output is not None:
-        raise click.UsageError("--preview writes no file; leave out --output.")
-    findings = _redact(session, patterns).findings
+    findings = _redact(session, patterns_path).findings
     if findings:
         rows = [(one.kind, str(one.message or ""), one.beginning, one.where) for one in findings]
         emit_table(("KIND", "MESSAGE", "BEGINS", "WHERE"), rows, numbers=(1,))
-    note(_told(findings).replace("replaced", "would replace"))
+    note(one_line(_told(findings, "would replace")))
 
 
-def _redact(session: Session, patterns: str | None) -> Redacted:
+def _redact(session: Session, patterns_path: str | None) -> Redacted:
     from localsessions.redaction import PATTERNS, read_patterns, redact
 
-    own = read_patterns(patterns) if patterns else ()
+    own = read_patterns(patterns_path) if patterns_path else ()
     return redact(session, patterns=(*PATTERNS, *own))
 
 
-def _told(findings: Sequence[FoundSecret]) -> str:
+def _told(findings: Sequence[FoundSecret], verb: str) -> str:
     if not findings:
         return "found nothing that looks like a secret"
     kinds = Counter(one.kind for one in findings)
     listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    return f"replaced {len(findings)}: {listed}"
+    return f"{verb} {len(findings)}: {listed}"

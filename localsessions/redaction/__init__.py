@@ -1,8 +1,8 @@
 """Secrets in a session: found, and replaced by ``[REDACTED:kind]`` in a copy that can be shared.
 
 A help, no guarantee: ``docs/redaction.md`` says what is found and what is not. The package uses
-models and the file format only; no store, no disk but for a person's file of patterns. The rooms,
-from the top::
+models and the file format only; no store, no disk but for a person's file of patterns. The
+modules, from the top::
 
     redacting     redact: the flow
     places        every text of a session, and what is left alone

@@ -1,26 +1,58 @@
 """A JSON text inside a string, such as the arguments of a call: it has to stay JSON. Pure.
 
-Only what stands inside its string values is replaced, never an escape in part, and a number as a
-whole. So nothing else of the text changes: spaces, order and the spelling of numbers.
+Only what stands inside its strings is replaced, never an escape in part, and a number as a whole.
+So nothing else of the text changes: spaces, order and the spelling of numbers. Keys that differ
+still differ: a parser would keep one of two equal ones.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
-__all__ = ["Span", "is_json", "spans_inside"]
+__all__ = ["Span", "is_json", "replaced", "spans_inside"]
 
 
 class Span(NamedTuple):
-    """A part of a text that is a secret; ``is_number`` if the stand-in needs quotes there."""
+    """A part of a text that is a secret.
+
+    Attributes:
+        start: Where it begins.
+        end: Where it ends.
+        kind: What the stand-in calls it.
+        is_number: Whether the stand-in needs quotes.
+        key: Where the key of a JSON object begins and ends in which it stands; None outside of one.
+        ending: What follows the stand-in, so that the key is another than the others.
+    """
 
     start: int
     end: int
     kind: str
     is_number: bool = False
+    key: tuple[int, int] | None = None
+    ending: str = ""
+
+    @property
+    def stand_in(self) -> str:
+        """What takes its place."""
+        shown = f"[REDACTED:{self.kind}]{self.ending}"
+        return f'"{shown}"' if self.is_number else shown
+
+
+def replaced(text: str, spans: Iterable[Span]) -> str:
+    """Return a text in which each span is its stand-in."""
+    parts, at = [], 0
+    for span in spans:
+        parts += [text[at : span.start], span.stand_in]
+        at = span.end
+    return "".join([*parts, text[at:]])
+
+
+# -- what can be replaced ------------------------------------------------------------------------
 
 
 _TOKEN = re.compile(
@@ -44,7 +76,7 @@ def spans_inside(text: str, spans: Sequence[Span]) -> list[Span]:
     """Return the parts of the spans that can be replaced in a JSON text.
 
     A key is replaced if a span lies inside it; a span that reaches over a key and its value means
-    the value.
+    the value. The second key that would have the name of another is numbered.
 
     Args:
         text: A text that is JSON.
@@ -66,7 +98,7 @@ def spans_inside(text: str, spans: Sequence[Span]) -> list[Span]:
             if token.end() > span.end:
                 break
             token = next(tokens, None)
-    return made
+    return list(_numbered(text, made)) if any(span.key for span in made) else made
 
 
 def _inside(text: str, token: re.Match[str], span: Span) -> Iterator[Span]:
@@ -84,7 +116,7 @@ def _inside(text: str, token: re.Match[str], span: Span) -> Iterator[Span]:
     if escape := _escape_over(text, begin, stop):
         stop = escape[1]
     if start < stop:
-        yield Span(start, stop, span.kind)
+        yield Span(start, stop, span.kind, key=(begin, end) if token["colon"] else None)
 
 
 _SHORT, _LONG = 2, 6
@@ -102,3 +134,38 @@ def _escape_over(text: str, begin: int, at: int) -> tuple[int, int] | None:
             end = start + (_LONG if text[start + 1] == "u" else _SHORT)
             return (start, end) if at < end else None
     return None
+
+
+# -- keys ----------------------------------------------------------------------------------------
+
+
+def _numbered(text: str, spans: Iterable[Span]) -> Iterator[Span]:
+    """Give each key a name that no other key of the text has; the same key has the same name."""
+    grouped = [(key, list(group)) for key, group in groupby(spans, key=lambda span: span.key)]
+    taken = {token["text"] for token in _TOKEN.finditer(text) if token["colon"]}
+    taken -= {text[slice(*key)] for key, _ in grouped if key}
+    numbers: Counter[str] = Counter()
+    endings: dict[tuple[str, str], str] = {}
+    for key, group in grouped:
+        if key is None:
+            yield from group
+            continue
+        begin, end = key
+        old = text[begin:end]
+        inside = [one._replace(start=one.start - begin, end=one.end - begin) for one in group]
+        wanted = replaced(old, inside)
+        if (old, wanted) not in endings:
+            endings[old, wanted] = _ending(old, inside, taken, numbers)
+        yield from (*group[:-1], group[-1]._replace(ending=endings[old, wanted]))
+
+
+def _ending(old: str, spans: Sequence[Span], taken: set[str], numbers: Counter[str]) -> str:
+    """Return what has to follow the last stand-in of a key, so that its name is not taken yet."""
+    wanted = name = replaced(old, spans)
+    ending = ""
+    while name in taken:
+        numbers[wanted] += 1
+        ending = f"~{numbers[wanted] + 1}"
+        name = replaced(old, [*spans[:-1], spans[-1]._replace(ending=ending)])
+    taken.add(name)
+    return ending

@@ -7,9 +7,10 @@ replaced.
 ``re`` goes back over a text to try every way in which a regex can match, and has neither a time
 limit nor a count of its work. A repeat inside a repeat, such as ``(a+)+b``, can take longer than
 anybody waits (https://owasp.org/www-community/attacks/Regular_expression_Denial_of_Service_-_ReDoS).
-So such a regex is refused: what is repeated has to match in one way only. Possessive repeats
-(``a++``) and atomic groups (``(?>...)``) do, as of Python 3.11. What is left is several repeats one
-after another: their time is a power of ``WINDOW`` (``searching.py``), and Ctrl-C ends them.
+So such a regex is refused: what is repeated has to match in one way only, or is repeated a few
+times at most. Possessive repeats (``a++``) and atomic groups (``(?>...)``) match in one way, as of
+Python 3.11. What is left is several repeats one after another: their time is a power of ``WINDOW``
+(``searching.py``), and Ctrl-C ends them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from localsessions.redaction.patterns import Pattern
 
 __all__ = ["parse_patterns", "read_patterns"]
 
-_LINE = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=\s*(.*\S)\s*")
+# A space after a backslash belongs to the regex, also at the end of the line.
+_LINE = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=\s*(?=\S)((?:\\.|\\$|[^\\])+?)\s*")
 _KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -43,7 +45,8 @@ def read_patterns(path: str | os.PathLike[str]) -> tuple[Pattern, ...]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{name}, line {line}: it is not UTF-8") from None
-    return parse_patterns(text.splitlines(), name)
+    # Not splitlines: it ends a line at U+2028 and others too, which editors do not count.
+    return parse_patterns([line.removesuffix("\r") for line in text.split("\n")], name)
 
 
 def parse_patterns(lines: Iterable[str], name: str = "patterns") -> tuple[Pattern, ...]:
@@ -89,7 +92,8 @@ def _pattern(line: str) -> Pattern:
 # -- what could take for ever ---------------------------------------------------------------------
 
 _FEW = 8
-"""A repeat of so many at most multiplies the time by a number, however it is nested."""
+"""How often in all what can match in several ways may be repeated: so many times at most, each way
+is tried with each way of the others, as if they were written one after another."""
 
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\\]|\\.)*+\]", re.DOTALL)
 _REPEAT = re.compile(r"(?:([*+?])|\{(\d*)(,?)(\d*)\})([+?]?)")
@@ -99,10 +103,20 @@ _REMARK = re.compile(r"\(\?#[^)]*\)")
 
 @dataclass(slots=True)
 class _Group:
-    """A group that is open; ``varies`` says that what it holds can match in several ways."""
+    """A group that is open.
+
+    ``repeats`` counts the repeats of what it holds that can match in several ways, each times the
+    bounds of the repeats around it.
+    """
 
     is_atomic: bool = False
-    varies: bool = False
+    has_choice: bool = False
+    repeats: float = 0
+
+    @property
+    def ways(self) -> float:
+        """How much in it can match in several ways; 0 if it matches in one way only."""
+        return 0 if self.is_atomic else self.repeats + self.has_choice
 
 
 class _Repeat(NamedTuple):
@@ -114,49 +128,50 @@ class _Repeat(NamedTuple):
 
 def _why_slow(text: str) -> str | None:
     """Return why a regex could take a time that doubles with each character; None if it cannot."""
-    if any("x" in flags for flags in _FLAGS.findall(text)):
-        return "the flag x is not supported: write the regex without spaces and remarks"
     groups = [_Group()]
     at = 0
     while at < len(text):
         if remark := _REMARK.match(text, at):
             at = remark.end()
-            continue
-        if text[at] == "(":
+        elif text[at] == "(":
+            if (flags := _FLAGS.match(text, at)) and "x" in flags[1]:
+                return _SPACED
             groups.append(_Group(is_atomic=text.startswith(_ATOMIC, at)))
             # The "?" after a bracket is no repeat.
             at += 2 if text.startswith("(?", at) else 1
-            continue
-        varies = False
-        if text[at] == ")":
-            group = groups.pop()
-            varies = group.varies and not group.is_atomic
-            at += 1
         elif text[at] == "|":
-            groups[-1].varies = True
+            groups[-1].has_choice = True
             at += 1
-            continue
         else:
+            ways = groups.pop().ways if text[at] == ")" else 0
             at = _after_one(text, at)
-        repeat = _repeat_at(text, at)
-        if repeat:
-            at = repeat.end
-            if varies and repeat.most > _FEW and not repeat.is_possessive:
-                return _NESTED
-            varies = not repeat.is_possessive and (varies or repeat.least != repeat.most)
-        groups[-1].varies |= varies
+            if repeat := _repeat_at(text, at):
+                at = repeat.end
+                ways = _ways_repeated(ways, repeat)
+                if ways > _FEW and repeat.most > 1:
+                    return _NESTED
+            groups[-1].repeats += ways
     return None
 
 
+def _ways_repeated(ways: float, repeat: _Repeat) -> float:
+    if repeat.is_possessive:
+        return 0
+    if ways:
+        return ways * max(repeat.most, 1)
+    return 1 if repeat.least != repeat.most else 0
+
+
 _ATOMIC = ("(?>", "(?=", "(?!", "(?<=", "(?<!")
+_SPACED = "the flag x is not supported: write the regex without spaces and remarks"
 _NESTED = (
     "a repeat inside a repeat, or a choice inside one, can take for ever; what is repeated has to "
-    r"match in one way only, as in (?:\w++\.)+ or (?>a|b)+"
+    rf"match in one way only, as in (?:\w++\.)+ or (?>a|b)+, or repeat {_FEW} times at most in all"
 )
 
 
 def _after_one(text: str, at: int) -> int:
-    """Return where the character, escape or class at a place ends."""
+    """Return where the character, bracket, escape or class at a place ends."""
     if text[at] == "\\":
         return at + 2
     if found := _CLASS.match(text, at):

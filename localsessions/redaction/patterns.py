@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from localsessions.redaction.randomness import is_placeholder, looks_random, varies
 
-__all__ = ["ASSIGNED", "AWS", "PATTERNS", "PLACED", "TOKENS", "Pattern"]
+__all__ = ["ASSIGNED", "AWS", "BEGIN", "END", "PATTERNS", "PLACED", "TOKENS", "Pattern"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,14 @@ class Pattern:
         kind: What the stand-in calls it: lower-case letters, digits and ``-``.
         expression: Matches the secret. If it has a group named ``secret``, only that group is the
             secret.
-        anchors: Texts with which the expression begins. Without them, the expression is searched
-            line by line; that is how a person's own patterns are.
+        anchors: Texts with which the expression begins, none of them empty. Without them, the
+            expression is searched line by line; that is how a person's own patterns are.
         accepts: Tells whether what was found is a secret; None takes all that is found.
         key: Matches the key of a JSON object whose whole value is a secret.
         value: Matches all of such a value, with a group named ``secret``.
+
+    Raises:
+        ValueError: An anchor is empty: it would stand everywhere.
     """
 
     kind: str
@@ -44,14 +47,22 @@ class Pattern:
     key: re.Pattern[str] | None = None
     value: re.Pattern[str] | None = None
 
+    def __post_init__(self) -> None:
+        if "" in self.anchors:
+            raise ValueError(f"an anchor of the pattern {self.kind!r} is empty")
+
 
 # A token begins after anything but a letter or digit. In JSON and in code a newline before it is
-# written as \n, and a colour of the terminal ends with a letter.
-_BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=[0-9;]m))"
+# written as \n, and a colour of the terminal ends with a letter: "[32m" or ";5m", as another token
+# may end with "5m".
+BEGIN = (
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=m)(?:(?<=\[m)|(?<=\[[0-9]m)|(?<=\[[0-9]{2}m)"
+    r"|(?<=;[0-9]m)|(?<=;[0-9]{2}m)|(?<=;[0-9]{3}m)))"
+)
 
 # No token ends before a letter or digit: what begins there would be a token only after the first
-# is replaced, and redacting twice would find it.
-_END = r"(?![A-Za-z0-9])"
+# is replaced, and redacting twice would find it. After the padding of base64 a token has ended.
+END = r"(?![A-Za-z0-9])"
 # As above, where "-" may be a part of the token; it may also begin a private key.
 _END_OF_WORD = r"(?![A-Za-z0-9_]|-(?!----))"
 
@@ -62,13 +73,13 @@ def _token(
     expression: str,
     accepts: Callable[[str], bool] | None = varies,
 ) -> Pattern:
-    return Pattern(kind, re.compile(_BEGIN + expression + _END), tuple(anchors.split()), accepts)
+    return Pattern(kind, re.compile(BEGIN + expression + END), tuple(anchors.split()), accepts)
 
 
 # -- what is accepted ----------------------------------------------------------------------------
 
 
-def _has_digits(text: str) -> bool:
+def _has_many_digits(text: str) -> bool:
     return varies(text) and sum(map(str.isdigit, text)) >= 8
 
 
@@ -104,7 +115,7 @@ def _is_basic(text: str) -> bool:
     return bool(colon) and password.isprintable() and not is_placeholder(password or "password")
 
 
-def _is_filled_in(text: str) -> bool:
+def _is_no_placeholder(text: str) -> bool:
     return not is_placeholder(text)
 
 
@@ -124,14 +135,16 @@ TOKENS = (
     _token(
         "gitlab-token",
         "glpat- gldt- glrt- glcbt- glptt- gloas- glsoat-",
-        r"gl(?:pat|dt|rt|cbt|ptt|oas|soat)-[A-Za-z0-9_-]{20,}+(?:\.[0-9a-z]{2}\.[0-9a-z]{7,9})?+",
+        r"gl(?:pat|dt|rt|cbt|ptt|oas|soat)-[A-Za-z0-9_-]{20,}+(?:\.[0-9a-z]{2}\.[0-9a-z]{7,9}"
+        + END
+        + r")?+",
     ),
     # https://docs.slack.dev/authentication/tokens
     _token(
         "slack-token",
         "xox xapp-",
         r"(?:xox[a-z](?:\.xox[a-z])?+|xapp)-[A-Za-z0-9%-]{20,}+",
-        _has_digits,
+        _has_many_digits,
     ),
     # https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
     Pattern(
@@ -152,7 +165,12 @@ TOKENS = (
         "sk_live_ rk_live_ sk_test_ rk_test_",
         r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}+",
     ),
-    _token("stripe-key", "whsec_", r"whsec_[A-Za-z0-9+/]{24,}+={0,2}+"),
+    Pattern(
+        "stripe-key",
+        re.compile(BEGIN + r"whsec_[A-Za-z0-9+/]{24,}+={0,2}+"),
+        ("whsec_",),
+        varies,
+    ),
     # https://docs.claude.com/en/api/overview#authentication
     _token("anthropic-key", "sk-", r"sk-ant-[a-z]{2,10}[0-9]{2}-[A-Za-z0-9_-]{32,}+"),
     # https://openrouter.ai/docs/api-reference/authentication
@@ -185,7 +203,7 @@ TOKENS = (
     # https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string
     Pattern(
         "azure-storage-key",
-        re.compile(r"AccountKey=(?P<secret>[A-Za-z0-9+/]{86}==)" + _END),
+        re.compile(r"AccountKey=(?P<secret>[A-Za-z0-9+/]{86}==)"),
         ("AccountKey=",),
         varies,
     ),
@@ -260,7 +278,7 @@ PLACED = (
             r"(?P<secret>[^\s/?#@\"'<>\\`{}$\[\]()]{3,256}+)@(?=[A-Za-z0-9\[_-])"
         ),
         ("://",),
-        _is_filled_in,
+        _is_no_placeholder,
     ),
     # RFC 6750, section 2.1.
     Pattern(

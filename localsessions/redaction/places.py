@@ -1,13 +1,16 @@
 """Every text of a JSON object: a copy of the object, in which the texts can be replaced. Pure.
 
-Some texts are not listed, because a change would break what they are for: ids that link messages,
-signatures that a program checks, roles and types, and pictures. The shape of the data::
+Some texts are not listed, because a change would break what they are for: signatures that a program
+checks, and pictures. Ids that link messages, roles and types are listed apart. The shape of the
+data::
 
     Copy       the copied object
       slots    Slot: a text, and the object or list of the copy that holds it under a key
-      keys     the keys of its objects that are no names of fields, each with the path of the
-               object where it was seen first
+      links    an id, role or type, and the slots in which it stands
+      keys     the keys of its objects that are no names of the format, each with a number as of a
+               slot, and the path of the object where it was seen first
       objects  the objects in it, the innermost first
+      hashes   the hashes that import keeps, by the ids of their messages, which are links
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -26,12 +30,13 @@ Path: TypeAlias = tuple[str | int, ...]
 
 
 class Slot(NamedTuple):
-    """A text of a copy; ``path`` leads to its holder."""
+    """A text of a copy; ``path`` leads to its holder, ``number`` counts what was seen before."""
 
     text: str
     holder: dict[str, JsonValue] | list[JsonValue]
     key: str | int
     path: Path
+    number: int
 
     def fill(self, text: str) -> None:
         """Put another text in its place."""
@@ -46,24 +51,32 @@ class Copy:
 
     def __init__(self, fields: Mapping[str, JsonValue]) -> None:
         self.slots: list[Slot] = []
-        self.keys: dict[str, Path] = {}
+        self.links: dict[str, list[Slot]] = {}
+        self.keys: dict[str, tuple[int, Path]] = {}
         self.objects: list[dict[str, JsonValue]] = []
+        self.hashes: dict[str, JsonValue] = {}
+        self._seen = 0
         self.value = self._object(fields, ())
 
     def _object(self, source: Mapping[str, JsonValue], path: Path) -> dict[str, JsonValue]:
         copy: dict[str, JsonValue] = {}
         if path == _HASHES:
+            self.hashes = copy
             copy.update(source)
+            for linked in source:
+                self.links.setdefault(linked, [])
             return copy
         for key, value in source.items():
-            if key not in self.keys and not _is_field_name(key):
-                self.keys[key] = path
+            if key not in self.keys and key not in _NAMES and path:
+                self._seen += 1
+                self.keys[key] = (self._seen, path)
             if not isinstance(value, str):
                 copy[key] = self._value(value, (*path, key))
                 continue
             copy[key] = value
-            if value and not _is_left_alone(source, key, value):
-                self.slots.append(Slot(value, copy, key, path))
+            if value and (listed := self._list_for(source, key, value)) is not None:
+                self._seen += 1
+                listed.append(Slot(value, copy, key, path, self._seen))
         if path:
             self.objects.append(copy)
         return copy
@@ -76,14 +89,29 @@ class Copy:
                 copy.append(self._value(value, (*path, index)))
                 continue
             copy.append(value)
-            if value and not _is_left_alone({}, key, value):
-                self.slots.append(Slot(value, copy, index, path))
+            if value and (listed := self._list_for({}, key, value)) is not None:
+                self._seen += 1
+                listed.append(Slot(value, copy, index, path, self._seen))
         return copy
 
     def _value(self, value: JsonValue, path: Path) -> JsonValue:
         if isinstance(value, dict):
             return self._object(value, path)
         return self._list(value, path) if isinstance(value, list) else value
+
+    def _list_for(
+        self, owner: Mapping[str, JsonValue], key: str | int, value: str
+    ) -> list[Slot] | None:
+        """Return the list in which a text stands; None if it is left alone."""
+        role = _role_of(key)
+        if role is _Role.LINK:
+            # A text of words is read as such, whatever its key.
+            if (known := self.links.get(value)) is not None or _SPACE.search(value):
+                return self.slots if known is None else known
+            return self.links.setdefault(value, [])
+        if role is not None and _is_sealed(role, owner, value):
+            return None
+        return None if value.startswith(_PICTURES) and _is_picture(value) else self.slots
 
     def rename_keys(self, names: Mapping[str, str]) -> None:
         """Give keys other names, in all objects and in their places; no value is lost.
@@ -114,7 +142,23 @@ def path_text(path: Path) -> str:
 
 # -- what is left alone --------------------------------------------------------------------------
 
-_FIELD_NAME = re.compile(r"[A-Za-z_]{1,40}")
+_NAMES = frozenset(
+    {"role", "content", "type", "text", "name", "tool_calls", "tool_call_id", "function"}
+    | {"arguments", "input", "output", "thinking", "id", "run_id", "parent_run_id", "agent_id"}
+    | {
+        "status",
+        "metrics",
+        "created_at",
+        "current_agent",
+        "switches",
+        "last_switch_at",
+        "from",
+        "to",
+    }
+    | {"reason", "timestamp", "session_id", "message_id", "program", "format", "file", "project"}
+    | {"branch", "model", "parent", "undated", "title", "facts", "imported", "metadata"}
+)
+"""Keys by which the format and chat messages are read: no pattern renames them."""
 
 _HASHES: Path = ("source", "imported")
 """Each message's id and hash, by which importing again finds it."""
@@ -127,7 +171,6 @@ _SIGNATURE = re.compile(r"(?i)(?:^|_|[a-z])signature$|^encrypted(?:_|$|[A-Z])")
 _KINDS = frozenset({"role", "type"})
 _SEALED = frozenset({"redacted_thinking", "reasoning.encrypted"})
 _MEDIA = ("media_type", "mediaType", "mime_type", "mimeType")
-_KIND_LENGTH = 64
 
 # How PNG, JPEG, GIF, WebP, SVG and PDF begin in base64.
 _PICTURES = ("data:", "iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "PHN2Zy", "JVBERi0")
@@ -137,31 +180,30 @@ _DATA_URL = re.compile(r"data:[\w.+/;=-]{0,100};base64,")
 _SPACE = re.compile(r"\s")
 
 
-@lru_cache(maxsize=4096)
-def _is_field_name(key: str) -> bool:
-    return _FIELD_NAME.fullmatch(key) is not None
+class _Role(Enum):
+    """What a key says of the text under it."""
+
+    LINK = auto()
+    SIGNATURE = auto()
+    DATA = auto()
 
 
 @lru_cache(maxsize=4096)
-def _is_id(key: str) -> bool:
-    return _ID.search(key) is not None and _NO_ID.search(key) is None
+def _role_of(key: str | int) -> _Role | None:
+    if isinstance(key, int):
+        return None
+    if key in _KINDS or (_ID.search(key) and not _NO_ID.search(key)):
+        return _Role.LINK
+    if _SIGNATURE.search(key):
+        return _Role.SIGNATURE
+    return _Role.DATA if key == "data" else None
 
 
-@lru_cache(maxsize=4096)
-def _is_signature(key: str) -> bool:
-    return _SIGNATURE.search(key) is not None
-
-
-def _is_left_alone(owner: Mapping[str, JsonValue], key: str | int, value: str) -> bool:
-    """Tell whether a text is not to be read: a text of words always is, whatever its key."""
-    if isinstance(key, str):
-        if key in _KINDS:
-            return len(value) <= _KIND_LENGTH and not _SPACE.search(value)
-        if _is_id(key) or _is_signature(key):
-            return not _SPACE.search(value)
-        if key == "data" and (owner.get("type") in _SEALED or any(map(owner.get, _MEDIA))):
-            return _BASE64.fullmatch(value) is not None
-    return value.startswith(_PICTURES) and _is_picture(value)
+def _is_sealed(role: _Role, owner: Mapping[str, JsonValue], value: str) -> bool:
+    if role is _Role.SIGNATURE:
+        return not _SPACE.search(value)
+    is_data = owner.get("type") in _SEALED or any(map(owner.get, _MEDIA))
+    return is_data and _BASE64.fullmatch(value) is not None
 
 
 def _is_picture(value: str) -> bool:

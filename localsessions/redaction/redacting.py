@@ -1,7 +1,7 @@
 """``redact``: a session without its secrets, and what they were. The flow of the package.
 
-The given session does not change. The copy is based on no stored version: saving it over the
-session is refused as a conflict.
+The given session does not change. The copy is a session that was made in memory, based on nothing
+that is stored: ``save`` refuses it over the given one, and stores it elsewhere as a new session.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from localsessions.format import encode
-from localsessions.models import FORMAT, Session
-from localsessions.models.standing import original_of, set_extra, stand
-from localsessions.redaction.json_texts import Span, is_json, spans_inside
+from localsessions.models import Session
+from localsessions.models.standing import set_extra, stand
+from localsessions.redaction.json_texts import Span, is_json, replaced, spans_inside
 from localsessions.redaction.patterns import PATTERNS, Pattern
-from localsessions.redaction.places import Copy, Path, path_text
+from localsessions.redaction.places import Copy, Path, Slot, path_text
 from localsessions.redaction.searching import Hit, search
 
 __all__ = ["FoundSecret", "Redacted", "redact"]
@@ -52,7 +52,8 @@ class Redacted:
 
     Attributes:
         session: The copy in which each secret is a stand-in.
-        findings: What was replaced, in the order of the session.
+        findings: What was replaced, in the order of the session. A key of objects stands where it
+            is seen first.
     """
 
     session: Session
@@ -63,43 +64,114 @@ def redact(session: Session, *, patterns: Sequence[Pattern] = PATTERNS) -> Redac
     """Return a copy of a session in which secrets are replaced by ``[REDACTED:kind]``.
 
     It is a help and no guarantee: a secret without a known form, such as a password that a person
-    thought out, is not found. With the patterns of the table, redacting the copy again finds
-    nothing.
+    invented, is not found. With the patterns of the table, redacting the copy again finds nothing.
 
     Texts are read wherever they stand: messages, calls, results, runs, state, title, unknown
-    fields, and the keys of objects. Ids, signatures and pictures are left alone. JSON inside a
-    text stays JSON. A secret that is found once is replaced wherever it stands as a word.
+    fields, and the keys of objects that are no names of the format. Signatures and pictures are
+    left alone. In ids, roles and types, only patterns with anchors are looked for. JSON inside a
+    text stays JSON. A secret that is found once is replaced wherever it stands as a word, if it has
+    16 to 512 characters, 10 of them different and none a space.
+
+    The copy is a new session: ``save`` raises ``ConflictError`` where the given one is stored, and
+    stores it elsewhere. Its file has the layout of the format: unknown fields stand at the end, and
+    times are in UTC.
 
     Args:
         session: The session to copy; it does not change.
         patterns: What to look for; ``(*PATTERNS, *read_patterns(path))`` adds a person's own.
-
-    Raises:
-        UnstorableValueError: The session was read from a file, and now holds a value that no file
-            can hold.
     """
     fields = {name: value for name, value in vars(session).items() if name not in _KEPT}
     copy = Copy({**fields, "extra": session.extra})
-    texts = [*copy.keys, *(slot.text for slot in copy.slots)]
-    hits = search(texts, patterns, _keyed(copy, patterns))
-    names: dict[str, str] = {}
-    findings: list[FoundSecret] = []
-    for index, group in groupby(hits, key=attrgetter("text")):
-        text = texts[index]
-        spans = _spans(text, group)
-        if index < len(copy.keys):
-            names[text] = _replaced(text, spans)
-            path: Path = (*copy.keys[text], text)
-        else:
-            slot = copy.slots[index - len(copy.keys)]
-            slot.fill(_replaced(text, spans))
-            path = (*slot.path, slot.key)
-        # Keys come first, so that no place shows a key that is a secret.
-        shown = tuple(names.get(part, part) if isinstance(part, str) else part for part in path)
-        findings += (_found(text, span, shown) for span in spans)
+    found, names = _replace(copy, patterns)
     copy.rename_keys(names)
-    _drop_hashes(copy.value, findings)
-    return Redacted(_session(session, copy.value, names), tuple(findings))
+    if found:
+        _drop_hashes(session, copy)
+    findings = tuple(
+        _found_secret(each.text, span, each.path, names)
+        for each in sorted(found, key=attrgetter("number"))
+        for span in each.spans
+    )
+    return Redacted(_session(session, copy.value), findings)
+
+
+class _Found(NamedTuple):
+    """What was replaced of one text; ``number`` is its place in the order of the copy."""
+
+    number: int
+    text: str
+    spans: Sequence[Span]
+    path: Path
+
+
+def _replace(copy: Copy, patterns: Sequence[Pattern]) -> tuple[list[_Found], dict[str, str]]:
+    """Replace the secrets in a copy; return them, and the new names of its keys."""
+    keys, links = [*copy.keys], [*copy.links]
+    texts = _Texts([*keys, *(slot.text for slot in copy.slots)], links)
+    replacements = texts.replace(patterns, _keyed(copy, patterns))
+    found: list[_Found] = []
+    names: dict[str, str] = {}
+    for index, text, spans in replacements:
+        left = texts.every[index]
+        slots: Sequence[Slot] = ()
+        if index < len(keys):
+            number, path = copy.keys[keys[index]]
+            found.append(_Found(number, text, spans, (*path, keys[index])))
+            names[keys[index]] = left
+        elif index < texts.first_link:
+            slots = (copy.slots[index - len(keys)],)
+        else:
+            link = links[index - texts.first_link]
+            slots = copy.links[link]
+            copy.hashes.pop(link, None)
+        for slot in slots:
+            slot.fill(left)
+            found.append(_Found(slot.number, text, spans, (*slot.path, slot.key)))
+    return found, names
+
+
+_ROUNDS = 8
+"""How often the texts are searched: a token may be seen only when one beside it is replaced."""
+
+
+class _Texts:
+    """The texts of a copy, the links last, in which secrets are replaced.
+
+    Attributes:
+        every: What is left of them.
+        first_link: The index of the first link.
+    """
+
+    def __init__(self, texts: Sequence[str], links: Sequence[str]) -> None:
+        self.every = [*texts, *links]
+        self.first_link = len(texts)
+
+    def replace(
+        self, patterns: Sequence[Pattern], known: Iterable[Hit]
+    ) -> list[tuple[int, str, list[Span]]]:
+        """Replace until nothing more is found; return index, text and spans of each replacement."""
+        made: list[tuple[int, str, list[Span]]] = []
+        everywhere: Sequence[int] = range(len(self.every))
+        for _ in range(_ROUNDS):
+            found = [*self._found(everywhere, patterns, known)]
+            for index, text, spans in found:
+                self.every[index] = replaced(text, spans)
+            made += found
+            # What did not change has nothing more, unless there is a new secret to know it by.
+            if not any(self._found([index for index, *_ in found], patterns)):
+                break
+            known = ()
+        return made
+
+    def _found(
+        self, indexes: Sequence[int], patterns: Sequence[Pattern], known: Iterable[Hit] = ()
+    ) -> Iterator[tuple[int, str, list[Span]]]:
+        texts = [self.every[index] for index in indexes if index < self.first_link]
+        links = [self.every[index] for index in indexes if index >= self.first_link]
+        hits = search(texts, links, patterns, known) if indexes else ()
+        for place, group in groupby(hits, key=attrgetter("text")):
+            index = indexes[place]
+            if spans := _spans(self.every[index], group):
+                yield index, self.every[index], spans
 
 
 def _keyed(copy: Copy, patterns: Sequence[Pattern]) -> Iterator[Hit]:
@@ -137,7 +209,7 @@ def _beside_stand_ins(text: str, spans: Iterable[Span]) -> Iterator[Span]:
     """Yield what of the spans is not replaced already."""
     walls = [*(found.span() for found in _STAND_IN.finditer(text)), (len(text), len(text))]
     at = 0
-    for start, end, kind, _ in spans:
+    for start, end, kind, *_ in spans:
         while walls[at][1] <= start and at < len(walls) - 1:
             at += 1
         begin, wall = start, at
@@ -149,52 +221,51 @@ def _beside_stand_ins(text: str, spans: Iterable[Span]) -> Iterator[Span]:
             wall += 1
 
 
-def _replaced(text: str, spans: Iterable[Span]) -> str:
-    parts, at = [], 0
-    for span in spans:
-        stand_in = f"[REDACTED:{span.kind}]"
-        parts += [text[at : span.start], f'"{stand_in}"' if span.is_number else stand_in]
-        at = span.end
-    return "".join([*parts, text[at:]])
-
-
-def _found(text: str, span: Span, path: Path) -> FoundSecret:
+def _found_secret(text: str, span: Span, path: Path, names: Mapping[str, str]) -> FoundSecret:
     is_in_message = path[0] == "messages" and len(path) > 1
     size = span.end - span.start
     beginning = text[span.start : span.start + min(_SHOWN, size // 8)]
+    # No place shows a key that is a secret.
+    shown = tuple(names.get(part, part) if isinstance(part, str) else part for part in path)
     return FoundSecret(
         kind=span.kind,
-        where=path_text(path),
+        where=path_text(shown),
         message=int(path[1]) + 1 if is_in_message else None,
         beginning=f"{beginning}… ({size} characters)",
     )
 
 
-def _drop_hashes(value: Mapping[str, JsonValue], findings: Iterable[FoundSecret]) -> None:
-    """Drop the hash of each message that held a secret: by it a guess could be confirmed."""
-    source, messages = value.get("source"), value.get("messages")
-    hashes = source.get("imported") if isinstance(source, dict) else None
-    if isinstance(hashes, dict) and isinstance(messages, list):
-        for number in {found.message for found in findings if found.message is not None}:
-            message = messages[number - 1]
-            hashes.pop(str(message.get("id")) if isinstance(message, dict) else "", None)
+def _drop_hashes(session: Session, copy: Copy) -> None:
+    """Drop the hash of each message that held a secret: by it a guess could be confirmed.
+
+    Import keeps it by the id of the message, or by id and content, if that id is none or not the
+    first: ``id``, a NUL and more.
+    """
+    messages = copy.value["messages"]
+    if not copy.hashes or not isinstance(messages, list):
+        return
+    changed = {
+        _id_of(message)
+        for message, left in zip(session.messages, messages, strict=True)
+        if message != left
+    }
+    for key in [*copy.hashes]:
+        if key.partition("\0")[0] in changed:
+            del copy.hashes[key]
+
+
+def _id_of(message: Mapping[str, JsonValue]) -> str:
+    own = message.get("id")
+    return own if isinstance(own, str) else ""
 
 
 # -- the session ---------------------------------------------------------------------------------
 
 
-def _session(session: Session, value: dict[str, JsonValue], names: Mapping[str, str]) -> Session:
-    """Return the session of the copied fields; its file is laid out as that of the given one."""
+def _session(session: Session, value: dict[str, JsonValue]) -> Session:
+    """Return the session of the copied fields, as one that was made in memory."""
     extra = value.pop("extra")
     made = session.model_copy(update=value)
     set_extra(made, extra if isinstance(extra, dict) else {})
-    original = original_of(session)
-    if original is None or session.format != FORMAT:
-        stand(made, None, None)
-        return made
-    keys = tuple(names.get(key, key) for key in original.keys)
-    # The bytes of the original hold the secrets.
-    bare = original._replace(data=b"", keys=keys, canonical=False, proven=False)
-    stand(made, bare, None)
-    stand(made, bare._replace(data=encode(made)), None)
+    stand(made, None, None)
     return made

@@ -4,7 +4,7 @@ All texts are searched as one, joined by newlines, so that a look for an anchor 
 C and not one for each text. The shape of the data::
 
     texts --joined--> one text --anchors, lines--> Hit(text, start, end, kind, rank)
-                                              and again, where a secret that was found stands alone
+                                              and again, where a secret that was found is a word
 
 The time grows with the length of the texts: a trial at an anchor reads a bounded part, or a part
 that no other trial of the pattern reads again (``patterns.py``), and a person's own pattern sees at
@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from localsessions.redaction.patterns import Pattern
+from localsessions.redaction.patterns import BEGIN, END, Pattern
+from localsessions.redaction.randomness import varies
 
 __all__ = ["OVERLAP", "WINDOW", "Hit", "search"]
 
@@ -31,7 +32,8 @@ OVERLAP = 512
 """By how much the next part of a long line begins before the end of the last."""
 
 _LONGEST = 1 << 16
-_WORD = re.compile(r"[A-Za-z0-9+/_-]{16,}+={0,2}+")
+"""How far a match may go on beyond its part, in characters: far enough for a key or certificate in
+one line, and still a bound for the time of one trial."""
 
 
 class Hit(NamedTuple):
@@ -59,14 +61,23 @@ class _Joined:
         self.whole = "\n".join(texts)
         self._starts = [0, *accumulate(len(text) + 1 for text in texts)]
         # In lower case, for one look at all spellings; as bytes, for that is several times faster.
-        self._folded = self.whole.encode("utf-8", "surrogatepass").lower()
+        self._folded = _folded(self.whole)
         self._known: dict[bytes, bool] = {}
 
-    def may_have(self, anchor: str) -> bool:
-        folded = _folded(anchor)
-        if folded not in self._known:
-            self._known[folded] = folded in self._folded
-        return self._known[folded]
+    def present(self, anchors: tuple[str, ...]) -> list[str]:
+        """Return the anchors that the text may have."""
+        known, whole = self._known, self._folded
+        found = []
+        for anchor, folded in _with_folded(anchors):
+            if (is_there := known.get(folded)) is None:
+                is_there = known[folded] = folded in whole
+            if is_there:
+                found.append(anchor)
+        return found
+
+    def before(self, text: int) -> str:
+        """Return the texts before one."""
+        return self.whole[: self._starts[text]]
 
     def end_of_text(self, at: int) -> int:
         return self._starts[bisect_right(self._starts, at)] - 1
@@ -77,33 +88,53 @@ class _Joined:
         return Hit(text, start - begin, rank, end - begin, kind)
 
 
+def _folded(text: str) -> bytes:
+    """Return a text as bytes; only letters of ASCII are folded, in texts and anchors alike."""
+    return text.encode("utf-8", "surrogatepass").lower()
+
+
 @lru_cache(maxsize=1024)
-def _folded(anchor: str) -> bytes:
-    return anchor.lower().encode()
+def _with_folded(anchors: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((anchor, _folded(anchor)) for anchor in anchors)
 
 
 def search(
-    texts: Sequence[str], patterns: Sequence[Pattern], known: Iterable[Hit] = ()
+    texts: Sequence[str],
+    links: Sequence[str],
+    patterns: Sequence[Pattern],
+    known: Iterable[Hit] = (),
 ) -> list[Hit]:
     """Return what the patterns find in the texts, in order; hits may overlap.
 
     Args:
         texts: What is searched.
+        links: Texts in which only patterns with anchors are looked for. Their indexes go on after
+            those of ``texts``.
         patterns: What is looked for.
-        known: Hits that are known already; they are returned too.
+        known: Hits in ``texts`` that are known already; they are returned too.
     """
-    joined = _Joined(texts)
+    every = [*texts, *links]
+    joined = _Joined(every)
+    words = joined.before(len(texts))
     hits = list(known)
     for rank, pattern in enumerate(patterns):
-        found = _anchored(joined, pattern) if pattern.anchors else _in_lines(joined.whole, pattern)
+        if not pattern.anchors:
+            found = _in_lines(words, pattern)
+        elif anchors := joined.present(pattern.anchors):
+            found = _anchored(joined, pattern, anchors)
+        else:
+            continue
         hits += [joined.hit(start, end, pattern.kind, rank) for start, end in found]
-    hits += _elsewhere(joined, _words_of(texts, hits))
+    found_again = _elsewhere(words, _words_of(every, hits)) if hits else ()
+    hits += [joined.hit(start, end, hit.kind, hit.rank) for start, end, hit in found_again]
     return sorted(hits)
 
 
-def _anchored(joined: _Joined, pattern: Pattern) -> Iterator[tuple[int, int]]:
+def _anchored(
+    joined: _Joined, pattern: Pattern, anchors: Sequence[str]
+) -> Iterator[tuple[int, int]]:
     whole = joined.whole
-    for anchor in filter(joined.may_have, pattern.anchors):
+    for anchor in anchors:
         at = whole.find(anchor)
         while at >= 0:
             after = at + len(anchor)
@@ -125,28 +156,26 @@ def _secret_in(match: re.Match[str]) -> tuple[int, int]:
 
 def _in_lines(whole: str, pattern: Pattern) -> Iterator[tuple[int, int]]:
     start = 0
-    while start <= len(whole):
-        end = whole.find("\n", start)
-        end = len(whole) if end < 0 else end
-        for match in _in_line(whole, pattern.expression, start, end):
+    # Each line by itself, so that \\A is its beginning, and nothing looks back over it.
+    for line in whole.split("\n"):
+        for match in _in_line(line, pattern.expression):
             begin, stop = _secret_in(match)
-            if begin < stop and (pattern.accepts is None or pattern.accepts(whole[begin:stop])):
-                yield begin, stop
-        start = end + 1
+            if begin < stop and (pattern.accepts is None or pattern.accepts(line[begin:stop])):
+                yield start + begin, start + stop
+        start += len(line) + 1
 
 
-def _in_line(
-    whole: str, expression: re.Pattern[str], start: int, end: int
-) -> Iterator[re.Match[str]]:
+def _in_line(line: str, expression: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    start, end = 0, len(line)
     while start < end:
         window = min(start + WINDOW, end)
         following = max(window - OVERLAP, start + 1) if window < end else end
-        for match in expression.finditer(whole, start, window):
+        for match in expression.finditer(line, start, window):
             found: re.Match[str] | None = match
             if match.end() == window < end:
                 # It may go on beyond the window, which is no end of the line either.
                 room = min(match.start() + _LONGEST, end)
-                found = expression.match(whole, match.start(), room)
+                found = expression.match(line, match.start(), room)
             if found is not None:
                 yield found
                 following = max(following, found.end())
@@ -155,14 +184,18 @@ def _in_line(
 
 # -- a secret that was found, in other places ------------------------------------------------------
 
+_SHORTEST = 16
+_ALONE = re.compile(rf"\S{{{_SHORTEST},512}}+")
+_WORD_BEGIN = re.compile(BEGIN)
+_WORD_END = re.compile(END)
+
+_SEPARATELY = 64
+"""So many beginnings of secrets are looked for one by one, which is fast; more, at each word."""
+
 
 def _stands_alone(secret: str) -> bool:
     """Tell whether a secret is a word that nobody writes for another reason."""
-    return (
-        _WORD.fullmatch(secret) is not None
-        and len(set(secret)) >= 10
-        and any(map(str.isdigit, secret))
-    )
+    return _ALONE.fullmatch(secret) is not None and varies(secret, letters=10)
 
 
 def _words_of(texts: Sequence[str], hits: Iterable[Hit]) -> dict[str, Hit]:
@@ -172,14 +205,27 @@ def _words_of(texts: Sequence[str], hits: Iterable[Hit]) -> dict[str, Hit]:
     return {secret: hit for secret, hit in secrets.items() if _stands_alone(secret)}
 
 
-def _elsewhere(joined: _Joined, known: Mapping[str, Hit]) -> Iterator[Hit]:
-    if not known:
-        return
-    for word in _WORD.finditer(joined.whole):
-        start, end = word.span()
-        if start and joined.whole[start - 1] == "\\":
-            start += 1  # the letter of \n
-        for stop in (end, start + len(joined.whole[start:end].rstrip("="))):
-            if hit := known.get(joined.whole[start:stop]):
-                yield joined.hit(start, stop, hit.kind, hit.rank)
+def _elsewhere(whole: str, known: Mapping[str, Hit]) -> Iterator[tuple[int, int, Hit]]:
+    sizes: dict[str, set[int]] = {}
+    for secret in known:
+        sizes.setdefault(secret[:_SHORTEST], set()).add(len(secret))
+    ordered = {beginning: sorted(found, reverse=True) for beginning, found in sizes.items()}
+    for start in _word_beginnings(whole, ordered):
+        for size in ordered.get(whole[start : start + _SHORTEST], ()):
+            stop = start + size
+            if (hit := known.get(whole[start:stop])) and _WORD_END.match(whole, stop):
+                yield start, stop, hit
                 break
+
+
+def _word_beginnings(whole: str, beginnings: Collection[str]) -> Iterator[int]:
+    """Yield where words begin, at least those that begin as one of these texts."""
+    if len(beginnings) > _SEPARATELY:
+        yield from (word.start() for word in _WORD_BEGIN.finditer(whole))
+        return
+    for beginning in beginnings:
+        at = whole.find(beginning)
+        while at >= 0:
+            if _WORD_BEGIN.match(whole, at):
+                yield at
+            at = whole.find(beginning, at + 1)

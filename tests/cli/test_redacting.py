@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from redaction.tokens import TOKENS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .conftest import Cli
 
-TOKEN = "ghp_" + "a7Kq9ZtB3xWm5RvC1yLp8NsD2uHj6GfE4oTi"
+TOKEN = TOKENS["github-token"][0]
 SHOWN = "[REDACTED:github-token]"
 ADVICE = "this is a help, no guarantee: look before you share\n"
 
@@ -61,13 +62,36 @@ def test_preview_of_nothing_has_no_table(cli: Cli) -> None:
     assert (result.stdout, result.stderr) == ("", "found nothing that looks like a secret\n")
 
 
-def test_preview_does_not_take_a_file_to_write(cli: Cli, tmp_path: Path) -> None:
-    cli.add("s", "text")
-    path = tmp_path / "a.md"
-    result = cli.process("export", "s", "--preview", "-o", str(path))
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["-o", "a.md"], "--output"),
+        (["--format", "json"], "--format"),
+        (["-f", "--format", "jsonl"], "--format and --force"),
+    ],
+)
+def test_preview_refuses_what_says_how_a_file_is_written(
+    cli: Cli, options: list[str], named: str
+) -> None:
+    result = cli.process("export", "s", "--preview", *options)
     assert result.returncode == 2
-    assert result.stderr.startswith(b"error: --preview writes no file; leave out --output")
-    assert not path.exists()
+    assert result.stderr.startswith(
+        f"error: --preview writes no file; leave out {named}; ".encode()
+    )
+    assert not cli.folder.exists()
+
+
+def test_preview_takes_the_output_that_is_no_file(cli: Cli) -> None:
+    cli.add("s", TOKEN)
+    assert "messages[0].content" in cli("export", "s", "--preview", "-o", "-").stdout
+
+
+def test_preview_names_a_kind_as_it_is_called(cli: Cli, tmp_path: Path) -> None:
+    cli.add("s", "ACME-77")
+    own = tmp_path / "own.txt"
+    own.write_text("replaced = ACME-[0-9]+\n")
+    result = cli("export", "s", "--preview", "--redact-patterns", str(own))
+    assert result.stderr == "would replace 1: 1 replaced\n"
 
 
 def test_own_patterns_are_added_and_need_no_other_option(cli: Cli, tmp_path: Path) -> None:

@@ -32,6 +32,20 @@ SLOW_TEXTS: dict[str, Callable[[int], str]] = {
     **{f"{anchor!r} repeated": partial(_filled, anchor) for anchor in ANCHORS},
     "anchors in a run": lambda size: _filled("-".join(ANCHORS), size),
     "tokens that begin in a token": lambda size: _filled("sk-proj-_glpat-", size),
+    "tokens of few letters, which are none": partial(_filled, "sk-proj-"),
+    "secrets that begin alike": lambda size: "\n".join(
+        f"api_key={LETTERS[:30]}{'a1' * (number % 200)}" for number in range(size // 250)
+    ),
+    "secrets that begin alike, in a run": lambda size: (
+        "".join(f"api_key={LETTERS[: 20 + number]}\n" for number in range(40))
+        + _filled(f"{LETTERS[:18]}-", size)
+    ),
+    "tokens that are seen one after another": lambda size: _filled(
+        f"Basic YWxpY2U6czNzYW1lLTBwZW4+ghp_{LETTERS[:36]} ", size
+    ),
+    "keys of JSON that become one": lambda size: json.dumps(
+        {f"ghp_{LETTERS[:30]}{number:06}": number for number in range(size // 50)}
+    ),
     "headers of JWT": lambda size: _filled("eyJhbGciOiJIUzI1NiJ9.", size),
     "headers of JWT in a part": lambda size: _filled("-eyJhbGciOiJIUzI1NiJ9_", size),
     "headers of JWT before a long part": lambda size: (

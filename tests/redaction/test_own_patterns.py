@@ -35,6 +35,26 @@ def test_a_line_of_the_text_is_what_a_pattern_sees(left: Left) -> None:
     assert left("a\nname: b c\nd", own) == "a\n[REDACTED:line]\nd"
 
 
+def test_a_pattern_sees_no_other_line(left: Left) -> None:
+    own = parse_patterns([r"begin = \Afoo", r"after = (?<=a\n)b", r"end = x\Z"])
+    text = "foo\nfoo a\nb x\nb"
+    assert left([text, "foo"], own) == [
+        "[REDACTED:begin]\n[REDACTED:begin] a\nb [REDACTED:end]\nb",
+        "[REDACTED:begin]",
+    ]
+
+
+def test_a_space_after_a_backslash_belongs_to_the_regex(left: Left) -> None:
+    assert left("ab c", parse_patterns(["own = b\\  \n"])) == "a[REDACTED:own]c"
+
+
+def test_lines_are_those_of_an_editor(tmp_path: Path) -> None:
+    path = tmp_path / "patterns.txt"
+    path.write_bytes("# a \u2028 b \x0b\r\na = b\\\r\n".encode())
+    with pytest.raises(ValueError, match="line 2: the regex is wrong: bad escape"):
+        read_patterns(path)
+
+
 def test_own_patterns_are_added_to_the_others(left: Left) -> None:
     own = parse_patterns(["host = db[.]internal"])
     text = "redis://:s3same@db.internal"
@@ -52,6 +72,9 @@ def test_own_patterns_are_added_to_the_others(left: Left) -> None:
         ("a = b{99999999999999}", "the regex is wrong: the repetition number is too large"),
         ("a = b*", "the regex matches the empty text"),
         ("a = (?x) b", "the flag x is not supported: write the regex without spaces and remarks"),
+        ("a = b(?ix:c)", "the flag x is not supported: write the regex without spaces and remarks"),
+        ("a = b\\", "the regex is wrong: bad escape (end of pattern) at position 1"),
+        ("a =  ", "write name = regex"),
     ],
 )
 def test_a_wrong_line_is_named_with_the_reason(tmp_path: Path, line: str, reason: str) -> None:
@@ -87,6 +110,10 @@ SLOW = [
     "(?i:a+)+b",
     "[]()]+(?:[^]]+)+b",
     "(?:a{2,3})+b",
+    "(?:(?:a?){8}){8}b",
+    "(?:(?:a?){2}){5}b",
+    "(?:a?a?a?){3}b",
+    "(?:(?:a|b){3}){3}c",
 ]
 
 FINE = [
@@ -106,6 +133,13 @@ FINE = [
     "(?#(a+)b",
     "(?:foo|bar) baz",
     "(?i)abc",
+    "(?:a|b){2}c",
+    "(?:a+){8}b",
+    "(?:(?:a+b){2}c){4}d",
+    "(?:a+b+c+d+e+f+g+h+i+)?j",
+    r"\(?fax: [0-9]+",
+    r"\(?ext: [0-9]",
+    "[(?x)]a",
 ]
 
 

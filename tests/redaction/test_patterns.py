@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localsessions import Session
-from localsessions.redaction import PATTERNS, redact
+from localsessions.redaction import PATTERNS, Pattern, redact
 from localsessions.transcripts import read_transcript
 
 from .tokens import LETTERS, PEM, TOKENS, jwt
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 RANDOM = LETTERS[:40]
 CHANCE = random.Random(7)
+GITHUB = TOKENS["github-token"][0]
 
 EACH = [(kind, token) for kind, tokens in TOKENS.items() for token in tokens]
 
@@ -256,6 +257,52 @@ def _findings(session: Session) -> list[str]:
 def test_a_header_of_a_jwt_says_its_algorithm(left: Left) -> None:
     assert left(jwt(alg="none")) == "[REDACTED:jwt]"
     assert left(jwt(typ="other")) == jwt(typ="other")
+
+
+def test_an_anchor_of_any_script_is_found(left: Left) -> None:
+    own = Pattern("own", re.compile("Ärger-[0-9]+"), ("Ärger-",))
+    assert left("viel Ärger-12", [own]) == "viel [REDACTED:own]"
+
+
+def test_an_empty_anchor_is_refused() -> None:
+    with pytest.raises(ValueError, match="an anchor of the pattern 'own' is empty"):
+        Pattern("own", re.compile("a"), ("a", ""))
+
+
+@pytest.mark.parametrize("password", ["\x01\x02\x03", "password", "your-password"])
+def test_basic_without_a_password_that_a_person_may_have_stays(left: Left, password: str) -> None:
+    text = f"Authorization: Basic {base64.b64encode(f'alice:{password}'.encode()).decode()}"
+    assert "basic-authorization" not in str(left(text))
+
+
+def test_a_colour_of_the_terminal_may_stand_before_a_token(left: Left) -> None:
+    for colour in ("\x1b[m", "\x1b[1m", "\\u001b[38;5;208m", "\x1b[1;3m", "\x1b[1;32m"):
+        assert left(f"{colour}{GITHUB}") == f"{colour}[REDACTED:github-token]"
+    assert left(f"5m{GITHUB}") == f"5m{GITHUB}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            f"AccountKey={LETTERS[:86]}=={TOKENS['openai-key'][0]}",
+            "AccountKey=[REDACTED:azure-storage-key][REDACTED:openai-key]",
+        ),
+        (
+            f"{TOKENS['stripe-key'][2]}={TOKENS['stripe-key'][1]}",
+            "[REDACTED:stripe-key][REDACTED:stripe-key]",
+        ),
+        (
+            f"{TOKENS['stripe-key'][2]}AccountKey={GITHUB}",
+            "[REDACTED:stripe-key][REDACTED:github-token]",
+        ),
+        (f"{TOKENS['stripe-key'][2]}=next", "[REDACTED:stripe-key]next"),
+        (f"AccountKey={LETTERS[:86]}==next", "AccountKey=[REDACTED:azure-storage-key]next"),
+        (f"{TOKENS['gitlab-token'][0]}.01.1a2b3c4d5e6", "[REDACTED:gitlab-token].01.1a2b3c4d5e6"),
+    ],
+)
+def test_a_token_that_follows_another_is_found_at_once(left: Left, text: str, shown: str) -> None:
+    assert left(text) == shown
 
 
 def test_every_pattern_of_the_table_begins_with_its_anchor() -> None:

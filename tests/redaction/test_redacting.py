@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localsessions import Session
+from localsessions import ConflictError, Session, SessionStore
 from localsessions.format import decode, encode, original_bytes
 from localsessions.redaction import PATTERNS, FoundSecret, parse_patterns, redact
 from localsessions.transcripts import ExportKind, export
@@ -18,11 +18,14 @@ from localsessions.transcripts import ExportKind, export
 from .tokens import LETTERS, PEM, TOKENS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .conftest import Left
 
 TOKEN = TOKENS["github-token"][0]
 SHOWN = "[REDACTED:github-token]"
 RANDOM = LETTERS[:40]
+AWS_SECRET = "wJalrXUt" + "nFEMI/K7MDENG/bPxRfiCYz8" + "Qp4Tn2Vs"
 
 
 def session(**fields: Any) -> Session:
@@ -94,6 +97,59 @@ def test_a_key_of_an_object_is_read_and_no_value_is_lost(left: Left) -> None:
     }
 
 
+def test_findings_are_in_the_order_of_the_session() -> None:
+    other = TOKENS["stripe-key"][0]
+    given_session = session(
+        title=TOKEN,
+        messages=[{"id": TOKEN, **messages(f"{other} {TOKEN}")[0]}, *messages(other)],
+        state={TOKEN: other},
+    )
+    found = redact(given_session).findings
+    assert [(one.kind, one.where) for one in found] == [
+        ("github-token", "title"),
+        ("github-token", "messages[0].id"),
+        ("stripe-key", "messages[0].content"),
+        ("github-token", "messages[0].content"),
+        ("stripe-key", "messages[1].content"),
+        ("github-token", f"state.{SHOWN}"),
+        ("stripe-key", f"state.{SHOWN}"),
+    ]
+
+
+def test_a_pattern_of_your_own_is_looked_for_in_keys(left: Left) -> None:
+    own = parse_patterns(["person = alice"])
+    value = {"alice": 1, "deep": [{"alice_s": {"alice": 2}}]}
+    shown = json.loads(json.dumps(value).replace("alice", "[REDACTED:person]"))
+    assert left(value, own) == shown
+    assert left(json.dumps(value), own) == json.dumps(shown)
+
+
+def test_no_key_of_the_format_is_renamed() -> None:
+    own = parse_patterns(["word = [a-z_]+"])
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "1"}}
+    given_session = session(
+        messages=[
+            {"id": "a", "role": "assistant", "content": [{"type": "text", "text": "1"}]}
+            | {"tool_calls": [call], "run_id": "r", "created_at": "1"},
+            {"role": "tool", "tool_call_id": "c", "name": "1", "content": "1"},
+        ],
+        runs=[{"run_id": "r", "agent_id": "1", "status": "1", "metrics": {}, "created_at": "1"}],
+        agent_context={"current_agent": "1", "switches": [{"from": "1", "to": "1"}]},
+        source={"program": "1", "session_id": "1", "file": "1", "imported": {}},
+    )
+    shown = redact(given_session, patterns=own).session
+    for name in ("messages", "runs", "agent_context", "source"):
+        assert keys_of(getattr(shown, name)) == keys_of(getattr(given_session, name))
+
+
+def keys_of(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [key for item in value for key in keys_of(item)]
+    if not isinstance(value, dict):
+        return []
+    return [*value, *keys_of([*value.values()])]
+
+
 def test_a_place_does_not_show_a_key_that_is_a_secret() -> None:
     found = redact(session(state={TOKEN: {"a": f"x {TOKEN}"}})).findings
     assert [one.where for one in found] == [f"state.{SHOWN}", f"state.{SHOWN}.a"]
@@ -112,6 +168,74 @@ def test_a_secret_that_is_found_once_is_replaced_wherever_it_stands_as_a_word(le
         f'API_KEY="{shown}"',
         f"\\n{shown}\\n",
         f"x{RANDOM}",
+    ]
+
+
+def password_twice(password: str) -> str:
+    return f"postgres://bob:{password}@host and ({password}), x{password} {password}x"
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct.horse!battery.staple",
+        "correct-horse+bat",
+        "abcdefghij012345",
+        "abcdefghij" * 20,
+        "1a2b3c4d5e6f7g8h",
+    ],
+)
+def test_a_secret_of_any_letters_is_replaced_in_its_other_places(left: Left, password: str) -> None:
+    shown = "[REDACTED:url-password]"
+    assert left(password_twice(password)) == (
+        f"postgres://bob:{shown}@host and ({shown}), x{password} {password}x"
+    )
+
+
+@pytest.mark.parametrize(
+    "password", ["abcdefghij01234", "abcdefghi" * 3, pytest.param("1a" * 20, id="two characters")]
+)
+def test_a_secret_that_may_be_a_common_word_is_replaced_in_its_place_only(
+    left: Left, password: str
+) -> None:
+    text = password_twice(password)
+    shown = text.replace(f":{password}@", ":[REDACTED:url-password]@")
+    assert left(text) == shown
+
+
+def test_a_long_or_spaced_secret_is_replaced_in_its_place_only(left: Left) -> None:
+    own = parse_patterns([r"own = own:\s(?P<secret>.*)!"])
+    for secret in (f"{LETTERS[:64]} {LETTERS[:64]}", f"{LETTERS * 6}"):
+        texts: list[Any] = [f"own: {secret}!", f"and {secret}"]
+        assert left(texts, own) == ["own: [REDACTED:own]!", f"and {secret}"]
+
+
+@pytest.mark.parametrize("count", [2, 64, 65, 300])
+def test_each_of_many_secrets_is_replaced_in_its_other_places(left: Left, count: int) -> None:
+    secrets = [f"{number:03}{LETTERS[:30]}" for number in range(count)]
+    texts: list[Any] = [f"api_key={secret}" for secret in secrets]
+    again: list[Any] = [f"/{secret}/ {secret}9 {secret}" for secret in secrets]
+    shown = "[REDACTED:assigned-secret]"
+    assert left([*texts, *again]) == [
+        *([f"api_key={shown}"] * count),
+        *(f"/{shown}/ {secret}9 {shown}" for secret in secrets),
+    ]
+
+
+def test_the_longest_of_secrets_that_begin_alike_is_replaced(left: Left) -> None:
+    long, short = f"{LETTERS[:20]}-{LETTERS[20:40]}", LETTERS[:20]
+    texts: list[Any] = [f"api_key={long}", f"api_key={short}", f"{long}.{short}-{long}"]
+    shown = "[REDACTED:assigned-secret]"
+    assert left(texts) == [f"api_key={shown}", f"api_key={shown}", f"{shown}.{shown}-{shown}"]
+
+
+def test_a_secret_that_is_seen_when_the_one_beside_it_is_replaced_is_found_at_once(
+    left: Left,
+) -> None:
+    hidden = "YWxpY2U6czNzYW1lLTBwZW4+"
+    assert left([f"it was {hidden}", f"Basic {hidden}{TOKEN}"]) == [
+        "it was [REDACTED:basic-authorization]",
+        f"Basic [REDACTED:basic-authorization]{SHOWN}",
     ]
 
 
@@ -153,6 +277,39 @@ def test_no_hash_is_left_by_which_a_guess_at_a_secret_could_be_confirmed() -> No
     redacted = redact(session(messages=said, source=source)).session
     assert redacted.source == {"program": "p", "imported": {"b": "fedcba9876543210"}}
     assert source["imported"] == {"a": "0123456789abcdef", "b": "fedcba9876543210"}
+
+
+@pytest.mark.parametrize("key", ["deploy_id", "secret_id", "id", "type", "role", "runIds"])
+def test_an_id_that_has_the_form_of_a_key_is_replaced(key: str) -> None:
+    (message,) = redact(session(messages=[{"role": "user", key: TOKEN}])).session.messages
+    assert message[key] == SHOWN
+    assert redact(session(state={key: [TOKEN]})).session.state[key] == [SHOWN]
+
+
+def test_a_secret_that_has_no_form_is_left_alone_as_an_id(left: Left) -> None:
+    value = {"api_key": RANDOM, "deploy_id": RANDOM, "type": RANDOM}
+    assert left(value) == value | {"api_key": "[REDACTED:assigned-secret]"}
+
+
+def test_a_type_of_words_is_read_like_any_text(left: Left) -> None:
+    own = parse_patterns(["person = alice"])
+    value = {"type": "has alice"}
+    assert left(value, own) == {"type": "has [REDACTED:person]"}
+
+
+def test_the_hash_of_a_message_goes_whatever_of_it_was_replaced() -> None:
+    said: list[dict[str, Any]] = [
+        {"id": "a", "role": "user", "content": {TOKEN: 1}},
+        {"id": "b", "role": "user", "content": {TOKEN: 1}},
+        {"id": TOKEN, "role": "user", "content": ""},
+        {"role": "user", "content": TOKEN},
+        {"id": "c", "role": "user", "content": "hello"},
+    ]
+    hashed = {"a": "1", "b": "2", TOKEN: "3", "\x004\x000": "4", "c": "5", f"gone\0{TOKEN}": "6"}
+    hashed |= {"b\x007\x000": "7"}
+    redacted = redact(session(messages=said, source={"program": "p", "imported": hashed}))
+    assert redacted.session.source == {"program": "p", "imported": {"c": "5"}}
+    assert TOKEN.encode() not in encode(redacted.session)
 
 
 def test_an_id_of_words_is_read_like_any_text(left: Left) -> None:
@@ -231,6 +388,21 @@ def test_a_pattern_that_knows_nothing_of_json_leaves_json(
     json.loads(wanted)
 
 
+def test_keys_of_json_in_a_text_stay_apart(left: Left) -> None:
+    other = TOKENS["github-token"][1]
+    first = f'{{"{TOKEN}": 1, "{other} b": 2, "{other}": 3, "c": 4}}'
+    text = f'[{first}, {{"{other}": 5, "{SHOWN}~3": 6}}]'
+    shown = json.loads(str(left(text)))
+    assert shown == [
+        {SHOWN: 1, f"{SHOWN} b": 2, f"{SHOWN}~2": 3, "c": 4},
+        {f"{SHOWN}~2": 5, f"{SHOWN}~3": 6},
+    ]
+    third = TOKENS["github-token"][2]
+    taken = json.dumps({SHOWN: 1, TOKEN: 2, f"{SHOWN}~2": 3, third: 4})
+    numbered = {SHOWN: 1, f"{SHOWN}~3": 2, f"{SHOWN}~2": 3, f"{SHOWN}~4": 4}
+    assert json.loads(str(left(taken))) == numbered
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -242,7 +414,7 @@ REGEXES = [r"a = \w{2}", r"b = .{3}", "c = [^a]", r"d = \d+", r"e = \\.", 'f = "
 def test_whatever_a_pattern_takes_json_stays_json(value: Any, regex: str, ascii_only: bool) -> None:
     text = json.dumps([value], ensure_ascii=ascii_only)
     own = parse_patterns([regex])
-    shown = redact(session(state={"said": text}), patterns=own).session.state["said"]
+    shown = redact(session(title=text), patterns=own).session.title
     read = json.loads(str(shown))
     assert isinstance(read, list)
     assert len(read) == 1
@@ -253,6 +425,9 @@ def test_whatever_a_pattern_takes_json_stays_json(value: Any, regex: str, ascii_
 
 PARTS = [
     *(token for tokens in TOKENS.values() for token in tokens),
+    *("AccountKey=", f"AccountKey={LETTERS[:86]}==", f"{TOKENS['stripe-key'][2]}=", "whsec_"),
+    *(f"aws_secret_access_key={AWS_SECRET}", f"secret_key={AWS_SECRET[:38]}5m", "AKIA", "\x1b[32m"),
+    *(f"Authorization: {RANDOM}", "Basic YWxpY2U6czNzYW1lLTBwZW4", "hooks.slack.com/services/"),
     *(f"token = '{RANDOM}", f"Bearer {RANDOM}", "redis://:s3same@host", "password: ", "://a:"),
     *("[REDACTED:jwt]", "[REDACTED:", "]", '"', "'", "\\", "\n", " ", "=", ":", "@", "-", ".", "{"),
 ]
@@ -289,7 +464,15 @@ def test_the_given_session_stays_as_it_was() -> None:
     assert encode(given_session) == before
 
 
-def test_without_a_secret_the_file_is_the_same_to_the_byte() -> None:
+def test_without_a_secret_a_file_of_a_store_is_the_same_to_the_byte(tmp_path: Path) -> None:
+    with SessionStore(tmp_path) as store:
+        store.save(session(title="T", messages=messages("hello"), state={"n": [1e2, 2**70]}))
+        redacted = redact(store.load("s"))
+    assert redacted.findings == ()
+    assert encode(redacted.session) == (tmp_path / "s.json").read_bytes()
+
+
+def test_without_a_secret_an_edited_file_keeps_every_value() -> None:
     data = b"""{
   "created_at": "2026-01-01T01:00:00+01:00", "first": [1e2, "\\u00e9"],
   "messages": [{"role": "user", "content": "hello", "later": null}],
@@ -299,14 +482,43 @@ def test_without_a_secret_the_file_is_the_same_to_the_byte() -> None:
     redacted = redact(given_session)
     assert redacted.findings == ()
     assert redacted.session == given_session
-    assert encode(redacted.session) == encode(given_session)
+    assert decode(encode(redacted.session), "s") == given_session
 
 
 def test_the_copy_does_not_carry_the_bytes_of_the_file() -> None:
     given_session = decode(encode(session(title=TOKEN)), "s")
-    made = redact(given_session).session
-    assert TOKEN.encode() not in (original_bytes(made) or b"")
-    assert original_bytes(made) == encode(made)
+    assert original_bytes(redact(given_session).session) is None
+
+
+@pytest.mark.parametrize("title", [TOKEN, "no secret"])
+@pytest.mark.parametrize("on_conflict", ["raise", "merge"])
+def test_the_copy_is_not_saved_over_the_session(
+    tmp_path: Path, title: str, on_conflict: Literal["raise", "merge"]
+) -> None:
+    with SessionStore(tmp_path) as store:
+        store.save(session(title=title, messages=messages("hello")))
+        before = (tmp_path / "s.json").read_bytes()
+        copy = redact(store.load("s")).session
+        with pytest.raises(ConflictError, match="exists already"):
+            store.save(copy, on_conflict=on_conflict)
+        with pytest.raises(ExceptionGroup) as caught:
+            store.save_many([copy], on_conflict=on_conflict)
+    assert [type(error) for error in caught.value.exceptions] == [ConflictError]
+    assert (tmp_path / "s.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("title", [TOKEN, "no secret"])
+def test_the_copy_is_a_new_session_in_another_store(tmp_path: Path, title: str) -> None:
+    with SessionStore(tmp_path / "a") as store, SessionStore(tmp_path / "b") as other:
+        given_session = store.save(session(title=title, messages=messages("hello")))
+        other.save(redact(store.load("s")).session)
+        stored = other.load("s")
+        assert stored.title == title.replace(TOKEN, SHOWN)
+        assert stored.messages == given_session.messages
+        assert stored.last_activity == given_session.last_activity
+        other.delete("s")
+        other.create_many([redact(store.load("s")).session])
+        assert other.load("s").messages == given_session.messages
 
 
 def test_a_session_of_a_newer_format_is_redacted_too() -> None:

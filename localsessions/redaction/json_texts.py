@@ -14,7 +14,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-__all__ = ["Span", "is_json", "replaced", "spans_inside"]
+__all__ = [
+    "Span",
+    "is_json",
+    "replaced",
+    "respelled",
+    "spans_inside",
+    "without_needless_escapes",
+]
 
 
 class Span(NamedTuple):
@@ -70,6 +77,53 @@ def is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_LEVELS = 8
+
+
+def without_needless_escapes(text: str, levels: int = _LEVELS) -> str:
+    r"""Return the same JSON with each character as itself where JSON allows that.
+
+    Some programs write ``\u5bc6``, ``\u003c`` or ``\/``, whose last character would look like a
+    part of the word after it. A text inside a text likewise, so many levels deep. A text that is
+    no JSON stays.
+    """
+    if ("\\u" not in text and "\\/" not in text) or not is_json(text):
+        return text
+    return _STRING.sub(lambda string: _as_itself(string[0], levels - 1), text)
+
+
+def _as_itself(string: str, levels: int) -> str:
+    if "\\" not in string:
+        return string
+    value: str = json.loads(string, strict=False)
+    if _HALVES.search(value):
+        return string  # half of a pair stands nowhere but in an escape
+    inside = without_needless_escapes(value, levels) if levels else value
+    return json.dumps(inside, ensure_ascii=False)
+
+
+def respelled(original: str, plain: str, left: str) -> str:
+    """Return what is left of a text, with its own spelling where nothing was replaced.
+
+    Args:
+        original: The text.
+        plain: The text without needless escapes.
+        left: What is left of that.
+    """
+    every = [[*_TOKEN.finditer(text)] for text in (original, plain, left)]
+    if original == plain or len({*map(len, every)}) > 1:
+        return left
+    parts, at = [], 0
+    for own, before, now in zip(*every, strict=True):
+        parts += [left[at : now.start()], own[0] if before[0] == now[0] else now[0]]
+        at = now.end()
+    return "".join([*parts, left[at:]])
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def spans_inside(text: str, spans: Sequence[Span]) -> list[Span]:

@@ -145,18 +145,10 @@ def path_text(path: Path) -> str:
 _NAMES = frozenset(
     {"role", "content", "type", "text", "name", "tool_calls", "tool_call_id", "function"}
     | {"arguments", "input", "output", "thinking", "id", "run_id", "parent_run_id", "agent_id"}
-    | {
-        "status",
-        "metrics",
-        "created_at",
-        "current_agent",
-        "switches",
-        "last_switch_at",
-        "from",
-        "to",
-    }
-    | {"reason", "timestamp", "session_id", "message_id", "program", "format", "file", "project"}
-    | {"branch", "model", "parent", "undated", "title", "facts", "imported", "metadata"}
+    | {"status", "metrics", "created_at", "current_agent", "switches", "last_switch_at", "from"}
+    | {"to", "reason", "timestamp", "session_id", "message_id", "program", "format", "file"}
+    | {"project", "branch", "model", "parent", "undated", "title", "facts", "imported", "element"}
+    | {"begins", "metadata"}
 )
 """Keys by which the format and chat messages are read: no pattern renames them."""
 
@@ -202,7 +194,8 @@ def _role_of(key: str | int) -> _Role | None:
 def _is_sealed(role: _Role, owner: Mapping[str, JsonValue], value: str) -> bool:
     if role is _Role.SIGNATURE:
         return not _SPACE.search(value)
-    is_data = owner.get("type") in _SEALED or any(map(owner.get, _MEDIA))
+    kind = owner.get("type")
+    is_data = (isinstance(kind, str) and kind in _SEALED) or any(map(owner.get, _MEDIA))
     return is_data and _BASE64.fullmatch(value) is not None
 
 

@@ -17,7 +17,14 @@ from pydantic import JsonValue
 
 from localsessions.models import Session
 from localsessions.models.standing import set_extra, stand
-from localsessions.redaction.json_texts import Span, is_json, replaced, spans_inside
+from localsessions.redaction.json_texts import (
+    Span,
+    is_json,
+    replaced,
+    respelled,
+    spans_inside,
+    without_needless_escapes,
+)
 from localsessions.redaction.patterns import PATTERNS, Pattern
 from localsessions.redaction.places import Copy, Path, Slot, path_text
 from localsessions.redaction.searching import Hit, search
@@ -142,7 +149,9 @@ class _Texts:
     """
 
     def __init__(self, texts: Sequence[str], links: Sequence[str]) -> None:
-        self.every = [*texts, *links]
+        self._given = [*texts, *links]
+        self._plain = [*map(without_needless_escapes, texts), *links]
+        self.every = [*self._plain]
         self.first_link = len(texts)
 
     def replace(
@@ -160,6 +169,8 @@ class _Texts:
             if not any(self._found([index for index, *_ in found], patterns)):
                 break
             known = ()
+        for index in {index for index, *_ in made}:
+            self.every[index] = respelled(self._given[index], self._plain[index], self.every[index])
         return made
 
     def _found(

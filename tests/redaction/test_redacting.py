@@ -250,6 +250,34 @@ def test_the_same_secret_has_the_same_stand_in_whatever_found_it(left: Left) -> 
     assert left(texts) == json.loads(json.dumps(texts).replace(TOKEN, SHOWN))
 
 
+@pytest.mark.parametrize("escape", ["\\uff1a", "\\u003c", "\\u0022", "\\u003d", "x\\/"])
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_an_escape_before_a_secret_is_no_part_of_it(left: Left, escape: str, levels: int) -> None:
+    text = f'{{"k":"{escape}{TOKEN}","n":[1.50,true]}}'
+    for _ in range(levels - 1):
+        text = json.dumps({"in": text})
+    redacted = str(left(text))
+    assert TOKEN not in redacted
+    found = json.loads(redacted)
+    for _ in range(levels - 1):
+        found = json.loads(found["in"])
+    assert found == {"k": json.loads(f'"{escape}{SHOWN}"'), "n": [1.5, True]}
+
+
+def test_a_text_without_a_secret_keeps_its_escapes(left: Left) -> None:
+    text = '{"k":"\\u5bc6\\/", "half": "\\ud800"}'
+    assert left(text) == text
+    with_one = f'{{"half": "\\ud800", "k": "\\/{TOKEN}"}}'
+    assert left(with_one) == f'{{"half": "\\ud800", "k": "/{SHOWN}"}}'
+    beside = f'{{"a": "\\u5bc6\\/", "k": "\\/{TOKEN}"}}'
+    assert left(beside) == f'{{"a": "\\u5bc6\\/", "k": "/{SHOWN}"}}'
+
+
+@pytest.mark.parametrize("kind", [["string", "null"], {"a": 1}, None, 1])
+def test_a_type_that_is_no_text_is_read_past(left: Left, kind: Any) -> None:
+    assert left({"type": kind, "data": TOKEN}) == {"type": kind, "data": SHOWN}
+
+
 # -- what is left alone --------------------------------------------------------------------------
 
 
@@ -374,8 +402,8 @@ def test_json_in_json_stays_json(left: Left) -> None:
         ("own = [0-9]{4}", "[12345, 1234]", '["[REDACTED:own]", "[REDACTED:own]"]'),
         ("own = [0-9]", "[12345]", '["[REDACTED:own]"]'),
         ("own = nab", r'["\nab"]', r'["\n[REDACTED:own]"]'),
-        ("own = 0041b", r'["a\u0041b"]', '["a[REDACTED:own]"]'),
-        ("own = a.u", r'["xa\u0041b"]', '["x[REDACTED:own]b"]'),
+        ("own = 0007b", r'["a\u0007b"]', '["a[REDACTED:own]"]'),
+        ("own = a.u", r'["xa\u0007b"]', '["x[REDACTED:own]b"]'),
         (r"own = \\", r'["a\\\nb"]', '["a[REDACTED:own][REDACTED:own]b"]'),
         ("own = secret", '{"the secret key": "secret"}', None),
     ],

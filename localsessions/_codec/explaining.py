@@ -27,24 +27,31 @@ def refuse_unstorable(value: JsonValue, session_id: str | None) -> None:
     Raises:
         UnstorableValueError: A value cannot be stored.
     """
-    for where, reason in _faults(value, "", MAX_DEPTH):
+    for where, reason in _faults(value, [], MAX_DEPTH):
         raise UnstorableValueError(where, reason, session_id=session_id)
 
 
-def _faults(value: object, where: str, depth: int) -> Iterator[tuple[str, str]]:
+def _faults(value: object, path: list[str | int], depth: int) -> Iterator[tuple[str, str]]:
+    """Yield the place and the reason of each fault.
+
+    The path is spelled only for a fault: a long key would be copied for each value below it.
+    """
     if reason := _own_fault(value):
-        yield where, reason
+        yield _spelled(path), reason
     elif isinstance(value, dict | list) and depth == 0:
-        yield _start(where), f"it is nested deeper than {MAX_DEPTH} levels"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if reason := _own_fault(key) if type(key) is str else _KEY:
-                yield f"{where}[{key!r}]", reason
+        yield _start(_spelled(path)), f"it is nested deeper than {MAX_DEPTH} levels"
+    elif isinstance(value, dict | list):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(value, dict) and (reason := _fault_of_key(step)):
+                yield f"{_spelled(path)}[{step!r}]", reason
             else:
-                yield from _faults(item, _joined(where, key), depth - 1)
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            yield from _faults(item, f"{where}[{position}]", depth - 1)
+                path.append(step)
+                yield from _faults(item, path, depth - 1)
+                path.pop()
+
+
+def _fault_of_key(key: object) -> str | None:
+    return _own_fault(key) if type(key) is str else "a key must be a text"
 
 
 def _own_fault(value: object) -> str | None:
@@ -66,7 +73,6 @@ def _own_fault(value: object) -> str | None:
     return None
 
 
-_KEY = "a key must be a text"
 # Patterns for rare cases are compiled when they are used, not when this module is imported.
 _HALVES = "[\ud800-\udbff][\udc00-\udfff]"
 
@@ -95,10 +101,7 @@ class Wrong(NamedTuple):
     @property
     def where(self) -> str:
         """The path in Python notation."""
-        where = ""
-        for step in self.path:
-            where = f"{where}[{step}]" if isinstance(step, int) else _joined(where, step)
-        return where
+        return _spelled(self.path)
 
 
 def wrong_types(error: ValidationError) -> list[Wrong]:
@@ -110,9 +113,13 @@ def wrong_types(error: ValidationError) -> list[Wrong]:
     ]
 
 
-def _joined(where: str, key: str) -> str:
-    step = key if key.isidentifier() else f"[{key!r}]"
-    return f"{where}.{step}" if where and not step.startswith("[") else where + step
+def _spelled(path: Sequence[str | int]) -> str:
+    """Return a path in Python notation."""
+    steps = [
+        f".{step}" if isinstance(step, str) and step.isidentifier() else f"[{step!r}]"
+        for step in path
+    ]
+    return "".join(steps).removeprefix(".")
 
 
 def _start(text: str, length: int = 60) -> str:

@@ -1,7 +1,8 @@
 """JSON with a fault in it: the values that are whole, and what was wrong where.
 
 Bytes in, values out; nothing here knows a line, a file or a format. It is asked only for bytes that
-``parse_json`` refuses, so its speed does not matter. What is mended:
+``parse_json`` refuses. Somebody may have made them to be slow, so the time grows with their length
+and not faster. What is mended:
 
     a byte that is no UTF-8          U+FFFD
     NUL bytes, byte order marks      left out, before, between and after values
@@ -23,7 +24,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from localsessions.errors import UnstorableValueError
-from localsessions.format import encode_value, parse_json
+from localsessions.format import MAX_DEPTH, encode_value, parse_json
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -32,8 +33,15 @@ __all__ = ["Fault", "Mended", "mended"]
 
 _BETWEEN = re.compile("[ \t\r\n\0\ufeff]*")
 _BEGIN_OF_OBJECT = re.compile(r'\{[ \t]*"$')
+_BLANK_TO_THE_END = re.compile(r"\s*+\Z")
 _LONGEST_INTEGER = 640
 """No setting of the interpreter makes it refuse to read an integer of this many digits."""
+
+_SURELY_STORABLE = 2 * MAX_DEPTH
+"""A value of so few characters can be stored, because it cannot be nested too deep.
+
+A level takes two of them; a key twice makes three levels and takes ten.
+"""
 
 
 class Fault(NamedTuple):
@@ -71,11 +79,12 @@ def mended(data: bytes, *, only: bool = False) -> Mended:
         only: Stop after the first value; what follows it is a fault then.
     """
     text, coding = _decoded(data)
+    reader = _Reader(text)
     found = Mended(text, [], [])
-    at = _run(found, 0, only=only)
+    at = _run(reader, found, 0, only=only)
     while at < len(text) and not only and (begin := _next_begin(text, at)) is not None:
         rest = Mended(text, [], [])
-        at = _run(rest, begin, only=False)
+        at = _run(reader, rest, begin, only=False)
         is_sure = text[begin] == "\0" or at == len(text)
         if not rest.values or not is_sure:
             break  # what follows is not surely a value
@@ -97,7 +106,7 @@ def _decoded(data: bytes) -> tuple[str, Fault | None]:
         return text, Fault(before, f"bytes that are no UTF-8 became U+FFFD{times}", True)
 
 
-def _run(found: Mended, at: int, *, only: bool) -> int:
+def _run(reader: _Reader, found: Mended, at: int, *, only: bool) -> int:
     """Take values until the end or a fault; return the end, or where the fault is."""
     text = found.text
     while (begin := _skipped(found, at)) < len(text):
@@ -109,7 +118,7 @@ def _run(found: Mended, at: int, *, only: bool) -> int:
             found.faults.append(Fault(begin, "an item of a list, not a line of JSON Lines", False))
             return len(text)
         try:
-            at = _take(found, begin)
+            at = _take(reader, found, begin)
         except json.JSONDecodeError as error:
             found.faults.append(Fault(error.pos, _reason(text, error), False))
             return error.pos
@@ -131,33 +140,40 @@ def _skipped(found: Mended, at: int) -> int:
     return end
 
 
-def _take(found: Mended, begin: int) -> int:
+def _take(reader: _Reader, found: Mended, begin: int) -> int:
     """Take the value that begins at a position; return where it ends.
 
     Raises:
         json.JSONDecodeError: It is not whole.
     """
-    text = found.text
-    reader = _Reader()
+    text = reader.text
+    reader.oddities.clear()
     try:
         value, end = reader.strict.raw_decode(text, begin)
     except json.JSONDecodeError as error:
         if not error.msg.startswith("Invalid control character") or text[error.pos] == "\0":
             raise
-        reader = _Reader()
+        reader.oddities.clear()
         value, end = reader.lax.raw_decode(text, begin)
         if "\0" in text[begin:end]:
             raise
         reader.oddities.append("a raw control character in a text")
+    if end - begin > _SURELY_STORABLE and (reason := _refusal(value)):
+        found.faults.append(Fault(begin, reason, False))
+        return end
+    if reader.oddities:
+        place = begin + _doubt(text[begin:end])
+        found.faults.extend(Fault(place, oddity, True) for oddity in dict.fromkeys(reader.oddities))
+    found.values.append(value)
+    return end
+
+
+def _refusal(value: JsonValue) -> str | None:
     try:
         encode_value(value)
     except UnstorableValueError as error:
-        found.faults.append(Fault(begin, error.reason, False))
-        return end
-    place = begin + _doubt(text[begin:end])
-    found.faults.extend(Fault(place, oddity, True) for oddity in dict.fromkeys(reader.oddities))
-    found.values.append(value)
-    return end
+        return error.reason
+    return None
 
 
 def _doubt(text: str) -> int:
@@ -170,7 +186,7 @@ def _doubt(text: str) -> int:
 
 
 def _reason(text: str, error: json.JSONDecodeError) -> str:
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+    if _BLANK_TO_THE_END.match(text, error.pos) or error.msg.startswith("Unterminated string"):
         return "it ends in the middle, as after a torn write"
     if text[error.pos] == "\0":
         return "NUL bytes in the middle, as after a crash"
@@ -191,10 +207,34 @@ def _next_begin(text: str, fault_at: int) -> int | None:
     return None
 
 
-class _Reader:
-    """A decoder that takes what JSON does not have, and notes that it did."""
+class _Uncounted(str):
+    """A text whose lines nobody counts.
 
-    def __init__(self) -> None:
+    ``JSONDecodeError`` counts the lines from the begin of its text up to the fault. Here a text may
+    have as many faults as values, and only their positions are asked for.
+    """
+
+    __slots__ = ()
+
+    def count(self, *_: object) -> int:
+        """Count nothing."""
+        return 0
+
+    def rfind(self, *_: object) -> int:
+        """Find nothing."""
+        return -1
+
+
+class _Reader:
+    """A decoder that takes what JSON does not have, and notes that it did.
+
+    Attributes:
+        text: What is read.
+        oddities: What was taken that JSON does not have; whoever reads the next value clears it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = _Uncounted(text)
         self.oddities: list[str] = []
         self.strict = self._decoder(strict=True)
         self.lax = self._decoder(strict=False)
@@ -212,13 +252,15 @@ class _Reader:
         value = dict(pairs)
         if len(value) == len(pairs):
             return value
+        given: dict[str, list[JsonValue]] = {}
+        for key, item in pairs:
+            given.setdefault(key, []).append(item)
         others: dict[str, JsonValue] = {}
-        for key in value:
-            given = [item for name, item in pairs if name == key]
-            if len(given) > 1:
-                self.oddities.append(f"the key {key[:60]!r} stands {len(given)} times")
-                earlier: list[JsonValue] = [item for item in given[:-1] if item != given[-1]]
-                others |= {key: earlier} if earlier else {}
+        for key, items in given.items():
+            if len(items) > 1:
+                self.oddities.append(f"the key {key[:60]!r} stands {len(items)} times")
+                if earlier := [item for item in items[:-1] if item != items[-1]]:
+                    others[key] = earlier
         return {"duplicate_keys": others, **value} if others else value
 
     def _float(self, token: str) -> float | str:

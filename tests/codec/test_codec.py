@@ -7,6 +7,7 @@ import enum
 import json
 import random
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -371,6 +372,21 @@ def test_what_contains_itself_is_refused() -> None:
     session.state["again"] = session.state
     with pytest.raises(UnstorableValueError, match=r"^state\.again\.again"):
         encode(session)
+
+
+@pytest.mark.untraced
+def test_a_long_key_costs_once_and_not_for_each_value_below_it() -> None:
+    def seconds(key: str, count: int) -> float:
+        items: list[JsonValue] = [1] * count
+        items.append(1 << 99)  # orjson refuses it, so each value is looked at
+        begun = time.process_time()
+        encode_value({key: items})
+        return time.process_time() - begun
+
+    key, count = "k" * 2_000_000, 5_000
+    both = min(seconds(key, count) for _ in range(5))
+    apart = min(seconds(key, 1) + seconds("k", count) for _ in range(5))
+    assert both < 3 * apart
 
 
 def test_a_file_too_large_to_be_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

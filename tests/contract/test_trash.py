@@ -214,7 +214,7 @@ def test_an_age_that_is_none_is_refused(age: float | timedelta, store: SessionSt
 # what was deleted
 
 
-PLACE: dict[str, JsonValue] = {"program": "p", "session_id": "own", "file": "/f", "position": 2}
+PLACE: dict[str, JsonValue] = {"program": "p", "session_id": "own", "file": "/f", "element": "x-2"}
 
 
 def test_a_deletion_says_where_the_session_came_from(store: SessionStore) -> None:

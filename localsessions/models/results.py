@@ -235,7 +235,8 @@ class Deletion:
     Attributes:
         session_id: Its id.
         source: What its ``Session.source`` said of where it came from: ``program``,
-            ``session_id``, ``file``, ``element``, ``begins``; empty for a session that was not imported.
+            ``session_id``, ``file``, ``element``, ``begins``; empty for a session that was not
+            imported.
         deleted_at: When it was deleted.
     """
 

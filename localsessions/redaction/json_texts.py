@@ -113,8 +113,10 @@ def respelled(original: str, plain: str, left: str) -> str:
         plain: The text without needless escapes.
         left: What is left of that.
     """
+    if original == plain:
+        return left
     every = [[*_TOKEN.finditer(text)] for text in (original, plain, left)]
-    if original == plain or len({*map(len, every)}) > 1:
+    if len({*map(len, every)}) > 1:
         return left
     parts, at = [], 0
     for own, before, now in zip(*every, strict=True):

@@ -72,6 +72,16 @@ SLOW_TEXTS: dict[str, Callable[[int], str]] = {
     "beginnings of stand-ins": lambda size: _filled("[REDACTED:", size),
     "JSON of secrets": lambda size: json.dumps([f"api_key={LETTERS[:40]}\n"] * (size // 50)),
     "JSON in one text": lambda size: json.dumps([f"api_key={LETTERS[:40]}\n\\" * (size // 50)]),
+    "needless escapes": lambda size: json.dumps(
+        {"said": f"\uff1aapi_key={LETTERS[:40]} 1.5\n" * (size // 60)}
+    ),
+    "needless escapes, nested": lambda size: json.dumps(
+        {
+            "in": json.dumps(
+                {"in": json.dumps({"said": f"\uff1aghp_{LETTERS[:36]} " * (size // 60)})}
+            )
+        }
+    ),
     "brackets": lambda size: "token=" + "[" * size,
 }
 

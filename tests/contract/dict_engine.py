@@ -39,7 +39,9 @@ class DictEngine(Engine):
 
     def close(self) -> None:
         with self._guard:
-            self._closed, leaving = True, self._followers
+            for follower in (leaving := self._followers):
+                follower.closed = True  # first: what changes() refuses then is the end for them
+            self._closed = True
         for follower in leaving:
             self.unfollow(follower)
             follower.wake()
@@ -151,8 +153,7 @@ class DictEngine(Engine):
 
     def _each(self, acts: Mapping[str, Callable[[], object]]) -> Errors:
         found: dict[str, Exception] = {}
-        # Those that somebody is changing come last: the others do not wait for them.
-        for session_id in sorted(acts, key=self._shelf.editors.__contains__):
+        for session_id in sorted(acts, key=self._shelf.editors.__contains__):  # free ones first
             try:
                 acts[session_id]()
             except (errors.SessionError, RuntimeError) as error:

@@ -75,7 +75,7 @@ class Query(NamedTuple):
         program: Only sessions that were imported from this program.
         project: Only sessions of this project folder.
         parent: Only sessions that this session started: its sub-agents, and its forks.
-        folded: Without the sessions that another session of the store started.
+        folded: Without the sub-agents and forks of sessions of the store.
     """
 
     user_id: str | None = None

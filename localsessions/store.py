@@ -706,7 +706,7 @@ class SessionStore:
             program: Only sessions that were imported from this program: "claude-code", "codex".
             project: Only sessions of this project folder.
             parent: Only what the session with this id started: its sub-agents, and its forks.
-            folded: Leave out the sessions that another session of the store started.
+            folded: Leave out the sub-agents and forks of sessions of the store.
             order: What to sort by; ``-`` puts the largest or newest first. Ties are sorted by id.
             limit: How many at most, from 1.
             cursor: ``next_cursor`` of the previous page. If sessions come, go or move meanwhile,

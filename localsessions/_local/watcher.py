@@ -474,8 +474,8 @@ class _Observed:
 def _in_a_daemon(start: Callable[[], object]) -> None:
     """Start threads of watchdog so that none of them keeps the process from ending.
 
-    The one that reads from Windows is what the thread that starts it is. As a daemon it ends with
-    the process, although nobody closed the watch.
+    The thread that reads from Windows is a daemon if the thread that starts it is one. Then it ends
+    with the process, also if the watch was not closed.
     """
     raised: list[BaseException] = []
 

@@ -194,7 +194,7 @@ _SEPARATELY = 64
 
 
 def _stands_alone(secret: str) -> bool:
-    """Tell whether a secret is a word that nobody writes for another reason."""
+    """Tell whether a secret is a word that ordinary texts do not have."""
     return _ALONE.fullmatch(secret) is not None and varies(secret, letters=10)
 
 

@@ -119,8 +119,8 @@ def open_transcripts(
 ) -> Iterator[TranscriptStream]:
     """Yield the sessions of a file as a stream, for each file in an archive apart.
 
-    A stream is gone through before the next is asked for. A file that was written anew meanwhile is
-    given again, from the beginning; the stream before says so.
+    Read a stream to its end before you ask for the next. If a program rewrites the file meanwhile,
+    the file comes again from the beginning; ``is_given_again`` of the stream before says so.
     """
     given = os.fspath(path)
     for again in reversed(range(ATTEMPTS)):

@@ -1,7 +1,7 @@
 """JSON with a fault in it: the values that are whole, and what was wrong where.
 
 Bytes in, values out; nothing here knows a line, a file or a format. It is asked only for bytes that
-``parse_json`` refuses. Somebody may have made them to be slow, so the time grows with their length
+``parse_json`` refuses. They may be made to be slow, so the time grows with their length
 and not faster. What is mended:
 
     a byte that is no UTF-8          U+FFFD
@@ -208,7 +208,7 @@ def _next_begin(text: str, fault_at: int) -> int | None:
 
 
 class _Uncounted(str):
-    """A text whose lines nobody counts.
+    """A text whose lines are not counted.
 
     ``JSONDecodeError`` counts the lines from the begin of its text up to the fault. Here a text may
     have as many faults as values, and only their positions are asked for.
@@ -230,7 +230,7 @@ class _Reader:
 
     Attributes:
         text: What is read.
-        oddities: What was taken that JSON does not have; whoever reads the next value clears it.
+        oddities: What was taken that JSON does not have; it is cleared before each value.
     """
 
     def __init__(self, text: str) -> None:

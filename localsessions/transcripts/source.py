@@ -369,7 +369,7 @@ class _Reading:
     """The bytes that a file has now, and whether those that were read are still the same.
 
     Attributes:
-        is_given_out: Whether somebody uses what was read before all is; then no chunk is given that
+        is_given_out: Whether what was read is used before all is; then no chunk is given that
             is of another time than those before.
     """
 

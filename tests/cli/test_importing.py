@@ -10,7 +10,8 @@ import signal
 import subprocess
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -272,19 +273,29 @@ def test_only_a_project_is_imported(cli: Cli, tmp_path: Path) -> None:
     assert [one["session_id"] for one in cli.json("list")["items"]] == ["b"]
 
 
-def watching(cli: Cli, home: Path, before: str = "") -> subprocess.Popen[bytes]:
+@contextmanager
+def watching(cli: Cli, home: Path, before: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """Watch the places in a home folder, from when it says so."""
     before += (
         "import localsessions.cli.importing as i; i._LEAST = 0.05; i._REST = 1\n"
         "import localsessions.transcripts.places as p\n"
         f"p.os.path.expanduser = lambda path: path.replace('~', {str(home)!r})\n"
     )
-    return subprocess.Popen(
+    process = subprocess.Popen(
         interruptible("import", "--watch", "--yes", before=before),
         env={**os.environ, **cli.env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    try:
+        assert process.stderr is not None
+        while b"watching for more" not in process.stderr.readline():
+            assert process.poll() is None
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def wait_for_line(process: subprocess.Popen[bytes], line: str) -> None:
@@ -302,11 +313,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_watching_brings_in_what_grows_until_ctrl_c(cli: Cli, home: Path) -> None:
-    process = watching(cli, home)
-    try:
-        assert process.stderr is not None
-        while b"watching for more" not in process.stderr.readline():
-            assert process.poll() is None
+    with watching(cli, home) as process:
         path = home / ".claude" / "projects" / "-w-app" / "new.jsonl"
         record = {
             "type": "user", "uuid": "u1", "sessionId": "grown",
@@ -319,9 +326,6 @@ def test_watching_brings_in_what_grows_until_ctrl_c(cli: Cli, home: Path) -> Non
         wait_for_line(process, f"{path}: sessions 1 brought up to date; 2 messages, 1 new\n")
         interrupt(process)
         process.communicate(timeout=120)
-    finally:
-        process.kill()
-        process.communicate()
     assert process.returncode == 130
     with cli.store() as store:
         assert len(store.load("grown").messages) == 2
@@ -343,8 +347,7 @@ def test_what_is_written_while_it_is_imported_is_seen_by_the_watch(cli: Cli, hom
         "    return report\n"
         "i._imported = imported\n"
     )
-    process = watching(cli, home, before)
-    try:
+    with watching(cli, home, before):
 
         def is_in() -> bool:
             if not cli.folder.exists():
@@ -354,17 +357,10 @@ def test_what_is_written_while_it_is_imported_is_seen_by_the_watch(cli: Cli, hom
             return bool(session and session.messages[-1].get("content") == "said meanwhile")
 
         until(is_in)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_a_place_that_comes_later_is_watched_too(cli: Cli, home: Path) -> None:
-    process = watching(cli, home)
-    try:
-        assert process.stderr is not None
-        while b"watching for more" not in process.stderr.readline():
-            assert process.poll() is None
+    with watching(cli, home):
         chats = home / ".gemini" / "tmp" / "new" / "chats"
         chats.mkdir(parents=True)
         shutil.copy(TRANSCRIPTS / "gemini" / "gemini-large.json", chats)
@@ -374,9 +370,6 @@ def test_a_place_that_comes_later_is_watched_too(cli: Cli, home: Path) -> None:
                 return store.count(program="gemini-cli") == 1
 
         until(is_in)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_a_place_that_is_gone_for_a_while_ends_no_watch(cli: Cli, home: Path) -> None:
@@ -387,38 +380,24 @@ def test_a_place_that_is_gone_for_a_while_ends_no_watch(cli: Cli, home: Path) ->
         "    return [] if len(looks) == 2 else real(programs)\n"
         "i._places_of = places\n"
     )
-    process = watching(cli, home, before)
     path = home / ".gemini" / "tmp" / "new" / "chats" / "gemini-large.json"
-    try:
-        assert process.stderr is not None
-        while b"watching for more" not in process.stderr.readline():
-            assert process.poll() is None
+    with watching(cli, home, before) as process:
         path.parent.mkdir(parents=True)
         shutil.copy(TRANSCRIPTS / "gemini" / "gemini-large.json", path)
         wait_for_line(process, f"{path}: sessions 1 new; 9 messages, 9 new\n")
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_a_file_that_only_says_more_of_a_session_beside_it_is_watched(cli: Cli, home: Path) -> None:
     task = home / ".cline" / "data" / "tasks" / "1784"
     task.mkdir(parents=True)
     shutil.copy(TRANSCRIPTS / "cline" / "api_conversation_history.json", task)
-    process = watching(cli, home)
-    try:
-        assert process.stderr is not None
-        while b"watching for more" not in process.stderr.readline():
-            assert process.poll() is None
+    with watching(cli, home) as process:
         shutil.copy(TRANSCRIPTS / "cline" / "ui_messages.json", task)
         path = task / "api_conversation_history.json"
         assert process.stdout is not None
         while str(path) not in (said := text_of(process.stdout.readline())):
             assert said, "it ended"
         assert "brought up to date" in said
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.needs("modes")

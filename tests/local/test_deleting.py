@@ -291,3 +291,26 @@ def test_nothing_is_remembered_behind_a_link(
     with pytest.raises(OSError, match="link"):
         store.forget_deletions()
     assert [*(tmp_path / "away").glob("purged-*.jsonl")] != []
+
+
+def test_on_a_full_disk_trashed_files_become_what_is_remembered_of_all(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"s{number}" for number in range(20)]
+    for session_id in ids:
+        store.save(
+            Session(session_id=session_id, source={"program": "p", "session_id": session_id})
+        )
+        store.delete(session_id)
+
+    def refuse(path: str, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    monkeypatch.setattr("localsessions._local.files.purged.durable.write_new", refuse)
+    store.empty_trash()
+    assert list(store.trash()) == []
+    known = {one.session_id: one.source["session_id"] for one in store.deletions(ids)}
+    assert known == {session_id: session_id for session_id in ids}
+    lines = [path.read_bytes() for path in (folder / ".trash").glob("purged-*")]
+    assert len(lines) > 1  # one file has no room for all
+    assert sum(data.count(b"\n") for data in lines) == len(ids)

@@ -230,7 +230,7 @@ def _is_begun_by(part: JsonValue) -> bool:
 
 
 def _with_state(messages: list[Message]) -> list[Message]:
-    """Return messages in which what nobody said after the results is a part of the last result."""
+    """Return messages in which what the program wrote after the results is part of the last one."""
     *before, last = messages
     if not before or last["role"] != "user":
         return messages

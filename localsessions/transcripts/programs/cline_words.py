@@ -25,7 +25,7 @@ _OWN = ("[ERROR]", "[TASK RESUMPTION]", "<environment_details>", "<SYSTEM_NOTICE
 
 
 def person_words(text: str) -> str | None:
-    """Return what a person typed of the text of a user message; None if nobody did."""
+    """Return what a person typed of the text of a user message; None if no person did."""
     if found := _typed(text):
         return _NOTICE.sub("", found["said"]).strip() or None
     return None if is_of_program(text) or _RESULT.match(text) else typed_words(text)

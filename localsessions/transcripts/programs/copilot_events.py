@@ -3,7 +3,7 @@
     user.message                  a message of the user; pictures and documents become parts
     assistant.message             text, reasoning and calls (``toolRequests``) of the model
     assistant.reasoning           reasoning, unless the message that follows repeats it
-    tool.execution_complete       a result; ``tool.execution_start`` only if nobody asked for it
+    tool.execution_complete       a result; ``tool.execution_start`` only if no message asked for it
     tool.user_requested           a command that a person runs with "!"
     ..._input, permission, ...    only what a person answered or wants otherwise
     system.message                once, while it stays the same

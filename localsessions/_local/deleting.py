@@ -117,9 +117,8 @@ class Trash:
         try:
             doubt = self._note(to_note)
         except OSError as error:
-            if error.errno not in NO_ROOM:
+            if error.errno not in NO_ROOM or self._note_over(purged, to_note):
                 raise
-            self._note_over(purged, to_note)
         for item in purged:
             with self._folder.lock(item.session_id):
                 self._folder.trash.purge(item)
@@ -135,14 +134,21 @@ class Trash:
         with self._folder.lock(deletions[0].session_id):
             return self._folder.purged.note(deletions)
 
-    def _note_over(self, items: Sequence[TrashedSession], deletions: Sequence[Deletion]) -> None:
-        """Note deletions on a full disk, in the place of the largest files that are purged."""
+    def _note_over(
+        self, items: Sequence[TrashedSession], deletions: Sequence[Deletion]
+    ) -> Sequence[Deletion]:
+        """Note deletions on a full disk, in the place of the largest files that are purged.
+
+        Returns:
+            The deletions for which there is no room.
+        """
         files = [item for item in items if not item.checkpoints_only]
         for item in sorted(files, key=lambda item: item.size_bytes, reverse=True):
             if not deletions:
-                return
+                break
             with self._folder.lock(item.session_id):
                 deletions = self._folder.purged.note_over(item.path, deletions)
+        return deletions
 
     def forget(self) -> None:
         """Forget the sessions that were removed for good."""

@@ -13,6 +13,7 @@ import calls
 import pytest
 from inside import local
 from opened import path_of
+from pydantic import JsonValue
 
 from localsessions import (
     CleanupReport,
@@ -293,24 +294,71 @@ def test_nothing_is_remembered_behind_a_link(
     assert [*(tmp_path / "away").glob("purged-*.jsonl")] != []
 
 
-def test_on_a_full_disk_trashed_files_become_what_is_remembered_of_all(
-    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def trashed(store: SessionStore) -> list[str]:
+    """Return the ids of twenty sessions that were imported and deleted."""
     ids = [f"s{number}" for number in range(20)]
     for session_id in ids:
         store.save(
             Session(session_id=session_id, source={"program": "p", "session_id": session_id})
         )
         store.delete(session_id)
+    return ids
 
-    def refuse(path: str, *_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
+def known(store: SessionStore, ids: list[str]) -> dict[str, JsonValue]:
+    return {one.session_id: one.source.get("session_id") for one in store.deletions(ids)}
+
+
+def refuse(path: str, *_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+def test_on_a_full_disk_trashed_files_become_what_is_remembered_of_all(
+    store: SessionStore, folder: Path, trashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("localsessions._local.files.purged.durable.write_new", refuse)
     store.empty_trash()
     assert list(store.trash()) == []
-    known = {one.session_id: one.source["session_id"] for one in store.deletions(ids)}
-    assert known == {session_id: session_id for session_id in ids}
+    assert known(store, trashed) == {session_id: session_id for session_id in trashed}
     lines = [path.read_bytes() for path in (folder / ".trash").glob("purged-*")]
     assert len(lines) > 1  # one file has no room for all
-    assert sum(data.count(b"\n") for data in lines) == len(ids)
+    assert sum(data.count(b"\n") for data in lines) == len(trashed)
+
+
+def test_a_disk_that_has_no_room_in_the_place_of_a_file_leaves_the_trash_as_it_is(
+    store: SessionStore, trashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr("localsessions._local.files.purged.durable.write_new", refuse)
+        full.setattr("localsessions._local.files.durable._write_all", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            store.empty_trash()
+    assert len(list(store.trash())) == len(trashed)
+    assert [store.restore(one).source["session_id"] for one in trashed] == trashed
+
+
+@pytest.mark.needs("links")
+def test_no_line_is_written_over_what_has_another_name(
+    store: SessionStore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(Session(session_id="s", metadata={"kept": "x" * 1000}))
+    os.link(folder / "s.json", tmp_path / "backup.json")
+    before = (tmp_path / "backup.json").read_bytes()
+    store.delete("s")
+    monkeypatch.setattr("localsessions._local.files.purged.durable.write_new", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        store.empty_trash()
+    assert (tmp_path / "backup.json").read_bytes() == before
+    assert [item.session_id for item in store.trash()] == ["s"]
+
+
+def test_a_trash_without_room_for_its_lines_is_not_emptied(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "torn.json").write_text("{")
+    store.delete("torn")
+    monkeypatch.setattr("localsessions._local.files.purged.durable.write_new", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        store.empty_trash()
+    assert [item.session_id for item in store.trash()] == ["torn"]

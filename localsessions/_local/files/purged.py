@@ -71,21 +71,31 @@ class Purged:
 
         Returns:
             The deletions that found no room in the file.
+
+        Raises:
+            OSError: Even this needs room. If nothing was noted, the file has its old name again.
         """
         durable.refuse_link(self._folder)
         path = self._new_path()
         try:
-            _system.rename(trashed, path)
-        except FileNotFoundError:
-            return deletions  # it was removed just now
-        fd = _system.open_file(path, _system.EDITING)
-        with durable.closing(fd, path):
-            lines, room = b"", _system.fstat(fd).st_size
-            waiting = [*deletions]
+            status = _system.lstat(trashed)
+            # What has another name, as in a backup of hard links, is not only this session's.
+            room = status.st_size if status.st_nlink == 1 else 0
+            lines, waiting = b"", [*deletions]
             while waiting and len(lines) + len(line := _line(waiting[0])) <= room:
                 lines += line
                 del waiting[0]
-            durable.write_over(fd, lines)
+            if not lines:
+                return deletions
+            _system.rename(trashed, path)
+        except FileNotFoundError:
+            return deletions  # it was removed just now
+        try:
+            _write_over(path, lines)
+        except BaseException:  # Ctrl-C too: undo what did nothing, then re-raise
+            if not any(map(_deletion, _lines(path))):
+                _system.rename(path, trashed)
+            raise
         return waiting
 
     def _new_path(self) -> str:
@@ -129,6 +139,12 @@ class Purged:
             return []
         ours = (name for name in names if name.startswith(_PREFIX) and name.endswith(_SUFFIX))
         return [os.path.join(self._folder, name) for name in ours]
+
+
+def _write_over(path: str, lines: bytes) -> None:
+    fd = _system.open_file(path, _system.EDITING)
+    with durable.closing(fd, path):
+        durable.write_over(fd, lines)
 
 
 def _lines(path: str) -> Iterator[bytes]:

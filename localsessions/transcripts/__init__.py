@@ -11,9 +11,10 @@ To add a format, write one file and one line:
    formats recognise a source, the first in the list reads it. ``read(source)`` returns a
    ``Reading``: a ``Transcript`` for each session, made when it is asked for if there are many, and
    a count in ``bookkeeping`` for every record that is not a message. A format whose files are
-   lists of conversations says ``by_element`` and takes them from ``source.elements()``. Make
-   messages with ``message`` or ``chat_message`` (``transcript.py``). Read foreign JSON with
-   ``as_text``, ``as_object``, ``as_list`` (``foreign.py``), so that no file can make it raise.
+   lists or lines of conversations says ``by_element`` and takes them from ``source.elements()`` or
+   ``source.lines()``. Make messages with ``message`` or ``chat_message`` (``transcript.py``). Read
+   foreign JSON with ``as_text``, ``as_object``, ``as_list`` (``foreign.py``), so that no file can
+   make it raise.
 2. A line in ``FORMATS`` (``registry.py``).
 3. A real, freely licensed file in ``examples/transcripts`` with its row in the README there and
    in ``tests/transcripts/test_real_transcripts.py``.

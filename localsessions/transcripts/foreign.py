@@ -10,7 +10,6 @@ import json
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
@@ -112,7 +111,10 @@ def json_text(value: JsonValue) -> str:
 
 def without(source: Mapping[str, JsonValue], *keys: str) -> Object:
     """Return a copy of an object without some of its keys."""
-    return {key: value for key, value in source.items() if key not in keys}
+    kept = dict(source)
+    for key in keys:
+        kept.pop(key, None)
+    return kept
 
 
 def present(**facts: JsonValue) -> Object:
@@ -124,15 +126,16 @@ def is_deeper(value: JsonValue, levels: int) -> bool:
     """Tell whether objects and lists are nested deeper than so many levels."""
     level: list[JsonValue] = [value]
     for _ in range(levels + 1):
-        inside = chain.from_iterable(
-            item.values() if isinstance(item, dict) else item
-            for item in level
-            if isinstance(item, dict | list)
-        )
-        level = [item for item in inside if isinstance(item, dict | list)]
-        if not level:
+        inside: list[JsonValue] = []
+        for item in level:
+            if type(item) is dict:  # takes half the time of isinstance(): this sees every value
+                inside.extend(item.values())
+            elif type(item) is list:
+                inside.extend(item)
+        if not inside:
             return False
-    return True
+        level = inside
+    return any(isinstance(item, dict | list) for item in level)
 
 
 def shallow(value: JsonValue, levels: int) -> JsonValue:

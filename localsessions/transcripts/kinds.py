@@ -89,7 +89,7 @@ def unknown(source: Source) -> str:
         return fault
     records: list[JsonValue] = [record.value for record in source.records[:1]]
     shape = _shape(source.document if source.document is not None else records or None)
-    more = " and more" if source.rest is not None else ""
+    more = " and more" if source.is_long else ""
     return f"JSON, but in no transcript format that is known here: {shape}{more}"
 
 

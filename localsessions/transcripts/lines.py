@@ -1,17 +1,18 @@
 """JSON and JSON Lines out of bytes: what is whole is taken, the rest is told with its place.
 
-Nothing here knows a format, a container or a disk. JSON Lines are read line by line, so that memory
-holds the records and a line. A list is cut into its elements (``elements.py``), which are parsed
-one by one, those after the first chunk when they are asked for. Any other document is read whole.
-The shape of the data::
+Nothing here knows a format, a container or a disk. A list is cut into its elements
+(``elements.py``), JSON Lines into lines; each is parsed by itself, those after the first chunk when
+they are asked for. Any other document is read whole. The shape of the data::
 
     Content
       document   the value if the bytes are one JSON value, else None; of a list, the elements that
                  begin in the first chunk
       rest       the other elements of the list, each parsed when it is asked for; None if all
                  are in the document
-      records    the objects of JSON Lines, each with its line; a document that is an object is
-                 also a record, because it looks the same as JSON Lines with one line
+      records    the objects of JSON Lines, each with its line, of long ones those of the first
+                 chunk; a document that is an object is also a record, because it looks the same as
+                 JSON Lines with one line
+      more       the other objects, each parsed when it is asked for; None if all are in records
       bad_lines  what was left out or mended, each with its line and the reason
       lines      how many lines there are
       refusal    what is wrong with the whole, if a list of which only elements are taken
@@ -33,19 +34,20 @@ from localsessions.transcripts.foreign import is_deeper
 from localsessions.transcripts.mending import Fault, Mended, mended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pydantic import JsonValue
 
     from localsessions.transcripts.elements import Element
     from localsessions.transcripts.foreign import Object
 
-__all__ = ["BadLine", "Content", "Record", "content_of", "json_of"]
+__all__ = ["BadLine", "Content", "Record", "content_of", "fault_of", "json_of"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF16 = re.compile(rb"\xff\xfe|\xfe\xff|[\[{]\0[^\0]\0|\0[\[{]\0[^\0]")
-_CONFLICT = b"<<<<<<< "
+_CONFLICT_MARKER = b"<<<<<<< "
 _NOISE = b" \t\r\n\0\xef\xbb\xbf"
+_CONFLICT = "merge conflict markers; resolve the conflict"
 _NULS = "NUL bytes only, as after a crash"
 
 
@@ -93,18 +95,23 @@ class Content:
     bad_lines: list[BadLine] = field(default_factory=list)
     lines: int = 0
     rest: Iterator[JsonValue] | None = None
+    more: Iterator[Record] | None = None
     refusal: json.JSONDecodeError | None = None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there is something that is parsed when it is asked for."""
+        return self.rest is not None or self.more is not None
 
 
 def content_of(chunks: Iterable[bytes]) -> Content:
     """Return the JSON that bytes hold.
 
-    Of a list with more than one chunk, the other chunks are read when ``rest`` is, and what is left
-    out of them is told then.
+    Of a list or of JSON Lines with more than one chunk, the other chunks are read when ``rest`` or
+    ``more`` is, and what is left out of them is told then.
 
     Raises:
-        json.JSONDecodeError: They are neither JSON nor JSON Lines. Lines that are torn, or were
-            never JSON, are accepted as long as they are not more than the good lines.
+        json.JSONDecodeError: They are neither JSON nor JSON Lines, as ``fault_of`` says.
     """
     chunks = iter(chunks)
     head = b""
@@ -114,7 +121,8 @@ def content_of(chunks: Iterable[bytes]) -> Content:
             break
     if opens_list(head):
         return _listed(head, chunks)
-    lines = _lines(chain((head,), chunks))
+    later = _Later(chunks)
+    lines = _lines(chain((head,), later))
     opening: list[bytes] = []
     for line in lines:
         opening.append(line)
@@ -122,7 +130,7 @@ def content_of(chunks: Iterable[bytes]) -> Content:
             break
     first = opening[-1].removeprefix(_BYTE_ORDER_MARK) if len(opening) == 1 else opening[-1]
     if not _UTF16.match(first) and isinstance(value := _whole(first.strip()), dict):
-        return _streamed(value, len(opening), lines)
+        return _streamed(value, len(opening), lines, later)
     return _gathered(b"\n".join(chain(opening, lines)))
 
 
@@ -176,42 +184,61 @@ def _is_deep(line: bytes, value: JsonValue) -> bool:
     return line.count(b"{") + line.count(b"[") > MAX_DEPTH and is_deeper(value, MAX_DEPTH)
 
 
-def _streamed(first: Object, number: int, lines: Iterator[bytes]) -> Content:
+def _streamed(first: Object, number: int, lines: Iterator[bytes], later: _Later) -> Content:
     """Return the content of bytes that begin with a line that is an object."""
     content = Content(records=[Record(number, first)], lines=number)
-    conflict: int | None = None
-    left_out = 0
     for line in lines:
-        content.lines += 1
-        if line.startswith(_CONFLICT) and conflict is None:
-            conflict = content.lines
-        left_out += _add(content, line)
+        content.records += _records(content, line)
+        if later.is_begun and len(content.records) > 1:
+            content.more = _others(content, lines)
+            return content
     if len(content.records) == 1 and all(bad.reason == _NULS for bad in content.bad_lines):
         content.document = first
-    if conflict is not None:
-        # Otherwise both sides of a merge conflict would become one session.
-        raise _fault("merge conflict markers; resolve the conflict", conflict)
-    if len(content.records) < max(left_out, 1):
-        raise _fault("more lines are no JSON than are", content.bad_lines[0].line)
+    if (fault := fault_of(content.records, content.bad_lines)) is not None:
+        raise fault
     return content
 
 
-def _add(content: Content, line: bytes) -> int:
-    """Add what a line holds; return 1 if it holds something and no record of it was taken."""
+def _others(content: Content, lines: Iterable[bytes]) -> Iterator[Record]:
+    for line in lines:
+        yield from _records(content, line)
+
+
+def fault_of(
+    records: Sequence[Record], bad_lines: Iterable[BadLine]
+) -> json.JSONDecodeError | None:
+    """Return why JSON Lines are none as a whole; None if they are.
+
+    Lines that are torn, or were never JSON, are accepted as long as they are not more than the
+    good lines.
+    """
+    left_out = {bad.line: bad for bad in bad_lines if not bad.taken}
+    if conflict := next((bad for bad in left_out.values() if bad.reason == _CONFLICT), None):
+        # Otherwise both sides of a merge conflict would become one session.
+        return _fault(_CONFLICT, conflict.line)
+    for record in records:
+        left_out.pop(record.line, None)
+    if len(records) < max(len(left_out), 1):
+        return _fault("more lines are no JSON than are", min(left_out, default=1))
+    return None
+
+
+def _records(content: Content, line: bytes) -> list[Record]:
+    """Return the objects of the next line; count it, and tell what is left out of it or mended."""
+    content.lines += 1
+    number = content.lines
+    is_conflict = line.startswith(_CONFLICT_MARKER)
     line = line.strip()
     if not line:
-        return 0
-    number = content.lines
+        return []
     if line.startswith(b"{") and isinstance(value := _whole(line), dict):
-        content.records.append(Record(number, value))
-        return 0
+        return [Record(number, value)]
     if not line.lstrip(_NOISE).startswith(b"{"):
         reason = "not a JSON object" if line.strip(b"\0") else _NULS
-        content.bad_lines.append(BadLine(number, reason))
-        return 1
+        content.bad_lines.append(BadLine(number, _CONFLICT if is_conflict else reason))
+        return []
     found = mended(line)
     objects = [value for value in found.values if isinstance(value, dict)]
-    content.records.extend(Record(number, value, nth) for nth, value in enumerate(objects, start=1))
     if len(objects) < len(found.values):
         content.bad_lines.append(BadLine(number, "not a JSON object"))
     content.bad_lines.extend(
@@ -219,7 +246,7 @@ def _add(content: Content, line: bytes) -> int:
         for fault in found.faults
         if objects or not fault.taken
     )
-    return 0 if objects else 1
+    return [Record(number, value, nth) for nth, value in enumerate(objects, start=1)]
 
 
 def _listed(head: bytes, chunks: Iterator[bytes]) -> Content:
@@ -333,17 +360,13 @@ def _streamed_again(data: bytes, error: json.JSONDecodeError, document: Mended) 
         json.JSONDecodeError: They are not JSON Lines; it says what is wrong with the document.
     """
     content = Content()
-    left_out, conflict = 0, False
     for line in data.split(b"\n"):
-        content.lines += 1
-        conflict = conflict or line.startswith(_CONFLICT)
-        left_out += _add(content, line)
-    if conflict and content.records:
-        raise error
-    if len(content.records) >= max(left_out, 1):
+        content.records += _records(content, line)
+    fault = fault_of(content.records, content.bad_lines)
+    if fault is None:
         return content
     faults = [fault for fault in document.faults if not fault.taken]
-    if conflict or not faults or not data.lstrip(_NOISE).startswith((b"{", b"[")):
+    if fault.msg == _CONFLICT or not faults or not data.lstrip(_NOISE).startswith((b"{", b"[")):
         raise error
     raise json.JSONDecodeError(faults[0].reason, document.text, faults[0].position)
 

@@ -23,7 +23,7 @@ from localsessions.transcripts.programs.cursor import CURSOR_VSCDB
 from localsessions.transcripts.programs.gemini import GEMINI_CHAT, GEMINI_JSONL
 from localsessions.transcripts.programs.iflow import IFLOW_JSONL
 from localsessions.transcripts.programs.mini_swe_agent import MINI_SWE_AGENT_TRAJ
-from localsessions.transcripts.programs.openai import OPENAI_MESSAGES
+from localsessions.transcripts.programs.openai import OPENAI_LINES, OPENAI_MESSAGES
 from localsessions.transcripts.programs.opencode import OPENCODE_DB, OPENCODE_STORAGE
 from localsessions.transcripts.programs.own import LOCALSESSIONS
 from localsessions.transcripts.programs.sharegpt import LLAMA_FACTORY, SHAREGPT
@@ -66,6 +66,7 @@ FORMATS: tuple[Format, ...] = (
     SHAREGPT,
     LLAMA_FACTORY,
     OPENAI_MESSAGES,
+    OPENAI_LINES,
 )
 """Every format that can be read. The first format that recognises a source reads it, so special
 formats come before general formats.

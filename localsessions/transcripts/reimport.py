@@ -18,7 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
 
 from localsessions.format import encode_value
 from localsessions.models import message_text
@@ -33,7 +35,15 @@ if TYPE_CHECKING:
 
     from localsessions.models import Message, Session
 
-__all__ = ["Update", "begins_alike", "identity_of", "is_same_source", "mark_imported", "update"]
+__all__ = [
+    "Marked",
+    "Update",
+    "begins_alike",
+    "identity_of",
+    "is_same_source",
+    "mark_imported",
+    "update",
+]
 
 _BESIDE = "~source"
 
@@ -55,15 +65,28 @@ class Update:
     changed: bool = False
 
 
-def mark_imported(session: Session) -> Session:
+class Marked(NamedTuple):
+    """A session that notes what is imported, and about how many bytes its messages take."""
+
+    session: Session
+    size_bytes: int
+
+
+def mark_imported(session: Session) -> Marked:
     """Return a copy of a new session that notes what is imported, unless it is noted already.
 
     A session file of ours may have a source, and what was imported of it.
     """
+    marks: Object = {}
+    size_bytes = 0
+    for key, message in _keyed(session.messages).items():
+        data = _compact(message)
+        marks[key] = _hash(data)
+        size_bytes += len(data)
     if not session.source or "imported" in session.source:
-        return session.model_copy()
-    marks: Object = {key: _hash_of(message) for key, message in _keyed(session.messages).items()}
-    return session.model_copy(update={"source": session.source | {"imported": marks}})
+        return Marked(session.model_copy(), size_bytes)
+    source = session.source | {"imported": marks}
+    return Marked(session.model_copy(update={"source": source}), size_bytes)
 
 
 def identity_of(source: Mapping[str, JsonValue]) -> tuple[JsonValue, ...]:
@@ -317,4 +340,16 @@ def _texts(marks: JsonValue) -> dict[str, str]:
 
 
 def _hash_of(message: Message) -> str:
-    return blake2b(encode_value(message), digest_size=8).hexdigest()
+    return _hash(_compact(message))
+
+
+def _hash(data: bytes) -> str:
+    return blake2b(data, digest_size=8).hexdigest()
+
+
+def _compact(message: Message) -> bytes:
+    """Return a message as JSON on a line; as the store lays it out, if orjson refuses it."""
+    try:
+        return orjson.dumps(message)
+    except TypeError:  # a long integer, a lone surrogate
+        return encode_value(message)

@@ -8,8 +8,10 @@ opened, ``kinds.py`` what a file is that is none of these. The shape of the data
       document   the content of the file if it is one JSON value, else None; of a long list, the
                  elements of its beginning
       rest       the other elements of a long list, each parsed when it is asked for, else None
-      records    the objects of JSON Lines, each with its line; a document that is an object is
-                 also a record, because it looks the same as JSON Lines with one line
+      records    the objects of JSON Lines, each with its line, of long ones those of the beginning;
+                 a document that is an object is also a record, because it looks the same as JSON
+                 Lines with one line
+      more       the other objects, each parsed when it is asked for, else None
       bad_lines  what was left out or mended, each with its line and the reason
       database   the open database if the file is one, else None
     Unread       a file, or a file in an archive, that is no source, and why
@@ -27,7 +29,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import chain
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
 
 from localsessions import _system
 from localsessions.format import MAX_FILE_BYTES
@@ -36,7 +38,7 @@ from localsessions.transcripts.archives import CHUNK_BYTES, Unpacked, is_zip, is
 from localsessions.transcripts.files import one_path
 from localsessions.transcripts.foreign import Object, as_object
 from localsessions.transcripts.kinds import HEAD_BYTES, signature_of, text_kind
-from localsessions.transcripts.lines import BadLine, Content, Record, content_of
+from localsessions.transcripts.lines import BadLine, Content, Record, content_of, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -57,6 +59,8 @@ __all__ = [
     "read_sources",
 ]
 
+_T = TypeVar("_T")
+
 _SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj"})
 _PACKED_SUFFIXES = frozenset({".zst", ".zstd"})
 ATTEMPTS = 3
@@ -75,9 +79,9 @@ class Source:
         path: The path of the file; of a file in an archive ``archive.zip!name``.
         modified_at: When the file was written; of a file in an archive, the archive.
         document: See above, as the others.
-        bad_lines: Complete when ``rest`` has ended.
+        bad_lines: Complete when ``rest`` and ``more`` have ended.
         member: The name of a file in an archive; nothing stands beside it. None for other files.
-        refusal: What is wrong with a list of which only the whole elements were taken.
+        refusal: What is wrong with the whole, if only parts of it were taken.
     """
 
     path: str
@@ -88,7 +92,13 @@ class Source:
     database: Database | None = None
     member: str | None = None
     rest: Iterator[JsonValue] | None = None
+    more: Iterator[Record] | None = None
     refusal: str | None = None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there is something that is parsed when it is asked for."""
+        return self.rest is not None or self.more is not None
 
     @cached_property
     def root(self) -> Object:
@@ -96,7 +106,7 @@ class Source:
         return as_object(self.document)
 
     def fault(self) -> str | None:
-        """Return why a list as a whole is no JSON; None if it is, or was not read to its end."""
+        """Return why the whole is no JSON; None if it is, or was not read to its end."""
         left_out = (bad for bad in self.bad_lines if not bad.taken)
         if (
             self.refusal is None
@@ -107,22 +117,37 @@ class Source:
         return self.refusal
 
     def elements(self) -> Iterator[JsonValue]:
-        """Yield the elements of the document, once if it is a long list; itself if it is no list.
+        """Yield the elements of a list, or the objects of JSON Lines; those of long ones once.
 
         Raises:
             OSError: The file was written anew meanwhile, or cannot be read on.
         """
-        if not isinstance(self.document, list):
-            return iter((self.document,))
-        return chain(self.document, self.rest or ())
+        if isinstance(self.document, list):
+            return chain(self.document, self.rest or ())
+        return (record.value for record in self.lines())
 
-    def whole(self) -> Source:
-        """Return a source with all elements of the list in its document.
+    def lines(self) -> Iterator[Record]:
+        """Yield the objects of JSON Lines, each with its line; those of long ones once.
 
         Raises:
             OSError: As ``elements``.
         """
-        return replace(self, document=[*self.elements()], rest=None)
+        return chain(self.records, self.more or ())
+
+    def whole(self) -> Source:
+        """Return a source with everything in its document, or in its records.
+
+        Raises:
+            OSError: As ``elements``.
+        """
+        if self.rest is not None:
+            document: JsonValue = [*self.elements()]
+            return replace(self, document=document, rest=None, bad_lines=tuple(self.bad_lines))
+        records = tuple(self.lines())
+        fault = fault_of(records, self.bad_lines) if self.more is not None else None
+        refusal = _no_json(fault, b"{") if fault else self.refusal
+        told = tuple(self.bad_lines)
+        return replace(self, records=records, more=None, bad_lines=told, refusal=refusal)
 
     @property
     def name(self) -> str:
@@ -256,8 +281,7 @@ def parse_source(data: bytes, *, path: str, modified_at: datetime) -> Source:
     """Return the content that the bytes of a file hold.
 
     Raises:
-        json.JSONDecodeError: They are neither JSON nor JSON Lines. Lines that are torn, or were
-            never JSON, are accepted as long as they are not more than the good lines.
+        json.JSONDecodeError: They are neither JSON nor JSON Lines, as ``content_of`` says.
     """
     content = content_of([data])
     if content.refusal is not None:
@@ -265,16 +289,19 @@ def parse_source(data: bytes, *, path: str, modified_at: datetime) -> Source:
     return _source(content, path, modified_at)
 
 
-def _only(path: str) -> Source | Unread:
-    """Return the source of a file that is one."""
+def _only(path: str, attempts: int = ATTEMPTS) -> Source | Unread:
+    """Return the source of a file that is one, with everything in it."""
     with contextlib.closing(read_sources(path)) as sources:
         found = next(sources)
-        if isinstance(found, Unread) or found.rest is None:
+        if isinstance(found, Unread) or not found.is_long:
             return found
         try:
-            return found.whole()
+            whole = found.whole()
         except OSError as error:
+            if isinstance(error, FileChangedError) and attempts > 1:
+                return _only(path, attempts - 1)
             return Unread(path, _cannot_be_read(error))
+    return Unread(path, whole.refusal) if whole.refusal else whole
 
 
 def _source(
@@ -285,9 +312,10 @@ def _source(
         modified_at,
         content.document,
         tuple(content.records),
-        content.bad_lines if content.rest is not None else tuple(content.bad_lines),
+        content.bad_lines if content.is_long else tuple(content.bad_lines),
         member=member,
         rest=content.rest,
+        more=content.more,
         refusal=_no_json(content.refusal, b"[") if content.refusal else None,
     )
 
@@ -360,7 +388,7 @@ def _unchanged(file: IO[bytes], path: str) -> Content:
                 raise
             continue
         if reading.is_whole():
-            reading.is_given_out = content.rest is not None
+            reading.is_given_out = content.is_long
             return content
     raise _changed(path)
 
@@ -445,7 +473,7 @@ def _member(member: Member, path: str, modified_at: datetime) -> Source | Unread
     head: list[bytes] = []
     try:
         content = content_of(_noting(member.chunks(), head))
-        if content.rest is not None:
+        if content.is_long:
             # Its sum stands at the end, and no session of a damaged member is given.
             for _ in member.chunks():
                 pass
@@ -476,15 +504,15 @@ def _unpacked(
         return Unread(path, packed.fault or _no_json(fault, b"".join(head)[:HEAD_BYTES]))
     if content.rest is not None:
         content.rest = _with_fault(content.rest, packed, content)
+    elif content.more is not None:
+        content.more = _with_fault(content.more, packed, content)
     elif packed.fault:
         content.bad_lines.append(BadLine(content.lines, packed.fault))
     return _source(content, path, modified_at)
 
 
-def _with_fault(
-    rest: Iterator[JsonValue], packed: Unpacked, content: Content
-) -> Iterator[JsonValue]:
-    """Yield the rest of a list, and tell at its end where what is packed has a fault."""
+def _with_fault(rest: Iterator[_T], packed: Unpacked, content: Content) -> Iterator[_T]:
+    """Yield the rest of what is packed, and tell at its end where it has a fault."""
     yield from rest
     if packed.fault:
         content.bad_lines.append(BadLine(content.lines, packed.fault))

@@ -91,9 +91,10 @@ class _Taken:
 
 
 class _Waiting(NamedTuple):
-    """A new session, the file that gave it, and its number there."""
+    """A new session, as it is stored, the file that gave it, and its number there."""
 
     session: Session
+    marked: Session
     taken: _Taken
     at: int
 
@@ -147,8 +148,9 @@ class Importer:
         if not self._is_new(session):
             taken.outcomes[at] = self._kept_or_refused(session)
             return
-        self._waiting[session.session_id] = _Waiting(session, taken, at)
-        self._size_bytes += _size_bytes(session)
+        marked, size_bytes = mark_imported(session)
+        self._waiting[session.session_id] = _Waiting(session, marked, taken, at)
+        self._size_bytes += size_bytes
         if self._size_bytes > _TOGETHER_BYTES:
             self._store_waiting()
 
@@ -199,12 +201,10 @@ class Importer:
 
     def _store_waiting(self) -> None:
         waiting = self._waiting
-        sessions = {one: held.session for one, held in waiting.items()}
-        deleted = self._deleted([*sessions.values()])
-        errors = _stored_together(
-            self._store, [one for one in sessions.values() if one.session_id not in deleted]
-        )
-        for session_id, (session, taken, at) in waiting.items():
+        deleted = self._deleted([held.session for held in waiting.values()])
+        wanted = [held.marked for one, held in waiting.items() if one not in deleted]
+        errors = _stored_together(self._store, wanted)
+        for session_id, (session, _, taken, at) in waiting.items():
             error = errors.get(session_id)
             if session_id in deleted:
                 taken.outcomes[at] = _Kept("deleted", session_id)
@@ -253,7 +253,7 @@ class Importer:
             return _Kept("deleted", session.session_id)
         other: SessionExistsError | None = None
         for session_id in free:
-            made = mark_imported(session).model_copy(update={"session_id": session_id})
+            made = mark_imported(session).session.model_copy(update={"session_id": session_id})
             try:
                 self._store.save(made)
             except SessionExistsError as error:
@@ -284,22 +284,6 @@ class Importer:
                 self._on_progress(report)
 
 
-def _size_bytes(session: Session) -> int:
-    """Return about how long a session is as a file: its texts, and a little for each value."""
-    size = 0
-    level: list[JsonValue] = []
-    level.extend(session.messages)
-    while level:
-        value = level.pop()
-        size += 8 + (len(value) if isinstance(value, str) else 0)
-        if isinstance(value, dict):
-            size += sum(map(len, value))
-            level.extend(value.values())
-        elif isinstance(value, list):
-            level.extend(value)
-    return size
-
-
 def _imported(session: Session, session_id: str) -> _Kept:
     did = Update(added=len(session.messages), changed=True)
     return _Kept("imported", session_id, is_beside=session_id != session.session_id, did=did)
@@ -312,7 +296,7 @@ def _stored_together(store: SessionStore, sessions: Sequence[Session]) -> dict[s
         OSError: The store cannot write; it stored as much as it could.
     """
     try:
-        store.save_many([mark_imported(session) for session in sessions])
+        store.save_many(sessions)
     except ExceptionGroup as group:
         refused: dict[str, SessionError] = {}
         for error in group.exceptions:

@@ -111,8 +111,10 @@ class TranscriptStream:
 def _recognised(source: Source) -> tuple[Format | None, Source]:
     """Return the format of a source, and the source as that format reads it."""
     form = recognise(source)
-    if form is None or form.by_element or source.rest is None:
+    if not source.is_long or (form is not None and form.by_element):
         return form, source
+    if form is None and source.rest is not None:
+        return None, source  # of a list, the first elements tell it
     whole = source.whole()
     return recognise(whole), whole
 

@@ -64,7 +64,7 @@ __all__ = [
 MAX_ID_BYTES = 200
 _MOST_LEVELS = MAX_DEPTH - 10
 """A message stands in a list of the session."""
-_FIELDS = ("id", "role", "content", "created_at", "name", "tool_calls", "tool_call_id")
+_FIELDS = frozenset({"id", "role", "content", "created_at", "name", "tool_calls", "tool_call_id"})
 _ENCODED = re.compile(r'[<>:"|?*%]')
 _NO_ID_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f/\\\\\ud800-\udfff]")
 
@@ -130,8 +130,8 @@ class Format:
         recognises: Tells from the content whether a source has this format, never from the file's
             name; the folder may tell programs apart that write the same.
         read: Returns the content of a source that was recognised.
-        by_element: Whether it recognises a list by its first elements, and reads it element by
-            element (``source.elements``). Other formats get a list as a whole.
+        by_element: Whether it recognises a list or JSON Lines by their beginning, and reads them
+            one by one (``source.elements``, ``source.lines``). Other formats get the whole.
     """
 
     name: str
@@ -158,20 +158,26 @@ def message(
     does not name an instant, it stays in ``rest``. A key that is also a field of a message is kept
     as ``source_<key>``.
     """
+    made: Message = {}
+    if own := as_text(id):
+        made["id"] = own
+    made["role"] = role
+    if content is not None:
+        made["content"] = content
     created_at = as_instant_text(rest.get(time_key))
-    made: dict[str, JsonValue] = {
-        "id": as_text(id),
-        "role": role,
-        "content": content,
-        "created_at": created_at,
-        "name": as_text(name),
-        "tool_calls": list(tool_calls) or None,
-        "tool_call_id": as_text(tool_call_id),
-    }
+    if created_at:
+        made["created_at"] = created_at
+    if speaker := as_text(name):
+        made["name"] = speaker
+    if tool_calls:
+        made["tool_calls"] = list(tool_calls)
+    if answered := as_text(tool_call_id):
+        made["tool_call_id"] = answered
     kept = without(rest, time_key) if created_at else rest
-    return {key: value for key, value in made.items() if value is not None} | {
-        f"source_{key}" if key in _FIELDS else key: value for key, value in kept.items()
-    }
+    if not _FIELDS.isdisjoint(kept):
+        kept = {f"source_{key}" if key in _FIELDS else key: kept[key] for key in kept}
+    made.update(kept)
+    return made
 
 
 def chat_message(
@@ -317,7 +323,10 @@ def _with_ids(messages: Iterable[Message]) -> list[Message]:
             seen[wanted] += 1
             own = f"{wanted}~{seen[wanted]}"
         seen[own] += 1
-        numbered.append({"id": own, **without(spoken, "id"), **_calls_with_ids(spoken, number)})
+        calls = _calls_with_ids(spoken, number)
+        begins_with_it = next(iter(spoken.items()), None) == ("id", own)
+        is_complete = begins_with_it and not calls
+        numbered.append(spoken if is_complete else {"id": own, **without(spoken, "id"), **calls})
     return numbered
 
 

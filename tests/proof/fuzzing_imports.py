@@ -226,7 +226,7 @@ def importing_again(data: bytes) -> None:
     edits, text = data[:_EDITS], data[_EDITS:]
     source = _source(text)
     for found in [] if source is None else _sessions_of(source):
-        stored = mark_imported(found).model_copy(deep=True)
+        stored = mark_imported(found).session.model_copy(deep=True)
         stored.messages = stored.messages[: edits[0] % 8 if edits else 0]
         for at in range(1, len(edits) - 2, 3):
             edit(stored, *edits[at : at + 3])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from localsessions.transcripts import Format
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts"
-FORMAT_OF = {form.name: form for form in FORMATS}
+FORMAT_OF = {form.name: form for form in reversed(FORMATS)}
 NAMES = [
     "atif",
     "chatgpt-export",
@@ -418,6 +418,7 @@ def leaves(value: JsonValue) -> Iterator[str | int | float | None]:
 def test_no_two_formats_take_the_same_file(path: Path) -> None:
     (source,) = read_sources(str(path))
     assert isinstance(source, Source)
-    # The list of messages is the general format, and the last one that is asked.
-    took = [form.name for form in FORMATS[:-1] if form.recognises(source)]
+    # Messages of chat completions are the general format, and the last one that is asked.
+    special = [form for form in FORMATS if form.name != "openai-messages"]
+    took = [form.name for form in special if form.recognises(source)]
     assert len(took) <= 1 or not set(took) & set(NAMES)

@@ -62,6 +62,11 @@ def in_small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "CHUNK_BYTES", 64)
 
 
+def lines_of(path: Path, values: Sequence[JsonValue]) -> Path:
+    path.write_text("".join(f"{json.dumps(value)}\n" for value in values))
+    return path
+
+
 def told(found: TranscriptFile) -> list[tuple[int, str, bool]]:
     return [(bad.line, bad.reason, bad.taken) for bad in found.report.bad_lines]
 
@@ -159,6 +164,66 @@ def test_every_format_of_lists_is_the_same_in_small_chunks(
     assert whole.report.format == name
     monkeypatch.setattr(source, "CHUNK_BYTES", 64)
     assert read_transcript(path) == whole
+
+
+LINES: dict[str, Callable[[int], JsonValue]] = {
+    "sharegpt": LISTS["sharegpt"],
+    "llama-factory": LISTS["llama-factory"],
+    "openai-messages": lambda number: {"messages": [{"role": "user", "content": f"x{number}"}]},
+    "claude-jsonl": lambda number: {
+        "type": "user",
+        "sessionId": "s",
+        "uuid": f"u{number}",
+        "message": {"role": "user", "content": f"x{number}"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("oddities", [[], [7, None, {}, [1], "x"]])
+def test_every_format_of_lines_is_the_same_in_small_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, oddities: list[JsonValue]
+) -> None:
+    path = lines_of(tmp_path / "lines.jsonl", [LINES[name](number) for number in range(20)])
+    with path.open("a") as file:
+        file.write("".join(f"{json.dumps(value)}\n" for value in oddities) + '{"torn": ')
+    whole = read_transcript(path)
+    assert whole.report.format == name
+    assert sum(len(session.messages) for session in whole.sessions) in (20, 40)
+    monkeypatch.setattr(source, "CHUNK_BYTES", 64)
+    assert read_transcript(path) == whole
+
+
+@pytest.mark.usefixtures("in_small_chunks")
+def test_lines_whose_beginning_tells_nothing_are_read_on(tmp_path: Path) -> None:
+    unknown: list[JsonValue] = [{"type": "progress", "at": number} for number in range(9)]
+    path = lines_of(tmp_path / "lines.jsonl", [*unknown, LINES["claude-jsonl"](0)])
+    assert read_transcript(path).report.format == "claude-jsonl"
+
+
+@pytest.mark.usefixtures("in_small_chunks")
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("<<<<<<< ours", "merge conflict markers; resolve the conflict (line 10, column 1)"),
+        ("no JSON\n" * 10, "more lines are no JSON than are (line 10, column 1)"),
+    ],
+)
+def test_fault_far_from_the_beginning_refuses_lines_that_are_one_session(
+    tmp_path: Path, ending: str, reason: str
+) -> None:
+    for name in ("claude-jsonl", "sharegpt"):
+        path = lines_of(tmp_path / f"{name}.jsonl", [LINES[name](number) for number in range(9)])
+        path.write_text(path.read_text() + ending)
+    (refused, taken) = (
+        read_transcript(tmp_path / f"{name}.jsonl") for name in ("claude-jsonl", "sharegpt")
+    )
+    assert (refused.sessions, refused.report.skipped) == (
+        (),
+        f"neither JSON nor JSON Lines: {reason}",
+    )
+    assert len(taken.sessions) == 9
+    assert [bad.line for bad in taken.report.bad_lines][:1] == [10]
 
 
 @given(st.data())
@@ -370,10 +435,17 @@ def streamed(path: Path, act: Callable[[], object]) -> Iterator[tuple[bool, list
 
 
 @pytest.mark.usefixtures("in_small_chunks")
-def test_list_that_is_written_anew_meanwhile_is_given_again(tmp_path: Path) -> None:
-    path = written(tmp_path / "conversations.json", [conversation(n, 500) for n in range(4)])
-    anew = [conversation(n, 500) for n in range(7, 10)]
-    first, second = streamed(path, lambda: written(path, anew))
+@pytest.mark.parametrize("write", [written, lines_of])
+def test_file_that_is_written_anew_meanwhile_is_given_again(
+    tmp_path: Path, write: Callable[[Path, Sequence[JsonValue]], Path]
+) -> None:
+    def named(number: int) -> JsonValue:
+        said: list[JsonValue] = [{"from": "human", "value": "x" * 500}]
+        return {"id": f"c{number}", "conversations": said}
+
+    path = write(tmp_path / "conversations.json", [named(number) for number in range(4)])
+    anew = [named(number) for number in range(7, 10)]
+    first, second = streamed(path, lambda: write(path, anew))
     assert first[0]
     assert "c7" not in first[1]
     assert second == (False, ["c7", "c8", "c9"], None)
@@ -459,9 +531,19 @@ def many(path: Path, count: int) -> Path:
     return written(path, [conversation(n, signs.randrange(4_000, 6_000)) for n in range(count)])
 
 
-def test_memory_for_an_export_is_bounded_by_what_waits(tmp_path: Path) -> None:
-    short = peak_bytes(many(tmp_path / "short.json", 400), 400)
-    long = peak_bytes(many(tmp_path / "long.json", 2_000), 2_000)
+def many_lines(path: Path, count: int) -> Path:
+    signs = random.Random(1)
+    texts = (f"{number} " + "x" * signs.randrange(8_000, 12_000) for number in range(count))
+    said: list[JsonValue] = [{"messages": [{"role": "user", "content": text}]} for text in texts]
+    return lines_of(path, said)
+
+
+@pytest.mark.parametrize("make", [many, many_lines])
+def test_memory_for_many_sessions_is_bounded_by_what_waits(
+    tmp_path: Path, make: Callable[[Path, int], Path]
+) -> None:
+    short = peak_bytes(make(tmp_path / "short.json", 400), 400)
+    long = peak_bytes(make(tmp_path / "long.json", 2_000), 2_000)
     assert long < 1.3 * short
 
 

@@ -40,7 +40,7 @@ def found(*messages: Message, title: str | None = None, **source: JsonValue) -> 
 
 def stored(*messages: Message, title: str | None = None, **source: JsonValue) -> Session:
     """Return a session as it stands in the store after an import."""
-    return mark_imported(found(*messages, title=title, **source))
+    return mark_imported(found(*messages, title=title, **source)).session
 
 
 def contents(session: Session) -> list[JsonValue]:

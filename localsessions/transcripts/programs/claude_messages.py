@@ -102,10 +102,8 @@ def _local_command(record: Object) -> Message:
 
 
 def _spoken(record: Object) -> Message:
-    kind = as_text(record.get("type")) or "user"
     spoken = record.get("message")
     inner = as_object(spoken)
-    role = as_text(inner.get("role")) or kind
     # The message's place in the session already says its type and its session.
     rest = without(record, "type", "uuid", "message", "sessionId")
     if isinstance(spoken, dict):
@@ -115,26 +113,23 @@ def _spoken(record: Object) -> Message:
     elif not isinstance(spoken, str):
         rest["message"] = spoken
     content = inner.get("content") if isinstance(spoken, dict) else as_text(spoken)
-    results = _sole_results(content)
-    if len(results) == 1:
-        return _result(record, results[0], rest)
+    parts = as_objects(content)
+    kinds = [part.get("type") for part in parts]
+    are_results = bool(parts) and kinds.count("tool_result") == len(as_list(content))
+    if are_results and len(parts) == 1:
+        return _result(record, parts[0], rest)
+    may_change = "tool_use" in kinds or not parts
     return message(
-        "tool" if results else role,
+        "tool" if are_results else as_text(inner.get("role")) or str(record["type"]),
         rest,
         id=record.get("uuid"),
-        content=_without_calls(content),
+        content=_without_calls(content) if may_change else content,
         tool_calls=[
             tool_call(part.get("id"), part.get("name"), part.get("input"))
-            for part in as_objects(content)
-            if part.get("type") == "tool_use"
+            for part, kind in zip(parts, kinds, strict=True)
+            if kind == "tool_use"
         ],
     )
-
-
-def _sole_results(content: JsonValue) -> list[Object]:
-    """Return the tool results if a content consists only of tool results."""
-    results = [part for part in as_objects(content) if part.get("type") == "tool_result"]
-    return results if len(results) == len(as_list(content)) else []
 
 
 def _result(record: Object, part: Object, rest: Object) -> Message:

@@ -14,9 +14,11 @@ from localsessions.transcripts.source import BadLine, Source
 from localsessions.transcripts.transcript import Format, Reading, Transcript, chat_message
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import JsonValue
 
-__all__ = ["OPENAI_MESSAGES"]
+__all__ = ["OPENAI_LINES", "OPENAI_MESSAGES"]
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _KEYS = frozenset(
@@ -34,6 +36,10 @@ _OTHERS = frozenset({"session_id", "sessionId", "trajectory_format", "info", "fo
 def _recognises(source: Source) -> bool:
     if isinstance(source.document, list):
         return _are_messages(source.document)
+    return source.document is not None and _is_conversation(source.root)
+
+
+def _recognises_lines(source: Source) -> bool:
     return any(_is_conversation(record.value) for record in source.records)
 
 
@@ -58,17 +64,20 @@ def _is_message(item: Object) -> bool:
 def _read(source: Source) -> Reading:
     if isinstance(source.document, list):
         return Reading([_transcript({"messages": source.document}, None)])
-    if source.document is not None:
-        return Reading([_transcript(source.root, None)])
-    good = [record for record in source.records if _is_conversation(record.value)]
-    return Reading(
-        [_transcript(record.value, record.position) for record in good],
-        bad_lines=[
-            BadLine(record.line, "not a chat-completions conversation")
-            for record in source.records
-            if not _is_conversation(record.value)
-        ],
-    )
+    return Reading([_transcript(source.root, None)])
+
+
+def _read_lines(source: Source) -> Reading:
+    bad_lines: list[BadLine] = []
+    return Reading(_transcripts(source, bad_lines), bad_lines=bad_lines)
+
+
+def _transcripts(source: Source, bad_lines: list[BadLine]) -> Iterator[Transcript]:
+    for record in source.lines():
+        if _is_conversation(record.value):
+            yield _transcript(record.value, record.position)
+        else:
+            bad_lines.append(BadLine(record.line, "not a chat-completions conversation"))
 
 
 def _transcript(value: Object, position: int | None) -> Transcript:
@@ -85,3 +94,4 @@ def _transcript(value: Object, position: int | None) -> Transcript:
 
 
 OPENAI_MESSAGES = Format("openai-messages", None, _recognises, _read)
+OPENAI_LINES = Format("openai-messages", None, _recognises_lines, _read_lines, by_element=True)

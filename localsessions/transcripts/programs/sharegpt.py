@@ -71,12 +71,6 @@ def _conversations(source: Source) -> list[Object]:
     return [record.value for record in source.records]
 
 
-def _elements(source: Source) -> Iterator[JsonValue]:
-    if isinstance(source.document, list):
-        return source.elements()
-    return (record.value for record in source.records)
-
-
 def _read(source: Source) -> Reading:
     bookkeeping: Counter[str] = Counter()
     return Reading(_transcripts(source, bookkeeping), bookkeeping)
@@ -84,7 +78,7 @@ def _read(source: Source) -> Reading:
 
 def _transcripts(source: Source, bookkeeping: Counter[str]) -> Iterator[Transcript]:
     position = 0
-    for element in _elements(source):
+    for element in source.elements():
         if isinstance(element, dict):
             position += 1
             yield _transcript(element, position)
@@ -168,7 +162,7 @@ def _read_parts(source: Source) -> Reading:
 
 def _preferences(source: Source, bookkeeping: Counter[str]) -> Iterator[Transcript]:
     position = 0
-    for element in _elements(source):
+    for element in source.elements():
         conversation = as_object(element)
         if not conversation.keys() & _LISTS.keys():
             bookkeeping["(no messages)"] += 1

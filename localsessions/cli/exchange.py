@@ -76,7 +76,7 @@ def export_session(
         session = redacted(session, patterns_path)
     data = export(session, kind)
     if output is None or output == "-":
-        emit_data(data)
+        emit_data(data, is_json=kind != "markdown")
     else:
         _write(output, data, force=force)
         note(one_line(f"wrote {output}"))

@@ -81,9 +81,11 @@ def note(line: str) -> None:
     click.echo(line, file=sys.stderr)
 
 
-def emit_data(data: bytes) -> None:
-    """Write bytes as they are; to a terminal, write them as clean text."""
-    if _is_terminal(sys.stdout):
+def emit_data(data: bytes, *, is_json: bool = False) -> None:
+    """Write bytes as they are; to a terminal, write them as clean text, or as the same JSON."""
+    if is_json and _is_terminal(sys.stdout):
+        _emit_escaped(data.decode())
+    elif _is_terminal(sys.stdout):
         emit(clean(data.decode(errors="replace")).rstrip("\n"))
     elif sys.stdout is not None:
         _write(sys.stdout, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from datetime import UTC, datetime, timedelta
@@ -125,6 +126,16 @@ def test_an_export_to_a_terminal_has_no_raw_control_characters(cli: Cli, form: s
     code, shown = cli.terminal("export", "s", "--format", form)
     assert code == 0
     assert not re.search(r"[\x1b\x9b]", shown)
+
+
+@pytest.mark.needs("terminals")
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_json_that_is_exported_to_a_terminal_stays_json(cli: Cli, form: str) -> None:
+    text = "\x1b[31m \x9b31m \u202e \x7f \t \\ \u2028 é"
+    cli.add("s", text)
+    _, shown = cli.terminal("export", "s", "--format", form)
+    found = json.loads(shown) if form == "json" else json.loads(shown.splitlines()[-1])
+    assert found["messages"][-1]["content"] == text
 
 
 def test_an_export_to_a_pipe_is_untouched(cli: Cli) -> None:

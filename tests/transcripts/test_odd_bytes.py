@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 
-
 def line(text: str, **more: JsonValue) -> str:
     record: dict[str, JsonValue] = {
         "type": "user",

@@ -33,7 +33,7 @@ from localsessions.transcripts import (
 )
 from localsessions.transcripts.elements import BrokenList, Element, elements_of
 from localsessions.transcripts.importing import open_transcripts
-from localsessions.transcripts.lines import content_of
+from localsessions.transcripts.lines import content_of, fault_of
 from localsessions.transcripts.source import Source, read_sources
 
 TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
@@ -226,10 +226,13 @@ def test_fault_far_from_the_beginning_refuses_lines_that_are_one_session(
     assert [bad.line for bad in taken.report.bad_lines][:1] == [10]
 
 
-@given(st.data())
-def test_cut_and_garbled_lists_are_the_same_in_small_chunks(data: st.DataObject) -> None:
+@given(st.data(), st.booleans())
+def test_cut_and_garbled_files_are_the_same_in_small_chunks(
+    data: st.DataObject, are_lines: bool
+) -> None:
     listed = [LISTS["sharegpt"](number) for number in range(6)]
-    text = bytearray(json.dumps(listed, indent=1).encode())
+    lines = "\n".join(map(json.dumps, listed))
+    text = bytearray((lines if are_lines else json.dumps(listed, indent=1)).encode())
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(1, len(text) - 1))
         text[at : at + data.draw(st.integers(0, 3))] = data.draw(
@@ -242,13 +245,16 @@ def test_cut_and_garbled_lists_are_the_same_in_small_chunks(data: st.DataObject)
 
 
 def objects_of(text: bytes, size: int) -> list[JsonValue]:
-    """Return the objects of a list in chunks of a size; none if it is refused."""
+    """Return the objects of a list or of lines in chunks of a size; none if they are refused."""
     try:
         content = content_of([text[at : at + size] for at in range(0, len(text), size)])
     except json.JSONDecodeError:
         return []
     listed = content.document if isinstance(content.document, list) else []
-    every = [*listed, *(record.value for record in content.records), *(content.rest or ())]
+    records = [*content.records, *(content.more or ())]
+    if content.more is not None and fault_of(records, content.bad_lines):
+        return []
+    every = [*listed, *(record.value for record in records), *(content.rest or ())]
     return [value for value in every if isinstance(value, dict)]
 
 

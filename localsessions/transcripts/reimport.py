@@ -7,7 +7,8 @@ imported last, of which ``source["imported"]`` keeps a hash for each message. By
     unchanged in the source  stays as it is here, also if it was removed here
     changed in both          stays, and the source's version comes beside it, as ``<id>~source``
     only here                stays, with the message before it
-    gone from the source     stays, unless it was ``pending``: said and not yet taken up
+    gone from the source     stays, unless it was ``pending``: said and not yet taken up. What
+                             waits in another file of the session stays until it is taken up
     now ``abridged`` there   stays, if more of it was imported: the program dropped the rest
 
 So importing twice changes nothing, and no text of a person is lost.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import count
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -123,15 +124,17 @@ def update(stored: Session, found: Session) -> Update:
     marks = _texts(stored.source.get("imported"))
     ours, said = _keyed(stored.messages), _keyed(found.messages)
     is_owner = _is_owner(stored, found, {*said})
+    lent = _lent(ours, marks)
+    gone = _taken_up(ours, said) & lent
     if not is_owner:
-        said = {
-            key: message
-            for key, message in said.items()
-            if key not in marks and not _is_taken_up(message, ours)
-        }
+        known = marks.keys() | _taken_up(said, ours)
+        said = {key: one for key, one in said.items() if key not in known}
     whole = {key: one for key, one in said.items() if not _is_abridged(key, one, ours, marks)}
     theirs, hashes = _theirs(ours, whole, marks, did)
-    gone = _waiting(ours, marks) - hashes.keys() if is_owner else set[str]()
+    if is_owner:
+        gone |= _waiting(ours, marks) - hashes.keys()
+    else:
+        hashes |= {key: _lent_hash(one) for key, one in whole.items() if _is_waiting(one)}
     ours = {key: message for key, message in ours.items() if key not in gone}
     kept = {key: mark for key, mark in marks.items() if key not in gone}
     every = ours | theirs
@@ -142,7 +145,9 @@ def update(stored: Session, found: Session) -> Update:
     # A session file of ours says what the program said, beside what was changed there.
     taken = _texts(found.source["imported"]) if "imported" in found.source else hashes
     is_newer = any(key not in marks for key in said)
-    is_whole = is_newer or all(key in said or "source_of" in every.get(key, {}) for key in kept)
+    is_whole = is_newer or all(
+        key in said or key in lent or "source_of" in every.get(key, {}) for key in kept
+    )
     _take_facts(stored, found, kept | taken, did, is_whole=is_whole and is_owner)
     return did
 
@@ -158,21 +163,52 @@ def _is_owner(stored: Session, found: Session, said: AbstractSet[str]) -> bool:
     if former == new or before is None:
         return True
     marks = _texts(stored.source.get("imported"))
-    waiting = _waiting(_keyed(stored.messages), marks)
+    ours = _keyed(stored.messages)
+    waiting = _waiting(ours, marks) | _lent(ours, marks)
     imported = {key for key in marks if _BESIDE not in key} - waiting
     now = file_state(new) if new else None
     is_later = now is not None and now.modified_ns > before.modified_ns
     return imported <= said and (len(said) > len(imported) or is_later)
 
 
-def _is_taken_up(message: Message, ours: Mapping[str, Message]) -> bool:
-    """Tell whether a message that waits in an older copy is here, as what became of it."""
-    return message.get("pending") is True and any(
-        one.get("pending") is not True
-        and one["role"] == message["role"]
-        and message_text(one) == message_text(message)
-        for one in ours.values()
-    )
+def _taken_up(copy: Mapping[str, Message], other: Mapping[str, Message]) -> set[str]:
+    """Return what waits in a copy and is in another one, as what became of it.
+
+    That is a message that says the same, or any answer to the message that an answer waits after.
+    """
+    found: set[str] = set()
+    if not any(map(_is_waiting, copy.values())):
+        return found
+    settled = {key: one for key, one in other.items() if not _is_waiting(one)}
+    said = {(one["role"], message_text(one)) for one in settled.values()}
+    answered = {key for key, after in pairwise(settled) if _is_answer(settled[after])}
+    before = ""
+    for key, one in copy.items():
+        if not _is_waiting(one):
+            before = key
+        elif (one["role"], message_text(one)) in said or (_is_answer(one) and before in answered):
+            found.add(key)
+    return found
+
+
+def _is_waiting(message: Message) -> bool:
+    return message.get("pending") is True
+
+
+def _is_answer(message: Message) -> bool:
+    return message["role"] != "user"
+
+
+def _lent(ours: Mapping[str, Message], marks: Mapping[str, str]) -> set[str]:
+    """Return what waits in a file that only added to the session, and is here as it came."""
+    return {
+        key for key, one in ours.items() if _is_waiting(one) and marks.get(key) == _lent_hash(one)
+    }
+
+
+def _lent_hash(message: Message) -> str:
+    """Return the hash of a message; of one that waits, another one than the owner's."""
+    return _hash_of(without(message, "pending"))
 
 
 def _waiting(ours: Mapping[str, Message], marks: Mapping[str, str]) -> set[str]:
@@ -180,7 +216,7 @@ def _waiting(ours: Mapping[str, Message], marks: Mapping[str, str]) -> set[str]:
     return {
         key
         for key, message in ours.items()
-        if message.get("pending") is True and marks.get(key) == _hash_of(message)
+        if _is_waiting(message) and marks.get(key) == _hash_of(message)
     }
 
 
@@ -202,7 +238,7 @@ def _theirs(
         then, now = marks.get(key), _hash_of(message)
         hashes[key] = now
         if key not in ours:
-            if then != now:  # otherwise it was removed here
+            if then is None or then not in (now, _lent_hash(message)):  # else it was removed here
                 theirs[key] = message
                 did.added += 1
             continue

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localsessions.models import message_text
-from localsessions.transcripts import TranscriptFile, read_transcript
+from localsessions.store import SessionStore
+from localsessions.transcripts import TranscriptFile, import_paths, read_transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -352,6 +353,156 @@ def test_of_the_same_words_those_are_taken_up_that_were_there_before_the_message
     assert [(one["id"], message_text(one)) for one in only(found).messages[1:]] == [
         ("ui_1500", "<feedback>Ok</feedback>"),
         ("ui_2500", "Ok"),
+    ]
+
+
+# What the program rewrites: the texts are those of parseMentions and parseSlashCommands
+# https://github.com/cline/cline/blob/f69c58c5d3/src/core/mentions/index.ts
+# https://github.com/cline/cline/blob/f69c58c5d3/src/core/slash-commands/index.ts
+# https://github.com/RooCodeInc/Roo-Code/blob/v3.30.0/src/core/mentions/index.ts
+
+
+def instructed(named: str, element: str = "explicit_instructions") -> str:
+    return f"<{element} {named}>\nDo <task> so.\n</{element}>\n"
+
+
+NEW_TASK = instructed('type="new_task"')
+REWRITTEN = [
+    ("@/src/a.py", "'src/a.py' (see below for file content)"),
+    ("See (@/src/).", "See ('src/' (see below for folder content))."),
+    ('Don\'t cut @"/my dir/a b.md"!', "Don't cut 'my dir/a b.md' (see below for file content)!"),
+    ("@web:/a.py", "'web:a.py' (see below for file content)"),
+    ('@web:"/a b.py"', "'web:a b.py' (see below for file content)"),
+    ("@https://a.org/b?c=d", "'https://a.org/b?c=d' (see below for site content)"),
+    ("Fix @problems,", "Fix Workspace Problems (see below for diagnostics),"),
+    ("@terminal", "Terminal Output (see below for output)"),
+    ("@git-changes", "Working directory changes (see below for details)"),
+    ("@0a1b2c3", "Git commit '0a1b2c3' (see below for commit info)"),
+    ("@/a @/a @problems", "{0} {0} Workspace Problems (see below for diagnostics)"),
+    ("please /setup now", "pleaseCommand 'setup' (see below for command content) now"),
+]
+
+
+@pytest.mark.parametrize(("typed", "sent"), REWRITTEN)
+def test_mention_that_the_program_rewrites_is_the_same_message(
+    read: Reader, write: Callable[[str, JsonValue], Path], typed: str, sent: str
+) -> None:
+    write(UI, [row(900, "task", "Fix it"), row(1500, "user_feedback", typed)])
+    sent = sent.format("'a' (see below for file content)")
+    text = f'<feedback>\n{sent}\n</feedback>\n\n<file_content path="a">\nx\n</file_content>'
+    found = read(task(spoken("assistant", "So."), spoken("user", text, ENV)))
+    told_ids = [(one["id"], message_text(one), one.get("text")) for one in only(found).messages]
+    assert told_ids[::2] == [
+        ("ui_900", f"<task>\nFix it\n</task>\n{ENV}", None),
+        ("ui_1500", f"{text}\n{ENV}", typed),
+    ]
+    assert len(told_ids) == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "named", "sent"),
+    [
+        ("/newtask do x", 'type="new_task"', " do x"),
+        ("/smol", 'type="condense"', ""),
+        ("/compact", 'type="condense"', ""),
+        ("/newrule", 'type="new_rule"', ""),
+        ("/reportbug it is slow", 'type="report_bug"', " it is slow"),
+        ("/explain-changes", 'type="explain_changes"', ""),
+        ("/deep-planning for @/a", 'type="deep-planning"', " for 'a' (see below for file content)"),
+        ("then /pr-review #1", 'type="pr-review.md"', "then  #1"),
+        ("/pr-review.md", 'type="pr-review.md"', ""),
+        ("/debug-build", 'type="skill:debug-build"', ""),
+        ("/mcp:git:log:all now", 'server="git" prompt="log:all"', " now"),
+    ],
+)
+def test_command_that_the_program_takes_out_is_the_same_message(
+    read: Reader, write: Callable[[str, JsonValue], Path], typed: str, named: str, sent: str
+) -> None:
+    write(UI, [row(900, "task", "Fix it"), row(1500, "user_feedback", typed)])
+    element = "mcp_prompt" if "prompt=" in named else "explicit_instructions"
+    lead = "The user has provided feedback on the results."
+    text = f"{instructed(named, element)}{lead}\n<feedback>\n{sent}\n</feedback>"
+    called = spoken("assistant", "<run><x>1</x></run>")
+    found = read(task(called, spoken("user", "[run for 'x'] Result:", text, ENV)))
+    *_, result, said = only(found).messages
+    assert (result["role"], said["role"]) == ("tool", "user")
+    assert (said["id"], message_text(said), said["text"]) == ("ui_1500", f"{text}\n{ENV}", typed)
+    assert len(only(found).messages) == 4
+
+
+def test_commands_and_mentions_of_other_prompts_are_told_apart(
+    read: Reader, write: Callable[[str, JsonValue], Path]
+) -> None:
+    typed = ("/smol do x", "do x", "/newtask do x", "See 'a'", "See @/a", "See a")
+    write(UI, [row(at * 100, "user_feedback", text) for at, text in enumerate(typed)])
+    sent = "See 'a' (see below for file content)"
+    task_text = f"{NEW_TASK}<task>\n do x\n</task>"
+    found = read(
+        [
+            spoken("user", task_text, ENV),
+            spoken("assistant", "So."),
+            spoken("user", f"<feedback>\n{sent}\n</feedback>"),
+        ]
+    )
+    whole = {one["id"]: message_text(one) for one in only(found).messages if "abridged" not in one}
+    assert (whole["ui_200"], whole["ui_400"]) == (
+        f"{task_text}\n{ENV}",
+        f"<feedback>\n{sent}\n</feedback>",
+    )
+    assert len(whole) == 3
+    kept = [(one["id"], one["content"]) for one in only(found).messages if "abridged" in one]
+    assert kept == [(f"ui_{at * 100}", typed[at]) for at in (0, 1, 3, 5)]
+
+
+ROO_BARE = "See 'a\\ b.py', 'src/' and 'https://a.org'."
+
+
+@pytest.mark.parametrize("times", [1600, None])
+def test_mention_of_which_the_name_alone_is_sent_is_the_same_message_where_times_are_known(
+    read: Reader, write: Callable[[str, JsonValue], Path], times: int | None
+) -> None:
+    """As https://github.com/RooCodeInc/Roo-Code/blob/cb83656718/src/core/mentions/index.ts."""
+    typed = "See @/a\\ b.py, @/src/ and @https://a.org."
+    write(UI, [row(1500, "user_feedback", typed), row(1700, "user_feedback", ROO_BARE)])
+    dated: Object = {"ts": times} if times else {}
+    said = f"<user_message>\n{ROO_BARE}\n</user_message>"
+    parts = (said, "[read_file for 'a\\ b.py']\nFile: a\\ b.py\nx", ROO_ENV)
+    first, second = only(read([spoken("user", *parts, **dated)])).messages
+    (whole,) = (one for one in (first, second) if "abridged" not in one)
+    assert (whole["id"], whole.get("text")) == (("ui_1500", typed) if times else ("ui_1700", None))
+
+
+def test_title_has_mentions_as_they_were_typed(read: Reader) -> None:
+    text = f"{NEW_TASK}<task>\n Fix 'a' (see below for file content)\n</task>"
+    assert only(read([spoken("user", text, ENV)])).title == "Fix @/a"
+
+
+def test_prompt_that_is_imported_before_it_is_rewritten_stands_once(
+    write: Callable[[str, JsonValue], Path], tmp_path: Path
+) -> None:
+    """It is a row, then a message too, then a row again, when the history is condensed."""
+    rows: list[JsonValue] = [row(900, "task", "Fix it"), row(1000, "api_req_started", "{}")]
+    rows.append(row(1500, "user_feedback", "/newtask for @/a"))
+    text = "<feedback>\n for 'a' (see below for file content)\n</feedback>"
+    sent = spoken("user", f"{NEW_TASK}{text}", ENV)
+    answers = [spoken("assistant", "So."), spoken("assistant", "Done.")]
+    requested = [*rows, row(2000, "api_req_started", "{}")]
+    with SessionStore(tmp_path / "store", durability="fast") as store:
+        for history, shown in (
+            (task(answers[0]), rows),
+            (task(answers[0], sent, answers[1]), requested),
+            (task(answers[1]), requested),
+        ):
+            write(UI, shown)
+            write(API, history)
+            for _ in "twice":
+                import_paths(store, [tmp_path / "tasks"])
+        messages = store.load("t1").messages
+    assert [(one["role"], one.get("text")) for one in messages] == [
+        ("user", None),
+        ("assistant", None),
+        ("user", "/newtask for @/a"),
+        ("assistant", None),
     ]
 
 

@@ -28,8 +28,21 @@ if TYPE_CHECKING:
 
 TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
 API, UI = "api_conversation_history.json", "ui_messages.json"
-TEXTS = ("ok", "Go on", "Use  tabs,\nplease", "ok", "No!", "Read it again")
+PLAIN = ("ok", "Go on", "Use  tabs,\nplease", "ok", "No!", "Read it again")
 TIMES = 5
+SENT = {  # before the element, in it, and after it; as in test_cline
+    "Fix @/a.py": (
+        "",
+        "Fix 'a.py' (see below for file content)",
+        '\n\n<file_content path="a.py">\nx\n</file_content>',
+    ),
+    "/newtask ok": (
+        '<explicit_instructions type="new_task">\nx\n</explicit_instructions>\n',
+        " ok",
+        "",
+    ),
+}
+TEXTS = (*PLAIN, *SENT)
 
 
 def roo_condensed(records: list[Record]) -> list[Record]:
@@ -151,7 +164,9 @@ class Task:
 
     def take_up(self) -> None:
         """Let the history have what was said last, and the model answer."""
-        said = f"[attempt_completion] Result:\n<feedback>\n{self.rows[-1]['text']}\n</feedback>"
+        text = self.rows[-1]["text"]
+        before, sent, after = SENT.get(text, ("", text, ""))
+        said = f"{before}[attempt_completion] Result:\n<feedback>\n{sent}\n</feedback>{after}"
         env = f"<environment_details>\n# Current Time\n{self.now}\n</environment_details>"
         self._row("api_req_started", "{}")
         self._record("user", said, env)
@@ -207,6 +222,8 @@ def typed(message: Message) -> str | None:
     """Return what a person typed of a message; None of what the program says as a user."""
     if message["role"] != "user" or {"isSummary", "isTruncationMarker"} & message.keys():
         return None
+    if typed := message.get("text"):
+        return squeezed(str(typed))
     content = message.get("content")
     parts = content if isinstance(content, list) else [{"text": content}]
     texts = [part["text"] for part in parts if isinstance(part, dict) and "text" in part]

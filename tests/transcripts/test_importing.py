@@ -735,6 +735,58 @@ def test_a_copy_of_a_file_is_the_same_session(store: SessionStore, folder: Path)
     assert (report.total.unchanged, len(load(store, "s1"))) == (2, 2)
 
 
+SYNCED = [
+    "chat-1{}",
+    "chat-1 (conflicted copy 2026-03-01){}",
+    "chat-1 2{}",
+    "chat-1.sync-conflict-20260301-100000-ABCDEFG{}",
+]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("program", ["claude", "own"])
+def test_copies_that_a_sync_program_made_are_one_session_with_what_each_says(
+    store: SessionStore, folder: Path, program: str, order: int
+) -> None:
+    def copy(*numbers: int) -> str:
+        if program == "claude":
+            return "".join(claude(n, f"t{n}") for n in numbers)
+        at = "2026-01-02T03:04:0{}.000Z"
+        messages: list[JsonValue] = [
+            {"id": f"u{n}", "role": "user", "content": f"t{n}", "created_at": at.format(n)}
+            for n in numbers
+        ]
+        return json.dumps({"format": "localsessions/1", "session_id": "s1", "messages": messages})
+
+    copies = [copy(1, 2), copy(1, 3, 4), copy(1), copy(1)]
+    paths = [folder / name.format(".jsonl" if program == "claude" else ".json") for name in SYNCED]
+    for path, text in zip(paths, copies, strict=True):
+        path.write_text(text)
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    for path in paths[::order]:
+        import_paths(store, [path])
+    for _ in range(2):
+        assert (store.count(), texts(store, "s1")) == (1, ["t1", "t2", "t3", "t4"])
+        assert import_paths(store, [folder]).total.unchanged == 4
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_copy_of_a_chat_that_was_not_answered_yet_adds_nothing(
+    store: SessionStore, folder: Path, order: int
+) -> None:
+    lines = (TRANSCRIPTS / "copilot-chat" / "splitrail-copilot.jsonl").read_bytes().splitlines(True)
+    whole, torn = folder / "chat.jsonl", folder / "chat (conflicted copy 2026-03-01).jsonl"
+    whole.write_bytes(b"".join(lines))
+    torn.write_bytes(b"".join(lines[:4]))
+    for path in (whole, torn)[::order]:
+        import_paths(store, [path])
+    (listed,) = store.list()
+    for _ in range(2):
+        messages = load(store, listed.session_id)
+        assert (len(messages), [one for one in messages if "pending" in one]) == (8, [])
+        assert import_paths(store, [folder]).total.unchanged == 2
+
+
 def test_two_imports_at_once_double_nothing(folder: Path, tmp_path: Path) -> None:
     (folder / "many.jsonl").write_text(
         "".join(claude(n, sessionId=f"n{n % 40}") for n in range(400))

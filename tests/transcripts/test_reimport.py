@@ -304,6 +304,51 @@ def test_what_waits_in_a_shorter_copy_alone_is_kept(tmp_path: Path) -> None:
     assert contents(session) == ["a", "c", "never taken up"]
 
 
+def test_what_waits_in_two_files_of_a_session_comes_to_rest(tmp_path: Path) -> None:
+    short, whole = files(tmp_path, 20, 10)
+    ours = found(m("a"), m("c"), file=whole)
+    theirs = found(m("a"), m("q", "then run it", pending=True), file=short)
+    session = mark_imported(ours).session
+    assert update(session, theirs).added == 1
+    for copy in (ours, theirs):
+        assert not update(session, copy).changed
+    assert contents(session) == ["a", "c", "then run it"]
+    update(session, found(m("a"), m("c"), file=whole, branch="topic"))
+    assert session.source["branch"] == "topic"
+    update(session, found(m("a"), m("u", "then run it"), file=short))
+    assert contents(session) == ["a", "c", "then run it"]
+    assert "pending" not in session.messages[-1]
+
+
+def test_a_file_with_all_but_what_waits_in_a_copy_is_taken(tmp_path: Path) -> None:
+    short, whole = files(tmp_path, 20, 10)
+    session = stored(m("a"), m("c"), file=whole)
+    update(session, found(m("a"), m("q", "never taken up", pending=True), file=short))
+    update(session, found(m("a", "later"), m("c"), m("d"), file="/copy"))
+    assert contents(session) == ["later", "c", "never taken up", "d"]
+
+
+def test_what_waits_in_a_copy_and_was_removed_here_stays_away(tmp_path: Path) -> None:
+    short, whole = files(tmp_path, 20, 10)
+    waits = m("q", "then run it", pending=True)
+    session = stored(m("a"), file=whole)
+    update(session, found(m("b"), waits, file=short))
+    session.messages = session.messages[:-1]
+    update(session, found(m("a"), m("b"), m("c"), waits, file=short))
+    assert contents(session) == ["a", "b", "c"]
+
+
+def test_an_answer_that_waits_in_a_copy_does_not_double_the_whole_one(tmp_path: Path) -> None:
+    short, whole = files(tmp_path, 0, 10)
+    waits: Message = m("half", "So", pending=True) | {"role": "assistant"}
+    answer: Message = m("whole", "So it is") | {"role": "assistant"}
+    session = stored(m("a"), answer, m("b"), file=whole)
+    assert not update(session, found(m("a"), waits, file=short)).changed
+    again = m("b2", "b")
+    update(session, found(m("a"), again, waits, file=short))
+    assert contents(session) == ["a", "So it is", "b", "b", "So"]
+
+
 def test_a_session_that_gets_times_is_undated_no_more() -> None:
     session = stored(m("a"), undated="2026-05-01T00:00:00.000Z")
     session.created_at = session.last_activity = datetime(2026, 5, 1, tzinfo=UTC)

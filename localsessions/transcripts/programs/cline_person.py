@@ -5,26 +5,42 @@
               goes when the program condenses or truncates the history
 
 So that it is the same message before and after, it has the id of its row wherever it comes from,
-``ui_<ts>``. A row and a message belong together if they say the same. Of several that say the same,
-times tell which; otherwise the last ones do, because a program drops what is old.
+``ui_<ts>``. A row and a message belong together if they say the same, with what the program rewrote
+(``cline_words``) as it was typed. Of several that say the same, times tell which; otherwise the
+last ones do, because a program drops what is old. A message without the typed words keeps them
+beside what was sent, as ``text``.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from localsessions.models import message_text
 from localsessions.transcripts.foreign import Object, as_instant, as_objects, as_text
 from localsessions.transcripts.programs.cline_ui import person_messages
-from localsessions.transcripts.programs.cline_words import person_words
+from localsessions.transcripts.programs.cline_words import (
+    as_typed,
+    command_of,
+    named_command,
+    sent_words,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from localsessions.models import Message
 
 __all__ = ["Dated", "with_person"]
+
+_COMMAND = re.compile(r"(?<!\S)/([\w.:@-]+)(?!\S)")
+_NAMED_FILE = re.compile(r'@([\w-]+:)?(?:"/([^"\n]*)"|/(?!/))')
+_BARE = re.compile(r"(?<!\S)@(?:/|(?=http))((?:[^\s\\]|\\ )+?)(?=[.,;:!?]?(?!\S))")
+"""A mention of which Roo now sends the name alone, in quotation marks; it dates its history.
+
+https://github.com/RooCodeInc/Roo-Code/blob/cb83656718/src/core/mentions/index.ts
+"""
 
 
 class Dated(NamedTuple):
@@ -49,14 +65,24 @@ def with_person(history: Sequence[Dated], rows: list[Object]) -> list[Message]:
         own = row_of.get(place, 0)
         while lost and (lost[0] < own or _is_before(said[lost[0]].time, time)):
             messages.append(said[lost.pop(0)].message)
-        messages.append(message | {"id": said[own].message["id"]} if place in row_of else message)
+        messages.append(_with_row(message, said[own].message) if place in row_of else message)
     return [*messages, *(said[number].message for number in lost)]
+
+
+def _with_row(message: Message, row: Message) -> Message:
+    """Return a message with the id of its row, and with what was typed, if it does not say so."""
+    typed = message_text(row)
+    _, sent = _sent_in(message)
+    is_rewritten = _squeezed(typed) != _squeezed(sent)
+    return message | {"id": row["id"]} | ({"text": typed} if is_rewritten else {})
 
 
 def _row_of(history: Sequence[Dated], said: Sequence[Dated]) -> dict[int, int]:
     """Return the number of the row that a message has, by the place of the message."""
-    numbers = _by_words(_squeezed(message_text(one.message)) for one in said)
-    places = _by_words(_typed(one.message) for one in history)
+    places = _by_words(_compared(*_sent_in(one.message)) for one in history)
+    is_dated = all(one.time for one in history)
+    ways = (_ways_to_say(message_text(one.message), is_dated=is_dated) for one in said)
+    numbers = _by_words(next((way for way in each if way in places), "") for each in ways)
     row_of: dict[int, int] = {}
     for words in numbers.keys() & places.keys():
         left = places[words]
@@ -78,13 +104,31 @@ def _by_words(texts: Iterable[str]) -> dict[str, list[int]]:
     return positions
 
 
-def _typed(message: Message) -> str:
-    """Return what a person typed of a message of the history; empty if nothing."""
-    if message["role"] != "user":
-        return ""
-    content = message.get("content")
+def _sent_in(message: Message) -> tuple[str, str]:
+    """Return the command and the words of a person in a message of the history; empty if none."""
+    content = message.get("content") if message["role"] == "user" else None
     texts = [as_text(content), *(as_text(one.get("text")) for one in as_objects(content))]
-    return _squeezed(next((words for text in texts if text and (words := person_words(text))), ""))
+    sent = ((command_of(text), sent_words(text)) for text in texts if text)
+    return next((one for one in sent if any(one)), ("", ""))
+
+
+def _ways_to_say(text: str, *, is_dated: bool) -> Iterator[str]:
+    """Yield how the history may say what a person typed: as it is, or as the program rewrites it.
+
+    Mentions are no question: those that the program rewrote are as they were typed.
+    """
+    yield _compared("", text)
+    if command := _COMMAND.search(text):
+        rest = f"{text[: command.start()]}{text[command.end() :]}"
+        yield _compared(named_command(command[1]), rest)
+    if is_dated:
+        yield _compared("", _BARE.sub(r"'\1'", text))
+
+
+def _compared(command: str, words: str) -> str:
+    """Return words to compare, with the command that is not in them, if there is one."""
+    words = _NAMED_FILE.sub(r"@/\1\2", as_typed(words))
+    return _squeezed(f"/{command}\0 {words}" if command else words)
 
 
 def _squeezed(text: str) -> str:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from localsessions.transcripts import BadLine, read_transcript, source
 from localsessions.transcripts.lines import content_of, json_of
 
+from .records import claude_record
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -20,15 +22,8 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 
-
 def line(text: str, **more: JsonValue) -> str:
-    record: dict[str, JsonValue] = {
-        "type": "user",
-        "uuid": text,
-        "sessionId": "s",
-        "message": {"role": "user", "content": text},
-    }
-    return json.dumps(record | more, ensure_ascii=False)
+    return json.dumps(claude_record("user", text, text, sessionId="s", **more), ensure_ascii=False)
 
 
 A, B, C = (line(text).encode() for text in "abc")

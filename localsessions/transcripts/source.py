@@ -35,7 +35,7 @@ from localsessions import _system
 from localsessions.format import MAX_FILE_BYTES
 from localsessions.models.instants import instant_of
 from localsessions.transcripts.archives import CHUNK_BYTES, Unpacked, is_zip, is_zstd, zip_members
-from localsessions.transcripts.files import one_path
+from localsessions.transcripts.files import cannot_be_read, one_path
 from localsessions.transcripts.foreign import Object, as_object
 from localsessions.transcripts.kinds import HEAD_BYTES, signature_of, text_kind
 from localsessions.transcripts.lines import BadLine, Content, Record, content_of, fault_of
@@ -207,7 +207,7 @@ class Source:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            yield Unread(folder, _cannot_be_read(error))
+            yield Unread(folder, cannot_be_read(error))
             return
         for path in paths:
             yield _only(path)
@@ -270,7 +270,7 @@ def read_sources(path: str) -> Generator[Source | Unread, None, None]:
         with open(path, "rb", buffering=0, opener=_opened) as file:
             yield from _sources(file, path)
     except OSError as error:
-        yield Unread(path, _cannot_be_read(error))
+        yield Unread(path, cannot_be_read(error))
 
 
 def _opened(path: str, _flags: int) -> int:
@@ -300,7 +300,7 @@ def _only(path: str, attempts: int = ATTEMPTS) -> Source | Unread:
         except OSError as error:
             if isinstance(error, FileChangedError) and attempts > 1:
                 return _only(path, attempts - 1)
-            return Unread(path, _cannot_be_read(error))
+            return Unread(path, cannot_be_read(error))
     return Unread(path, whole.refusal) if whole.refusal else whole
 
 
@@ -322,10 +322,6 @@ def _source(
 
 def _parts(path: str) -> list[str]:
     return path.replace("\\", "/").split("/")
-
-
-def _cannot_be_read(error: OSError) -> str:
-    return f"cannot be read: {error.strerror or error}"
 
 
 def _sources(file: IO[bytes], path: str) -> Iterator[Source | Unread]:
@@ -478,7 +474,7 @@ def _member(member: Member, path: str, modified_at: datetime) -> Source | Unread
             for _ in member.chunks():
                 pass
     except OSError as error:
-        return Unread(path, _cannot_be_read(error))
+        return Unread(path, cannot_be_read(error))
     except json.JSONDecodeError as fault:
         return Unread(path, _no_json(fault, b"".join(head)[:HEAD_BYTES]))
     return _source(content, path, modified_at, member=member.name)

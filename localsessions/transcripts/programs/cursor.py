@@ -33,7 +33,7 @@ import re
 from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from localsessions.transcripts.foreign import (
     Object,
@@ -43,11 +43,13 @@ from localsessions.transcripts.foreign import (
     as_object,
     as_objects,
     as_text,
+    decoded_path,
     json_text,
     present,
     without,
 )
 from localsessions.transcripts.lines import BadLine, json_of
+from localsessions.transcripts.programs.blocks import thinking_part, with_thoughts
 from localsessions.transcripts.transcript import Format, Reading, Transcript, message, tool_call
 
 if TYPE_CHECKING:
@@ -67,7 +69,6 @@ _PROMPTS = "aiService.prompts"
 _ITEMS = (_COMPOSERS, _CHATS, _PROMPTS)
 _ROLES: dict[JsonValue, str] = {1: "user", 2: "assistant", "user": "user", "ai": "assistant"}
 _EPOCH_TIMES = ("clientRpcSendTime", "clientSettleTime", "clientEndTime")
-_DRIVE = re.compile(r"/[A-Za-z]:")
 _TASK = "task-"
 _MAY_START = re.compile(rb'"(?:toolCallId|subagentComposerIds|subComposerIds)"')
 
@@ -389,7 +390,7 @@ def _messages(bubble: Object) -> Iterator[Message]:
         role,
         {key: value for key, value in rest.items() if value not in _EMPTY},
         id=_bubble_id(bubble),
-        content=_content(text, thought),
+        content=with_thoughts([thinking_part(thought)] if thought else [], text),
         time_key="createdAt",
         tool_calls=[tool_call(call_id, call["name"], _arguments(call))] if is_call else (),
     )
@@ -456,13 +457,6 @@ def _kind(bubble: Object) -> JsonValue:
     return kind if isinstance(kind, str | int) and not isinstance(kind, bool) else None
 
 
-def _content(text: str | None, thought: str | None) -> JsonValue:
-    if thought is None:
-        return text
-    parts: list[JsonValue] = [{"type": "thinking", "thinking": thought}]
-    return [*parts, {"type": "text", "text": text}] if text else parts
-
-
 def _arguments(call: Object) -> JsonValue:
     return as_text(call.get("rawArgs")) or call.get("rawArgs") or call.get("params")
 
@@ -484,10 +478,9 @@ def _folder_of(uri: JsonValue) -> str | None:
     if text is None or not text.startswith("file:"):
         return None
     try:
-        path = unquote(urlsplit(text).path)
+        return decoded_path(urlsplit(text).path)
     except ValueError:
         return None
-    return path[1:] if _DRIVE.match(path) else path
 
 
 CURSOR_VSCDB = Format("cursor-vscdb", "cursor", _recognises, _read)

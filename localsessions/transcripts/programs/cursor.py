@@ -19,7 +19,7 @@ https://github.com/kenn-io/agentsview (internal/parser/cursor_ide.go).
                                                    bubbles in order; or the conversation itself
     bubbleId:<composer>:<bubble>                   a bubble
 
-How the rows are read: ``cursor_rows``; what a bubble becomes: ``cursor_messages``. A bubble that its
+How a row is read: ``cursor_rows``; what a bubble becomes: ``cursor_messages``. A bubble that its
 composer does not name any more was taken back, and is kept, marked. Prompts that stand in no
 conversation of the database become a session, unless a conversation is in the global database,
 where they stand then.

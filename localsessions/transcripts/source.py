@@ -164,14 +164,8 @@ class Source:
             relative: The path of the file from the folder of this one, as the program lays it out;
                 never made of what a file says.
         """
-        path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
-        if self.member is not None:
-            return None
-        try:
-            status = os.stat(path)
-        except OSError:
-            return None
-        return _document_of(path, status.st_mtime_ns, status.st_size)
+        found = self._beside(relative)
+        return found.document if isinstance(found, Source) else None
 
     def folder_beside(self, relative: str, name: str) -> Iterator[Source | Unread]:
         """Yield the files of a folder of the same program that are JSON, in the order of names.
@@ -208,28 +202,24 @@ class Source:
         Args:
             relative: As in ``beside``.
         """
-        path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
+        found = self._beside(relative)
+        return tuple(record.value for record in found.records) if isinstance(found, Source) else ()
+
+    def _beside(self, relative: str) -> Source | Unread | None:
         if self.member is not None:
-            return ()
+            return None
+        path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
         try:
             status = os.stat(path)
         except OSError:
-            return ()
-        return _lines_of(path, status.st_mtime_ns, status.st_size)
+            return None
+        return _shared(path, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=4)
-def _document_of(path: str, _modified_ns: int, _size_bytes: int) -> JsonValue:
-    """Return the document of a file that many transcripts share, as ``_lines_of``."""
-    found = _only(path)
-    return found.document if isinstance(found, Source) else None
-
-
-@lru_cache(maxsize=4)
-def _lines_of(path: str, _modified_ns: int, _size_bytes: int) -> tuple[Object, ...]:
-    """Return the lines of a file that many transcripts share; it is read again when it changed."""
-    found = _only(path)
-    return tuple(record.value for record in found.records) if isinstance(found, Source) else ()
+@lru_cache(maxsize=8)
+def _shared(path: str, _modified_ns: int, _size_bytes: int) -> Source | Unread:
+    """Return the source of a file that many transcripts share; it is read again when it changed."""
+    return _only(path)
 
 
 class Unread(NamedTuple):

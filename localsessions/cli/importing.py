@@ -12,8 +12,9 @@ import click
 from localsessions.cli.asking import agrees, refuse_unasked
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import chosen_folder, opened
+from localsessions.cli.import_report import emit_file, emit_report, verdict
 from localsessions.cli.options import examples, folder_of_project, json_option, yes_option
-from localsessions.cli.output import emit, emit_json, note, one_line
+from localsessions.cli.output import counted, emit_json, note, one_line
 from localsessions.cli.progress import progress
 from localsessions.cli.times import instant
 
@@ -23,19 +24,12 @@ if TYPE_CHECKING:
 
     from localsessions.models import Session
     from localsessions.store import SessionStore
-    from localsessions.transcripts import (
-        FileReport,
-        FileState,
-        FormatTotals,
-        ImportReport,
-        Place,
-    )
+    from localsessions.transcripts import FileReport, FileState, ImportReport, Place
 
 __all__ = ["import_files"]
 
 # Between two looks at the places: as many times what a look takes, and a second at least.
 _REST, _LEAST = 20, 1.0
-_MOST_LINES = 20
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -123,10 +117,10 @@ def import_files(
         if as_json:
             emit_json({"files": report.files, "totals": report.totals, "total": report.total})
         else:
-            _emit_report(report, paths, verbose=verbose)
+            emit_report(report, paths, verbose=verbose)
         if watch:
             _watch(store, chosen, seen, wanted, again=again)
-    ctx.exit(_verdict(report, paths))
+    ctx.exit(verdict(report, paths))
 
 
 class _Wanted:
@@ -182,8 +176,8 @@ def _show_places(places: Sequence[Place]) -> None:
         with opened() as store:
             here = {program: store.count(program=program) for program in sizes}
     for program, each in sizes.items():
-        found = f"{_many(len(each), 'file')}, {_size(sum(each))}"
-        note(one_line(f"{program}: {found}; {_many(here[program], 'session')} here already"))
+        found = f"{counted(len(each), 'file')}, {_size(sum(each))}"
+        note(one_line(f"{program}: {found}; {counted(here[program], 'session')} here already"))
     while not os.path.isdir(there):
         there = os.path.dirname(there)
     note(one_line(f"into {folder}, which has {_size(shutil.disk_usage(there).free)} free"))
@@ -256,7 +250,7 @@ def _watch(
         seen = found
         for file in _changed(store, changed, wanted, again=again):
             if file.imported or file.grown:
-                emit(one_line(f"{file.path}: {_summed(_sums_of(file))}"))
+                emit_file(file)
         time.sleep(max(_LEAST, _REST * (time.monotonic() - begun)))
 
 
@@ -272,90 +266,3 @@ def _changed(
     folders = {os.path.dirname(file.path) for file in found if file.skipped is not None}
     if folders:
         yield from _imported(store, sorted(folders), wanted, again=again).files
-
-
-# -- what came in --------------------------------------------------------------------------------
-
-
-def _verdict(report: ImportReport, named: Sequence[str]) -> ExitCode:
-    is_bad = _gave_nothing(report.files, named) or any(file.refused for file in report.files)
-    return ExitCode.FAILURE if is_bad else ExitCode.DONE
-
-
-def _gave_nothing(files: Sequence[FileReport], named: Sequence[str]) -> set[str]:
-    """Return the named files that gave nothing; an archive gives what a file in it gives."""
-    gave = [file.path for file in files if file.skipped is None]
-    return {
-        file.path
-        for file in files
-        if file.skipped is not None
-        and file.path in named
-        and not any(path.startswith(f"{file.path}!") for path in gave)
-    }
-
-
-def _emit_report(report: ImportReport, named: Sequence[str], *, verbose: bool) -> None:
-    for name, sums in report.totals.items():
-        emit(one_line(f"{name}: {_summed(sums)}"))
-    for line in _remarks(report.files, named, verbose=verbose):
-        note(one_line(line))
-    came = report.total.imported + report.total.grown
-    ids = [one for file in report.files for one in file.session_ids]
-    if not ids and report.total.deleted:
-        note("what was found was deleted here; --again brings it back")
-    elif not ids:
-        note("no session was found")
-    elif came:
-        note(f"{_many(came, 'session')} came in; next: localsessions list")
-    else:
-        note("nothing new; next: localsessions list")
-
-
-def _sums_of(file: FileReport) -> FormatTotals:
-    from localsessions.transcripts import FormatTotals
-
-    return FormatTotals().plus(file)
-
-
-def _summed(sums: FormatTotals) -> str:
-    """Return what came of sessions and messages, without what did not happen."""
-    said = [
-        (sums.imported, "new"),
-        (sums.grown, "brought up to date"),
-        (sums.unchanged, "unchanged"),
-        (sums.deleted, "deleted here"),
-        (sums.refused, "refused"),
-        (sums.empty, "without messages"),
-    ]
-    parts = [f"{number:,} {what}" for number, what in said if number]
-    messages = f"{_many(sums.messages, 'message')}, {sums.added:,} new"
-    more = [
-        f"{number:,} {what}"
-        for number, what in ((sums.updated, "updated"), (sums.both, "kept twice"))
-        if number
-    ]
-    return f"sessions {', '.join(parts) or 'none'}; {', '.join([messages, *more])}"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _remarks(files: Sequence[FileReport], named: Sequence[str], *, verbose: bool) -> Iterator[str]:
-    aside, empty = 0, _gave_nothing(files, named)
-    for file in files:
-        if file.skipped is not None:
-            if verbose or file.path in empty:
-                yield f"skipped {file.path}: {file.skipped}"
-            else:
-                aside += 1
-        for refused in file.refused:
-            yield f"refused {file.path}: session {refused.session_id!r}: {refused.reason}"
-        shown = file.bad_lines if verbose else file.bad_lines[:_MOST_LINES]
-        for bad in shown:
-            act = "mended" if bad.taken else "left out"
-            yield f"{act} {file.path}, line {bad.line}: {bad.reason}"
-        if rest := len(file.bad_lines) - len(shown):
-            yield f"mended or left out {file.path}: {_many(rest, 'line')} more; -v names them"
-    if aside:
-        yield f"{_many(aside, 'other file')} held no session; -v names them"

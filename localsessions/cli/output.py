@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Row",
     "clean",
+    "counted",
     "emit",
     "emit_data",
     "emit_json",
@@ -57,6 +58,11 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a text as one line, with every control character escaped."""
     return clean(" ".join(text.split()))
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number with what it counts, of which the plural ends with an s."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _spelled(char: str) -> str:

@@ -31,7 +31,13 @@ from localsessions.transcripts.foreign import (
     json_text,
     without,
 )
-from localsessions.transcripts.pieces import picture_of, pieces_of, shortened, thoughts_beside
+from localsessions.transcripts.pieces import (
+    is_result,
+    picture_of,
+    pieces_of,
+    shortened,
+    thoughts_beside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +139,7 @@ def _id(call: Object) -> str:
 
 def _results(stored: Message) -> Iterator[tuple[str, JsonValue]]:
     call_id = as_text(stored.get("tool_call_id"))
-    inside = [part for part in as_objects(stored.get("content")) if _is_result(part)]
+    inside = [part for part in as_objects(stored.get("content")) if is_result(part)]
     if stored["role"] == "tool" and (call_id or not inside):
         yield str(call_id), stored.get("content")
         return
@@ -144,12 +150,8 @@ def _results(stored: Message) -> Iterator[tuple[str, JsonValue]]:
 def _count_beside(stored: Message) -> int:
     """Return how many parts of a tool's message are in none of its results."""
     parts = as_list(stored.get("content"))
-    results = sum(map(_is_result, parts))
+    results = sum(map(is_result, parts))
     return 0 if as_text(stored.get("tool_call_id")) or not results else len(parts) - results
-
-
-def _is_result(part: JsonValue) -> bool:
-    return as_object(part).get("type") == "tool_result"
 
 
 def _call(call: Object) -> Object:

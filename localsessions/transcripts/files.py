@@ -11,7 +11,7 @@ from localsessions.transcripts.report import FileReport
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["FileState", "file_state", "files_in", "one_path", "walk"]
+__all__ = ["FileState", "cannot_be_read", "file_state", "files_in", "one_path", "walk"]
 
 
 class FileState(NamedTuple):
@@ -71,7 +71,7 @@ def _walk_folder(folder: str) -> Iterator[str | FileReport]:
         with os.scandir(folder) as entries:
             ordered = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        yield FileReport(folder, skipped=f"cannot be read: {error.strerror or error}")
+        yield FileReport(folder, skipped=cannot_be_read(error))
         return
     for entry in ordered:
         if entry.name.startswith("."):
@@ -82,3 +82,8 @@ def _walk_folder(folder: str) -> Iterator[str | FileReport]:
             yield from _walk_folder(entry.path)
         else:
             yield entry.path
+
+
+def cannot_be_read(error: OSError) -> str:
+    """Return what a report says of a file or a folder that cannot be read."""
+    return f"cannot be read: {error.strerror or error}"

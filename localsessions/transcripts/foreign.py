@@ -11,6 +11,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import unquote
 
 from pydantic import JsonValue
 
@@ -28,6 +29,8 @@ __all__ = [
     "as_object",
     "as_objects",
     "as_text",
+    "decoded_path",
+    "filled",
     "json_text",
     "present",
     "without",
@@ -40,6 +43,7 @@ _FINER_FROM = 1e11
 """Seconds since 1970 reach this number in the year 5138; milliseconds reached it in 1973."""
 _SECONDS = re.compile(r"\d{9,20}(?:\.\d+)?")
 """A text that is a number since 1970, and no year."""
+_DRIVE = re.compile(r"/[A-Za-z]:")
 
 
 def as_object(value: JsonValue) -> Object:
@@ -120,6 +124,17 @@ def without(source: Mapping[str, JsonValue], *keys: str) -> Object:
 def present(**facts: JsonValue) -> Object:
     """Return the facts that are not None: those that the source states."""
     return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def filled(fields: Mapping[str, JsonValue]) -> Object:
+    """Return the fields that are neither None nor an empty list or object."""
+    return {key: value for key, value in fields.items() if value not in (None, [], {})}
+
+
+def decoded_path(path: str) -> str:
+    """Return the path of a file that the path of a URI names; on Windows it begins with a drive."""
+    path = unquote(path)
+    return path[1:] if _DRIVE.match(path) else path
 
 
 def is_deeper(value: JsonValue, levels: int) -> bool:

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 from localsessions.transcripts.foreign import as_object, as_objects
 
 if TYPE_CHECKING:
+    from json import JSONDecodeError
+
     from pydantic import JsonValue
 
     from localsessions.transcripts.source import Source
 
-__all__ = ["HEAD_BYTES", "signature_of", "text_kind", "unknown"]
+__all__ = ["HEAD_BYTES", "NO_JSON", "no_json", "signature_of", "text_kind", "unknown"]
 
 HEAD_BYTES = 4096
 """How many of the first bytes of a file are looked at."""
+
+NO_JSON = "neither JSON nor JSON Lines"
 
 _SIGNATURES = (
     (rb"SQLite format 3\0", "a SQLite database"),
@@ -78,6 +82,21 @@ def text_kind(head: bytes) -> str | None:
         if error.start < len(head) - 3 or len(head) < HEAD_BYTES:
             return "text that is not UTF-8, or binary data"
     return "plain text"
+
+
+def no_json(fault: JSONDecodeError, head: bytes) -> str:
+    """Return why a file is no JSON.
+
+    Args:
+        fault: What is wrong with its content.
+        head: The first ``HEAD_BYTES`` bytes, or all if there are fewer.
+    """
+    if not head.strip():
+        return "the file is empty"
+    if kind := text_kind(head):
+        return f"{NO_JSON}, but {kind}"
+    place = f"line {fault.lineno}, column {fault.colno}"
+    return f"{NO_JSON}: {fault.msg} ({place})"
 
 
 def unknown(source: Source) -> str:

@@ -23,6 +23,7 @@ from localsessions.transcripts.foreign import (
     json_text,
 )
 from localsessions.transcripts.pieces import (
+    is_result,
     pieces_of,
     shortened,
     thoughts_beside,
@@ -75,7 +76,7 @@ def _blocks(message: Message) -> Iterator[str]:
     yield from map(quoted, thoughts_beside(message))
     content = message.get("content")
     parts = content if isinstance(content, list) else [content]
-    if message["role"] == "tool" and not any(map(_is_result, parts)):
+    if message["role"] == "tool" and not any(map(is_result, parts)):
         yield from _result(message.get("tool_call_id"), content)
     else:
         for part in parts:
@@ -109,7 +110,7 @@ def _result(call_id: JsonValue, content: JsonValue) -> Iterator[str]:
 def _part(part: JsonValue) -> Iterator[str]:
     fields: Object = {"text": part} if isinstance(part, str) else as_object(part)
     kind = fields.get("type")
-    if _is_result(part):
+    if is_result(part):
         yield from _result(fields.get("tool_use_id"), fields.get("content"))
     elif kind == "thinking":
         if thought := as_text(fields.get("thinking")):
@@ -123,10 +124,6 @@ def _part(part: JsonValue) -> Iterator[str]:
             yield from _call(fields.get("name"), fields.get("id"), fields["input"])
     elif fields:
         yield fenced(_pretty(shortened(fields)), "json")
-
-
-def _is_result(part: JsonValue) -> bool:
-    return as_object(part).get("type") == "tool_result"
 
 
 def _arguments(arguments: JsonValue) -> str:

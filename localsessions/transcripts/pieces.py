@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Picture",
+    "is_result",
     "picture_of",
     "pieces_of",
     "shortened",
@@ -54,6 +55,11 @@ class Picture(NamedTuple):
         if self.url.startswith("data:"):
             return f"{self.media_type}, {len(self.url.partition(',')[2]) * 3 // 4} bytes"
         return f"{self.media_type}, {self.url}"
+
+
+def is_result(part: JsonValue) -> bool:
+    """Tell whether a part of a content is the result of a tool."""
+    return as_object(part).get("type") == "tool_result"
 
 
 def pieces_of(content: JsonValue) -> Iterator[JsonValue]:

@@ -1,8 +1,8 @@
 """A transcript file as values, before its format is known: JSON, JSON Lines, or a database.
 
 Nothing here knows a format or a session. A file gives a source, an archive one for each JSON file
-in it. ``lines.py`` says what JSON is taken, ``archives.py`` and ``databases.py`` how containers are
-opened, ``kinds.py`` what a file is that is none of these. The shape of the data::
+in it: what ``contents.py`` finds there, and what other files beside it say. ``lines.py`` says what
+JSON is taken, ``databases.py`` how a database is opened. The shape of the data::
 
     Source
       document   the content of the file if it is one JSON value, else None; of a long list, the
@@ -20,32 +20,29 @@ opened, ``kinds.py`` what a file is that is none of these. The shape of the data
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import stat
-import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import chain
-from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from localsessions import _system
-from localsessions.format import MAX_FILE_BYTES
 from localsessions.models.instants import instant_of
-from localsessions.transcripts.archives import CHUNK_BYTES, Unpacked, is_zip, is_zstd, zip_members
-from localsessions.transcripts.files import one_path
+from localsessions.transcripts.contents import SUFFIXES, contents_of
+from localsessions.transcripts.files import cannot_be_read, one_path
 from localsessions.transcripts.foreign import Object, as_object
-from localsessions.transcripts.kinds import HEAD_BYTES, signature_of, text_kind
+from localsessions.transcripts.kinds import HEAD_BYTES, NO_JSON, no_json
 from localsessions.transcripts.lines import BadLine, Content, Record, content_of, fault_of
+from localsessions.transcripts.reading import ATTEMPTS, FileChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pydantic import JsonValue
 
-    from localsessions.transcripts.archives import Member
     from localsessions.transcripts.databases import Database
 
 __all__ = [
@@ -59,15 +56,8 @@ __all__ = [
     "read_sources",
 ]
 
-_T = TypeVar("_T")
-
-_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj"})
 _PACKED_SUFFIXES = frozenset({".zst", ".zstd"})
-ATTEMPTS = 3
-"""How often a file is read that is written anew while it is read."""
-
 _SQLITE = b"SQLite format 3\0"
-_NO_JSON = "neither JSON nor JSON Lines"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -113,7 +103,7 @@ class Source:
             and isinstance(self.document, list)
             and (bad := next(left_out, None))
         ):
-            return f"{_NO_JSON}: {bad.reason} (line {bad.line})"
+            return f"{NO_JSON}: {bad.reason} (line {bad.line})"
         return self.refusal
 
     def elements(self) -> Iterator[JsonValue]:
@@ -145,7 +135,7 @@ class Source:
             return replace(self, document=document, rest=None, bad_lines=tuple(self.bad_lines))
         records = tuple(self.lines())
         fault = fault_of(records, self.bad_lines) if self.more is not None else None
-        refusal = _no_json(fault, b"{") if fault else self.refusal
+        refusal = no_json(fault, b"{") if fault else self.refusal
         told = tuple(self.bad_lines)
         return replace(self, records=records, more=None, bad_lines=told, refusal=refusal)
 
@@ -163,7 +153,7 @@ class Source:
     def stem(self) -> str:
         """The file's name without the suffixes of JSON files."""
         stem = self.name
-        while (parts := os.path.splitext(stem))[1].lower() in _SUFFIXES | _PACKED_SUFFIXES:
+        while (parts := os.path.splitext(stem))[1].lower() in SUFFIXES | _PACKED_SUFFIXES:
             stem = parts[0]
         return stem
 
@@ -174,14 +164,8 @@ class Source:
             relative: The path of the file from the folder of this one, as the program lays it out;
                 never made of what a file says.
         """
-        path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
-        if self.member is not None:
-            return None
-        try:
-            status = os.stat(path)
-        except OSError:
-            return None
-        return _document_of(path, status.st_mtime_ns, status.st_size)
+        found = self._beside(relative)
+        return found.document if isinstance(found, Source) else None
 
     def folder_beside(self, relative: str, name: str) -> Iterator[Source | Unread]:
         """Yield the files of a folder of the same program that are JSON, in the order of names.
@@ -207,7 +191,7 @@ class Source:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            yield Unread(folder, _cannot_be_read(error))
+            yield Unread(folder, cannot_be_read(error))
             return
         for path in paths:
             yield _only(path)
@@ -218,32 +202,24 @@ class Source:
         Args:
             relative: As in ``beside``.
         """
-        path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
+        found = self._beside(relative)
+        return tuple(record.value for record in found.records) if isinstance(found, Source) else ()
+
+    def _beside(self, relative: str) -> Source | Unread | None:
         if self.member is not None:
-            return ()
+            return None
+        path = os.path.normpath(os.path.join(os.path.dirname(self.path), relative))
         try:
             status = os.stat(path)
         except OSError:
-            return ()
-        return _lines_of(path, status.st_mtime_ns, status.st_size)
+            return None
+        return _shared(path, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=4)
-def _document_of(path: str, _modified_ns: int, _size_bytes: int) -> JsonValue:
-    """Return the document of a file that many transcripts share, as ``_lines_of``."""
-    found = _only(path)
-    return found.document if isinstance(found, Source) else None
-
-
-@lru_cache(maxsize=4)
-def _lines_of(path: str, _modified_ns: int, _size_bytes: int) -> tuple[Object, ...]:
-    """Return the lines of a file that many transcripts share; it is read again when it changed."""
-    found = _only(path)
-    return tuple(record.value for record in found.records) if isinstance(found, Source) else ()
-
-
-class FileChangedError(OSError):
-    """A file goes on being written anew while it is read."""
+@lru_cache(maxsize=8)
+def _shared(path: str, _modified_ns: int, _size_bytes: int) -> Source | Unread:
+    """Return the source of a file that many transcripts share; it is read again when it changed."""
+    return _only(path)
 
 
 class Unread(NamedTuple):
@@ -270,7 +246,7 @@ def read_sources(path: str) -> Generator[Source | Unread, None, None]:
         with open(path, "rb", buffering=0, opener=_opened) as file:
             yield from _sources(file, path)
     except OSError as error:
-        yield Unread(path, _cannot_be_read(error))
+        yield Unread(path, cannot_be_read(error))
 
 
 def _opened(path: str, _flags: int) -> int:
@@ -300,7 +276,7 @@ def _only(path: str, attempts: int = ATTEMPTS) -> Source | Unread:
         except OSError as error:
             if isinstance(error, FileChangedError) and attempts > 1:
                 return _only(path, attempts - 1)
-            return Unread(path, _cannot_be_read(error))
+            return Unread(path, cannot_be_read(error))
     return Unread(path, whole.refusal) if whole.refusal else whole
 
 
@@ -316,16 +292,12 @@ def _source(
         member=member,
         rest=content.rest,
         more=content.more,
-        refusal=_no_json(content.refusal, b"[") if content.refusal else None,
+        refusal=no_json(content.refusal, b"[") if content.refusal else None,
     )
 
 
 def _parts(path: str) -> list[str]:
     return path.replace("\\", "/").split("/")
-
-
-def _cannot_be_read(error: OSError) -> str:
-    return f"cannot be read: {error.strerror or error}"
 
 
 def _sources(file: IO[bytes], path: str) -> Iterator[Source | Unread]:
@@ -335,187 +307,15 @@ def _sources(file: IO[bytes], path: str) -> Iterator[Source | Unread]:
     modified_at = instant_of(status.st_mtime_ns // 1_000_000 * 1000)
     head = file.read(HEAD_BYTES)
     file.seek(0)
-    if is_zip(head):
-        yield from _members(file, path, modified_at)
-    elif is_zstd(head):
-        yield _unpacked(file, path, modified_at, status.st_size)
-    elif head.startswith(_SQLITE):
+    if head.startswith(_SQLITE):
         yield from _database(path, modified_at)
-    elif found := signature_of(head):
-        yield Unread(path, f"{found}, no transcript")
-    elif status.st_size > MAX_FILE_BYTES:
-        raise OSError(None, f"larger than {MAX_FILE_BYTES} bytes", path)
-    else:
-        yield _read(file, head, path, modified_at)
-
-
-def _read(file: IO[bytes], head: bytes, path: str, modified_at: datetime) -> Source | Unread:
-    try:
-        return _source(_unchanged(file, path), path, modified_at)
-    except json.JSONDecodeError as fault:
-        return Unread(path, _no_json(fault, head))
-
-
-def _no_json(fault: json.JSONDecodeError, head: bytes) -> str:
-    if not head.strip():
-        return "the file is empty"
-    if kind := text_kind(head):
-        return f"{_NO_JSON}, but {kind}"
-    place = f"line {fault.lineno}, column {fault.colno}"
-    return f"{_NO_JSON}: {fault.msg} ({place})"
-
-
-# -- a file that may be written to meanwhile -----------------------------------------------------
-
-
-def _unchanged(file: IO[bytes], path: str) -> Content:
-    """Return the content of a file as it was at one time.
-
-    What is appended meanwhile is not read. A file that is written anew meanwhile is read again. The
-    rest of a list is of that time, too: it raises ``FileChangedError`` rather than give an element
-    of another.
-
-    Raises:
-        OSError: It goes on being written anew.
-        json.JSONDecodeError: As ``content_of``.
-    """
-    for _ in range(ATTEMPTS):
-        reading = _Reading(file, path)
-        try:
-            content = content_of(reading.chunks())
-        except json.JSONDecodeError:
-            if reading.is_whole():
-                raise
-            continue
-        if reading.is_whole():
-            reading.is_given_out = content.is_long
-            return content
-    raise _changed(path)
-
-
-class _Reading:
-    """The bytes that a file has now, and whether those that were read are still the same.
-
-    Attributes:
-        is_given_out: Whether what was read is used before all is; then no chunk is given that
-            is of another time than those before.
-    """
-
-    def __init__(self, file: IO[bytes], path: str) -> None:
-        self.is_given_out = False
-        self._file = file
-        self._path = path
-        self._size_bytes, self._stamp = _stamp(file)
-        self._given_bytes = 0
-        self._sum = 0
-
-    def chunks(self) -> Iterator[bytes]:
-        for chunk in self._read(self._size_bytes):
-            self._given_bytes += len(chunk)
-            self._sum = zlib.crc32(chunk, self._sum)
-            if self.is_given_out and not self.is_whole():
-                raise _changed(self._path)
-            yield chunk
-        if self.is_given_out and not self.is_whole():
-            raise _changed(self._path)
-
-    def is_whole(self) -> bool:
-        size_bytes, stamp = _stamp(self._file)
-        if stamp == self._stamp:
-            return True
-        place, again = self._file.tell(), 0
-        for chunk in self._read(self._given_bytes):
-            again = zlib.crc32(chunk, again)
-        self._file.seek(place)
-        if size_bytes < self._size_bytes or again != self._sum:
-            return False
-        self._stamp = stamp
-        return True
-
-    def _read(self, left: int) -> Iterator[bytes]:
-        self._file.seek(0)
-        while left and (chunk := self._file.read(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
-            yield chunk
-
-
-def _changed(path: str) -> FileChangedError:
-    reason = "it goes on being written anew while it is read; import it again"
-    return FileChangedError(None, reason, path)
-
-
-def _stamp(file: IO[bytes]) -> tuple[int, tuple[int, int]]:
-    """Return the size of an open file, and what differs after it was written to."""
-    status = os.fstat(file.fileno())
-    return status.st_size, (status.st_mtime_ns, status.st_size)
-
-
-# -- containers ----------------------------------------------------------------------------------
-
-
-def _members(file: IO[bytes], path: str, modified_at: datetime) -> Iterator[Source | Unread]:
-    others, found = 0, 0
-    for member in zip_members(file):
-        if os.path.splitext(member.name)[1].lower() not in _SUFFIXES:
-            others += 1
-            continue
-        found += 1
-        yield _member(member, f"{path}!{member.name}", modified_at)
-    if not found:
-        yield Unread(path, f"a ZIP archive without a JSON file (with {others} others)")
-    elif others:
-        yield Unread(path, f"holds {others} more files, which are not JSON")
-
-
-def _member(member: Member, path: str, modified_at: datetime) -> Source | Unread:
-    if member.refused is not None:
-        return Unread(path, member.refused)
-    head: list[bytes] = []
-    try:
-        content = content_of(_noting(member.chunks(), head))
-        if content.is_long:
-            # Its sum stands at the end, and no session of a damaged member is given.
-            for _ in member.chunks():
-                pass
-    except OSError as error:
-        return Unread(path, _cannot_be_read(error))
-    except json.JSONDecodeError as fault:
-        return Unread(path, _no_json(fault, b"".join(head)[:HEAD_BYTES]))
-    return _source(content, path, modified_at, member=member.name)
-
-
-def _noting(chunks: Iterable[bytes], head: list[bytes]) -> Iterator[bytes]:
-    """Yield chunks, and keep the first."""
-    for chunk in chunks:
-        if not head:
-            head.append(chunk)
-        yield chunk
-
-
-def _unpacked(
-    file: IO[bytes], path: str, modified_at: datetime, packed_bytes: int
-) -> Source | Unread:
-    packed, head = Unpacked(file, packed_bytes), list[bytes]()
-    try:
-        content = content_of(_noting(packed.chunks(), head))
-    except ImportError as error:
-        return Unread(path, str(error))
-    except json.JSONDecodeError as fault:
-        return Unread(path, packed.fault or _no_json(fault, b"".join(head)[:HEAD_BYTES]))
-    if content.rest is not None:
-        content.rest = _with_fault(content.rest, packed, content)
-    elif content.more is not None:
-        content.more = _with_fault(content.more, packed, content)
-    elif packed.fault:
-        content.bad_lines.append(BadLine(content.lines, packed.fault))
-    return _source(content, path, modified_at)
-
-
-def _with_fault(rest: Iterator[_T], packed: Unpacked, content: Content) -> Iterator[_T]:
-    """Yield the rest of what is packed, and tell at its end where it has a fault."""
-    yield from rest
-    if packed.fault:
-        content.bad_lines.append(BadLine(content.lines, packed.fault))
+        return
+    for content, member in contents_of(file, path, head, status.st_size):
+        own = path if member is None else f"{path}!{member}"
+        if isinstance(content, str):
+            yield Unread(own, content)
+        else:
+            yield _source(content, own, modified_at, member=member)
 
 
 def _database(path: str, modified_at: datetime) -> Iterator[Source]:

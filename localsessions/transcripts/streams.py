@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from localsessions.transcripts.files import cannot_be_read
 from localsessions.transcripts.kinds import unknown
 from localsessions.transcripts.registry import recognise
 from localsessions.transcripts.source import BadLine, FileChangedError, Source, Unread
@@ -101,7 +102,7 @@ class TranscriptStream:
     def _break_off(self, error: OSError) -> None:
         """Note why a source cannot be read on; what was given of it stays."""
         self.is_given_again = self._may_be_given_again and isinstance(error, FileChangedError)
-        reason = f"cannot be read: {error.strerror or error}"
+        reason = cannot_be_read(error)
         if self._has_sessions:
             self._broken_off = (BadLine(0, f"from here on it {reason}"),)
         else:

@@ -19,12 +19,14 @@ from localsessions.transcripts import archives, file_state, import_paths, read_t
 from localsessions.transcripts.importing import read_transcripts
 from localsessions.transcripts.source import Source, Unread, read_sources
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts"
+from .records import claude_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic import JsonValue
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts"
 
 
 def said(*texts: str) -> bytes:
@@ -33,9 +35,7 @@ def said(*texts: str) -> bytes:
 
 
 def claude(text: str) -> bytes:
-    spoken = {"role": "user", "content": text}
-    record = {"type": "user", "uuid": text, "sessionId": "s", "message": spoken}
-    return json.dumps(record).encode() + b"\n"
+    return json.dumps(claude_record("user", text, text, sessionId="s")).encode() + b"\n"
 
 
 def zipped(path: Path, members: dict[str, bytes]) -> Path:

@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-import pytest
-
-from localsessions.transcripts import TranscriptFile, read_transcript
+from .findings import calls_of, function_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from pydantic import JsonValue
 
-    from localsessions.models import Message
-
-    Object = dict[str, JsonValue]
-    Reader = Callable[[JsonValue], TranscriptFile]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Reader:
-    def read_value(value: JsonValue) -> TranscriptFile:
-        path = tmp_path / "trajectory.json"
-        path.write_text(json.dumps(value), encoding="utf-8")
-        return read_transcript(path)
-
-    return read_value
-
-
-def calls_of(message: Message) -> list[Object]:
-    listed = message["tool_calls"]
-    assert isinstance(listed, list)
-    return [call for call in listed if isinstance(call, dict)]
-
-
-def function_of(call: Object) -> Object:
-    function = call["function"]
-    assert isinstance(function, dict)
-    return function
+    from .conftest import Read
+    from .records import Object
 
 
 def trajectory(*steps: JsonValue, **more: JsonValue) -> Object:
@@ -60,7 +30,7 @@ def step(number: int, source: str, text: JsonValue, **more: JsonValue) -> Object
 CALL: Object = {"tool_call_id": "c1", "function_name": "bash", "arguments": {"command": "ls"}}
 
 
-def test_step_with_a_call_becomes_a_message_and_its_result(read: Reader) -> None:
+def test_step_with_a_call_becomes_a_message_and_its_result(read: Read) -> None:
     acted = step(
         1,
         "agent",
@@ -103,20 +73,20 @@ def test_step_with_a_call_becomes_a_message_and_its_result(read: Reader) -> None
     ]
 
 
-def test_result_of_no_call_is_kept(read: Reader) -> None:
+def test_result_of_no_call_is_kept(read: Read) -> None:
     acted = step(1, "agent", "go", observation={"results": [{"content": "passed"}]})
     (session,) = read(trajectory(acted)).sessions
     assert session.messages[1] == {"id": "step_1_result_1", "role": "tool", "content": "passed"}
 
 
-def test_arguments_that_are_no_json_stay_readable_as_json(read: Reader) -> None:
+def test_arguments_that_are_no_json_stay_readable_as_json(read: Read) -> None:
     acted = step(1, "agent", "", tool_calls=[CALL | {"arguments": "ls -l"}])
     (session,) = read(trajectory(acted)).sessions
     (call,) = calls_of(session.messages[0])
     assert function_of(call)["arguments"] == '{"input": "ls -l"}'
 
 
-def test_pictures_stay_in_the_content(read: Reader) -> None:
+def test_pictures_stay_in_the_content(read: Read) -> None:
     seen: JsonValue = [
         {"type": "text", "text": "see"},
         {"type": "image", "source": {"media_type": "image/png", "path": "a.png"}},
@@ -125,7 +95,7 @@ def test_pictures_stay_in_the_content(read: Reader) -> None:
     assert session.messages[0]["content"] == seen
 
 
-def test_facts_name_the_agent_and_the_title_is_typed(read: Reader) -> None:
+def test_facts_name_the_agent_and_the_title_is_typed(read: Read) -> None:
     told = trajectory(
         step(1, "system", "You are an agent."),
         step(2, "user", "<environment_context>x</environment_context>Fix the login"),
@@ -145,13 +115,13 @@ def test_facts_name_the_agent_and_the_title_is_typed(read: Reader) -> None:
     }
 
 
-def test_trajectories_of_one_run_are_different_sessions(read: Reader) -> None:
+def test_trajectories_of_one_run_are_different_sessions(read: Read) -> None:
     one = read(trajectory(step(1, "user", "a"), trajectory_id="t1")).sessions
     two = read(trajectory(step(1, "user", "b"), trajectory_id="t2")).sessions
     assert [session.session_id for session in (*one, *two)] == ["t1", "t2"]
 
 
-def test_trajectory_of_a_sub_agent_is_a_session_with_a_parent(read: Reader) -> None:
+def test_trajectory_of_a_sub_agent_is_a_session_with_a_parent(read: Read) -> None:
     grandchild = trajectory(step(1, "user", "c"), trajectory_id="g")
     child = trajectory(step(1, "user", "b"), trajectory_id="k", subagent_trajectories=[grandchild])
     found = read(trajectory(step(1, "user", "a"), subagent_trajectories=[child]))
@@ -162,5 +132,5 @@ def test_trajectory_of_a_sub_agent_is_a_session_with_a_parent(read: Reader) -> N
     ]
 
 
-def test_other_documents_with_steps_are_not_atif(read: Reader) -> None:
+def test_other_documents_with_steps_are_not_atif(read: Read) -> None:
     assert read({"schema_version": "1.0", "steps": []}).report.format is None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from localsessions.models import Message, Session
+from localsessions.models import Message
 from localsessions.transcripts import export, left_out
+
+from .exported import chat, session
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -18,16 +19,6 @@ PNG: JsonValue = {
     "source": {"type": "base64", "media_type": "image/png", "data": "AAAA" * 1000},
 }
 STAND_IN = "[picture left out: image/png, 3000 bytes]"
-
-
-def session(*messages: Message) -> Session:
-    return Session(session_id="s", messages=list(messages))
-
-
-def chat(*messages: Message) -> list[dict[str, JsonValue]]:
-    (line,) = export(session(*messages), "jsonl").splitlines()
-    listed: list[dict[str, JsonValue]] = json.loads(line)["messages"]
-    return listed
 
 
 def missing(*messages: Message) -> dict[str, int]:

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from localsessions.models import message_text
-from localsessions.transcripts import TranscriptFile, read_transcript
+from localsessions.transcripts import TranscriptFile
+
+from .findings import only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from pydantic import JsonValue
 
-    from localsessions.models import Session
-
-    Object = dict[str, JsonValue]
-    Reader = Callable[[JsonValue], TranscriptFile]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Reader:
-    def read_value(value: JsonValue) -> TranscriptFile:
-        path = tmp_path / "conversations.json"
-        path.write_text(json.dumps(value), encoding="utf-8")
-        return read_transcript(path)
-
-    return read_value
+    from .conftest import Read
+    from .records import Object
 
 
 def node(key: str, parent: str | None, children: str = "", **spoken: JsonValue) -> Object:
@@ -49,11 +33,6 @@ def chat(*nodes: Object, **more: JsonValue) -> Object:
     return {"conversation_id": "c1", "title": "Chat", "mapping": mapping, **more}
 
 
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
-
-
 def told(found: TranscriptFile) -> list[tuple[JsonValue, str, bool]]:
     return [
         (message["id"], message_text(message), message.get("other_branch") is True)
@@ -70,7 +49,7 @@ FORKED = (
 )
 
 
-def test_other_branches_stand_marked_before_the_branch_that_is_shown(read: Reader) -> None:
+def test_other_branches_stand_marked_before_the_branch_that_is_shown(read: Read) -> None:
     assert told(read([chat(*FORKED, current_node="b")])) == [
         ("mq", "Why?", False),
         ("ma", "First.", True),
@@ -79,7 +58,7 @@ def test_other_branches_stand_marked_before_the_branch_that_is_shown(read: Reade
     ]
 
 
-def test_branch_that_is_shown_need_not_be_the_last(read: Reader) -> None:
+def test_branch_that_is_shown_need_not_be_the_last(read: Read) -> None:
     assert told(read([chat(*FORKED, current_node="c")])) == [
         ("mq", "Why?", False),
         ("mb", "Second.", True),
@@ -88,18 +67,18 @@ def test_branch_that_is_shown_need_not_be_the_last(read: Reader) -> None:
     ]
 
 
-def test_without_a_current_node_the_last_children_are_shown(read: Reader) -> None:
+def test_without_a_current_node_the_last_children_are_shown(read: Read) -> None:
     assert [other for _, _, other in told(read(chat(*FORKED)))] == [False, True, True, False]
 
 
-def test_node_that_nothing_leads_to_is_kept(read: Reader) -> None:
+def test_node_that_nothing_leads_to_is_kept(read: Read) -> None:
     lost = node("z", "y", "", **said("user", "Hello?"))
     circle = node("y", "z", "z")
     found = read([chat(*FORKED, lost, circle, current_node="b")])
     assert told(found)[-1] == ("mz", "Hello?", True)
 
 
-def test_deep_tree_is_read(read: Reader) -> None:
+def test_deep_tree_is_read(read: Read) -> None:
     keys = [str(number) for number in range(5000)]
     nodes: dict[str, JsonValue] = {
         key: {
@@ -114,7 +93,7 @@ def test_deep_tree_is_read(read: Reader) -> None:
     assert [message_text(message) for message in only(found).messages] == keys
 
 
-def test_call_and_result_are_paired(read: Reader) -> None:
+def test_call_and_result_are_paired(read: Read) -> None:
     code: JsonValue = {"content_type": "code", "language": "python", "text": "print(1)"}
     output: JsonValue = {"content_type": "execution_output", "text": "1"}
     found = read(
@@ -141,7 +120,7 @@ def test_call_and_result_are_paired(read: Reader) -> None:
     ]
 
 
-def test_thoughts_are_reasoning(read: Reader) -> None:
+def test_thoughts_are_reasoning(read: Read) -> None:
     thoughts: JsonValue = {
         "content_type": "thoughts",
         "thoughts": [{"summary": "Plan", "content": "Look.", "chunks": ["Lo", "ok."]}],
@@ -159,7 +138,7 @@ def test_thoughts_are_reasoning(read: Reader) -> None:
     ]
 
 
-def test_what_was_spoken_is_a_text_and_a_picture_keeps_its_pointer(read: Reader) -> None:
+def test_what_was_spoken_is_a_text_and_a_picture_keeps_its_pointer(read: Read) -> None:
     parts: JsonValue = [
         {"content_type": "audio_transcription", "text": "Hello there", "direction": "in"},
         {"content_type": "image_asset_pointer", "asset_pointer": "file-service://f1"},
@@ -176,7 +155,7 @@ def test_what_was_spoken_is_a_text_and_a_picture_keeps_its_pointer(read: Reader)
     assert only(found).title == "Hello there"
 
 
-def test_instructions_of_the_account_are_of_the_system(read: Reader) -> None:
+def test_instructions_of_the_account_are_of_the_system(read: Read) -> None:
     context: JsonValue = {"content_type": "user_editable_context", "user_instructions": "Be brief."}
     found = read(chat(node("a", None, "", **said("user", context)), title="New chat"))
     (message,) = only(found).messages
@@ -188,7 +167,7 @@ def test_instructions_of_the_account_are_of_the_system(read: Reader) -> None:
     assert only(found).title is None
 
 
-def test_content_of_an_unknown_kind_is_kept(read: Reader) -> None:
+def test_content_of_an_unknown_kind_is_kept(read: Read) -> None:
     quote: JsonValue = {"content_type": "tether_quote", "text": "A.", "url": "u", "extra": [1]}
     (message,) = only(read(chat(node("a", None, "", **said("tool", quote))))).messages
     assert (message["content"], message["content_type"], message["content_facts"]) == (
@@ -198,13 +177,13 @@ def test_content_of_an_unknown_kind_is_kept(read: Reader) -> None:
     )
 
 
-def test_empty_nodes_are_counted(read: Reader) -> None:
+def test_empty_nodes_are_counted(read: Read) -> None:
     found = read([chat(node("r", None, "s"), node("s", "r", "", **said("system", ""))), 7])
     assert found.report.bookkeeping == {"(empty node)": 2, "(no object)": 1}
     assert found.report.skipped == "holds no messages"
 
 
-def test_session_has_the_facts_of_its_conversation(read: Reader) -> None:
+def test_session_has_the_facts_of_its_conversation(read: Read) -> None:
     asked = said("user", "Hi", create_time=1784164540.5)
     told_by: JsonValue = {"model_slug": "m2"}
     answer = said("assistant", "Hello", metadata=told_by)

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from localsessions.models import message_text
-from localsessions.transcripts import TranscriptFile, read_transcript
+
+from .findings import only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from pydantic import JsonValue
 
-    from localsessions.models import Session
-
-    Object = dict[str, JsonValue]
-    Reader = Callable[[JsonValue], TranscriptFile]
+    from .conftest import Read
+    from .records import Object
 
 NO_PARENT = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Reader:
-    def read_value(value: JsonValue) -> TranscriptFile:
-        path = tmp_path / "conversations.json"
-        path.write_text(json.dumps(value), encoding="utf-8")
-        return read_transcript(path)
-
-    return read_value
 
 
 def spoken(own_id: str, sender: str, content: JsonValue, **more: JsonValue) -> Object:
@@ -44,16 +27,11 @@ def chat(*messages: JsonValue, **more: JsonValue) -> Object:
     return {"uuid": "c1", "name": "Chat", "chat_messages": [*messages], **more}
 
 
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
-
-
 def text(words: str) -> Object:
     return {"type": "text", "text": words}
 
 
-def test_message_has_its_role_time_and_id(read: Reader) -> None:
+def test_message_has_its_role_time_and_id(read: Read) -> None:
     asked = spoken("m1", "human", [text("Hi")], created_at="2026-08-01T10:00:01Z", files=[])
     (session,) = read([chat(asked)]).sessions
     assert session.messages == [
@@ -67,7 +45,7 @@ def test_message_has_its_role_time_and_id(read: Reader) -> None:
     assert (session.session_id, session.title, session.agent_id) == ("c1", "Chat", "claude-ai")
 
 
-def test_each_result_follows_its_call(read: Reader) -> None:
+def test_each_result_follows_its_call(read: Read) -> None:
     blocks: JsonValue = [
         {"type": "thinking", "thinking": "Search."},
         text("I search."),
@@ -110,18 +88,18 @@ def test_each_result_follows_its_call(read: Reader) -> None:
     }
 
 
-def test_old_message_without_blocks_has_its_text(read: Reader) -> None:
+def test_old_message_without_blocks_has_its_text(read: Read) -> None:
     (message,) = only(read(chat(spoken("m1", "human", "Hi")))).messages
     assert message["content"] == "Hi"
 
 
-def test_text_that_the_blocks_do_not_say_is_kept(read: Reader) -> None:
+def test_text_that_the_blocks_do_not_say_is_kept(read: Read) -> None:
     asked = spoken("m1", "human", [text("Hi")]) | {"text": "Hi, and more"}
     (message,) = only(read(chat(asked))).messages
     assert message["text"] == "Hi, and more"
 
 
-def test_pasted_text_is_a_part_of_the_message(read: Reader) -> None:
+def test_pasted_text_is_a_part_of_the_message(read: Read) -> None:
     attachments: JsonValue = [
         {"file_name": "paste.txt", "extracted_content": "long text"},
         {"file_name": "a.bin", "file_size": 3},
@@ -135,7 +113,7 @@ def test_pasted_text_is_a_part_of_the_message(read: Reader) -> None:
     ]
 
 
-def test_branch_that_was_replaced_is_marked_and_stays_in_its_place(read: Reader) -> None:
+def test_branch_that_was_replaced_is_marked_and_stays_in_its_place(read: Read) -> None:
     found = read(
         chat(
             spoken("m1", "human", "Why?", parent_message_uuid=NO_PARENT),
@@ -149,7 +127,7 @@ def test_branch_that_was_replaced_is_marked_and_stays_in_its_place(read: Reader)
     assert marked == ["m1", "m2", "m3"]
 
 
-def test_leaf_that_the_conversation_names_is_shown(read: Reader) -> None:
+def test_leaf_that_the_conversation_names_is_shown(read: Read) -> None:
     found = read(
         chat(
             spoken("m1", "human", "Why?", parent_message_uuid=NO_PARENT),
@@ -162,15 +140,15 @@ def test_leaf_that_the_conversation_names_is_shown(read: Reader) -> None:
     assert marked == ["m3"]
 
 
-def test_messages_without_parents_are_one_branch(read: Reader) -> None:
+def test_messages_without_parents_are_one_branch(read: Read) -> None:
     found = read(chat(spoken("m1", "human", "Why?"), spoken("m2", "assistant", "So.")))
     assert [message.get("other_branch") for message in only(found).messages] == [None, None]
 
 
-def test_conversation_without_a_name_is_called_by_its_first_words(read: Reader) -> None:
+def test_conversation_without_a_name_is_called_by_its_first_words(read: Read) -> None:
     assert only(read([chat(spoken("m1", "human", "Fix my code"), name="")])).title == "Fix my code"
 
 
-def test_what_is_no_object_is_counted(read: Reader) -> None:
+def test_what_is_no_object_is_counted(read: Read) -> None:
     found = read([chat(spoken("m1", "human", "Hi"), None), 7])
     assert found.report.bookkeeping == {"(no object)": 2}

@@ -14,34 +14,19 @@ from localsessions.models import message_text
 from localsessions.transcripts import FORMATS, TranscriptFile, export, read_transcript
 from localsessions.transcripts.source import Source, read_sources
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .findings import only
 
+if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from localsessions.models import Message, Session
+    from localsessions.models import Message
 
-    Object = dict[str, JsonValue]
-    Reader = Callable[..., TranscriptFile]
+    from .conftest import Read
+    from .records import Object
 
+FILE = "rollout-1.jsonl"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts"
 META: dict[str, JsonValue] = {"id": "own", "cwd": "/w"}
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Reader:
-    def read_values(*values: JsonValue, name: str = "rollout-1.jsonl") -> TranscriptFile:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
-        return read_transcript(path)
-
-    return read_values
-
-
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
 
 
 SECONDS = itertools.count()
@@ -114,7 +99,7 @@ def called(message: Message) -> tuple[str, str, JsonValue]:
     ],
 )
 def test_every_kind_of_call_is_a_message(
-    read: Reader, made: Object, call: tuple[str, str, JsonValue]
+    read: Read, made: Object, call: tuple[str, str, JsonValue]
 ) -> None:
     found = read(meta(), made)
     (message,) = only(found).messages
@@ -123,7 +108,7 @@ def test_every_kind_of_call_is_a_message(
     assert found.report.bookkeeping == {"session_meta": 1}
 
 
-def test_picture_that_was_made_is_kept_as_a_picture(read: Reader) -> None:
+def test_picture_that_was_made_is_kept_as_a_picture(read: Read) -> None:
     made = item("image_generation_call", id="ig", revised_prompt="a red fox", result="aGk=")
     (message,) = only(read(meta(), made)).messages
     url = "data:image/png;base64,aGk="
@@ -142,14 +127,14 @@ def test_picture_that_was_made_is_kept_as_a_picture(read: Reader) -> None:
     ],
 )
 def test_every_kind_of_result_answers_its_call(
-    read: Reader, made: Object, content: JsonValue
+    read: Read, made: Object, content: JsonValue
 ) -> None:
     (message,) = only(read(meta(), made)).messages
     assert (message["role"], message["tool_call_id"]) == ("tool", "c")
     assert message["content"] == content
 
 
-def test_result_without_the_id_of_its_call_answers_the_next_call_of_its_name(read: Reader) -> None:
+def test_result_without_the_id_of_its_call_answers_the_next_call_of_its_name(read: Read) -> None:
     call = item("tool_call", function={"name": "run"}, arguments={})
     results = [item("tool_result", name=name, result="x") for name in ("run", "other", "run")]
     messages = only(read(meta(), call, call | {"timestamp": "2026-03-02T00:00:00Z"}, *results))
@@ -167,7 +152,7 @@ def test_result_without_the_id_of_its_call_answers_the_next_call_of_its_name(rea
     ],
 )
 def test_item_of_any_other_kind_is_said(
-    read: Reader, made: Object, role: str, content: JsonValue
+    read: Read, made: Object, role: str, content: JsonValue
 ) -> None:
     (message,) = only(read(meta(), made)).messages
     assert (message["role"], message.get("content")) == (role, content)
@@ -180,7 +165,7 @@ def test_item_of_any_other_kind_is_said(
     assert message.items() >= kept.items()
 
 
-def test_what_is_for_the_program_only_is_counted(read: Reader) -> None:
+def test_what_is_for_the_program_only_is_counted(read: Read) -> None:
     found = read(meta(), user("hi"), item("ghost_snapshot"), line("world_state", {}))
     assert len(only(found).messages) == 1
     assert found.report.bookkeeping == {
@@ -193,7 +178,7 @@ def test_what_is_for_the_program_only_is_counted(read: Reader) -> None:
 # Compaction
 
 
-def test_summary_of_a_compaction_is_kept_and_marked(read: Reader) -> None:
+def test_summary_of_a_compaction_is_kept_and_marked(read: Read) -> None:
     said = user("hi")
     compaction = line(
         "compacted", {"message": "They said hi.", "replacement_history": [said["payload"]]}
@@ -205,7 +190,7 @@ def test_summary_of_a_compaction_is_kept_and_marked(read: Reader) -> None:
 
 
 @pytest.mark.parametrize("summary", ["They said hi.", ""])
-def test_compaction_keeps_what_stands_in_its_history_only(read: Reader, summary: str) -> None:
+def test_compaction_keeps_what_stands_in_its_history_only(read: Read, summary: str) -> None:
     said, other = user("hi"), user("lost")
     history: JsonValue = [said["payload"], other["payload"]]
     compaction = line("compacted", {"message": summary, "replacement_history": history})
@@ -218,7 +203,7 @@ def test_compaction_keeps_what_stands_in_its_history_only(read: Reader, summary:
         assert "replacement_history" not in message
 
 
-def test_compaction_that_says_nothing_new_is_counted(read: Reader) -> None:
+def test_compaction_that_says_nothing_new_is_counted(read: Read) -> None:
     said = user("hi")
     compaction = line("compacted", {"message": "", "replacement_history": [said["payload"]]})
     found = read(meta(), said, compaction)
@@ -229,7 +214,7 @@ def test_compaction_that_says_nothing_new_is_counted(read: Reader) -> None:
 # Events
 
 
-def test_events_that_repeat_items_are_counted(read: Reader) -> None:
+def test_events_that_repeat_items_are_counted(read: Read) -> None:
     reasoning: JsonValue = [{"type": "summary_text", "text": text} for text in ("one", "two")]
     found = read(
         meta(),
@@ -250,7 +235,7 @@ def test_events_that_repeat_items_are_counted(read: Reader) -> None:
     }
 
 
-def test_event_that_no_item_repeats_is_a_message_in_its_place(read: Reader) -> None:
+def test_event_that_no_item_repeats_is_a_message_in_its_place(read: Read) -> None:
     plan: JsonValue = {"type": "Plan", "id": "p", "text": "First, then."}
     found = read(
         meta(),
@@ -267,7 +252,7 @@ def test_event_that_no_item_repeats_is_a_message_in_its_place(read: Reader) -> N
     assert not any("pending" in message for message in only(found).messages)
 
 
-def test_prompt_that_nobody_has_answered_is_pending_until_its_item_comes(read: Reader) -> None:
+def test_prompt_that_nobody_has_answered_is_pending_until_its_item_comes(read: Read) -> None:
     said = [meta(), user("first"), assistant("yes"), event("user_message", message="second")]
     before = only(read(*said)).messages
     assert [message.get("pending") for message in before] == [None, None, True]
@@ -275,7 +260,7 @@ def test_prompt_that_nobody_has_answered_is_pending_until_its_item_comes(read: R
     assert [message["id"] for message in after] == [f"msg_{n:06d}" for n in range(1, 5)]
 
 
-def test_ids_do_not_depend_on_events(read: Reader) -> None:
+def test_ids_do_not_depend_on_events(read: Read) -> None:
     call = item("local_shell_call", action={"command": ["ls"]})
     plain = only(read(meta(), user("a"), call)).messages
     with_event = only(read(meta(), event("user_message", message="b"), user("a"), call)).messages
@@ -288,7 +273,7 @@ def test_ids_do_not_depend_on_events(read: Reader) -> None:
 
 
 @pytest.mark.parametrize("own_id", [{}, {"id": "m1"}])
-def test_item_that_is_written_twice_is_one_message(read: Reader, own_id: Object) -> None:
+def test_item_that_is_written_twice_is_one_message(read: Read, own_id: Object) -> None:
     first = user("hi", **own_id)
     again = first | ({"timestamp": "2026-03-02T00:00:00.000Z"} if own_id else {})
     found = read(meta(), first, again, assistant("yes"))
@@ -296,15 +281,15 @@ def test_item_that_is_written_twice_is_one_message(read: Reader, own_id: Object)
     assert found.report.bookkeeping["response_item/message (repeated)"] == 1
 
 
-def test_same_words_at_another_time_are_another_message(read: Reader) -> None:
+def test_same_words_at_another_time_are_another_message(read: Read) -> None:
     assert texts(read(meta(), user("yes"), user("yes"))) == ["yes", "yes"]
 
 
-def test_equal_id_with_other_words_is_another_message(read: Reader) -> None:
+def test_equal_id_with_other_words_is_another_message(read: Read) -> None:
     assert texts(read(meta(), user("a", id="m"), user("b", id="m"))) == ["a", "b"]
 
 
-def test_turns_that_were_taken_back_are_kept_and_marked(read: Reader) -> None:
+def test_turns_that_were_taken_back_are_kept_and_marked(read: Read) -> None:
     found = read(
         meta(),
         user("<environment_context><cwd>/w</cwd></environment_context>"),
@@ -320,19 +305,19 @@ def test_turns_that_were_taken_back_are_kept_and_marked(read: Reader) -> None:
     assert marks == [None, None, None, True, True, True, None]
 
 
-def test_turns_are_taken_back_one_after_the_other(read: Reader) -> None:
+def test_turns_are_taken_back_one_after_the_other(read: Read) -> None:
     back = [event("thread_rolled_back", num_turns=1) for _ in range(2)]
     found = read(meta(), user("one"), user("two"), user("three"), *back)
     assert [message.get("taken_back") for message in only(found).messages] == [None, True, True]
 
 
 @pytest.mark.parametrize("turns", [0, -1, True, "2", None, 1.0])
-def test_number_of_turns_that_is_none_takes_nothing_back(read: Reader, turns: JsonValue) -> None:
+def test_number_of_turns_that_is_none_takes_nothing_back(read: Read, turns: JsonValue) -> None:
     found = read(meta(), user("one"), event("thread_rolled_back", num_turns=turns))
     assert "taken_back" not in only(found).messages[0]
 
 
-def test_more_turns_than_there_are_take_all_back(read: Reader) -> None:
+def test_more_turns_than_there_are_take_all_back(read: Read) -> None:
     found = read(meta(), user("one"), user("two"), event("thread_rolled_back", num_turns=9))
     assert [message.get("taken_back") for message in only(found).messages] == [True, True]
 
@@ -340,7 +325,7 @@ def test_more_turns_than_there_are_take_all_back(read: Reader) -> None:
 # Titles
 
 
-def test_title_is_what_a_person_typed_first(read: Reader) -> None:
+def test_title_is_what_a_person_typed_first(read: Read) -> None:
     found = read(
         meta(),
         item("message", role="developer", content="<permissions instructions>x"),
@@ -353,13 +338,13 @@ def test_title_is_what_a_person_typed_first(read: Reader) -> None:
     assert only(found).title == "Rename the module"
 
 
-def test_name_of_the_session_goes_before_its_first_words(read: Reader) -> None:
+def test_name_of_the_session_goes_before_its_first_words(read: Read) -> None:
     named = event("thread_name_updated", thread_name="Named")
     assert only(read(meta(), user("hi"), named)).title == "Named"
 
 
 @pytest.mark.parametrize("folder", ["sessions/2026/03/01", "archived_sessions"])
-def test_last_name_in_the_index_is_the_title(read: Reader, tmp_path: Path, folder: str) -> None:
+def test_last_name_in_the_index_is_the_title(read: Read, tmp_path: Path, folder: str) -> None:
     index = tmp_path / "session_index.jsonl"
     names = [("own", "First"), ("own", "Last"), ("other", "Another's"), ("own", " ")]
     entries = [json.dumps({"id": own, "thread_name": name}) for own, name in names]
@@ -369,7 +354,7 @@ def test_last_name_in_the_index_is_the_title(read: Reader, tmp_path: Path, folde
     assert only(found).title == "Last"
 
 
-def test_index_that_changed_is_read_again(read: Reader, tmp_path: Path) -> None:
+def test_index_that_changed_is_read_again(read: Read, tmp_path: Path) -> None:
     index = tmp_path / "session_index.jsonl"
     name = "archived_sessions/rollout-1.jsonl"
     titles = []
@@ -383,12 +368,12 @@ def test_index_that_changed_is_read_again(read: Reader, tmp_path: Path) -> None:
 # Where a session comes from
 
 
-def test_fork_names_the_session_that_it_continues(read: Reader) -> None:
+def test_fork_names_the_session_that_it_continues(read: Read) -> None:
     session = only(read(meta(forked_from_id="elder"), user("hi")))
     assert session.forked_from == {"session_id": "elder"}
 
 
-def test_fork_that_does_not_say_so_begins_with_the_line_of_the_other_session(read: Reader) -> None:
+def test_fork_that_does_not_say_so_begins_with_the_line_of_the_other_session(read: Read) -> None:
     session = only(read(meta(), meta(id="elder"), user("hi")))
     assert (session.session_id, session.forked_from) == ("own", {"session_id": "elder"})
     later = only(read(meta(), user("hi"), meta(id="elder")))
@@ -402,12 +387,12 @@ def test_fork_that_does_not_say_so_begins_with_the_line_of_the_other_session(rea
         {"source": {"subagent": {"thread_spawn": {"parent_thread_id": "p", "depth": 1}}}},
     ],
 )
-def test_sub_agent_names_the_session_that_started_it(read: Reader, more: Object) -> None:
+def test_sub_agent_names_the_session_that_started_it(read: Read, more: Object) -> None:
     session = only(read(meta(**more), user("hi")))
     assert session.source["parent"] == {"session_id": "p"}
 
 
-def test_session_is_not_its_own_parent(read: Reader) -> None:
+def test_session_is_not_its_own_parent(read: Read) -> None:
     session = only(read(meta(parent_thread_id="own", forked_from_id="own"), user("hi")))
     assert ("parent" in session.source, session.forked_from) == (False, {})
 
@@ -450,7 +435,7 @@ OLD_ITEMS: list[dict[str, JsonValue]] = [
 ]
 
 
-def test_old_rollout_without_envelopes_is_read(read: Reader) -> None:
+def test_old_rollout_without_envelopes_is_read(read: Read) -> None:
     found = read(OLD_HEAD, {"record_type": "state"}, *OLD_ITEMS, {"record_type": "state"})
     session = only(found)
     assert found.report.format == "codex-rollout"
@@ -467,25 +452,25 @@ def test_old_rollout_without_envelopes_is_read(read: Reader) -> None:
     assert "undated" not in session.source
 
 
-def test_first_version_of_one_object_is_read(read: Reader) -> None:
+def test_first_version_of_one_object_is_read(read: Read) -> None:
     session: JsonValue = {key: value for key, value in OLD_HEAD.items() if key != "git"}
     found = read({"session": session, "items": [*OLD_ITEMS]}, name="rollout-1.json")
     assert (found.report.format, only(found).session_id) == ("codex-rollout", "old")
     assert len(only(found).messages) == 4
 
 
-def test_head_before_lines_of_another_program_is_no_rollout(read: Reader) -> None:
+def test_head_before_lines_of_another_program_is_no_rollout(read: Read) -> None:
     assert read(OLD_HEAD, {"type": "message", "message": "hi"}).report.format is None
 
 
-def test_items_alone_are_no_rollout(read: Reader) -> None:
+def test_items_alone_are_no_rollout(read: Read) -> None:
     assert read(*OLD_ITEMS).report.format is None
 
 
 # As other formats
 
 
-def test_export_has_each_result_after_its_call_and_the_picture(read: Reader) -> None:
+def test_export_has_each_result_after_its_call_and_the_picture(read: Read) -> None:
     session = only(
         read(
             meta(),

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from localsessions.models import message_text
-from localsessions.transcripts import TranscriptFile, read_transcript
+from localsessions.transcripts import TranscriptFile
 from localsessions.transcripts.programs.copilot_workspace import title_in
 
+from .findings import only
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from pydantic import JsonValue
 
-    from localsessions.models import Message, Session
+    from localsessions.models import Message
 
-    Object = dict[str, JsonValue]
-    Reader = Callable[..., TranscriptFile]
+    from .conftest import Read
+    from .records import Object
 
+FILE = "f1/events.jsonl"
 AT = "2026-03-26T17:50:34.302Z"
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Reader:
-    def read_values(*values: JsonValue, name: str = "f1/events.jsonl") -> TranscriptFile:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
-        return read_transcript(path)
-
-    return read_values
 
 
 def event(own_id: str, kind: str, **data: JsonValue) -> Object:
@@ -50,16 +40,11 @@ def user(own_id: str, text: str, **data: JsonValue) -> Object:
     return event(own_id, "user.message", content=text, **data)
 
 
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
-
-
 def last(found: TranscriptFile) -> Message:
     return only(found).messages[-1]
 
 
-def test_session_has_its_id_folder_branch_and_model(read: Reader) -> None:
+def test_session_has_its_id_folder_branch_and_model(read: Read) -> None:
     chosen = event("e1", "session.model_change", newModel="gpt-5")
     session = only(read(start(selectedModel="auto", copilotVersion="1"), chosen, user("e2", "Hi")))
     assert (session.session_id, session.title, session.agent_id) == ("s1", "Hi", "copilot-cli")
@@ -68,11 +53,11 @@ def test_session_has_its_id_folder_branch_and_model(read: Reader) -> None:
     assert source["facts"] == {"cli_version": "1", "repository": "o/r"}
 
 
-def test_session_without_a_start_is_named_by_its_folder(read: Reader) -> None:
+def test_session_without_a_start_is_named_by_its_folder(read: Read) -> None:
     assert only(read(user("e1", "Hi"))).session_id == "f1"
 
 
-def test_title_is_the_one_that_the_program_shows(read: Reader, tmp_path: Path) -> None:
+def test_title_is_the_one_that_the_program_shows(read: Read, tmp_path: Path) -> None:
     beside = tmp_path / "f1" / "workspace.yaml"
     beside.parent.mkdir()
     beside.write_text("id: s1\ncwd: /p\nuser_named: true\nname: Fix the login\n")
@@ -80,7 +65,7 @@ def test_title_is_the_one_that_the_program_shows(read: Reader, tmp_path: Path) -
     assert only(read(start(), user("e1", "Hi"), name="f1/other.jsonl")).title == "Hi"
 
 
-def test_title_beside_a_session_names_no_sub_agent(read: Reader, tmp_path: Path) -> None:
+def test_title_beside_a_session_names_no_sub_agent(read: Read, tmp_path: Path) -> None:
     (tmp_path / "f1").mkdir()
     (tmp_path / "f1" / "workspace.yaml").write_text("name: Fix the login\n")
     said = {**user("e2", "Look"), "agentId": "a1"}
@@ -89,7 +74,7 @@ def test_title_beside_a_session_names_no_sub_agent(read: Reader, tmp_path: Path)
 
 
 @pytest.mark.needs("fifos")
-def test_what_is_no_file_beside_a_session_is_not_waited_for(read: Reader, tmp_path: Path) -> None:
+def test_what_is_no_file_beside_a_session_is_not_waited_for(read: Read, tmp_path: Path) -> None:
     (tmp_path / "f1").mkdir()
     os.mkfifo(tmp_path / "f1" / "workspace.yaml")
     assert only(read(start(), user("e1", "Hi"))).title == "Hi"
@@ -149,7 +134,7 @@ def test_title_that_is_not_utf_8_is_left_out(text: str) -> None:
 
 @pytest.mark.parametrize(("filled", "title"), [(65_000, "Fix it"), (65_527, None)])
 def test_title_that_is_cut_off_at_64_kib_is_left_out(
-    read: Reader, tmp_path: Path, filled: int, title: str | None
+    read: Read, tmp_path: Path, filled: int, title: str | None
 ) -> None:
     beside = tmp_path / "f1" / "workspace.yaml"
     beside.parent.mkdir()
@@ -157,7 +142,7 @@ def test_title_that_is_cut_off_at_64_kib_is_left_out(
     assert only(read(start(), user("e1", "Hi"))).title == (title or "Hi")
 
 
-def test_message_of_the_model_has_reasoning_text_and_calls(read: Reader) -> None:
+def test_message_of_the_model_has_reasoning_text_and_calls(read: Read) -> None:
     request: JsonValue = {
         "toolCallId": "c1",
         "name": "bash",
@@ -209,7 +194,7 @@ def test_message_of_the_model_has_reasoning_text_and_calls(read: Reader) -> None
     assert found.report.bookkeeping == {"session.start": 1, "tool.execution_start": 1}
 
 
-def test_call_that_no_message_requested_is_a_message(read: Reader) -> None:
+def test_call_that_no_message_requested_is_a_message(read: Read) -> None:
     started = event("e2", "tool.execution_start", toolCallId="c1", toolName="sh", arguments={})
     message = last(read(user("e1", "Hi"), started))
     assert (message["role"], message["id"]) == ("assistant", "e2")
@@ -218,7 +203,7 @@ def test_call_that_no_message_requested_is_a_message(read: Reader) -> None:
     ]
 
 
-def test_failed_call_is_answered_by_its_error(read: Reader) -> None:
+def test_failed_call_is_answered_by_its_error(read: Read) -> None:
     error: JsonValue = {"message": "denied", "code": "denied"}
     done = event("e2", "tool.execution_complete", toolCallId="c1", success=False, error=error)
     message = last(read(user("e1", "Hi"), done))
@@ -229,7 +214,7 @@ def test_failed_call_is_answered_by_its_error(read: Reader) -> None:
     )
 
 
-def test_pictures_of_a_person_and_of_a_tool_are_parts(read: Reader) -> None:
+def test_pictures_of_a_person_and_of_a_tool_are_parts(read: Read) -> None:
     asset = event("e1", "session.binary_asset", assetId="a1", data="AA==", mimeType="image/png")
     blob: JsonValue = {"type": "blob", "assetId": "a1", "displayName": "x.png"}
     file: JsonValue = {"type": "file", "path": "/p/a.py", "displayName": "a.py"}
@@ -252,13 +237,13 @@ def test_pictures_of_a_person_and_of_a_tool_are_parts(read: Reader) -> None:
     ]
 
 
-def test_reasoning_that_the_message_repeats_is_taken_once(read: Reader) -> None:
+def test_reasoning_that_the_message_repeats_is_taken_once(read: Read) -> None:
     thought = event("e1", "assistant.reasoning", content="Hm.")
     said = event("e2", "assistant.message", content="So.", reasoningText="Hm.")
     assert [message["id"] for message in only(read(thought, said)).messages] == ["e2"]
 
 
-def test_reasoning_before_its_message_is_pending(read: Reader) -> None:
+def test_reasoning_before_its_message_is_pending(read: Read) -> None:
     thought = event("e2", "assistant.reasoning", content="Hm.")
     assert last(read(user("e1", "Hi"), thought))["pending"] is True
 
@@ -280,20 +265,20 @@ def test_reasoning_before_its_message_is_pending(read: Reader) -> None:
     ],
 )
 def test_what_a_person_answers_is_a_message(
-    read: Reader, kind: str, data: Object, words: str
+    read: Read, kind: str, data: Object, words: str
 ) -> None:
     message = last(read(user("e1", "Hi"), event("e2", kind, **data)))
     assert (message["role"], message_text(message)) == ("user", words)
 
 
-def test_command_that_is_queued_and_run_is_said_once(read: Reader) -> None:
+def test_command_that_is_queued_and_run_is_said_once(read: Read) -> None:
     said: Object = {"command": "/help", "requestId": "r"}
     queued, run = (event(kind, f"command.{kind}", **said) for kind in ("queued", "execute"))
     found = read(user("e1", "Hi"), queued, run)
     assert [message["id"] for message in only(found).messages] == ["e1", "queued"]
 
 
-def test_instructions_come_in_once_while_they_stay_the_same(read: Reader) -> None:
+def test_instructions_come_in_once_while_they_stay_the_same(read: Read) -> None:
     told = [
         event(f"e{at}", "system.message", content=text, role="system")
         for at, text in enumerate(["Be kind.", "Be kind.", "Be brief."])
@@ -303,7 +288,7 @@ def test_instructions_come_in_once_while_they_stay_the_same(read: Reader) -> Non
     assert found.report.bookkeeping == {"system.message": 1}
 
 
-def test_notices_and_summaries_are_of_the_system(read: Reader) -> None:
+def test_notices_and_summaries_are_of_the_system(read: Read) -> None:
     found = read(
         user("e1", "Hi"),
         event("e2", "session.error", message="quota", errorType="quota"),
@@ -316,7 +301,7 @@ def test_notices_and_summaries_are_of_the_system(read: Reader) -> None:
     ]
 
 
-def test_sub_agent_is_a_session_with_a_parent(read: Reader) -> None:
+def test_sub_agent_is_a_session_with_a_parent(read: Read) -> None:
     named = event("e2", "subagent.started", toolCallId="c1", agentDisplayName="Explorer")
     found = read(
         start(),
@@ -337,24 +322,24 @@ def test_sub_agent_is_a_session_with_a_parent(read: Reader) -> None:
     ]
 
 
-def test_title_is_what_a_person_typed(read: Reader) -> None:
+def test_title_is_what_a_person_typed(read: Read) -> None:
     injected = user("e1", "You are a skill", source="skill-pdf")
     pushed = user("e2", "Go on.", isAutopilotContinuation=True)
     assert only(read(injected, pushed, user("e3", "Fix it", source="user"))).title == "Fix it"
 
 
-def test_title_of_the_program_goes_before_the_first_words(read: Reader) -> None:
+def test_title_of_the_program_goes_before_the_first_words(read: Read) -> None:
     renamed = event("e2", "session.title_changed", title="Repair")
     assert only(read(user("e1", "Hi"), renamed)).title == "Repair"
 
 
-def test_what_was_taken_back_is_kept_and_marked(read: Reader) -> None:
+def test_what_was_taken_back_is_kept_and_marked(read: Read) -> None:
     rewound = event("e4", "session.snapshot_rewind", upToEventId="e2", eventsRemoved=2)
     found = read(user("e1", "a"), user("e2", "b"), user("e3", "c"), rewound, user("e5", "d"))
     marked = [one["id"] for one in only(found).messages if one.get("taken_back")]
     assert marked == ["e2", "e3"]
 
 
-def test_session_that_another_started_names_it(read: Reader) -> None:
+def test_session_that_another_started_names_it(read: Read) -> None:
     found = read(start(detachedFromSpawningParentSessionId="s0"), user("e1", "Hi"))
     assert only(found).source["parent"] == {"session_id": "s0"}

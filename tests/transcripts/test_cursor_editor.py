@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from localsessions.store import SessionStore
 from localsessions.transcripts import TranscriptFile, import_paths, read_transcript
 
+from .findings import only, shown
+
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from localsessions.models import Message, Session
 
 REAL = Path(__file__).parents[2] / "examples" / "transcripts" / "cursor" / "state.vscdb"
 COMPOSER = "composer.composerData"
@@ -68,15 +69,6 @@ def global_database(
         **{f"bubbleId:c:{key}": value for key, value in bubbles.items()},
     }
     return read_transcript(database(tmp_path / "state.vscdb", rows=rows))
-
-
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
-
-
-def shown(messages: list[Message], *keys: str) -> list[list[JsonValue]]:
-    return [[message.get(key) for key in keys] for message in messages]
 
 
 # A workspace

@@ -5,52 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from localsessions.models import message_text
-from localsessions.transcripts import TranscriptFile, read_transcript
+
+from .findings import calls_of, function_of, only, said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from pydantic import JsonValue
 
-    from localsessions.models import Message, Session
-
-    Object = dict[str, JsonValue]
-    Reader = Callable[..., TranscriptFile]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Reader:
-    def read_values(*values: JsonValue, name: str = "run.traj") -> TranscriptFile:
-        path = tmp_path / name
-        path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
-        return read_transcript(path)
-
-    return read_values
-
-
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
-
-
-def calls_of(message: Message) -> list[Object]:
-    listed = message["tool_calls"]
-    assert isinstance(listed, list)
-    return [call for call in listed if isinstance(call, dict)]
-
-
-def function_of(call: Object) -> Object:
-    function = call["function"]
-    assert isinstance(function, dict)
-    return function
-
-
-def said(found: TranscriptFile) -> list[tuple[JsonValue, str]]:
-    return [(message["role"], message_text(message)) for message in only(found).messages]
+    from .conftest import Read
+    from .records import Object
 
 
 # SWE-agent
@@ -65,7 +28,7 @@ SUBMITS: Object = {"role": "assistant", "content": "Done.\n```\nsubmit\n```", "a
 LAST_STEP: Object = {"response": "Done.\n```\nsubmit\n```", "observation": "\r\ndiff --git a b\r\n"}
 
 
-def test_swe_agent_answer_to_the_last_step_is_the_last_message(read: Reader) -> None:
+def test_swe_agent_answer_to_the_last_step_is_the_last_message(read: Read) -> None:
     found = read(swe([ASKED, SUBMITS], [LAST_STEP], exit_status="submitted"))
     assert only(found).messages[2:] == [
         {
@@ -77,7 +40,7 @@ def test_swe_agent_answer_to_the_last_step_is_the_last_message(read: Reader) -> 
     ]
 
 
-def test_swe_agent_answer_to_a_call_names_the_call(read: Reader) -> None:
+def test_swe_agent_answer_to_a_call_names_the_call(read: Read) -> None:
     call: JsonValue = {"id": "c1", "type": "function", "function": {"name": "submit"}}
     submits = SUBMITS | {"tool_calls": [call]}
     found = read(swe([ASKED, submits], [LAST_STEP], exit_status="submitted"))
@@ -85,16 +48,16 @@ def test_swe_agent_answer_to_a_call_names_the_call(read: Reader) -> None:
     assert (last["role"], last["tool_call_id"]) == ("tool", "c1")
 
 
-def test_swe_agent_step_that_the_conversation_lacks_comes_in(read: Reader) -> None:
+def test_swe_agent_step_that_the_conversation_lacks_comes_in(read: Read) -> None:
     found = read(swe([ASKED], [LAST_STEP], exit_status="submitted", submission="diff --git a b"))
-    assert said(found) == [
+    assert said(found, "role") == [
         ("user", "fix it"),
         ("assistant", "Done.\n```\nsubmit\n```"),
         ("user", "\r\ndiff --git a b\r\n"),
     ]
 
 
-def test_swe_agent_submission_that_no_message_says_is_kept(read: Reader) -> None:
+def test_swe_agent_submission_that_no_message_says_is_kept(read: Read) -> None:
     step: Object = {"response": "Done.\n```\nsubmit\n```", "observation": "Exited"}
     history: list[JsonValue] = [ASKED, SUBMITS]
     found = read(swe(history, [step], exit_status="exit_cost", submission="diff --git a b"))
@@ -106,14 +69,14 @@ def test_swe_agent_submission_that_no_message_says_is_kept(read: Reader) -> None
     }
 
 
-def test_swe_agent_conversation_that_says_all_gets_nothing_more(read: Reader) -> None:
+def test_swe_agent_conversation_that_says_all_gets_nothing_more(read: Read) -> None:
     answer: Object = {"role": "user", "content": "\ndiff --git a b\n", "agent": "main"}
     history: list[JsonValue] = [ASKED, SUBMITS, answer]
     found = read(swe(history, [LAST_STEP], exit_status="submitted", submission="diff --git a b"))
     assert len(only(found).messages) == 3
 
 
-def test_swe_agent_lines_of_a_terminal_are_the_same_lines(read: Reader) -> None:
+def test_swe_agent_lines_of_a_terminal_are_the_same_lines(read: Read) -> None:
     answer: Object = {"role": "user", "content": "\none\ntwo\n", "agent": "main"}
     step = LAST_STEP | {"observation": "\r\none\r\ntwo\r\n"}
     history: list[JsonValue] = [ASKED, SUBMITS, answer]
@@ -121,7 +84,7 @@ def test_swe_agent_lines_of_a_terminal_are_the_same_lines(read: Reader) -> None:
     assert len(only(found).messages) == 3
 
 
-def test_swe_agent_answer_of_a_run_that_goes_on_is_pending(read: Reader) -> None:
+def test_swe_agent_answer_of_a_run_that_goes_on_is_pending(read: Read) -> None:
     (_, _, last) = only(read(swe([ASKED, SUBMITS], [LAST_STEP]))).messages
     assert last["pending"] is True
 
@@ -134,7 +97,7 @@ def mini(**info: JsonValue) -> Object:
     return {"info": info, "messages": messages, "trajectory_format": "mini-swe-agent-1.1"}
 
 
-def test_mini_swe_agent_error_that_ended_a_run_is_its_last_message(read: Reader) -> None:
+def test_mini_swe_agent_error_that_ended_a_run_is_its_last_message(read: Read) -> None:
     trace = "Traceback (most recent call last):\nKeyError: 'x'\n"
     found = read(mini(exit_status="KeyError", submission="'x'", traceback=trace))
     assert only(found).messages[-1] == {
@@ -145,16 +108,16 @@ def test_mini_swe_agent_error_that_ended_a_run_is_its_last_message(read: Reader)
     }
 
 
-def test_mini_swe_agent_submission_and_traceback_are_both_kept(read: Reader) -> None:
+def test_mini_swe_agent_submission_and_traceback_are_both_kept(read: Read) -> None:
     found = read(mini(exit_status="Submitted", submission="diff", traceback="Traceback"))
-    assert said(found)[-1] == ("exit", "diff\n\nTraceback")
+    assert said(found, "role")[-1] == ("exit", "diff\n\nTraceback")
 
 
-def test_mini_swe_agent_exit_that_is_a_message_is_not_repeated(read: Reader) -> None:
+def test_mini_swe_agent_exit_that_is_a_message_is_not_repeated(read: Read) -> None:
     whole = mini(exit_status="Submitted", submission="diff")
     exited: Object = {"role": "exit", "content": "diff", "extra": {"submission": "diff"}}
     found = read(whole | {"messages": [{"role": "user", "content": "fix it"}, exited]})
-    assert said(found) == [("user", "fix it"), ("exit", "diff")]
+    assert said(found, "role") == [("user", "fix it"), ("exit", "diff")]
 
 
 # LLaMA-Factory
@@ -165,7 +128,7 @@ def valued(role: str, *parts: tuple[str, JsonValue]) -> Object:
     return {"role": role, "content": content, "loss_weight": 1.0}
 
 
-def test_llama_factory_part_with_a_value_is_a_text(read: Reader) -> None:
+def test_llama_factory_part_with_a_value_is_a_text(read: Read) -> None:
     found = read({"messages": [valued("user", ("text", "hi"))]}, name="demo.jsonl")
     assert found.report.format == "llama-factory"
     assert only(found).messages == [
@@ -178,7 +141,7 @@ def test_llama_factory_part_with_a_value_is_a_text(read: Reader) -> None:
     ]
 
 
-def test_llama_factory_calls_are_answered_in_order(read: Reader) -> None:
+def test_llama_factory_calls_are_answered_in_order(read: Read) -> None:
     calls = [("tool_call", json.dumps({"name": name, "arguments": {}})) for name in ("a", "b")]
     found = read(
         {
@@ -197,14 +160,14 @@ def test_llama_factory_calls_are_answered_in_order(read: Reader) -> None:
     assert [one["tool_call_id"], two["tool_call_id"]] == [call["id"] for call in made]
 
 
-def test_llama_factory_picture_is_a_picture(read: Reader) -> None:
+def test_llama_factory_picture_is_a_picture(read: Read) -> None:
     found = read({"messages": [valued("user", ("image_url", "data:image/png;base64,AA=="))]})
     assert only(found).messages[0]["content"] == [
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
     ]
 
 
-def test_llama_factory_preference_becomes_two_sessions(read: Reader) -> None:
+def test_llama_factory_preference_becomes_two_sessions(read: Read) -> None:
     asked = valued("user", ("text", "hi"))
     found = read(
         {

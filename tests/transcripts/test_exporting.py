@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localsessions.models import Message, Session
+from localsessions.models import Message
 from localsessions.transcripts import EXPORT_SUFFIXES, ExportKind, export, read_transcript
+
+from .exported import chat, session
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -32,18 +34,6 @@ REAL = [
 
 def call(call_id: str) -> dict[str, JsonValue]:
     return {"id": call_id, "type": "function", "function": {"name": "ls", "arguments": "{}"}}
-
-
-def session(*messages: Message) -> Session:
-    return Session(session_id="s", messages=list(messages))
-
-
-def chat(*messages: Message) -> list[dict[str, JsonValue]]:
-    """Return the messages of the one line of JSONL that the messages are exported as."""
-    (line,) = export(session(*messages), "jsonl").decode().splitlines()
-    listed = json.loads(line)["messages"]
-    assert isinstance(listed, list)
-    return listed
 
 
 def text(*messages: Message, title: str | None = None) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from localsessions.transcripts import FORMATS, read_transcript
 from localsessions.transcripts.source import Source, read_sources
+
+from .records import claude_record, written_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,19 +18,12 @@ if TYPE_CHECKING:
 
     from localsessions.transcripts import TranscriptFile
 
-    Object = dict[str, JsonValue]
+    from .records import Object
 
 
 def read(tmp_path: Path, content: JsonValue, *, session_id: str = "s1") -> TranscriptFile:
-    record: Object = {
-        "type": "user",
-        "uuid": "u1",
-        "sessionId": session_id,
-        "message": {"role": "user", "content": content},
-    }
-    path = tmp_path / "session.jsonl"
-    path.write_text(json.dumps(record), encoding="utf-8")
-    return read_transcript(path)
+    record = claude_record("user", "u1", content, sessionId=session_id)
+    return read_transcript(written_lines(tmp_path / "session.jsonl", record))
 
 
 def test_iflow_is_named_for_what_it_is(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from localsessions.models import Session
 from localsessions.store import SessionStore
 from localsessions.transcripts import FileReport, FormatTotals, export, import_paths, storing
 
+from .records import claude_record
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -64,14 +66,8 @@ def write(path: Path, value: JsonValue) -> Path:
 
 
 def claude(number: int, text: str = "hi", **more: JsonValue) -> str:
-    record: dict[str, JsonValue] = {
-        "type": "user",
-        "uuid": f"u{number}",
-        "sessionId": "s1",
-        "timestamp": f"2026-01-02T03:04:{number:02d}.000Z",
-        "message": {"role": "user", "content": text},
-    }
-    return json.dumps(record | more) + "\n"
+    more = {"timestamp": f"2026-01-02T03:04:{number:02d}.000Z", **more}
+    return json.dumps(claude_record("user", f"u{number}", text, **more)) + "\n"
 
 
 def one(store: SessionStore, path: Path) -> FileReport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localsessions.transcripts import FORMATS
-from localsessions.transcripts.source import Record, Source, read_sources
+from localsessions.transcripts.source import Source, read_sources
 from localsessions.transcripts.transcript import sessions_of
+
+from .shapes import places, replaced, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,45 +329,13 @@ SHAPES: list[tuple[str, JsonValue]] = [
     ),
 ]
 
-Place = tuple[str | int, ...]
 WRONG: list[JsonValue] = [None, True, 7, -1.5, 1e300, "x", "\ud800", [], [None], {}, {"a": [1]}]
-
-
-def source_of(value: JsonValue) -> Source:
-    listed = value if isinstance(value, list) else [value]
-    records = tuple(
-        Record(line, item) for line, item in enumerate(listed, 1) if isinstance(item, dict)
-    )
-    return Source("x.json", datetime(2026, 1, 1, tzinfo=UTC), value, records)
 
 
 def read(form: Format, source: Source) -> int:
     """Read a source as a format, recognised or not; return the number of messages."""
     form.recognises(source)
     return sum(len(one.messages) for one in sessions_of(form, source, form.read(source)))
-
-
-def places(value: JsonValue) -> Iterator[Place]:
-    yield ()
-    items: list[tuple[str | int, JsonValue]] = []
-    if isinstance(value, dict):
-        items = list(value.items())
-    elif isinstance(value, list):
-        items = list(enumerate(value))
-    for step, item in items:
-        yield from ((step, *rest) for rest in places(item))
-
-
-def replaced(value: JsonValue, place: Place, by: JsonValue) -> JsonValue:
-    if not place:
-        return by
-    step, *rest = place
-    if isinstance(value, dict):
-        return value | {str(step): replaced(value[str(step)], tuple(rest), by)}
-    assert isinstance(value, list)
-    return [
-        replaced(item, tuple(rest), by) if at == step else item for at, item in enumerate(value)
-    ]
 
 
 @pytest.mark.parametrize(("name", "value"), SHAPES)

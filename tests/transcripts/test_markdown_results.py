@@ -10,6 +10,8 @@ from markdown_it import MarkdownIt
 from localsessions.models import Message, Session
 from localsessions.transcripts import export
 
+from .exported import session
+
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
@@ -26,7 +28,7 @@ SHOWN_IMAGE = (
 
 
 def page(*messages: Message) -> str:
-    return export(Session(session_id="s", messages=list(messages)), "markdown").decode()
+    return export(session(*messages), "markdown").decode()
 
 
 def result(content: JsonValue) -> str:

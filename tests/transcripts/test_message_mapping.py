@@ -3,56 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from localsessions.store import SessionStore
-from localsessions.transcripts import FileReport, TranscriptFile, read_transcript
+from localsessions.transcripts import FileReport
 from localsessions.transcripts.foreign import as_instant, json_text
 from localsessions.transcripts.transcript import cleaned_id
+
+from .findings import only
+from .records import claude_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import JsonValue
 
-    from localsessions.models import Message, Session
+    from localsessions.models import Message
 
-Reader = Callable[..., TranscriptFile]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Reader:
-    def read_values(*values: JsonValue, name: str = "chat.jsonl") -> TranscriptFile:
-        path = tmp_path / name
-        path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
-        os.utime(path, (1_700_000_000, 1_700_000_000))
-        return read_transcript(path)
-
-    return read_values
+    from .conftest import Read
+    from .records import Object
 
 
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
-
-
-def claude(
-    kind: str = "user", content: JsonValue = "hi", **more: JsonValue
-) -> dict[str, JsonValue]:
-    record: dict[str, JsonValue] = {
-        "type": kind,
-        "uuid": "u1",
-        "sessionId": "s1",
-        "timestamp": "2026-01-02T03:04:05.000Z",
-        "message": {"role": kind, "content": content},
-    }
-    return record | more
+def claude(kind: str = "user", content: JsonValue = "hi", **more: JsonValue) -> Object:
+    more = {"timestamp": "2026-01-02T03:04:05.000Z", **more}
+    return claude_record(kind, "u1", content, **more)
 
 
 def codex(payload: JsonValue, kind: str = "response_item") -> dict[str, JsonValue]:
@@ -75,7 +53,7 @@ CALL: dict[str, JsonValue] = {
 # Claude Code
 
 
-def test_claude_code_record_and_inner_message_become_one_message(read: Reader) -> None:
+def test_claude_code_record_and_inner_message_become_one_message(read: Read) -> None:
     inner: JsonValue = {
         "role": "assistant",
         "type": "message",
@@ -99,7 +77,7 @@ def test_claude_code_record_and_inner_message_become_one_message(read: Reader) -
     assert only(found).messages == [expected]
 
 
-def test_claude_code_call_leaves_the_content(read: Reader) -> None:
+def test_claude_code_call_leaves_the_content(read: Read) -> None:
     text: JsonValue = {"type": "text", "text": "I look."}
     (message,) = only(read(claude("assistant", [text, CALL]))).messages
     assert message["content"] == [text]
@@ -112,19 +90,19 @@ def test_claude_code_call_leaves_the_content(read: Reader) -> None:
     ]
 
 
-def test_claude_code_call_between_texts_keeps_its_place(read: Reader) -> None:
+def test_claude_code_call_between_texts_keeps_its_place(read: Read) -> None:
     text: JsonValue = {"type": "text", "text": "after"}
     (message,) = only(read(claude("assistant", [CALL, text]))).messages
     assert message["content"] == [{"type": "tool_use", "id": "c1"}, text]
 
 
-def test_claude_code_call_keeps_the_keys_that_a_tool_call_has_not(read: Reader) -> None:
+def test_claude_code_call_keeps_the_keys_that_a_tool_call_has_not(read: Read) -> None:
     call = CALL | {"caller": {"type": "direct"}}
     (message,) = only(read(claude("assistant", [call]))).messages
     assert message["content"] == [{"type": "tool_use", "id": "c1", "caller": {"type": "direct"}}]
 
 
-def test_claude_code_message_of_one_result_is_that_of_a_tool(read: Reader) -> None:
+def test_claude_code_message_of_one_result_is_that_of_a_tool(read: Read) -> None:
     result: JsonValue = {
         "type": "tool_result",
         "tool_use_id": "c1",
@@ -143,7 +121,7 @@ def test_claude_code_message_of_one_result_is_that_of_a_tool(read: Reader) -> No
     }
 
 
-def test_claude_code_message_of_several_results_keeps_them_as_parts(read: Reader) -> None:
+def test_claude_code_message_of_several_results_keeps_them_as_parts(read: Read) -> None:
     results: list[JsonValue] = [
         {"type": "tool_result", "tool_use_id": call_id, "content": call_id} for call_id in "ab"
     ]
@@ -152,7 +130,7 @@ def test_claude_code_message_of_several_results_keeps_them_as_parts(read: Reader
     assert "tool_call_id" not in message
 
 
-def test_claude_code_result_beside_a_text_stays_with_the_user(read: Reader) -> None:
+def test_claude_code_result_beside_a_text_stays_with_the_user(read: Read) -> None:
     parts: list[JsonValue] = [
         {"type": "tool_result", "tool_use_id": "c1", "content": "x"},
         {"type": "text", "text": "go on"},
@@ -164,7 +142,7 @@ def test_claude_code_result_beside_a_text_stays_with_the_user(read: Reader) -> N
 @pytest.mark.parametrize(
     "copy", ["Error: no such file", "no such file", {"stdout": "no such file", "stderr": ""}]
 )
-def test_claude_code_result_does_not_say_its_text_twice(read: Reader, copy: JsonValue) -> None:
+def test_claude_code_result_does_not_say_its_text_twice(read: Read, copy: JsonValue) -> None:
     result: JsonValue = {"type": "tool_result", "tool_use_id": "c1", "content": "no such file"}
     (message,) = only(read(claude("user", [result], toolUseResult=copy))).messages
     assert json.dumps(message).count("no such file") == 1
@@ -186,13 +164,13 @@ def test_claude_code_result_does_not_say_its_text_twice(read: Reader, copy: Json
         ([{"type": "summary", "summary": "another's", "leafUuid": "elsewhere"}], None),
     ],
 )
-def test_claude_code_titles(read: Reader, records: list[JsonValue], title: str | None) -> None:
+def test_claude_code_titles(read: Read, records: list[JsonValue], title: str | None) -> None:
     found = read(claude(), *records)
     assert only(found).title == title
     assert sum(found.report.bookkeeping.values()) == len(records)
 
 
-def test_claude_code_file_with_two_session_ids_gives_two_sessions(read: Reader) -> None:
+def test_claude_code_file_with_two_session_ids_gives_two_sessions(read: Read) -> None:
     found = read(claude(), claude(sessionId="s2"), claude(uuid="u2"))
     assert [(item.session_id, len(item.messages)) for item in found.sessions] == [
         ("s1", 2),
@@ -200,7 +178,7 @@ def test_claude_code_file_with_two_session_ids_gives_two_sessions(read: Reader) 
     ]
 
 
-def test_claude_code_facts_are_in_the_source(read: Reader, tmp_path: Path) -> None:
+def test_claude_code_facts_are_in_the_source(read: Read, tmp_path: Path) -> None:
     session = only(read(claude(cwd="/p", gitBranch="main", version="2.1")))
     assert session.agent_id == "claude-code"
     assert session.source == {
@@ -234,7 +212,7 @@ def test_claude_code_facts_are_in_the_source(read: Reader, tmp_path: Path) -> No
     ],
 )
 def test_codex_call_is_an_assistant_message_of_its_own(
-    read: Reader, item: dict[str, JsonValue], name: str, arguments: JsonValue
+    read: Read, item: dict[str, JsonValue], name: str, arguments: JsonValue
 ) -> None:
     (message,) = only(read(codex(item | {"call_id": "c1", "id": "i1"}))).messages
     assert (message["role"], message["id"], message["type"]) == ("assistant", "i1", item["type"])
@@ -245,7 +223,7 @@ def test_codex_call_is_an_assistant_message_of_its_own(
     assert json.loads(str(call["function"]["arguments"])) == arguments
 
 
-def test_codex_output_answers_its_call(read: Reader) -> None:
+def test_codex_output_answers_its_call(read: Read) -> None:
     item: JsonValue = {"type": "function_call_output", "call_id": "c1", "output": "a.txt"}
     (message,) = only(read(codex(item))).messages
     assert message == {
@@ -258,7 +236,7 @@ def test_codex_output_answers_its_call(read: Reader) -> None:
     }
 
 
-def test_codex_reasoning_is_content_that_people_read(read: Reader) -> None:
+def test_codex_reasoning_is_content_that_people_read(read: Read) -> None:
     item: JsonValue = {
         "type": "reasoning",
         "summary": [{"type": "summary_text", "text": "hm"}],
@@ -280,7 +258,7 @@ def test_codex_reasoning_is_content_that_people_read(read: Reader) -> None:
 
 
 def test_codex_session_takes_id_title_and_facts_from_its_bookkeeping(
-    read: Reader, tmp_path: Path
+    read: Read, tmp_path: Path
 ) -> None:
     found = read(
         codex(
@@ -314,7 +292,7 @@ def test_codex_session_takes_id_title_and_facts_from_its_bookkeeping(
     }
 
 
-def test_codex_rollout_that_was_forked_keeps_its_own_id(read: Reader) -> None:
+def test_codex_rollout_that_was_forked_keeps_its_own_id(read: Read) -> None:
     found = read(
         codex({"id": "fork"}, "session_meta"),
         codex({"id": "origin"}, "session_meta"),
@@ -326,12 +304,12 @@ def test_codex_rollout_that_was_forked_keeps_its_own_id(read: Reader) -> None:
 # gemini-cli
 
 
-def test_gemini_notice_is_a_system_message(read: Reader) -> None:
+def test_gemini_notice_is_a_system_message(read: Read) -> None:
     (message,) = only(read(gemini({"id": "m1", "type": "info", "content": "cancelled"}))).messages
     assert (message["role"], message["type"]) == ("system", "info")
 
 
-def test_gemini_summary_is_the_title(read: Reader) -> None:
+def test_gemini_summary_is_the_title(read: Read) -> None:
     spoken: JsonValue = {"id": "m1", "type": "user", "content": "x"}
     assert only(read(gemini(spoken, summary="About x"))).title == "About x"
 
@@ -339,7 +317,7 @@ def test_gemini_summary_is_the_title(read: Reader) -> None:
 # SWE-agent, mini-swe-agent
 
 
-def test_swe_agent_thought_and_action_are_kept_where_the_content_lacks_them(read: Reader) -> None:
+def test_swe_agent_thought_and_action_are_kept_where_the_content_lacks_them(read: Read) -> None:
     said: JsonValue = {
         "role": "assistant",
         "agent": "main",
@@ -353,12 +331,12 @@ def test_swe_agent_thought_and_action_are_kept_where_the_content_lacks_them(read
     assert second["action"] == "ls -l"
 
 
-def test_swe_agent_steps_are_counted(read: Reader) -> None:
+def test_swe_agent_steps_are_counted(read: Read) -> None:
     found = read({"history": [{"role": "user", "content": "x"}], "trajectory": [{}, {}]})
     assert (only(found).agent_id, found.report.bookkeeping) == ("swe-agent", {"trajectory step": 2})
 
 
-def test_mini_swe_agent_time_is_the_time_of_the_message(read: Reader) -> None:
+def test_mini_swe_agent_time_is_the_time_of_the_message(read: Read) -> None:
     item: JsonValue = {"role": "user", "content": "x", "extra": {"timestamp": 1775810900.5}}
     session = only(read({"trajectory_format": "mini-swe-agent-1.1", "messages": [item]}))
     assert session.messages[0]["created_at"] == "2026-04-10T08:48:20.500Z"
@@ -366,7 +344,7 @@ def test_mini_swe_agent_time_is_the_time_of_the_message(read: Reader) -> None:
     assert session.created_at == datetime(2026, 4, 10, 8, 48, 20, 500_000, UTC)
 
 
-def test_mini_swe_agent_response_does_not_repeat_the_message(read: Reader) -> None:
+def test_mini_swe_agent_response_does_not_repeat_the_message(read: Read) -> None:
     spoken: dict[str, JsonValue] = {"role": "assistant", "content": "I look."}
     choice: JsonValue = {"index": 0, "message": spoken | {"refusal": None}}
     item = spoken | {"extra": {"response": {"id": "r", "choices": [choice]}}}
@@ -378,7 +356,7 @@ def test_mini_swe_agent_response_does_not_repeat_the_message(read: Reader) -> No
     }
 
 
-def test_mini_swe_agent_actions_do_not_repeat_the_calls(read: Reader) -> None:
+def test_mini_swe_agent_actions_do_not_repeat_the_calls(read: Read) -> None:
     calls: JsonValue = [{"id": "c", "function": {"name": "bash", "arguments": '{"command": "ls"}'}}]
     actions: JsonValue = [{"command": "ls", "tool_call_id": "c"}]
     item: dict[str, JsonValue] = {"role": "assistant", "tool_calls": calls}
@@ -391,7 +369,7 @@ def test_mini_swe_agent_actions_do_not_repeat_the_calls(read: Reader) -> None:
 # ShareGPT, OpenAI
 
 
-def test_sharegpt_function_call_is_answered_by_the_next_observation(read: Reader) -> None:
+def test_sharegpt_function_call_is_answered_by_the_next_observation(read: Read) -> None:
     call = '{"name": "find", "arguments": {"q": "rice"}}'
     turns: list[JsonValue] = [
         {"from": "human", "value": "?"},
@@ -412,7 +390,7 @@ def test_sharegpt_function_call_is_answered_by_the_next_observation(read: Reader
     assert messages[2]["tool_call_id"] == "call_000002_1"
 
 
-def test_sharegpt_second_observation_answers_no_call(read: Reader) -> None:
+def test_sharegpt_second_observation_answers_no_call(read: Read) -> None:
     turns: list[JsonValue] = [
         {"from": "function_call", "value": '{"name": "find", "arguments": {}}'},
         {"from": "observation", "value": "1"},
@@ -423,14 +401,14 @@ def test_sharegpt_second_observation_answers_no_call(read: Reader) -> None:
 
 
 @pytest.mark.parametrize("value", ["find(rice)", '{"no": "name"}', "[]", ["x"], "\ud800"])
-def test_sharegpt_function_call_that_is_none_stays_a_text(read: Reader, value: JsonValue) -> None:
+def test_sharegpt_function_call_that_is_none_stays_a_text(read: Read, value: JsonValue) -> None:
     turns: list[JsonValue] = [{"from": "function_call", "value": value}]
     (message,) = only(read([{"conversations": turns}])).messages
     assert message["content"] == value
     assert "tool_calls" not in message
 
 
-def test_sharegpt_lines_are_sessions_with_made_ids(read: Reader) -> None:
+def test_sharegpt_lines_are_sessions_with_made_ids(read: Read) -> None:
     turns: list[JsonValue] = [{"from": "human", "value": "x"}]
     found = read({"conversations": turns}, {"id": "own", "conversations": turns})
     made, own = (session.session_id for session in found.sessions)
@@ -440,7 +418,7 @@ def test_sharegpt_lines_are_sessions_with_made_ids(read: Reader) -> None:
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
-def test_openai_list_of_messages_comes_in_as_it_is(read: Reader, wrapped: bool) -> None:
+def test_openai_list_of_messages_comes_in_as_it_is(read: Read, wrapped: bool) -> None:
     first: Message = {"role": "developer", "content": "Be brief."}
     second: Message = {"role": "user", "content": [{"type": "text", "text": "hi"}], "name": "Ann"}
     said: list[JsonValue] = [first, second]
@@ -449,7 +427,7 @@ def test_openai_list_of_messages_comes_in_as_it_is(read: Reader, wrapped: bool) 
     assert session.messages == [{"id": "msg_000001", **first}, {"id": "msg_000002", **second}]
 
 
-def test_openai_lines_are_sessions(read: Reader) -> None:
+def test_openai_lines_are_sessions(read: Read) -> None:
     line: JsonValue = {"messages": [{"role": "user", "content": "x"}]}
     found = read(line, line, {"messages": []})
     first, second = (session.session_id for session in found.sessions)
@@ -463,38 +441,38 @@ def test_openai_lines_are_sessions(read: Reader) -> None:
 # All formats
 
 
-def test_session_without_times_takes_those_of_its_file(read: Reader) -> None:
+def test_session_without_times_takes_those_of_its_file(read: Read) -> None:
     session = only(read([{"role": "user", "content": "x"}]))
     modified_at = datetime.fromtimestamp(1_700_000_000, UTC)
     assert (session.created_at, session.last_activity) == (modified_at, modified_at)
     assert "created_at" not in session.messages[0]
 
 
-def test_session_begins_and_ends_with_its_messages(read: Reader) -> None:
+def test_session_begins_and_ends_with_its_messages(read: Read) -> None:
     session = only(read(claude(), claude(uuid="u2", timestamp="2026-02-01T00:00:00+02:00")))
     assert session.created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert session.last_activity == datetime(2026, 1, 31, 22, tzinfo=UTC)
 
 
-def test_time_that_is_none_stays_under_its_own_name(read: Reader) -> None:
+def test_time_that_is_none_stays_under_its_own_name(read: Read) -> None:
     (message,) = only(read(claude(timestamp="[trimmed]"))).messages
     assert message["timestamp"] == "[trimmed]"
     assert "created_at" not in message
 
 
-def test_id_that_comes_twice_is_made_unique(read: Reader) -> None:
+def test_id_that_comes_twice_is_made_unique(read: Read) -> None:
     found = read(claude(), claude(content="b"), claude(uuid="u1~2"), claude(content="c"))
     ids = [message["id"] for message in only(found).messages]
     assert ids == ["u1", "u1~2", "u1~2~2", "u1~3"]
 
 
-def test_made_ids_stay_when_the_source_grows(read: Reader) -> None:
+def test_made_ids_stay_when_the_source_grows(read: Read) -> None:
     said: list[JsonValue] = [{"role": "user", "content": str(number)} for number in range(3)]
     before = only(read(said[:2])).messages
     assert only(read(said)).messages[:2] == before
 
 
-def test_key_that_is_also_a_field_is_renamed(read: Reader) -> None:
+def test_key_that_is_also_a_field_is_renamed(read: Read) -> None:
     (message,) = only(read(claude(tool_call_id="not an answer", name="n"))).messages
     assert message["source_tool_call_id"] == "not an answer"
     assert message["source_name"] == "n"

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localsessions.transcripts import BadLine, read_transcript, source
+from localsessions.transcripts import BadLine, read_transcript, reading, source
 from localsessions.transcripts.lines import content_of, json_of
+
+from .records import claude_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +23,7 @@ if TYPE_CHECKING:
 
 
 def line(text: str, **more: JsonValue) -> str:
-    record: dict[str, JsonValue] = {
-        "type": "user",
-        "uuid": text,
-        "sessionId": "s",
-        "message": {"role": "user", "content": text},
-    }
-    return json.dumps(record | more, ensure_ascii=False)
+    return json.dumps(claude_record("user", text, text, sessionId="s", **more), ensure_ascii=False)
 
 
 A, B, C = (line(text).encode() for text in "abc")
@@ -234,15 +230,15 @@ def test_memory_for_json_lines_is_that_of_the_records(tmp_path: Path) -> None:
 
 def meddled(monkeypatch: pytest.MonkeyPatch, acts: Iterator[object]) -> None:
     """Do the next act when a chunk of a file was read."""
-    monkeypatch.setattr(source, "CHUNK_BYTES", 64)
-    reading = source._Reading._read
+    monkeypatch.setattr(reading, "CHUNK_BYTES", 64)
+    chunks_read = reading._Reading._read
 
-    def read_and_meddle(self: source._Reading, size: int) -> Iterator[bytes]:
-        for chunk in reading(self, size):
+    def read_and_meddle(self: reading._Reading, size: int) -> Iterator[bytes]:
+        for chunk in chunks_read(self, size):
             next(acts, None)
             yield chunk
 
-    monkeypatch.setattr(source._Reading, "_read", read_and_meddle)
+    monkeypatch.setattr(reading._Reading, "_read", read_and_meddle)
 
 
 def only(path: Path) -> source.Source:

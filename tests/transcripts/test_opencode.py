@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from localsessions.transcripts import TranscriptFile, read_transcript
 
+from .findings import only, shown
+
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from localsessions.models import Session
 
 TREE = Path(__file__).parents[2] / "examples" / "transcripts" / "opencode" / "storage"
 LARGE = TREE / "session" / "proj_test" / "ses_s_stage0_large.json"
@@ -105,15 +106,6 @@ def made(tmp_path: Path) -> Database:
     return Database(tmp_path / "opencode.db")
 
 
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
-
-
-def shown(session: Session, *keys: str) -> list[list[JsonValue]]:
-    return [[message.get(key) for key in keys] for message in session.messages]
-
-
 def text(said: str, **more: JsonValue) -> dict[str, JsonValue]:
     return {"type": "text", "text": said, **more}
 
@@ -125,7 +117,7 @@ def test_session_of_the_tree_has_its_messages_and_parts() -> None:
     session = only(read_transcript(LARGE))
     assert session.session_id == "s_stage0_large"
     assert (session.title, session.source["project"]) == ("OpenCode Large", "/tmp/large")
-    assert shown(session, "id", "role") == [
+    assert shown(session.messages, "id", "role") == [
         ["m_user_large_1", "user"],
         ["m_assistant_large_1", "assistant"],
         ["p_tool_large_1", "tool"],
@@ -232,7 +224,7 @@ def test_messages_stand_in_the_order_of_their_time(made: Database) -> None:
     made.session()
     made.message("msg_a", "assistant", 5, text("second"))
     made.message("msg_b", "user", 4, text("first"))
-    assert shown(only(made.read()), "role", "content", "created_at") == [
+    assert shown(only(made.read()).messages, "role", "content", "created_at") == [
         ["user", "first", "2026-03-01T10:00:04.000Z"],
         ["assistant", "second", "2026-03-01T10:00:05.000Z"],
     ]
@@ -255,7 +247,7 @@ def test_tool_of_the_database_is_a_call_and_its_result(made: Database) -> None:
     )
     found = made.read()
     session = only(found)
-    assert shown(session, "id", "role", "content", "tool_call_id") == [
+    assert shown(session.messages, "id", "role", "content", "tool_call_id") == [
         ["msg_1", "assistant", None, None],
         ["prt_msg_1_0", "tool", "quokka", "c1"],
         ["prt_msg_1_1", "tool", "denied", "c2"],
@@ -282,7 +274,7 @@ def test_messages_from_the_revert_on_were_taken_back(
     made.session(revert=json.dumps(revert))
     for number in (1, 2, 3):
         made.message(f"msg_{number}", "user", number, text("x"))
-    assert [row[0] for row in shown(only(made.read()), "taken_back")] == taken_back
+    assert [row[0] for row in shown(only(made.read()).messages, "taken_back")] == taken_back
 
 
 def test_title_that_only_says_when_is_none(made: Database) -> None:
@@ -314,7 +306,7 @@ def test_newer_shape_goes_on_where_the_older_ends(made: Database) -> None:
     made.newer("evt_6", "compaction", 6, summary="all of it", reason="auto")
     found = made.read()
     session = only(found)
-    assert shown(session, "id", "role", "content") == [
+    assert shown(session.messages, "id", "role", "content") == [
         ["msg_1", "user", "old"],
         ["evt_3", "user", "new"],
         ["evt_4", "assistant", [{"type": "thinking", "thinking": "hm"}]],
@@ -330,7 +322,7 @@ def test_torn_row_is_told_and_the_rest_comes_in(made: Database) -> None:
     made.message("msg_1", "user", 1, text("hi"))
     made.add("message", id="msg_2", session_id="ses_1", time_created=2)
     found = made.read()
-    assert shown(only(found), "content") == [["hi"]]
+    assert shown(only(found).messages, "content") == [["hi"]]
     (told,) = found.report.bad_lines
     assert told.reason.startswith("message msg_2: ")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +14,10 @@ from reasons import reason_of
 from localsessions import _system
 from localsessions.transcripts import FORMATS, BadLine, read_transcript
 from localsessions.transcripts.registry import recognise
-from localsessions.transcripts.source import Record, Source
 from localsessions.transcripts.transcript import sessions_of
+
+from .records import claude_record
+from .shapes import places, replaced, source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 SAID: dict[str, JsonValue] = {"role": "user", "content": "hi"}
-CLAUDE = json.dumps(
-    {"type": "user", "uuid": "u1", "sessionId": "s1", "message": {"role": "user", "content": "hi"}}
-)
+CLAUDE = json.dumps(claude_record("user", "u1", "hi"))
 
 NEXT = CLAUDE.replace('"u1"', '"u2"')
 
@@ -161,14 +160,6 @@ lookalikes = st.recursive(
 )
 
 
-def source_of(value: JsonValue) -> Source:
-    listed = value if isinstance(value, list) else [value]
-    records = tuple(
-        Record(line, item) for line, item in enumerate(listed, 1) if isinstance(item, dict)
-    )
-    return Source("x.json", datetime(2026, 1, 1, tzinfo=UTC), value, records)
-
-
 @given(json_values)
 def test_any_json_is_recognised_or_not_without_an_error(value: JsonValue) -> None:
     recognise(source_of(value))
@@ -277,28 +268,6 @@ REAL_SHAPES: list[JsonValue] = [
     {"messages": [SAID | {"tool_calls": [{"function": {"name": "x", "arguments": "{}"}}]}]},
     {"format": "localsessions/1", "session_id": "s", "messages": [SAID]},
 ]
-
-
-def places(value: JsonValue) -> list[tuple[str | int, ...]]:
-    """Return the path of every value inside a value."""
-    inside: list[tuple[str | int, JsonValue]] = []
-    if isinstance(value, dict):
-        inside = list(value.items())
-    elif isinstance(value, list):
-        inside = list(enumerate(value))
-    return [(), *((step, *rest) for step, item in inside for rest in places(item))]
-
-
-def replaced(value: JsonValue, place: tuple[str | int, ...], by: JsonValue) -> JsonValue:
-    if not place:
-        return by
-    step, *rest = place
-    if isinstance(value, dict):
-        return value | {str(step): replaced(value[str(step)], tuple(rest), by)}
-    assert isinstance(value, list)
-    listed = list(value)
-    listed[int(step)] = replaced(listed[int(step)], tuple(rest), by)
-    return listed
 
 
 @pytest.mark.parametrize("wrong", [None, True, 7, -1.5, "x", "\ud800", [], [None], {}, {"a": [1]}])

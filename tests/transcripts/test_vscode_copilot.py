@@ -9,30 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localsessions.models import message_text
-from localsessions.transcripts import TranscriptFile, read_transcript
+from localsessions.transcripts import read_transcript
+
+from .findings import only, said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pydantic import JsonValue
 
-    from localsessions.models import Session
+    from .conftest import Read
+    from .records import Object
 
-    Object = dict[str, JsonValue]
-    Reader = Callable[..., TranscriptFile]
-
+FILE = "storage/chatSessions/c1.jsonl"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts" / "copilot-chat"
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Reader:
-    def read_values(*values: JsonValue, name: str = "chatSessions/c1.jsonl") -> TranscriptFile:
-        path = tmp_path / "storage" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
-        return read_transcript(path)
-
-    return read_values
 
 
 def chat(*requests: JsonValue, **more: JsonValue) -> Object:
@@ -63,19 +51,10 @@ def called(call_id: str = "t1", arguments: str = '{"query": "x"}') -> Object:
     return {"id": call_id, "name": "grep_search", "arguments": arguments}
 
 
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
-
-
-def told(found: TranscriptFile) -> list[tuple[JsonValue, JsonValue, str]]:
-    return [(one["id"], one["role"], message_text(one)) for one in only(found).messages]
-
-
 # Rounds
 
 
-def test_each_round_is_a_message_and_each_result_follows_its_call(read: Reader) -> None:
+def test_each_round_is_a_message_and_each_result_follows_its_call(read: Read) -> None:
     first: Object = {
         "id": "a",
         "response": "I search.",
@@ -115,18 +94,18 @@ def test_each_round_is_a_message_and_each_result_follows_its_call(read: Reader) 
     ]
 
 
-def test_what_only_the_parts_say_follows_the_rounds(read: Reader) -> None:
+def test_what_only_the_parts_say_follows_the_rounds(read: Read) -> None:
     spoken: Object = {"id": "a", "response": "I  search\nhere.", "toolCalls": []}
     parts: list[JsonValue] = [{"value": "I search "}, {"value": "here."}, {"value": "Stopped."}]
     found = read(chat(asked("q", "Why?", *parts, **in_rounds(spoken))))
-    assert told(found) == [
+    assert said(found, "id", "role") == [
         ("q", "user", "Why?"),
         ("a", "assistant", "I  search\nhere."),
         ("q-r", "assistant", "Stopped."),
     ]
 
 
-def test_result_that_is_a_tree_of_pieces_becomes_its_text(read: Reader) -> None:
+def test_result_that_is_a_tree_of_pieces_becomes_its_text(read: Read) -> None:
     def text(words: str, breaks: JsonValue = False) -> Object:
         return {"type": 2, "text": words, "lineBreakBefore": breaks}
 
@@ -145,7 +124,7 @@ def test_result_that_is_a_tree_of_pieces_becomes_its_text(read: Reader) -> None:
     assert only(found).messages[-1]["content"] == "2 matches<a>\none\n</a>\ntwothree\nend"
 
 
-def test_pictures_of_a_result_are_parts(read: Reader) -> None:
+def test_pictures_of_a_result_are_parts(read: Read) -> None:
     node: Object = {
         "type": 1,
         "children": [
@@ -177,7 +156,7 @@ def invoked(call_id: str = "t1", **more: JsonValue) -> Object:
     }
 
 
-def test_without_rounds_messages_are_made_of_the_parts(read: Reader) -> None:
+def test_without_rounds_messages_are_made_of_the_parts(read: Read) -> None:
     reference: Object = {"kind": "inlineReference", "inlineReference": {"path": "/p/a.rs"}}
     terminal: Object = {"kind": "terminal", "commandLine": {"original": "ls"}}
     call = invoked(toolSpecificData=terminal)
@@ -219,7 +198,7 @@ def test_without_rounds_messages_are_made_of_the_parts(read: Reader) -> None:
     }
 
 
-def test_shown_input_and_output_of_a_call_are_taken(read: Reader) -> None:
+def test_shown_input_and_output_of_a_call_are_taken(read: Read) -> None:
     details: Object = {"input": '{"a": 1}', "output": [{"type": "embed", "value": "two"}]}
     found = read(chat(asked("q", "Why?", invoked(resultDetails=details), **DONE)))
     _, called_by, result = only(found).messages
@@ -229,7 +208,7 @@ def test_shown_input_and_output_of_a_call_are_taken(read: Reader) -> None:
     assert result["content"] == "two"
 
 
-def test_error_that_the_program_showed_is_a_message(read: Reader) -> None:
+def test_error_that_the_program_showed_is_a_message(read: Read) -> None:
     error: JsonValue = {"errorDetails": {"message": "Rate limited", "code": "failed"}}
     found = read(chat(asked("q", result=error)))
     assert only(found).messages[-1] == {
@@ -241,19 +220,19 @@ def test_error_that_the_program_showed_is_a_message(read: Reader) -> None:
     }
 
 
-def test_answers_to_questions_are_of_the_user(read: Reader) -> None:
+def test_answers_to_questions_are_of_the_user(read: Read) -> None:
     carousel: Object = {"kind": "questionCarousel", "questions": [], "data": {"db": "sqlite"}}
     found = read(chat(asked("q", "Why?", {"value": "Which?"}, carousel, **DONE)))
-    assert told(found)[-1] == ("q-r_answers_1", "user", '{"db": "sqlite"}')
+    assert said(found, "id", "role")[-1] == ("q-r_answers_1", "user", '{"db": "sqlite"}')
 
 
-def test_response_that_is_being_written_is_pending(read: Reader) -> None:
+def test_response_that_is_being_written_is_pending(read: Read) -> None:
     writing = asked("q", "Why?", {"value": "Let me"}, modelState={"value": 0})
     question, answer = only(read(chat(writing))).messages
     assert ("pending" in question, answer["pending"]) == (False, True)
 
 
-def test_response_that_was_cancelled_is_not_pending(read: Reader) -> None:
+def test_response_that_was_cancelled_is_not_pending(read: Read) -> None:
     cancelled = asked("q", "Why?", {"value": "Let me"}, modelState={"value": 2})
     assert "pending" not in only(read(chat(cancelled))).messages[-1]
 
@@ -261,7 +240,7 @@ def test_response_that_was_cancelled_is_not_pending(read: Reader) -> None:
 # Questions
 
 
-def test_question_keeps_its_pictures_and_files(read: Reader) -> None:
+def test_question_keeps_its_pictures_and_files(read: Read) -> None:
     picture: Object = {
         "kind": "image",
         "id": "i",
@@ -284,21 +263,21 @@ def test_question_keeps_its_pictures_and_files(read: Reader) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["Why?", {"parts": [{"text": "Why", "kind": "text"}, {"text": "?"}]}]
+    "asking", ["Why?", {"parts": [{"text": "Why", "kind": "text"}, {"text": "?"}]}]
 )
-def test_old_question_is_read(read: Reader, said: JsonValue) -> None:
-    found = read(chat(asked("q", message=said)))
-    assert told(found)[0] == ("q", "user", "Why?")
+def test_old_question_is_read(read: Read, asking: JsonValue) -> None:
+    found = read(chat(asked("q", message=asking)))
+    assert said(found, "id", "role")[0] == ("q", "user", "Why?")
 
 
-def test_question_in_the_queue_is_pending(read: Reader) -> None:
+def test_question_in_the_queue_is_pending(read: Read) -> None:
     waiting: Object = {"id": "w", "kind": "queued", "request": asked("w", "And then?")}
     found = read(chat(asked("q", **DONE), pendingRequests=[waiting]))
     message = only(found).messages[-1]
     assert (message["id"], message["content"], message["pending"]) == ("w", "And then?", True)
 
 
-def test_request_that_was_undone_is_marked(read: Reader) -> None:
+def test_request_that_was_undone_is_marked(read: Read) -> None:
     found = read(chat(asked("q", shouldBeRemovedOnSend={"requestId": "q"}), asked("p")))
     assert [one.get("taken_back") for one in only(found).messages] == [True, None]
 
@@ -314,7 +293,7 @@ def test_log_gives_what_the_state_gives() -> None:
     assert only(log).title == only(whole).title
 
 
-def test_entries_are_applied_in_order(read: Reader) -> None:
+def test_entries_are_applied_in_order(read: Read) -> None:
     found = read(
         {"kind": 0, "v": chat()},
         {"kind": 2, "k": ["requests"], "v": [asked("q", "Why?", {"value": "Le"})]},
@@ -324,7 +303,7 @@ def test_entries_are_applied_in_order(read: Reader) -> None:
         {"kind": 1, "k": ["inputState"], "v": {"inputText": "x"}},
         {"kind": 3, "k": ["inputState", "inputText"]},
     )
-    assert told(found) == [("q", "user", "Why?"), ("q-r", "assistant", "Let me.")]
+    assert said(found, "id", "role") == [("q", "user", "Why?"), ("q-r", "assistant", "Let me.")]
     assert only(found).title == "Title"
     assert found.report.bookkeeping == {
         "(whole state)": 1,
@@ -334,7 +313,7 @@ def test_entries_are_applied_in_order(read: Reader) -> None:
     }
 
 
-def test_request_that_left_the_list_is_kept_before_the_one_that_replaced_it(read: Reader) -> None:
+def test_request_that_left_the_list_is_kept_before_the_one_that_replaced_it(read: Read) -> None:
     found = read(
         {"kind": 0, "v": chat(asked("a", "First", **DONE), asked("b", "Second", **DONE))},
         {"kind": 1, "k": ["requests", 1, "response"], "v": [{"value": "No."}]},
@@ -354,17 +333,20 @@ def test_request_that_left_the_list_is_kept_before_the_one_that_replaced_it(read
         ({"kind": True, "k": ["requests"]}, "no entry"),
     ],
 )
-def test_entry_that_leads_nowhere_is_named(read: Reader, entry: Object, reason: str) -> None:
+def test_entry_that_leads_nowhere_is_named(read: Read, entry: Object, reason: str) -> None:
     found = read({"kind": 0, "v": chat(asked("q"))}, entry)
     (bad,) = found.report.bad_lines
     assert bad.line == 2
     assert reason in bad.reason
-    assert told(found) == [("q", "user", "Why?")]
+    assert said(found, "id", "role") == [("q", "user", "Why?")]
 
 
-def test_log_of_one_line_is_read(read: Reader) -> None:
+def test_log_of_one_line_is_read(read: Read) -> None:
     found = read({"kind": 0, "v": chat(asked("q"))})
-    assert (found.report.format, told(found)) == ("vscode-chat-log", [("q", "user", "Why?")])
+    assert (found.report.format, said(found, "id", "role")) == (
+        "vscode-chat-log",
+        [("q", "user", "Why?")],
+    )
 
 
 # Facts
@@ -379,7 +361,7 @@ def test_log_of_one_line_is_read(read: Reader) -> None:
     ],
 )
 def test_folder_is_that_of_the_workspace(
-    read: Reader, tmp_path: Path, uri: str, project: str
+    read: Read, tmp_path: Path, uri: str, project: str
 ) -> None:
     (tmp_path / "storage").mkdir()
     workspace = tmp_path / "storage" / "workspace.json"
@@ -387,12 +369,12 @@ def test_folder_is_that_of_the_workspace(
     assert only(read(chat(asked("q")))).source["project"] == project
 
 
-def test_folder_is_else_that_of_the_first_link(read: Reader) -> None:
+def test_folder_is_else_that_of_the_first_link(read: Read) -> None:
     linked: Object = {"value": "x", "baseUri": {"path": "/home/dev/app/", "scheme": "file"}}
     assert only(read(chat(asked("q", "Why?", linked)))).source["project"] == "/home/dev/app"
 
 
-def test_session_has_its_id_model_branch_and_title(read: Reader) -> None:
+def test_session_has_its_id_model_branch_and_title(read: Read) -> None:
     state = chat(asked("q", "Fix it"), repoData={"localBranch": "main", "remoteUrl": "u"})
     session = only(read(state))
     assert (session.session_id, session.title, session.agent_id) == ("c1", "Fix it", "copilot-chat")
@@ -400,7 +382,7 @@ def test_session_has_its_id_model_branch_and_title(read: Reader) -> None:
     assert session.source["facts"] == {"version": 3, "repository": "u"}
 
 
-def test_agent_is_named_without_what_it_can_do(read: Reader) -> None:
+def test_agent_is_named_without_what_it_can_do(read: Read) -> None:
     agent: Object = {"id": "copilot", "extensionVersion": "0.33", "metadata": {"x": 1}}
     found = read(chat(asked("q", "Why?", {"value": "So."}, agent=agent, **DONE)))
     assert only(found).messages[-1]["agent"] == {"id": "copilot", "extensionVersion": "0.33"}

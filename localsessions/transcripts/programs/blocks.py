@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     from localsessions.models import Message
 
-__all__ = ["arguments_text", "block_messages", "picture_part", "thinking_part"]
+__all__ = [
+    "arguments_text",
+    "block_messages",
+    "picture_part",
+    "text_part",
+    "thinking_part",
+    "with_thoughts",
+]
 
 
 def block_messages(
@@ -150,9 +157,21 @@ def arguments_text(value: JsonValue) -> JsonValue:
     return value
 
 
+def text_part(value: JsonValue) -> JsonValue:
+    """Return a text as a part of a content; what is no text is a part already."""
+    return {"type": "text", "text": value} if isinstance(value, str) else value
+
+
 def thinking_part(text: JsonValue, around: Object | None = None) -> JsonValue:
     """Return reasoning as a part of a content."""
     return {"type": "thinking", "thinking": text, **(around or {})}
+
+
+def with_thoughts(thoughts: list[JsonValue], text: JsonValue) -> JsonValue:
+    """Return a content of reasoning and a text; the text alone if there is no reasoning."""
+    if not thoughts:
+        return text
+    return [*thoughts, {"type": "text", "text": text}] if text else thoughts
 
 
 def picture_part(data: str, media_type: str | None, around: Object | None = None) -> JsonValue:

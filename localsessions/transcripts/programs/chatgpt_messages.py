@@ -17,14 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localsessions.transcripts.foreign import (
-    Object,
-    as_list,
-    as_object,
-    as_text,
-    without,
-)
-from localsessions.transcripts.programs.blocks import arguments_text, thinking_part
+from localsessions.transcripts.foreign import Object, as_list, as_object, as_text, filled, without
+from localsessions.transcripts.programs.blocks import arguments_text, text_part, thinking_part
 from localsessions.transcripts.transcript import message, tool_call
 
 if TYPE_CHECKING:
@@ -109,19 +103,15 @@ def _rest(node: Object, spoken: Object) -> Object:
     """Return what a message says beside its content; what is null or empty says nothing."""
     rest = without(spoken, "id", "author", "content")
     rest["parent"] = node.get("parent")
-    rest["author"] = _said(without(as_object(spoken.get("author")), "role", "name"))
+    rest["author"] = filled(without(as_object(spoken.get("author")), "role", "name"))
     rest["model"] = as_object(spoken.get("metadata")).get("model_slug")
-    return _said(rest)
-
-
-def _said(fields: Object) -> Object:
-    return {key: value for key, value in fields.items() if value not in (None, {}, [])}
+    return filled(rest)
 
 
 def _said_beside(said: Object, used: Collection[str]) -> Object:
     """Return the kind of a content, and what of it did not become the content of the message."""
     kind = as_text(said.get("content_type"))
-    around = _said(without(said, "content_type", *used))
+    around = filled(without(said, "content_type", *used))
     named: Object = {"content_type": kind} if kind not in (None, "text") else {}
     return named | {"content_facts": around} if around else named
 
@@ -142,10 +132,7 @@ def _content(said: Object) -> tuple[JsonValue, Collection[str]]:
         return [thinking_part(part) if isinstance(part, str) else part for part in parts], used
     if len(parts) == 1 and isinstance(parts[0], str):
         return parts[0], used
-    listed: list[JsonValue] = [
-        {"type": "text", "text": part} if isinstance(part, str) else part for part in parts
-    ]
-    return listed, used
+    return [text_part(part) for part in parts], used
 
 
 def _thought(thought: JsonValue) -> JsonValue:

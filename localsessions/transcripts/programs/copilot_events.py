@@ -23,10 +23,16 @@ from localsessions.transcripts.foreign import (
     as_object,
     as_objects,
     as_text,
+    filled,
     json_text,
     without,
 )
-from localsessions.transcripts.programs.blocks import arguments_text, picture_part, thinking_part
+from localsessions.transcripts.programs.blocks import (
+    arguments_text,
+    picture_part,
+    text_part,
+    thinking_part,
+)
 from localsessions.transcripts.transcript import message, tool_call
 
 if TYPE_CHECKING:
@@ -129,7 +135,7 @@ class Events:
         reasoning = as_text(data.get("reasoningText"))
         content = data.get("content") or None
         if reasoning:
-            texts: list[JsonValue] = [] if content is None else [_text(content)]
+            texts: list[JsonValue] = [] if content is None else [text_part(content)]
             content = [thinking_part(reasoning), *texts]
         if content is None and not requests:
             return []
@@ -252,7 +258,7 @@ def _message(
     tool_calls: Sequence[Object] = (),
     tool_call_id: JsonValue = None,
 ) -> Message:
-    said = {key: value for key, value in rest.items() if value not in (None, [], {})}
+    said = filled(rest)
     return message(
         role,
         {**said, **without(event, *_ENVELOPE)},
@@ -271,8 +277,4 @@ def _called(call_id: JsonValue, name: JsonValue, arguments: JsonValue) -> Object
 def _content(text: JsonValue, parts: list[JsonValue]) -> JsonValue:
     if not parts:
         return text
-    return [_text(text), *parts] if text else parts
-
-
-def _text(text: JsonValue) -> JsonValue:
-    return {"type": "text", "text": text} if isinstance(text, str) else text
+    return [text_part(text), *parts] if text else parts

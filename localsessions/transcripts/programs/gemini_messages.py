@@ -27,6 +27,7 @@ from localsessions.transcripts.foreign import (
     json_text,
     without,
 )
+from localsessions.transcripts.programs.blocks import text_part, thinking_part
 from localsessions.transcripts.transcript import message, tool_call
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _with_thoughts(parts: JsonValue, rest: Object) -> tuple[JsonValue, Object]:
         elif not text or text not in said:
             words = f"**{subject}** {text or ''}".rstrip() if subject else text
             around = without(fields, "subject", "description")
-            thinking.append({"type": "thinking", "thinking": words, **around})
+            thinking.append(thinking_part(words, around))
     if thoughts and not others:
         rest = without(rest, "thoughts")
     elif others:
@@ -190,7 +191,7 @@ def _thought_part(part: JsonValue) -> JsonValue:
     text = as_text(as_object(part).get("text"))
     if not isinstance(part, dict) or part.get("thought") is not True or text is None:
         return part
-    return {"type": "thinking", "thinking": text, **without(part, "text", "thought")}
+    return thinking_part(text, without(part, "text", "thought"))
 
 
 def _is_answered(call: Object) -> bool:
@@ -250,7 +251,7 @@ def _pieces(part: JsonValue, call_id: JsonValue, call: Object) -> list[JsonValue
 def _content(pieces: list[JsonValue]) -> JsonValue:
     if len(pieces) <= 1:
         return pieces[0] if pieces and isinstance(pieces[0], str) else pieces or None
-    return [{"type": "text", "text": one} if isinstance(one, str) else one for one in pieces]
+    return [text_part(one) for one in pieces]
 
 
 def _responses(own_id: str, role: str, parts: list[JsonValue], rest: Object) -> Message:

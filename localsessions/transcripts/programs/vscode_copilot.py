@@ -13,10 +13,8 @@ messages refer to. Of the agent that answers, its name and version are kept, not
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from localsessions.transcripts.foreign import (
     Object,
@@ -24,6 +22,7 @@ from localsessions.transcripts.foreign import (
     as_object,
     as_objects,
     as_text,
+    decoded_path,
     present,
 )
 from localsessions.transcripts.programs.vscode_copilot_log import ChatLog
@@ -40,7 +39,6 @@ __all__ = ["VSCODE_CHAT", "VSCODE_CHAT_LOG"]
 
 _MARKS = frozenset({"responderUsername", "requesterUsername", "initialLocation", "creationDate"})
 _FOLDER = "chatSessions"
-_DRIVE = re.compile("/[A-Za-z]:")
 _UNDONE = ("isHidden", "shouldBeRemovedOnSend")
 
 
@@ -126,8 +124,7 @@ def _project(source: Source, log: ChatLog) -> str | None:
 
 
 def _path(path: str) -> str:
-    whole = unquote(path if path.startswith("/") else f"/{path}")
-    whole = whole[1:] if _DRIVE.match(whole) else whole
+    whole = decoded_path(path if path.startswith("/") else f"/{path}")
     return whole.rstrip("/") or whole
 
 

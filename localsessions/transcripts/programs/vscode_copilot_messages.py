@@ -22,11 +22,17 @@ from localsessions.transcripts.foreign import (
     as_object,
     as_objects,
     as_text,
+    filled,
     json_text,
     present,
     without,
 )
-from localsessions.transcripts.programs.blocks import arguments_text, picture_part, thinking_part
+from localsessions.transcripts.programs.blocks import (
+    arguments_text,
+    picture_part,
+    thinking_part,
+    with_thoughts,
+)
 from localsessions.transcripts.programs.vscode_copilot_results import result_content
 from localsessions.transcripts.transcript import message, tool_call
 
@@ -99,7 +105,7 @@ def question(request: Object, key: str) -> Message:
     rest["variableData"] = {"variables": variables} if variables else None
     rest["parts"] = [part for part in parts if part.get("kind") != "text"]
     content: JsonValue = [{"type": "text", "text": text}, *pictures] if pictures else text
-    return message("user", _said(rest), id=key, content=content)
+    return message("user", filled(rest), id=key, content=content)
 
 
 def _picture(variable: Object) -> JsonValue:
@@ -108,10 +114,6 @@ def _picture(variable: Object) -> JsonValue:
         return None
     media_type = as_text(variable.get("mimeType"))
     return picture_part(data, media_type, without(variable, "value", "mimeType", "type"))
-
-
-def _said(fields: Object) -> Object:
-    return {key: value for key, value in fields.items() if value not in (None, [], {})}
 
 
 def _of_rounds(rounds: list[Object], results: Object) -> list[Message]:
@@ -125,9 +127,9 @@ def _of_rounds(rounds: list[Object], results: Object) -> list[Message]:
         made.append(
             message(
                 "assistant",
-                _said(rest),
+                filled(rest),
                 id=one.get("id"),
-                content=_content(thinking, text),
+                content=with_thoughts(thinking, text),
                 tool_calls=[_call(call) for call in calls],
             )
         )
@@ -141,12 +143,6 @@ def _of_rounds(rounds: list[Object], results: Object) -> list[Message]:
 def _thinking(text: JsonValue, around: Object) -> list[JsonValue]:
     words = "".join(map(str, text)) if isinstance(text, list) else as_text(text)
     return [thinking_part(words, without(around, "type", "thinking"))] if words else []
-
-
-def _content(thinking: list[JsonValue], text: JsonValue) -> JsonValue:
-    if not thinking:
-        return text
-    return [*thinking, {"type": "text", "text": text}] if text else thinking
 
 
 def _call(call: Object) -> Object:
@@ -319,12 +315,12 @@ def _beside(request: Object, parts: list[JsonValue]) -> Object:
     """Return what a request says that no message has."""
     result = as_object(request.get("result"))
     metadata = without(as_object(result.get("metadata")), *_ROUNDS)
-    result = _said(result | {"metadata": metadata})
+    result = filled(result | {"metadata": metadata})
     if as_text(as_object(result.get("errorDetails")).get("message")):
         result = without(result, "errorDetails")
     agent = as_object(request.get("agent"))
     kept = {"agent": {key: agent[key] for key in _OF_AGENT if key in agent}, "result": result}
-    return _said(without(request, *_TAKEN) | kept | {"response": parts})
+    return filled(without(request, *_TAKEN) | kept | {"response": parts})
 
 
 def _is_written(request: Object) -> bool:

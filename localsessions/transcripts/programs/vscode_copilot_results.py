@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localsessions.transcripts.foreign import Object, as_list, as_object, as_text
-from localsessions.transcripts.programs.blocks import picture_part
+from localsessions.transcripts.programs.blocks import picture_part, text_part
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -35,7 +35,7 @@ def result_content(result: JsonValue) -> JsonValue:
     texts = [part for part in parts if isinstance(part, str)]
     if len(texts) == len(parts):
         return "\n".join(texts)
-    return [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
+    return [text_part(part) for part in parts]
 
 
 def _parts(block: JsonValue) -> list[JsonValue]:

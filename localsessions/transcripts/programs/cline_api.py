@@ -17,7 +17,6 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from localsessions.format import encode_value
 from localsessions.transcripts.foreign import (
     Object,
     as_instant,
@@ -105,8 +104,8 @@ def _id(record: Object) -> str:
     if as_instant(record.get("ts")):
         summary = "_summary" if record.get("isSummary") is True else ""
         return f"api_{json_text(record['ts'])}{summary}"
-    said = encode_value([record.get("role"), record.get("content")])
-    return f"api_{blake2b(said, digest_size=6).hexdigest()}"
+    said = json_text([record.get("role"), record.get("content")])
+    return f"api_{blake2b(said.encode(errors='surrogatepass'), digest_size=6).hexdigest()}"
 
 
 def _times(rows: list[Object], count: int) -> list[JsonValue]:

@@ -11,13 +11,15 @@ from localsessions.models import message_text
 from localsessions.store import SessionStore
 from localsessions.transcripts import TranscriptFile, import_paths, read_transcript
 
+from .findings import calls_of, function_of, only, said
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from pydantic import JsonValue
 
-    from localsessions.models import Message, Session
+    from localsessions.models import Message
 
     Object = dict[str, JsonValue]
     Reader = Callable[..., TranscriptFile]
@@ -66,19 +68,8 @@ def row(ts: int, kind: str, text: str | None = None, **more: JsonValue) -> Objec
     return {"ts": ts, "type": which, which: kind, "text": text, **more}
 
 
-def only(found: TranscriptFile) -> Session:
-    (session,) = found.sessions
-    return session
-
-
-def told(found: TranscriptFile) -> list[tuple[JsonValue, str]]:
-    return [(one["role"], message_text(one)) for one in only(found).messages]
-
-
-def calls_of(message: Message) -> list[JsonValue]:
-    calls = message["tool_calls"]
-    assert isinstance(calls, list)
-    return [call["function"] for call in calls if isinstance(call, dict)]
+def functions_of(message: Message) -> list[Object]:
+    return [*map(function_of, calls_of(message))]
 
 
 # Calls in XML
@@ -96,7 +87,7 @@ def test_element_that_has_a_result_is_a_call(read: Reader) -> None:
     )
     _, called, result = only(found).messages
     assert called["content"] == [{"type": "text", "text": "I read."}]
-    assert calls_of(called) == [
+    assert functions_of(called) == [
         {"name": "read_file", "arguments": '{"path": "a.py", "note": "x\\ny"}'}
     ]
     (call,) = called["tool_calls"] if isinstance(called["tool_calls"], list) else []
@@ -107,7 +98,7 @@ def test_element_that_has_a_result_is_a_call(read: Reader) -> None:
 
 def test_element_without_a_result_stays_in_the_text(read: Reader) -> None:
     text = "<attempt_completion>\n<result>Done</result>\n</attempt_completion>"
-    assert told(read(task(spoken("assistant", text))))[-1] == ("assistant", text)
+    assert said(read(task(spoken("assistant", text))), "role")[-1] == ("assistant", text)
 
 
 def test_element_that_was_cut_off_stays_and_its_call_is_there(read: Reader) -> None:
@@ -119,7 +110,7 @@ def test_element_that_was_cut_off_stays_and_its_call_is_there(read: Reader) -> N
     )
     called = only(found).messages[1]
     assert message_text(called) == "<execute_command>\n<command>ls"
-    assert calls_of(called) == [{"name": "execute_command", "arguments": "{}"}]
+    assert functions_of(called) == [{"name": "execute_command", "arguments": "{}"}]
 
 
 def test_element_in_a_parameter_belongs_to_the_parameter(read: Reader) -> None:
@@ -128,7 +119,7 @@ def test_element_in_a_parameter_belongs_to_the_parameter(read: Reader) -> None:
     found = read(
         task(spoken("assistant", text), spoken("user", "[write_to_file for 'a.md'] Result:", "ok"))
     )
-    (function,) = calls_of(only(found).messages[1])
+    (function,) = functions_of(only(found).messages[1])
     assert isinstance(function, dict)
     assert json.loads(str(function["arguments"])) == {"path": "a.md", "content": inside}
 
@@ -156,7 +147,9 @@ def test_parameters_that_are_no_elements_are_one_text(read: Reader) -> None:
             spoken("user", "[run for 'ls -l'] Result:\nok"),
         )
     )
-    assert calls_of(only(found).messages[1]) == [{"name": "run", "arguments": '{"input": "ls -l"}'}]
+    assert functions_of(only(found).messages[1]) == [
+        {"name": "run", "arguments": '{"input": "ls -l"}'}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +197,7 @@ def test_native_call_and_result_are_paired(read: Reader) -> None:
     result: Object = {"type": "tool_result", "tool_use_id": "c1", "content": "print(1)"}
     found = read(task(spoken("assistant", "I read.", use), spoken("user", result, ENV)))
     _, called, answered = only(found).messages
-    assert calls_of(called) == [{"name": "read_file", "arguments": '{"path": "a"}'}]
+    assert functions_of(called) == [{"name": "read_file", "arguments": '{"path": "a"}'}]
     assert (answered["role"], answered["tool_call_id"], answered["content"]) == (
         "tool",
         "c1",
@@ -215,7 +208,7 @@ def test_native_call_and_result_are_paired(read: Reader) -> None:
 def test_words_of_a_person_after_a_native_result_are_of_the_user(read: Reader) -> None:
     result: Object = {"type": "tool_result", "tool_use_id": "c1", "content": "ok"}
     found = read(task(spoken("user", result, "<feedback>\nNo!\n</feedback>", ENV)))
-    assert [role for role, _ in told(found)] == ["user", "tool", "user"]
+    assert [role for role, _ in said(found, "role")] == ["user", "tool", "user"]
 
 
 def test_reasoning_of_roo_is_a_thinking_part(read: Reader) -> None:
@@ -536,7 +529,7 @@ def test_rows_alone_are_read(read: Reader) -> None:
         ],
         UI,
     )
-    assert told(found) == [
+    assert said(found, "role") == [
         ("user", "Fix it"),
         ("assistant", "Hm."),
         ("assistant", "I look."),
@@ -552,8 +545,8 @@ def test_rows_alone_are_read(read: Reader) -> None:
         {"type": "text", "text": "Fix it"},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
     ]
-    assert calls_of(messages[3]) == [{"name": "readFile", "arguments": '{"path": "a"}'}]
-    assert calls_of(messages[4]) == [{"name": "command", "arguments": '{"command": "ls"}'}]
+    assert functions_of(messages[3]) == [{"name": "readFile", "arguments": '{"path": "a"}'}]
+    assert functions_of(messages[4]) == [{"name": "command", "arguments": '{"command": "ls"}'}]
     assert (messages[5]["tool_call_id"], messages[6]["text"]) == (
         "ui_6_call",
         '{"question":"Which?","suggest":[]}',

@@ -2,17 +2,22 @@
 
 Only what stands inside its strings is replaced, never an escape in part, and a number as a whole.
 So nothing else of the text changes: spaces, order and the spelling of numbers. Keys that differ
-still differ: a parser would keep one of two equal ones.
+still differ: a parser would keep one of two equal ones. The lines of a text that is no JSON are
+such texts too, and so is what a string says, ``LEVELS`` deep.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import NamedTuple
+
+from localsessions.redaction.patterns import LEVELS
 
 __all__ = [
     "Span",
@@ -31,7 +36,7 @@ class Span(NamedTuple):
         start: Where it begins.
         end: Where it ends.
         kind: What the stand-in calls it.
-        is_number: Whether the stand-in needs quotes.
+        quote: What stands on both sides of the stand-in: of a number, the quote of a string.
         key: Where the key of a JSON object begins and ends in which it stands; None outside of one.
         ending: What follows the stand-in, so that the key is another than the others.
     """
@@ -39,15 +44,18 @@ class Span(NamedTuple):
     start: int
     end: int
     kind: str
-    is_number: bool = False
+    quote: str = ""
     key: tuple[int, int] | None = None
     ending: str = ""
 
     @property
     def stand_in(self) -> str:
         """What takes its place."""
-        shown = f"[REDACTED:{self.kind}]{self.ending}"
-        return f'"{shown}"' if self.is_number else shown
+        return f"{self.quote}[REDACTED:{self.kind}]{self.ending}{self.quote}"
+
+    def moved(self, by: int) -> Span:
+        """Return it so many characters further on."""
+        return self._replace(start=self.start + by, end=self.end + by)
 
 
 def replaced(text: str, spans: Iterable[Span]) -> str:
@@ -80,10 +88,9 @@ def is_json(text: str) -> bool:
 
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_LEVELS = 8
 
 
-def without_needless_escapes(text: str, levels: int = _LEVELS) -> str:
+def without_needless_escapes(text: str, levels: int = LEVELS) -> str:
     r"""Return the same JSON with each character as itself where JSON allows that.
 
     Some programs write ``\u5bc6``, ``\u003c`` or ``\/``, whose last character would look like a
@@ -128,17 +135,53 @@ def respelled(original: str, plain: str, left: str) -> str:
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
-def spans_inside(text: str, spans: Sequence[Span]) -> list[Span]:
+def spans_inside(text: str, spans: Sequence[Span], levels: int = LEVELS) -> list[Span]:
+    """Return the parts of the spans that can be replaced so that what is JSON stays JSON.
+
+    Args:
+        text: A text that is JSON, or has lines that are, or any other.
+        spans: In order, without overlaps.
+        levels: How many texts, one inside the other, are read as JSON.
+    """
+    if is_json(text):
+        return _in_json(text, spans, levels)
+    # Where each line of JSON begins and ends in turn; after an odd number of these is one.
+    borders = [*_borders(text)]
+    parts = (part for span in spans for part in _cut(text, span, borders))
+    made: list[Span] = []
+    for passed, group in groupby(parts, key=lambda part: bisect_right(borders, part.start)):
+        if passed % 2:
+            begin, end = borders[passed - 1], borders[passed]
+            inside = _in_json(text[begin:end], [part.moved(-begin) for part in group], levels)
+            made += [span.moved(begin) for span in inside]
+        else:
+            made += group
+    return made
+
+
+def _borders(text: str) -> Iterator[int]:
+    begin = 0
+    for line in text.split("\n"):
+        if is_json(line):
+            yield from (begin, begin + len(line))
+        begin += len(line) + 1
+
+
+def _cut(text: str, span: Span, borders: Sequence[int]) -> Iterator[Span]:
+    inner = borders[bisect_right(borders, span.start) : bisect_left(borders, span.end)]
+    for start, end in pairwise([span.start, *inner, span.end]):
+        # What ends the lines stays.
+        if not borders or text[start:end].strip():
+            yield span._replace(start=start, end=end)
+
+
+def _in_json(text: str, spans: Iterable[Span], levels: int) -> list[Span]:
     """Return the parts of the spans that can be replaced in a JSON text.
 
     A key is replaced if a span lies inside it; a span that reaches over a key and its value means
     the value. The second key that would have the name of another is numbered.
-
-    Args:
-        text: A text that is JSON.
-        spans: In order, without overlaps.
     """
-    made: list[Span] = []
+    made: list[tuple[re.Match[str], Span]] = []
     tokens = _TOKEN.finditer(text)
     token = next(tokens, None)
     for span in spans:
@@ -148,18 +191,49 @@ def spans_inside(text: str, spans: Sequence[Span]) -> list[Span]:
         while token is not None and token.start() < span.end:
             for found in _inside(text, token, span):
                 # Whole escapes and numbers may belong to two spans; the first has them.
-                start = max(found.start, made[-1].end) if made else found.start
+                start = max(found.start, made[-1][1].end) if made else found.start
                 if start < found.end:
-                    made.append(found._replace(start=start))
+                    made.append((token, found._replace(start=start)))
             if token.end() > span.end:
                 break
             token = next(tokens, None)
-    return list(_numbered(text, made)) if any(span.key for span in made) else made
+    said = [
+        span
+        for token, group in groupby(made, key=itemgetter(0))
+        for span in _in_string(token, [span for _, span in group], levels)
+    ]
+    return list(_numbered(text, said)) if any(span.key for span in said) else said
+
+
+_CHARACTER = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|.", re.DOTALL)
+_MAY_BE_JSON = re.compile(r"^[ \t\r]*+[\[{]", re.MULTILINE)
+
+
+def _in_string(token: re.Match[str], spans: list[Span], levels: int) -> list[Span]:
+    """Return what can be replaced in a string, if what it says is JSON or has lines that are."""
+    raw = token["text"]
+    if levels == 1 or raw is None or token["colon"] or ("{" not in raw and "[" not in raw):
+        return spans
+    said: str = json.loads(f'"{raw}"')
+    if not _MAY_BE_JSON.search(said):
+        return spans
+    begin, end = token.span("text")
+    at = [*(begin + character.start() for character in _CHARACTER.finditer(raw)), end]
+    moved = [
+        span._replace(start=bisect_left(at, span.start), end=bisect_left(at, span.end))
+        for span in spans
+    ]
+    return [
+        span._replace(
+            start=at[span.start], end=at[span.end], quote=json.dumps(span.quote)[1:-1], key=None
+        )
+        for span in spans_inside(said, moved, levels - 1)
+    ]
 
 
 def _inside(text: str, token: re.Match[str], span: Span) -> Iterator[Span]:
     if token["number"] is not None:
-        yield Span(token.start(), token.end(), span.kind, is_number=True)
+        yield Span(token.start(), token.end(), span.kind, quote='"')
         return
     begin, end = token.span("text")
     reaches_out = span.start < begin or span.end > end

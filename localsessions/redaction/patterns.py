@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from localsessions.redaction.randomness import is_placeholder, looks_random, varies
 
-__all__ = ["ASSIGNED", "AWS", "BEGIN", "END", "PATTERNS", "PLACED", "TOKENS", "Pattern"]
+__all__ = ["ASSIGNED", "AWS", "BEGIN", "END", "LEVELS", "PATTERNS", "PLACED", "TOKENS", "Pattern"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,12 @@ class Pattern:
             secret.
         anchors: Texts with which the expression begins, none of them empty. Without them, the
             expression is searched line by line; that is how a person's own patterns are.
-        accepts: Tells whether what was found is a secret; None takes all that is found.
-        key: Matches the key of a JSON object whose whole value is a secret.
+        accepts: Tells whether what was found is a secret; None takes all that is found. Of several
+            secrets, each has to be accepted.
+        key: Matches the key of a JSON object whose whole value is a secret, or is a list or an
+            object in which each text is one.
         value: Matches all of such a value, with a group named ``secret``.
+        each: Matches each of several secrets in what was found; None if it is one.
 
     Raises:
         ValueError: An anchor is empty: it would stand everywhere.
@@ -46,6 +49,7 @@ class Pattern:
     accepts: Callable[[str], bool] | None = None
     key: re.Pattern[str] | None = None
     value: re.Pattern[str] | None = None
+    each: re.Pattern[str] | None = None
 
     def __post_init__(self) -> None:
         if "" in self.anchors:
@@ -65,6 +69,17 @@ BEGIN = (
 END = r"(?![A-Za-z0-9])"
 # As above, where "-" may be a part of the token; it may also begin a private key.
 _END_OF_WORD = r"(?![A-Za-z0-9_]|-(?!----))"
+
+
+LEVELS = 8
+"""How many texts of JSON, one inside the other, are read."""
+
+# A quote, and a newline or tab, as they stand in the outermost of so many texts: each level writes
+# a backslash before each backslash and quote, and so doubles their length.
+_LONGEST = 2 ** (LEVELS - 1)
+_QUOTE = rf"\\{{0,{_LONGEST - 1}}}+[\"']"
+_QUOTES = rf"[\"'`\\]{{0,{_LONGEST}}}+"
+_BREAK = rf"\\{{1,{_LONGEST}}}+[nrt]"
 
 
 def _token(
@@ -222,7 +237,7 @@ TOKENS = (
         re.compile(
             r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
             r"(?>(?:[^-]|-(?!----))*+-{5,6}END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-            r"|(?:(?:\s|\\[nrt]){0,8}+[A-Za-z0-9+/=]{24,}+)*+)"
+            r"|(?:(?:\s|" + _BREAK + r"){0,8}+[A-Za-z0-9+/=]{24,}+)*+)"
         ),
         ("-----BEGIN ",),
         _has_key_line,
@@ -234,15 +249,15 @@ TOKENS = (
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html
 
 _AWS_SECRET = r"(?P<secret>(?:[A-Za-z0-9+/]|\\/){40})(?![A-Za-z0-9+/=])"
-_BETWEEN = r"[\"'\\]{0,4}\s{0,8}(?:=>|:=|=|:)\s{0,8}[\"'`\\]{0,4}"
+_BETWEEN = _QUOTES + r"\s{0,8}(?:=>|:=|=|:)\s{0,8}" + _QUOTES
 
 AWS = (
     _token("aws-access-key-id", "AKIA ASIA", r"(?:AKIA|ASIA)[A-Z0-9]{16}"),
     Pattern(
         "aws-secret-key",
         re.compile(
-            r"(?:AKIA|ASIA)[A-Z0-9]{16}[\"'\\]{0,4}(?:[\s,;:|/]|\\[nrt]){1,8}+[\"'\\]{0,4}"
-            + _AWS_SECRET
+            r"(?:AKIA|ASIA)[A-Z0-9]{16}(?:" + _QUOTE + r"){0,2}+"
+            r"(?:[\s,;:|/]|" + _BREAK + r"){1,8}+" + _QUOTES + _AWS_SECRET
         ),
         ("AKIA", "ASIA"),
         _is_mixed,
@@ -310,41 +325,57 @@ PLACED = (
 
 _NAME = (
     r"(?:secret(?:[_-]?(?:access[_-]?)?key)?|token|password|passwd|passphrase|api[ _-]?key"
-    r"|access[_-]?key|auth[_-]?key|private[_-]?key|encryption[_-]?key|signing[_-]?key|credentials?)"
+    r"|access[_-]?key|auth[_-]?key|private[_-]?key|encryption[_-]?key|signing[_-]?key|credential)s?"
 )
-_VALUE = r"(?P<secret>[A-Za-z0-9_+/=.~!@#%^*-]{16,512}+)"
+_LETTERS = r"[A-Za-z0-9_+/=.~!@#%^*-]{16,512}+"
+_VALUE = r"(?P<secret>" + _LETTERS + r")"
+_NAMED = (
+    r"(?i:" + _NAME + r")" + _QUOTES + r"\s{0,8}"
+    r"(?:=>|:=|=|:(?:\s?[A-Za-z_][A-Za-z_.|\[\]]{0,30} {0,2}=)?)\s{0,8}"
+)
+
+# Several under one name: a list or an object that holds no other, and no text but secrets. A trial
+# reads no further than the next bracket, so no other name is followed by what it reads.
+_GAP = r"(?:\s|" + _BREAK + r")*+"
+_KEY = rf"(?:{_QUOTE})?+[^\"'\\\[\]{{}},:=]{{1,64}}+(?:{_QUOTE})?+{_GAP}[:=]{_GAP}"
+_ITEM = rf"(?:{_KEY})?+(?:{_QUOTE}(?:{_LETTERS})?+{_QUOTE}|[A-Za-z0-9+.-]{{1,64}}+)"
+_ITEMS = rf"[\[{{](?P<secret>(?:{_GAP}{_ITEM}{_GAP},?+)++{_GAP})[\]}}]"
 
 
 def _spelled(*words: str) -> tuple[str, ...]:
     return tuple(way for word in words for way in (word, word.capitalize(), word.upper()))
 
 
+_NAMES = (
+    *_spelled("secret", "token", "password", "passwd", "passphrase", "credential"),
+    *("api_key", "apikey", "api-key", "apiKey", "ApiKey", "APIKey", "API_KEY", "APIKEY"),
+    *("API-Key", "Api-Key", "API key", "api key", "API Key"),
+    *("access_key", "accessKey", "AccessKey", "ACCESS_KEY"),
+    *("auth_key", "authKey", "AUTH_KEY", "private_key", "privateKey", "PRIVATE_KEY"),
+    *("encryption_key", "encryptionKey", "ENCRYPTION_KEY"),
+    *("signing_key", "signingKey", "SIGNING_KEY"),
+)
+
 ASSIGNED = (
     Pattern(
         "assigned-secret",
-        re.compile(
-            r"(?i:" + _NAME + r")[\"'\\]{0,4}\s{0,8}"
-            r"(?:=>|:=|=|:(?:\s?[A-Za-z_][A-Za-z_.|\[\]]{0,30} {0,2}=)?)\s{0,8}[\"'`\\]{0,4}"
-            + _VALUE
-            + r"(?![A-Za-z0-9_+/=.~!@#%^*(\[{$-])"
-        ),
-        (
-            *_spelled("secret", "token", "password", "passwd", "passphrase", "credential"),
-            *("api_key", "apikey", "api-key", "apiKey", "ApiKey", "APIKey", "API_KEY", "APIKEY"),
-            *("API-Key", "Api-Key", "API key", "api key", "API Key"),
-            *("access_key", "accessKey", "AccessKey", "ACCESS_KEY"),
-            *("auth_key", "authKey", "AUTH_KEY", "private_key", "privateKey", "PRIVATE_KEY"),
-            *("encryption_key", "encryptionKey", "ENCRYPTION_KEY"),
-            *("signing_key", "signingKey", "SIGNING_KEY"),
-        ),
+        re.compile(_NAMED + _QUOTES + _VALUE + r"(?![A-Za-z0-9_+/=.~!@#%^*(\[{$-])"),
+        _NAMES,
         looks_random,
         key=re.compile(r"(?i)" + _NAME + r"\Z"),
         value=re.compile(_VALUE),
     ),
     Pattern(
         "assigned-secret",
+        re.compile(_NAMED + _ITEMS),
+        _NAMES,
+        looks_random,
+        each=re.compile(rf"(?<=[\"']){_LETTERS}(?={_QUOTE}(?!{_GAP}[:=]))"),
+    ),
+    Pattern(
+        "assigned-secret",
         re.compile(
-            r"--(?:token|api-key|password|secret) {1,4}[\"'\\]{0,4}" + _VALUE + r"(?![(\[{$])"
+            r"--(?:token|api-key|password|secret) {1,4}" + _QUOTES + _VALUE + r"(?![(\[{$])"
         ),
         ("--token ", "--api-key ", "--password ", "--secret "),
         looks_random,

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -37,6 +37,11 @@ class Slot(NamedTuple):
     key: str | int
     path: Path
     number: int
+
+    def beside(self) -> Iterator[str]:
+        """Yield every text that its holder has now, itself too."""
+        values = self.holder.values() if isinstance(self.holder, dict) else self.holder
+        return (value for value in values if isinstance(value, str) and value)
 
     def fill(self, text: str) -> None:
         """Put another text in its place."""

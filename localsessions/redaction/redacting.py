@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cache
+from itertools import accumulate, groupby, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -19,7 +20,6 @@ from localsessions.models import Session
 from localsessions.models.standing import set_extra, stand
 from localsessions.redaction.json_texts import (
     Span,
-    is_json,
     replaced,
     respelled,
     spans_inside,
@@ -75,9 +75,10 @@ def redact(session: Session, *, patterns: Sequence[Pattern] = PATTERNS) -> Redac
 
     Texts are read wherever they stand: messages, calls, results, runs, state, title, unknown
     fields, and the keys of objects that are no names of the format. Signatures and pictures are
-    left alone. In ids, roles and types, only patterns with anchors are looked for. JSON inside a
-    text stays JSON. A secret that is found once is replaced wherever it stands as a word, if it has
-    16 to 512 characters, 10 of them different and none a space.
+    left alone. In ids, roles and types, only patterns with anchors are looked for. JSON and JSON
+    Lines inside a text stay such, eight texts deep. A secret that is found once is replaced
+    wherever it stands as a word, if it has 16 to 512 characters, 10 of them different and none a
+    space.
 
     The copy is a new session: ``save`` raises ``ConflictError`` where the given one is stored, and
     stores it elsewhere. Its file has the layout of the format: unknown fields stand at the end, and
@@ -113,7 +114,8 @@ class _Found(NamedTuple):
 def _replace(copy: Copy, patterns: Sequence[Pattern]) -> tuple[list[_Found], dict[str, str]]:
     """Replace the secrets in a copy; return them, and the new names of its keys."""
     keys, links = [*copy.keys], [*copy.links]
-    texts = _Texts([*keys, *(slot.text for slot in copy.slots)], links)
+    begins = [True] * len(keys) + [*_begins(copy.slots)] + [True] * len(links)
+    texts = _Texts([*keys, *(slot.text for slot in copy.slots)], links, [*accumulate(begins)])
     replacements = texts.replace(patterns, _keyed(copy, patterns))
     found: list[_Found] = []
     names: dict[str, str] = {}
@@ -136,6 +138,13 @@ def _replace(copy: Copy, patterns: Sequence[Pattern]) -> tuple[list[_Found], dic
     return found, names
 
 
+def _begins(slots: Sequence[Slot]) -> Iterator[bool]:
+    """Tell of each slot whether it is something else than the next item of the list before it."""
+    yield from [True] * bool(slots)
+    for before, slot in pairwise(slots):
+        yield isinstance(slot.key, str) or slot.holder is not before.holder
+
+
 _ROUNDS = 8
 """How often the texts are searched: a token may be seen only when one beside it is replaced."""
 
@@ -148,7 +157,8 @@ class _Texts:
         first_link: The index of the first link.
     """
 
-    def __init__(self, texts: Sequence[str], links: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], links: Sequence[str], lists: Sequence[int]) -> None:
+        self._lists = lists
         self._given = [*texts, *links]
         self._plain = [*map(without_needless_escapes, texts), *links]
         self.every = [*self._plain]
@@ -166,7 +176,9 @@ class _Texts:
                 self.every[index] = replaced(text, spans)
             made += found
             # What did not change has nothing more, unless there is a new secret to know it by.
-            if not any(self._found([index for index, *_ in found], patterns)):
+            changed = {self._lists[index] for index, *_ in found}
+            again = [index for index in everywhere if self._lists[index] in changed]
+            if not any(self._found(again, patterns)):
                 break
             known = ()
         for index in {index for index, *_ in made}:
@@ -178,7 +190,8 @@ class _Texts:
     ) -> Iterator[tuple[int, str, list[Span]]]:
         texts = [self.every[index] for index in indexes if index < self.first_link]
         links = [self.every[index] for index in indexes if index >= self.first_link]
-        hits = search(texts, links, patterns, known) if indexes else ()
+        lists = [self._lists[index] for index in indexes]
+        hits = search(texts, links, lists, patterns, known) if indexes else ()
         for place, group in groupby(hits, key=attrgetter("text")):
             index = indexes[place]
             if spans := _spans(self.every[index], group):
@@ -186,18 +199,36 @@ class _Texts:
 
 
 def _keyed(copy: Copy, patterns: Sequence[Pattern]) -> Iterator[Hit]:
-    """Yield the texts that are secrets because of the key under which they stand."""
-    known: dict[str, list[tuple[int, Pattern]]] = {}
+    """Yield the texts that are secrets because of the key under which they stand.
+
+    The key of a list or an object is that of its texts, if each of them may be such a secret.
+    """
     keyed = [(rank, pattern) for rank, pattern in enumerate(patterns) if pattern.key]
+
+    @cache
+    def under(key: str | int) -> list[tuple[int, Pattern]]:
+        if isinstance(key, int):
+            return []
+        return [each for each in keyed if each[1].key and each[1].key.search(key)]
+
+    alike: dict[tuple[int, int], bool] = {}
     for index, slot in enumerate(copy.slots, start=len(copy.keys)):
-        if not isinstance(key := slot.key, str):
-            continue
-        if key not in known:
-            known[key] = [each for each in keyed if each[1].key and each[1].key.search(key)]
-        for rank, pattern in known[key]:
-            match = pattern.value.fullmatch(slot.text) if pattern.value else None
-            if match and (pattern.accepts is None or pattern.accepts(match["secret"])):
+        found = under(slot.key)
+        for rank, pattern in under(slot.path[-1]) if slot.path else ():
+            if (held := (id(slot.holder), rank)) not in alike:
+                alike[held] = all(_value(pattern, text) for text in slot.beside())
+            if alike[held]:
+                found = [*found, (rank, pattern)]
+        for rank, pattern in found:
+            if match := _value(pattern, slot.text):
                 yield Hit(index, match.start("secret"), rank, match.end("secret"), pattern.kind)
+
+
+def _value(pattern: Pattern, text: str) -> re.Match[str] | None:
+    """Return what is a secret in a text because of its key; None if nothing is."""
+    match = pattern.value.fullmatch(text) if pattern.value else None
+    is_one = match and (pattern.accepts is None or pattern.accepts(match["secret"]))
+    return match if is_one else None
 
 
 # -- one text ------------------------------------------------------------------------------------
@@ -213,7 +244,7 @@ def _spans(text: str, hits: Iterable[Hit]) -> list[Span]:
             spans.append(Span(hit.start, hit.end, hit.kind))
     if "[REDACTED:" in text:
         spans = list(_beside_stand_ins(text, spans))
-    return spans_inside(text, spans) if spans and is_json(text) else spans
+    return spans_inside(text, spans) if spans else spans
 
 
 def _beside_stand_ins(text: str, spans: Iterable[Span]) -> Iterator[Span]:

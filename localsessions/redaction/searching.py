@@ -1,7 +1,8 @@
 """Where the secrets are in many texts. Pure.
 
 All texts are searched as one, joined by newlines, so that a look for an anchor costs one search in
-C and not one for each text. The shape of the data::
+C and not one for each text. What is found ends with its text, or with the list of which its text
+is an item; of the latter, each text has its part. The shape of the data::
 
     texts --joined--> one text --anchors, lines--> Hit(text, start, end, kind, rank)
                                               and again, where a secret that was found is a word
@@ -14,10 +15,10 @@ most ``WINDOW`` characters at once.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from localsessions.redaction.patterns import BEGIN, END, Pattern
@@ -57,9 +58,11 @@ class Hit(NamedTuple):
 class _Joined:
     """Many texts as one, and which of them a place belongs to."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], lists: Sequence[int]) -> None:
         self.whole = "\n".join(texts)
         self._starts = [0, *accumulate(len(text) + 1 for text in texts)]
+        ends = [at for at, (one, next_one) in enumerate(pairwise(lists), 1) if one != next_one]
+        self._ends = [*(self._starts[at] - 1 for at in ends), len(self.whole)]
         # In lower case, for one look at all spellings; as bytes, for that is several times faster.
         self._folded = _folded(self.whole)
         self._known: dict[bytes, bool] = {}
@@ -79,13 +82,18 @@ class _Joined:
         """Return the texts before one."""
         return self.whole[: self._starts[text]]
 
-    def end_of_text(self, at: int) -> int:
-        return self._starts[bisect_right(self._starts, at)] - 1
+    def end_of_list(self, at: int) -> int:
+        """Return where the list ends that has the text of a place."""
+        return self._ends[bisect_left(self._ends, at)]
 
-    def hit(self, start: int, end: int, kind: str, rank: int) -> Hit:
+    def hits(self, start: int, end: int, kind: str, rank: int) -> Iterator[Hit]:
+        """Yield what is found from one place to another, a part for each text."""
         text = bisect_right(self._starts, start) - 1
-        begin = self._starts[text]
-        return Hit(text, start - begin, rank, end - begin, kind)
+        while (begin := self._starts[text]) < end:
+            stop = min(end, self._starts[text + 1] - 1)
+            if begin < stop:
+                yield Hit(text, max(start - begin, 0), rank, stop - begin, kind)
+            text += 1
 
 
 def _folded(text: str) -> bytes:
@@ -101,6 +109,7 @@ def _with_folded(anchors: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
 def search(
     texts: Sequence[str],
     links: Sequence[str],
+    lists: Sequence[int],
     patterns: Sequence[Pattern],
     known: Iterable[Hit] = (),
 ) -> list[Hit]:
@@ -110,11 +119,13 @@ def search(
         texts: What is searched.
         links: Texts in which only patterns with anchors are looked for. Their indexes go on after
             those of ``texts``.
+        lists: A number for each text and link. Texts beside each other with the same number are
+            items of one list, and are searched as the lines of one text.
         patterns: What is looked for.
         known: Hits in ``texts`` that are known already; they are returned too.
     """
     every = [*texts, *links]
-    joined = _Joined(every)
+    joined = _Joined(every, lists)
     words = joined.before(len(texts))
     hits = list(known)
     for rank, pattern in enumerate(patterns):
@@ -124,9 +135,11 @@ def search(
             found = _anchored(joined, pattern, anchors)
         else:
             continue
-        hits += [joined.hit(start, end, pattern.kind, rank) for start, end in found]
+        for start, end in found:
+            hits += joined.hits(start, end, pattern.kind, rank)
     found_again = _elsewhere(words, _words_of(every, hits)) if hits else ()
-    hits += [joined.hit(start, end, hit.kind, hit.rank) for start, end, hit in found_again]
+    for start, end, hit in found_again:
+        hits += joined.hits(start, end, hit.kind, hit.rank)
     return sorted(hits)
 
 
@@ -138,13 +151,23 @@ def _anchored(
         at = whole.find(anchor)
         while at >= 0:
             after = at + len(anchor)
-            if match := pattern.expression.match(whole, at, joined.end_of_text(at)):
-                start, end = _secret_in(match)
-                if pattern.accepts is None or pattern.accepts(whole[start:end]):
-                    yield start, end
+            if match := pattern.expression.match(whole, at, joined.end_of_list(at)):
+                secrets = [*_secrets_in(match, pattern.each)]
+                if pattern.accepts is None or all(
+                    pattern.accepts(whole[start:end]) for start, end in secrets
+                ):
+                    yield from secrets
                 # Also past what was not accepted: it was read and judged as a whole.
                 after = max(after, match.end())
             at = whole.find(anchor, after)
+
+
+def _secrets_in(match: re.Match[str], each: re.Pattern[str] | None) -> Iterator[tuple[int, int]]:
+    start, end = _secret_in(match)
+    if each is None:
+        yield start, end
+    else:
+        yield from (secret.span() for secret in each.finditer(match.string, start, end))
 
 
 def _secret_in(match: re.Match[str]) -> tuple[int, int]:

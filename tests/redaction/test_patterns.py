@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import JsonValue
 
 from localsessions import Session
 from localsessions.redaction import PATTERNS, Pattern, redact
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 RANDOM = LETTERS[:40]
+OTHER = LETTERS[40:80]
 CHANCE = random.Random(7)
 GITHUB = TOKENS["github-token"][0]
 
@@ -112,6 +114,7 @@ def test_the_secret_of_aws_is_found_beside_its_id(left: Left) -> None:
     shown = "[REDACTED:aws-access-key-id]{}[REDACTED:aws-secret-key]"
     for between in (",", " ", "\n", '", "', "\\n", " / "):
         assert left(f"{AWS}{between}{AWS_SECRET}") == shown.format(between)
+    assert left([AWS, AWS_SECRET]) == shown.format(" ").split()
 
 
 @pytest.mark.parametrize(
@@ -128,6 +131,61 @@ def test_the_secret_of_aws_is_found_beside_its_id(left: Left) -> None:
 )
 def test_a_secret_is_found_by_its_key(left: Left, key: str, value: str, kind: str) -> None:
     assert left({key: value}) == {key: f"[REDACTED:{kind}]"}
+
+
+SEVERAL: list[JsonValue] = [
+    {"token": [RANDOM]},
+    {"API_KEYS": [RANDOM, "", OTHER]},
+    {"tokens": {"prod": RANDOM, "staging": OTHER, "expires": 3600, "next": None}},
+    {"secrets": {"prod": RANDOM}},
+    {"Authorization": [f"token {RANDOM}"]},
+]
+
+
+@pytest.mark.parametrize("value", SEVERAL)
+def test_secrets_in_a_list_or_an_object_are_found_by_its_key(left: Left, value: JsonValue) -> None:
+    kind = "authorization" if "Authorization" in str(value) else "assigned-secret"
+    shown = json.dumps(value).replace(RANDOM, f"[REDACTED:{kind}]")
+    assert left(value) == json.loads(shown.replace(OTHER, f"[REDACTED:{kind}]"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(json.dumps(value, indent=indent) for value in SEVERAL[:4] for indent in (None, 2)),
+        f"see `tokens = ['{RANDOM}', '{OTHER}']` there",
+        f'API_KEYS: list[str] = [\n    "{RANDOM}",\n    "{OTHER}",\n]',
+        f'const secrets = {{prod: "{RANDOM}", "a b": "{OTHER}"}};',
+    ],
+)
+def test_secrets_in_a_list_or_an_object_in_a_text_are_found_by_its_name(
+    left: Left, text: str
+) -> None:
+    shown = "[REDACTED:assigned-secret]"
+    assert left(text) == text.replace(RANDOM, shown).replace(OTHER, shown)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"tokens": ["hello", "world", "antidisestablishmentarianism"]},
+        {"tokens": {"input": 16384, "cached": "123456789012345678"}},
+        {"token": {"type": "a word of code", "value": RANDOM}},
+        {"tokens": ["const", "digest", "=", RANDOM]},
+        {"tokens": ["antidisestablishmentarianism", RANDOM]},
+        {"js-tokens": ["js-tokens@4.0.0", "", {}, f"sha512-{LETTERS[:86]}=="]},
+        {"js-tokens": {"version": "4.0.0", "integrity": f"sha512-{LETTERS[:86]}=="}},
+        {"js-tokens": {"integrity": [f"sha512-{LETTERS[:86]}=="]}},
+        {"tokens": [[RANDOM], {"a": {"b": RANDOM}}]},
+        {"tokens": [], "secrets": {}, "digests": [RANDOM]},
+        {"tokens": {RANDOM: 1}},
+    ],
+)
+def test_a_list_or_an_object_with_any_other_text_stays(left: Left, value: JsonValue) -> None:
+    assert left(value) == value
+    for indent in (None, 2):
+        text = json.dumps(value, indent=indent)
+        assert left(text) == text
 
 
 def test_the_scheme_before_an_authorization_is_kept(left: Left) -> None:
@@ -157,6 +215,16 @@ def test_a_private_key_goes_as_a_whole(left: Left, block: str) -> None:
 def test_a_private_key_that_is_cut_goes_as_far_as_its_lines(left: Left) -> None:
     cut = PEM[: PEM.index("-----END")]
     assert left(f"{cut}\nand so on") == "[REDACTED:private-key]\n\nand so on"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_private_key_is_found_in_the_items_of_a_list(left: Left, end: str) -> None:
+    lines: list[JsonValue] = [f"{line}{end}" for line in PEM.split("\n")]
+    shown = "[REDACTED:private-key]"
+    whole = [*[shown] * 6, shown + end]
+    assert left(["a", *lines, {"b": LETTERS}, "c"]) == ["a", *whole, {"b": LETTERS}, "c"]
+    cut = [*[shown] * 3, shown + end]
+    assert left({"a": lines[:4], "b": lines[4:]}) == {"a": cut, "b": lines[4:]}
 
 
 @pytest.mark.parametrize(

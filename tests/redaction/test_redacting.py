@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from localsessions import ConflictError, Session, SessionStore
 from localsessions.format import decode, encode, original_bytes
 from localsessions.redaction import PATTERNS, FoundSecret, parse_patterns, redact
+from localsessions.redaction.patterns import LEVELS
 from localsessions.transcripts import ExportKind, export
 
 from .tokens import LETTERS, PEM, TOKENS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 TOKEN = TOKENS["github-token"][0]
 SHOWN = "[REDACTED:github-token]"
 RANDOM = LETTERS[:40]
+OTHER = LETTERS[40:80]
 AWS_SECRET = "wJalrXUt" + "nFEMI/K7MDENG/bPxRfiCYz8" + "Qp4Tn2Vs"
 
 
@@ -239,6 +241,14 @@ def test_a_secret_that_is_seen_when_the_one_beside_it_is_replaced_is_found_at_on
     ]
 
 
+def test_a_key_that_is_seen_when_another_item_of_its_list_is_replaced_is_found_at_once() -> None:
+    lines = [PEM[:31], TOKENS["gitlab-token"][0] + "-----x", LETTERS[:64], PEM[-29:]]
+    once = redact(session(state={"said": lines})).session
+    key = "[REDACTED:private-key]"
+    assert once.state["said"] == [key, "[REDACTED:gitlab-token]", key, key]
+    assert redact(once).findings == ()
+
+
 def test_a_short_password_is_replaced_in_its_place_only(left: Left) -> None:
     text = "postgres://postgres:postgres@host has a user postgres"
     shown = "postgres://postgres:[REDACTED:url-password]@host has a user postgres"
@@ -382,6 +392,67 @@ def test_arguments_of_a_call_stay_json_and_are_spelled_as_before(left: Left) -> 
     assert json.loads(str(left(text)))["cmd"] == f'export A="{SHOWN}"\n{SHOWN}'
 
 
+def nested(text: str, levels: int) -> str:
+    """Return a text as a string in JSON, which is one in JSON again, so many times in all."""
+    for _ in range(levels):
+        text = json.dumps([text, 1])
+    return text
+
+
+def taken_out(text: Any, levels: int) -> Any:
+    for _ in range(levels):
+        text, one = json.loads(text)
+        assert one == 1
+    return text
+
+
+ASSIGNED = "[REDACTED:assigned-secret]"
+
+
+@pytest.mark.parametrize("levels", range(LEVELS))
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"password": RANDOM, "n": [1.5]}, {"password": ASSIGNED, "n": [1.5]}),
+        ({"SecretAccessKey": AWS_SECRET}, {"SecretAccessKey": "[REDACTED:aws-secret-key]"}),
+        ({"tokens": [RANDOM, OTHER]}, {"tokens": [ASSIGNED, ASSIGNED]}),
+        ({"secrets": {"prod": RANDOM, "n": 1}}, {"secrets": {"prod": ASSIGNED, "n": 1}}),
+        (PEM.split("\n"), ["[REDACTED:private-key]"] * 7),
+        ({"cut": f"{PEM[:-29]}!"}, {"cut": "[REDACTED:private-key]\n!"}),
+        ([{"n": 1, TOKEN: TOKEN}], [{"n": 1, SHOWN: SHOWN}]),
+        ({TOKENS["github-token"][1]: 1, TOKEN: 2}, {SHOWN: 1, f"{SHOWN}~2": 2}),
+    ],
+)
+def test_json_in_json_is_read_and_stays_json_at_each_level(
+    left: Left, value: Any, shown: Any, levels: int
+) -> None:
+    text = left(nested(json.dumps(value, indent=2), levels))
+    assert json.loads(taken_out(text, levels)) == shown
+
+
+def test_deeper_than_the_bound_only_forms_are_known(left: Left) -> None:
+    text = nested(json.dumps({"password": RANDOM, "a": TOKEN}), LEVELS)
+    assert left(text) == text.replace(TOKEN, SHOWN)
+
+
+@pytest.mark.parametrize("levels", range(LEVELS - 1))
+def test_a_number_in_lines_of_json_becomes_a_string(left: Left, levels: int) -> None:
+    own = parse_patterns(["pin = [0-9]{4}"])
+    lines = '{"pin": 1234, "1234": "\\n1234"}\r\n[12345, 1.5 ]\n\n{1234\n1234: "x"'
+    shown = (
+        '{"pin": "[REDACTED:pin]", "[REDACTED:pin]": "\\n[REDACTED:pin]"}\r\n'
+        '["[REDACTED:pin]", 1.5 ]\n\n{[REDACTED:pin]\n[REDACTED:pin]: "x"'
+    )
+    assert taken_out(left(nested(lines, levels), own), levels) == shown
+
+
+def test_what_goes_on_over_lines_of_json_is_replaced_in_each(left: Left) -> None:
+    lines = [json.dumps({"n": number, "t": line}) for number, line in enumerate(PEM.split("\n"))]
+    key = "[REDACTED:private-key]"
+    shown = [json.dumps({"n": number and key, "t": key}) for number in range(7)]
+    assert left("\n".join(["a", *lines, "b"])) == "\n".join(["a", *shown, "b"])
+
+
 def test_json_in_json_stays_json(left: Left) -> None:
     inner = json.dumps({"file": f'token = "{RANDOM}"\n{PEM}\n', "n": 1})
     shown = json.loads(json.loads(str(left(json.dumps({"text": inner}))))["text"])
@@ -438,15 +509,19 @@ JSON = st.recursive(
 REGEXES = [r"a = \w{2}", r"b = .{3}", "c = [^a]", r"d = \d+", r"e = \\.", 'f = ".*"', r"g = \W+"]
 
 
-@given(JSON, st.sampled_from(REGEXES), st.booleans())
-def test_whatever_a_pattern_takes_json_stays_json(value: Any, regex: str, ascii_only: bool) -> None:
-    text = json.dumps([value], ensure_ascii=ascii_only)
-    own = parse_patterns([regex])
-    shown = redact(session(title=text), patterns=own).session.title
-    read = json.loads(str(shown))
-    assert isinstance(read, list)
-    assert len(read) == 1
-    assert type(read[0]) in (type(value), str)
+@given(JSON, st.sampled_from(REGEXES), st.booleans(), st.integers(0, 3), st.integers(1, 2))
+def test_whatever_a_pattern_takes_json_stays_json(
+    value: Any, regex: str, ascii_only: bool, levels: int, lines: int
+) -> None:
+    text = "\n".join([json.dumps([value], ensure_ascii=ascii_only)] * lines)
+    for _ in range(levels):
+        text = json.dumps([text], ensure_ascii=ascii_only)
+    shown: Any = redact(session(title=text), patterns=parse_patterns([regex])).session.title
+    for _ in range(levels):
+        (shown,) = json.loads(shown)
+    every = [json.loads(line) for line in shown.split("\n")]
+    assert [len(read) for read in every] == [1] * lines
+    assert all(type(read) in (type(value), str) for (read,) in every)
 
 
 # -- twice ---------------------------------------------------------------------------------------
@@ -457,14 +532,15 @@ PARTS = [
     *(f"aws_secret_access_key={AWS_SECRET}", f"secret_key={AWS_SECRET[:38]}5m", "AKIA", "\x1b[32m"),
     *(f"Authorization: {RANDOM}", "Basic YWxpY2U6czNzYW1lLTBwZW4", "hooks.slack.com/services/"),
     *(f"token = '{RANDOM}", f"Bearer {RANDOM}", "redis://:s3same@host", "password: ", "://a:"),
+    *('"tokens": ["', f'"{RANDOM}', '"]', PEM[:32], PEM[32:97], PEM[-29:], "-----"),
     *("[REDACTED:jwt]", "[REDACTED:", "]", '"', "'", "\\", "\n", " ", "=", ":", "@", "-", ".", "{"),
 ]
 TEXTS = st.lists(st.sampled_from(PARTS) | st.text(max_size=3), max_size=8).map("".join)
 
 
-@given(st.lists(TEXTS, max_size=4))
-def test_redacting_twice_changes_nothing(texts: list[str]) -> None:
-    once = redact(session(messages=messages(*texts))).session
+@given(st.lists(TEXTS, max_size=4), st.booleans())
+def test_redacting_twice_changes_nothing(texts: list[str], in_one_list: bool) -> None:
+    once = redact(session(messages=messages(*([texts] if in_one_list else texts)))).session
     twice = redact(once)
     assert twice.findings == ()
     assert twice.session == once

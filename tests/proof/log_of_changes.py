@@ -66,7 +66,9 @@ def _each_once(changes: Sequence[SessionChange], calls: Sequence[Call]) -> None:
         if change.kind == "modified" and "title" in change.changed
     ]
     told = Counter(titles)
-    writes = {_mark(call): call for call in calls if call.verb in TITLING}
+    writes = {
+        _mark(call): call for call in calls if call.verb in TITLING or _is_merged(call, calls)
+    }
     assert set(told) <= set(writes)
     assert {mark for mark, count in told.items() if count > 1} == set()
     assert [mark for mark, call in writes.items() if _took_effect(call) and not told[mark]] == []
@@ -76,6 +78,16 @@ def _each_once(changes: Sequence[SessionChange], calls: Sequence[Call]) -> None:
     _as_many(kinds["deleted"], [call for call in calls if call.verb == "delete"])
     created = sum(change.kind == "created" for change in changes)
     _as_many(created, [call for call in calls if call.verb in ("create", "restore")])
+
+
+def _is_merged(call: Call, calls: Sequence[Call]) -> bool:
+    """Tell whether a new session may be told as a modified one.
+
+    If whoever deleted and whoever created were both killed before they told it, the next look finds
+    one file in the place of another.
+    """
+    gone = any(one.verb == "delete" and not one.is_known for one in calls)
+    return call.verb == "create" and not call.is_known and gone
 
 
 def _mark(call: Call) -> str:

@@ -112,12 +112,16 @@ class Trash:
         """Remove for good what was deleted up to an instant; this takes the locks itself."""
         items = self._folder.trash.items()
         purged = [item for item in items if item.deleted_at <= deleted_until]
-        to_note = [self._deletion(item) for item in purged[::-1] if not item.checkpoints_only]
+        noted = [
+            (item.path, self._deletion(item)) for item in purged[::-1] if not item.checkpoints_only
+        ]
         doubt = None
         try:
-            doubt = self._note(to_note)
+            doubt = self._note([deletion for _, deletion in noted])
         except OSError as error:
-            if error.errno not in NO_ROOM or self._note_over(purged, to_note):
+            # On a full disk, files that are purged have room.
+            is_full = error.errno in NO_ROOM
+            if not (is_full and self._folder.purged.note_over(noted, self._folder.lock)):
                 raise
         for item in purged:
             with self._folder.lock(item.session_id):
@@ -133,22 +137,6 @@ class Trash:
             return None
         with self._folder.lock(deletions[0].session_id):
             return self._folder.purged.note(deletions)
-
-    def _note_over(
-        self, items: Sequence[TrashedSession], deletions: Sequence[Deletion]
-    ) -> Sequence[Deletion]:
-        """Note deletions on a full disk, in the place of the largest files that are purged.
-
-        Returns:
-            The deletions for which there is no room.
-        """
-        files = [item for item in items if not item.checkpoints_only]
-        for item in sorted(files, key=lambda item: item.size_bytes, reverse=True):
-            if not deletions:
-                break
-            with self._folder.lock(item.session_id):
-                deletions = self._folder.purged.note_over(item.path, deletions)
-        return deletions
 
     def forget(self) -> None:
         """Forget the sessions that were removed for good."""

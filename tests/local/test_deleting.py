@@ -22,6 +22,7 @@ from localsessions import (
     SessionStore,
     TrashedSession,
 )
+from localsessions._local.files import durable
 
 NOW = datetime.now(UTC)
 
@@ -336,6 +337,61 @@ def test_a_disk_that_has_no_room_in_the_place_of_a_file_leaves_the_trash_as_it_i
             store.empty_trash()
     assert len(list(store.trash())) == len(trashed)
     assert [store.restore(one).source["session_id"] for one in trashed] == trashed
+
+
+def test_a_write_that_is_cut_short_in_the_place_of_a_file_leaves_it_as_it_was(
+    store: SessionStore, trashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_all, cut = durable._write_all, iter([True])
+
+    def write_some(fd: int, data: bytes) -> None:
+        is_cut = next(cut, False)
+        write_all(fd, data[:10] if is_cut else data)
+        if is_cut:
+            refuse("")
+
+    with monkeypatch.context() as full:
+        full.setattr("localsessions._local.files.purged.durable.write_new", refuse)
+        full.setattr("localsessions._local.files.durable._write_all", write_some)
+        with pytest.raises(OSError, match="No space left"):
+            store.empty_trash()
+    assert [store.restore(one).source["session_id"] for one in trashed] == trashed
+
+
+@pytest.mark.needs("links")
+def test_room_for_some_of_the_lines_is_not_used(
+    store: SessionStore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for session_id in ("a", "b", "x"):
+        store.create(session_id)
+        if session_id != "x":
+            os.link(folder / f"{session_id}.json", tmp_path / session_id)
+        store.delete(session_id)
+    monkeypatch.setattr("localsessions._local.files.purged.durable.write_new", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        store.empty_trash()
+    assert sorted(item.session_id for item in store.trash()) == ["a", "b", "x"]
+    assert len(store.deletions(["a", "b", "x"])) == 3
+
+
+def test_each_file_remembers_its_own_session_whenever_it_ends(
+    store: SessionStore, trashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_over = durable.write_over
+    left = iter([True, True])
+
+    def write_twice(fd: int, data: bytes) -> None:
+        if not next(left, False):
+            refuse("")
+        write_over(fd, data)
+
+    with monkeypatch.context() as full:
+        full.setattr("localsessions._local.files.purged.durable.write_new", refuse)
+        full.setattr("localsessions._local.files.purged.durable.write_over", write_twice)
+        with pytest.raises(OSError, match="No space left"):
+            store.empty_trash()
+    assert len(list(store.trash())) == len(trashed) - 2
+    assert known(store, trashed) == {session_id: session_id for session_id in trashed}
 
 
 @pytest.mark.needs("links")

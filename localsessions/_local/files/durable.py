@@ -159,10 +159,15 @@ def write_over(fd: int, data: bytes) -> None:
 
     It is written before the file is cut, so that a disk without room has the room for it.
     """
-    os.lseek(fd, 0, os.SEEK_SET)
-    _write_all(fd, data)
+    write_begin(fd, data)
     os.ftruncate(fd, len(data))
     _system.sync(fd)
+
+
+def write_begin(fd: int, data: bytes) -> None:
+    """Write over the first bytes of an open file."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    _write_all(fd, data)
 
 
 def status_of(path: str) -> _system.Status | None:

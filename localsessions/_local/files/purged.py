@@ -12,7 +12,11 @@ import errno
 import json
 import os
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from operator import itemgetter
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -59,44 +63,58 @@ class Purged:
             raise
         return self._publisher.sync(self._folder, session_id)
 
-    def note_over(self, trashed: str, deletions: Sequence[Deletion]) -> Sequence[Deletion]:
-        """Note deletions in the place of a trashed file, inside its lock; this needs no room.
+    def note_over(
+        self,
+        trashed: Sequence[tuple[str, Deletion]],
+        lock: Callable[[str], AbstractContextManager[None]],
+    ) -> bool:
+        """Note deletions in the place of trashed files; this needs no room.
 
-        The file gets its new name first. Until its lines are written, it says nothing: what it
-        holds is no line of a deletion.
+        A file holds its own deletion before those of others, so none is forgotten if this ends in
+        the middle.
 
         Args:
-            trashed: The path of the file of a session that is to be removed for good.
-            deletions: What is to be noted.
+            trashed: The paths of the files of sessions that are to be removed for good, and what
+                is to be noted of each.
+            lock: Takes the lock of a session.
 
         Returns:
-            The deletions that found no room in the file.
+            Whether all is noted. If there is too little room, nothing is; nor is everything if a
+            file was removed just now.
 
         Raises:
-            OSError: Even this needs room. If nothing was noted, the file has its old name again.
+            OSError: Even this needs room. The file that could not be written is as it was.
         """
         durable.refuse_link(self._folder)
-        path = self._new_path()
-        try:
-            status = _system.lstat(trashed)
-            # What has another name, as in a backup of hard links, is not only this session's.
-            room = status.st_size if status.st_nlink == 1 else 0
-            lines, waiting = b"", [*deletions]
-            while waiting and len(lines) + len(line := _line(waiting[0])) <= room:
-                lines += line
-                del waiting[0]
-            if not lines:
-                return deletions
-            _system.rename(trashed, path)
-        except FileNotFoundError:
-            return deletions  # it was removed just now
-        try:
-            _write_over(path, lines)
-        except BaseException:  # Ctrl-C too: undo what did nothing, then re-raise
-            if not any(map(_deletion, _lines(path))):
-                _system.rename(path, trashed)
-            raise
-        return waiting
+        places = _places(trashed)
+        return places is not None and all(self._write_over(place, lock) for place in places)
+
+    def _write_over(
+        self, place: _Place, lock: Callable[[str], AbstractContextManager[None]]
+    ) -> bool:
+        """Give a trashed file another name and its lines; return whether it was there.
+
+        The name is the first: until the lines are written, what it holds is no line of a deletion.
+        """
+        with lock(place.session_id):
+            try:
+                fd = _system.open_file(place.trashed, _system.EDITING)
+            except FileNotFoundError:
+                return False
+            with durable.closing(fd, place.trashed):
+                size, head = _system.fstat(fd).st_size, durable.read_at(fd, 0, len(place.lines))
+                path = self._new_path()
+                _system.rename(place.trashed, path)
+                try:
+                    durable.write_over(fd, place.lines)
+                except BaseException:  # Ctrl-C too: undo it, then re-raise
+                    if _system.fstat(fd).st_size == size:  # it is not cut yet
+                        try:
+                            durable.write_begin(fd, head)
+                        finally:
+                            _system.rename(path, place.trashed)
+                    raise
+        return True
 
     def _new_path(self) -> str:
         return os.path.join(self._folder, f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
@@ -141,10 +159,45 @@ class Purged:
         return [os.path.join(self._folder, name) for name in ours]
 
 
-def _write_over(path: str, lines: bytes) -> None:
-    fd = _system.open_file(path, _system.EDITING)
-    with durable.closing(fd, path):
-        durable.write_over(fd, lines)
+class _Place(NamedTuple):
+    """A trashed file, its session, and the lines that are to be written over it."""
+
+    trashed: str
+    session_id: str
+    lines: bytes
+
+
+def _places(trashed: Sequence[tuple[str, Deletion]]) -> list[_Place] | None:
+    """Return where the lines of all deletions have room, in the largest files; None if nowhere."""
+    places: list[_Place] = []
+    noted: set[str] = set()
+    left = deque(trashed)
+    for room, path, own in sorted(
+        ((_room_in(path), path, own) for path, own in trashed), key=itemgetter(0), reverse=True
+    ):
+        lines = b"" if path in noted else _line(own)
+        if len(lines) > room:
+            continue
+        noted.add(path)
+        while left and (left[0][0] in noted or len(lines) + len(_line(left[0][1])) <= room):
+            other, deletion = left.popleft()
+            if other not in noted:
+                lines += _line(deletion)
+                noted.add(other)
+        if lines:
+            places.append(_Place(path, own.session_id, lines))
+        if len(noted) == len(trashed):
+            return places
+    return None
+
+
+def _room_in(path: str) -> int:
+    try:
+        status = _system.lstat(path)
+    except FileNotFoundError:
+        return 0  # it was removed just now
+    # What has another name, as in a backup of hard links, is not only this session's.
+    return status.st_size if status.st_nlink == 1 else 0
 
 
 def _lines(path: str) -> Iterator[bytes]:

@@ -94,12 +94,17 @@ def without_needless_escapes(text: str, levels: int = LEVELS) -> str:
     r"""Return the same JSON with each character as itself where JSON allows that.
 
     Some programs write ``\u5bc6``, ``\u003c`` or ``\/``, whose last character would look like a
-    part of the word after it. A text inside a text likewise, so many levels deep. A text that is
-    no JSON stays.
+    part of the word after it. A text inside a text likewise, so many levels deep, and lines that
+    are JSON. Any other text stays.
     """
-    if ("\\u" not in text and "\\/" not in text) or not is_json(text):
+    if "\\u" not in text and "\\/" not in text:
         return text
-    return _STRING.sub(lambda string: _as_itself(string[0], levels - 1), text)
+    if is_json(text):
+        return _STRING.sub(lambda string: _as_itself(string[0], levels - 1), text)
+    first, *lines = text.split("\n")
+    if not lines:
+        return text
+    return "\n".join(without_needless_escapes(line, levels) for line in (first, *lines))
 
 
 def _as_itself(string: str, levels: int) -> str:
@@ -122,6 +127,10 @@ def respelled(original: str, plain: str, left: str) -> str:
     """
     if original == plain:
         return left
+    if not is_json(original):
+        lines = [text.split("\n") for text in (original, plain, left)]
+        are_alike = len({*map(len, lines)}) == 1
+        return "\n".join(map(respelled, *lines)) if are_alike else left
     every = [[*_TOKEN.finditer(text)] for text in (original, plain, left)]
     if len({*map(len, every)}) > 1:
         return left

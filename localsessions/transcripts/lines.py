@@ -15,7 +15,7 @@ they are asked for. Any other document is read whole. The shape of the data::
       more       the other objects, each parsed when it is asked for; None if all are in records
       bad_lines  what was left out or mended, each with its line and the reason
       lines      how many lines there are
-      refusal    what is wrong with the whole, if a list of which only elements are taken
+      refusal    what is wrong with the whole, if only elements or lines are taken
 """
 
 from __future__ import annotations
@@ -194,8 +194,7 @@ def _streamed(first: Object, number: int, lines: Iterator[bytes], later: _Later)
             return content
     if len(content.records) == 1 and all(bad.reason == _NULS for bad in content.bad_lines):
         content.document = first
-    if (fault := fault_of(content.records, content.bad_lines)) is not None:
-        raise fault
+    content.refusal = fault_of(content.records, content.bad_lines)
     return content
 
 

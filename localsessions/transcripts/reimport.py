@@ -7,9 +7,11 @@ imported last, of which ``source["imported"]`` keeps a hash for each message. By
     unchanged in the source  stays as it is here, also if it was removed here
     changed in both          stays, and the source's version comes beside it, as ``<id>~source``
     only here                stays, with the message before it
-    gone from the source     stays, unless it was ``pending``: said and not yet taken up. What
-                             waits in another file of the session stays until it is taken up
+    gone from the source     stays, unless it was ``pending``: said and not yet taken up
     now ``abridged`` there   stays, if more of it was imported: the program dropped the rest
+
+A file with less of the session than another is a copy: it adds, and changes nothing. What is
+pending in a copy has a hash with ``+``; it stays until the copy or the other file takes it up.
 
 So importing twice changes nothing, and no text of a person is lost.
 """
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 _BESIDE = "~source"
+_OF_COPY = "+"
 
 
 @dataclass(slots=True)
@@ -121,22 +124,24 @@ def is_same_source(stored: Session, found: Session) -> bool:
 def update(stored: Session, found: Session) -> Update:
     """Bring a stored session up to ``found``, which its source says now; ``stored`` is changed."""
     did = Update()
-    marks = _texts(stored.source.get("imported"))
+    noted = _texts(stored.source.get("imported"))
+    marks = _hashes_of(noted)
     ours, said = _keyed(stored.messages), _keyed(found.messages)
+    pending = _pending(ours, marks)
+    of_copies = {key for key in pending if noted[key] != marks[key]}
     is_owner = _is_owner(stored, found, {*said})
-    lent = _lent(ours, marks)
-    gone = _taken_up(ours, said) & lent
+    gone = (_taken_up(ours, said) & of_copies) - said.keys()
     if not is_owner:
-        known = marks.keys() | _taken_up(said, ours)
+        known = (marks.keys() - of_copies) | _taken_up(said, ours)
         said = {key: one for key, one in said.items() if key not in known}
     whole = {key: one for key, one in said.items() if not _is_abridged(key, one, ours, marks)}
     theirs, hashes = _theirs(ours, whole, marks, did)
     if is_owner:
-        gone |= _waiting(ours, marks) - hashes.keys()
+        gone |= pending - of_copies - hashes.keys()
     else:
-        hashes |= {key: _lent_hash(one) for key, one in whole.items() if _is_waiting(one)}
+        hashes |= {key: hashes[key] + _OF_COPY for key, one in whole.items() if _is_pending(one)}
     ours = {key: message for key, message in ours.items() if key not in gone}
-    kept = {key: mark for key, mark in marks.items() if key not in gone}
+    kept = {key: mark for key, mark in noted.items() if key not in gone}
     every = ours | theirs
     messages = [every[key] for key in _in_order(ours, theirs, [*kept])]
     if messages != stored.messages:
@@ -146,7 +151,7 @@ def update(stored: Session, found: Session) -> Update:
     taken = _texts(found.source["imported"]) if "imported" in found.source else hashes
     is_newer = any(key not in marks for key in said)
     is_whole = is_newer or all(
-        key in said or key in lent or "source_of" in every.get(key, {}) for key in kept
+        key in said or key in of_copies or "source_of" in every.get(key, {}) for key in kept
     )
     _take_facts(stored, found, kept | taken, did, is_whole=is_whole and is_owner)
     return did
@@ -162,62 +167,58 @@ def _is_owner(stored: Session, found: Session, said: AbstractSet[str]) -> bool:
     before = file_state(former) if former else None
     if former == new or before is None:
         return True
-    marks = _texts(stored.source.get("imported"))
-    ours = _keyed(stored.messages)
-    waiting = _waiting(ours, marks) | _lent(ours, marks)
-    imported = {key for key in marks if _BESIDE not in key} - waiting
+    marks = _hashes_of(_texts(stored.source.get("imported")))
+    pending = _pending(_keyed(stored.messages), marks)
+    imported = {key for key in marks if _BESIDE not in key} - pending
     now = file_state(new) if new else None
     is_later = now is not None and now.modified_ns > before.modified_ns
     return imported <= said and (len(said) > len(imported) or is_later)
 
 
-def _taken_up(copy: Mapping[str, Message], other: Mapping[str, Message]) -> set[str]:
-    """Return what waits in a copy and is in another one, as what became of it.
+def _taken_up(one: Mapping[str, Message], other: Mapping[str, Message]) -> set[str]:
+    """Return what is pending in one version and is in the other, as what became of it.
 
-    That is a message that says the same, or any answer to the message that an answer waits after.
+    That is a message that says the same and that the first does not have apart; of an answer, also
+    any answer to the message before it.
     """
     found: set[str] = set()
-    if not any(map(_is_waiting, copy.values())):
+    if not any(map(_is_pending, one.values())):
         return found
-    settled = {key: one for key, one in other.items() if not _is_waiting(one)}
-    said = {(one["role"], message_text(one)) for one in settled.values()}
-    answered = {key for key, after in pairwise(settled) if _is_answer(settled[after])}
+    settled = [key for key, message in other.items() if not _is_pending(message)]
+    places: dict[tuple[JsonValue, str], list[str]] = {}
+    for key in settled:
+        if key not in one or _is_pending(one[key]):
+            places.setdefault((other[key]["role"], message_text(other[key])), []).append(key)
+    answers = {(key, other[after]["role"]): after for key, after in pairwise(settled)}
     before = ""
-    for key, one in copy.items():
-        if not _is_waiting(one):
+    for key, message in one.items():
+        role = message["role"]
+        if not _is_pending(message):
             before = key
-        elif (one["role"], message_text(one)) in said or (_is_answer(one) and before in answered):
+        elif alike := places.get((role, message_text(message))):
             found.add(key)
+            before = alike.pop(0)
+        elif role != "user" and (before, role) in answers:
+            found.add(key)
+            before = answers[before, role]
     return found
 
 
-def _is_waiting(message: Message) -> bool:
+def _is_pending(message: Message) -> bool:
     return message.get("pending") is True
 
 
-def _is_answer(message: Message) -> bool:
-    return message["role"] != "user"
-
-
-def _lent(ours: Mapping[str, Message], marks: Mapping[str, str]) -> set[str]:
-    """Return what waits in a file that only added to the session, and is here as it came."""
-    return {
-        key for key, one in ours.items() if _is_waiting(one) and marks.get(key) == _lent_hash(one)
-    }
-
-
-def _lent_hash(message: Message) -> str:
-    """Return the hash of a message; of one that waits, another one than the owner's."""
-    return _hash_of(without(message, "pending"))
-
-
-def _waiting(ours: Mapping[str, Message], marks: Mapping[str, str]) -> set[str]:
-    """Return the messages that waited in the source, and are here as they were imported."""
+def _pending(ours: Mapping[str, Message], marks: Mapping[str, str]) -> set[str]:
+    """Return the messages that were pending in a source, and are here as they were imported."""
     return {
         key
         for key, message in ours.items()
-        if _is_waiting(message) and marks.get(key) == _hash_of(message)
+        if _is_pending(message) and marks.get(key) == _hash_of(message)
     }
+
+
+def _hashes_of(noted: Mapping[str, str]) -> dict[str, str]:
+    return {key: mark.removesuffix(_OF_COPY) for key, mark in noted.items()}
 
 
 def _is_abridged(
@@ -238,7 +239,7 @@ def _theirs(
         then, now = marks.get(key), _hash_of(message)
         hashes[key] = now
         if key not in ours:
-            if then is None or then not in (now, _lent_hash(message)):  # else it was removed here
+            if then != now:  # otherwise it was removed here
                 theirs[key] = message
                 did.added += 1
             continue

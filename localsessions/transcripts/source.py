@@ -269,10 +269,10 @@ def _only(path: str, attempts: int = ATTEMPTS) -> Source | Unread:
     """Return the source of a file that is one, with everything in it."""
     with contextlib.closing(read_sources(path)) as sources:
         found = next(sources)
-        if isinstance(found, Unread) or not found.is_long:
+        if isinstance(found, Unread):
             return found
         try:
-            whole = found.whole()
+            whole = found.whole() if found.is_long else found
         except OSError as error:
             if isinstance(error, FileChangedError) and attempts > 1:
                 return _only(path, attempts - 1)

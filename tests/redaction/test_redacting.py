@@ -274,6 +274,24 @@ def test_an_escape_before_a_secret_is_no_part_of_it(left: Left, escape: str, lev
     assert found == {"k": json.loads(f'"{escape}{SHOWN}"'), "n": [1.5, True]}
 
 
+@pytest.mark.parametrize("levels", [0, 1])
+def test_an_escape_before_a_secret_in_a_line_of_json_is_no_part_of_it(
+    left: Left, levels: int
+) -> None:
+    lines = ["some words", f'{{"k": "\\u5bc6{TOKEN}"}}', '{"b": "\\u5bc6\\/", "c": 1.50}']
+    text = "\n".join(lines)
+    for _ in range(levels):
+        text = json.dumps({"inner": text})
+    found = left(text)
+    for _ in range(levels):
+        found = json.loads(found)["inner"]
+    first, changed, other = found.split("\n")
+    assert (first, changed) == (lines[0], f'{{"k": "密{SHOWN}"}}')
+    assert (other if levels == 0 else json.loads(other)) == (
+        lines[2] if levels == 0 else json.loads(lines[2])
+    )
+
+
 def test_a_text_without_a_secret_keeps_its_escapes(left: Left) -> None:
     text = '{"k":"\\u5bc6\\/", "half": "\\ud800"}'
     assert left(text) == text

@@ -201,7 +201,7 @@ def test_lines_whose_beginning_tells_nothing_are_read_on(tmp_path: Path) -> None
     assert read_transcript(path).report.format == "claude-jsonl"
 
 
-@pytest.mark.usefixtures("in_small_chunks")
+@pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
 @pytest.mark.parametrize(
     ("ending", "reason"),
     [
@@ -209,19 +209,18 @@ def test_lines_whose_beginning_tells_nothing_are_read_on(tmp_path: Path) -> None
         ("no JSON\n" * 10, "more lines are no JSON than are (line 10, column 1)"),
     ],
 )
-def test_fault_far_from_the_beginning_refuses_lines_that_are_one_session(
-    tmp_path: Path, ending: str, reason: str
+def test_fault_in_lines_refuses_those_that_are_one_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, ending: str, reason: str
 ) -> None:
+    monkeypatch.setattr(reading, "CHUNK_BYTES", chunk_bytes)
+    found: dict[str, TranscriptFile] = {}
     for name in ("claude-jsonl", "sharegpt"):
         path = lines_of(tmp_path / f"{name}.jsonl", [LINES[name](number) for number in range(9)])
         path.write_text(path.read_text() + ending)
-    (refused, taken) = (
-        read_transcript(tmp_path / f"{name}.jsonl") for name in ("claude-jsonl", "sharegpt")
-    )
-    assert (refused.sessions, refused.report.skipped) == (
-        (),
-        f"neither JSON nor JSON Lines: {reason}",
-    )
+        found[name] = read_transcript(path)
+    refused, taken = found["claude-jsonl"], found["sharegpt"]
+    assert refused.sessions == ()
+    assert refused.report.skipped == f"neither JSON nor JSON Lines: {reason}"
     assert len(taken.sessions) == 9
     assert [bad.line for bad in taken.report.bad_lines][:1] == [10]
 
@@ -252,7 +251,7 @@ def objects_of(text: bytes, size: int) -> list[JsonValue]:
         return []
     listed = content.document if isinstance(content.document, list) else []
     records = [*content.records, *(content.more or ())]
-    if content.more is not None and fault_of(records, content.bad_lines):
+    if records and fault_of(records, content.bad_lines):
         return []
     every = [*listed, *(record.value for record in records), *(content.rest or ())]
     return [value for value in every if isinstance(value, dict)]

@@ -349,6 +349,52 @@ def test_an_answer_that_waits_in_a_copy_does_not_double_the_whole_one(tmp_path: 
     assert contents(session) == ["a", "So it is", "b", "b", "So"]
 
 
+def answer(own: str, text: str, **more: JsonValue) -> Message:
+    return m(own, text, **more) | {"role": "assistant"}
+
+
+@pytest.mark.parametrize("settled_in", ["copy", "file"])
+def test_what_waits_in_a_copy_is_replaced_when_it_settles_under_its_id(
+    settled_in: str, tmp_path: Path
+) -> None:
+    short, whole = files(tmp_path, 20, 10)
+    session = stored(m("a"), m("c"), file=whole)
+    waits = [m("q", "then run it", pending=True), answer("half", "So", pending=True)]
+    assert update(session, found(m("a"), *waits, file=short)).added == 2
+    settled = [m("q", "then run it"), answer("half", "So it is")]
+    said = {"copy": (m("a"), *settled), "file": (m("a"), m("c"), *settled)}[settled_in]
+    did = update(session, found(*said, file=short if settled_in == "copy" else whole))
+    assert (did.added, did.updated, did.both) == (0, 2, 0)
+    assert sorted(map(str, contents(session))) == ["So it is", "a", "c", "then run it"]
+    assert not any("pending" in message for message in session.messages)
+    assert not update(session, found(m("a"), *settled, file=short)).changed
+
+
+def test_what_was_said_before_is_no_taking_up_of_what_waits(tmp_path: Path) -> None:
+    short, whole = files(tmp_path, 20, 10)
+    session = stored(m("a", "go on"), answer("x", "yes"), m("c"), file=whole)
+    waits = m("q", "go on", pending=True)
+    assert update(session, found(m("a", "go on"), answer("x", "yes"), waits, file=short)).added == 1
+    assert contents(session).count("go on") == 2
+
+
+def test_an_answer_that_waits_after_a_prompt_that_was_taken_up_is_taken_up_too(
+    tmp_path: Path,
+) -> None:
+    short, whole = files(tmp_path, 20, 10)
+    session = stored(m("a"), m("u", "then run it"), answer("w", "So it is"), file=whole)
+    waits = [m("q", "then run it", pending=True), answer("half", "So", pending=True)]
+    assert not update(session, found(m("a"), *waits, file=short)).changed
+
+
+def test_a_result_of_a_tool_is_no_answer(tmp_path: Path) -> None:
+    short, whole = files(tmp_path, 20, 10)
+    result: Message = m("r", "ok") | {"role": "tool"}
+    session = stored(m("a"), answer("call", ""), result, m("b"), file=whole)
+    half = answer("half", "So", pending=True)
+    assert update(session, found(m("a"), answer("call", ""), half, file=short)).added == 1
+
+
 def test_a_session_that_gets_times_is_undated_no_more() -> None:
     session = stored(m("a"), undated="2026-05-01T00:00:00.000Z")
     session.created_at = session.last_activity = datetime(2026, 5, 1, tzinfo=UTC)

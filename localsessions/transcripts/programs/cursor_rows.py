@@ -32,7 +32,7 @@ class Rows:
 
     def __init__(self, database: Database) -> None:
         self.bad: list[BadLine] = []
-        self.are_of_all = "cursorDiskKV" in database.tables
+        self.are_of_all = is_of_all(database)
         self._database = database
 
     def value(self, row: Row) -> JsonValue:

@@ -11,7 +11,7 @@ To add a format, write one file and one line:
    formats recognise a source, the first in the list reads it. ``read(source)`` returns a
    ``Reading``: a ``Transcript`` for each session, made when it is asked for if there are many, and
    a count in ``bookkeeping`` for every record that is not a message. A format whose files are
-   lists or lines of conversations says ``by_element`` and takes them from ``source.elements()`` or
+   lists or lines of conversations says ``one_by_one`` and takes them from ``source.elements()`` or
    ``source.lines()``. Make messages with ``message`` or ``chat_message`` (``transcript.py``). Read
    foreign JSON with ``as_text``, ``as_object``, ``as_list`` (``foreign.py``), so that no file can
    make it raise.
@@ -26,6 +26,7 @@ diverged work the same for all formats; a format does nothing for them.
 from localsessions.transcripts.exporting import EXPORT_SUFFIXES, ExportKind, export, left_out
 from localsessions.transcripts.files import FileState, file_state, files_in
 from localsessions.transcripts.importing import import_paths, read_transcript
+from localsessions.transcripts.lines import BadLine
 from localsessions.transcripts.places import PROGRAMS, Place, known_places
 from localsessions.transcripts.registry import FORMATS
 from localsessions.transcripts.report import (
@@ -35,7 +36,6 @@ from localsessions.transcripts.report import (
     RefusedSession,
     TranscriptFile,
 )
-from localsessions.transcripts.source import BadLine
 from localsessions.transcripts.transcript import Format
 
 __all__ = [

@@ -6,12 +6,13 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from localsessions.transcripts.kinds import cannot_be_read
 from localsessions.transcripts.report import FileReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["FileState", "cannot_be_read", "file_state", "files_in", "one_path", "walk"]
+__all__ = ["FileState", "file_state", "files_in", "one_path", "walk"]
 
 
 class FileState(NamedTuple):
@@ -82,8 +83,3 @@ def _walk_folder(folder: str) -> Iterator[str | FileReport]:
             yield from _walk_folder(entry.path)
         else:
             yield entry.path
-
-
-def cannot_be_read(error: OSError) -> str:
-    """Return what a report says of a file or a folder that cannot be read."""
-    return f"cannot be read: {error.strerror or error}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from localsessions.transcripts.files import one_path, walk
 from localsessions.transcripts.report import FileReport, ImportReport, TranscriptFile
-from localsessions.transcripts.source import ATTEMPTS, read_sources
+from localsessions.transcripts.snapshot import ATTEMPTS
+from localsessions.transcripts.source import read_sources
 from localsessions.transcripts.storing import Importer
 from localsessions.transcripts.streams import TranscriptStream
 

@@ -1,6 +1,6 @@
 """What a file is that is no transcript: the nearest guess, in the words of a report.
 
-Nothing here opens a file; it looks at the first bytes, and at JSON of which no format is known.
+Nothing here opens a file; it looks at the first bytes.
 """
 
 from __future__ import annotations
@@ -8,16 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from localsessions.transcripts.foreign import as_object, as_objects
-
 if TYPE_CHECKING:
     from json import JSONDecodeError
 
-    from pydantic import JsonValue
-
-    from localsessions.transcripts.source import Source
-
-__all__ = ["HEAD_BYTES", "NO_JSON", "no_json", "signature_of", "text_kind", "unknown"]
+__all__ = ["HEAD_BYTES", "NO_JSON", "cannot_be_read", "no_json", "signature_of"]
 
 HEAD_BYTES = 4096
 """How many of the first bytes of a file are looked at."""
@@ -63,7 +57,7 @@ def signature_of(head: bytes) -> str | None:
     return next((name for pattern, name in _SIGNATURES if re.match(pattern, head)), None)
 
 
-def text_kind(head: bytes) -> str | None:
+def _text_kind(head: bytes) -> str | None:
     """Return what a file is that is no JSON; None if it is empty or begins as JSON does.
 
     Args:
@@ -93,39 +87,12 @@ def no_json(fault: JSONDecodeError, head: bytes) -> str:
     """
     if not head.strip():
         return "the file is empty"
-    if kind := text_kind(head):
+    if kind := _text_kind(head):
         return f"{NO_JSON}, but {kind}"
     place = f"line {fault.lineno}, column {fault.colno}"
     return f"{NO_JSON}: {fault.msg} ({place})"
 
 
-def unknown(source: Source) -> str:
-    """Return why no format recognised a source, with what it holds."""
-    if source.database is not None:
-        tables = ", ".join(sorted(source.database.tables)[:8]) or "none"
-        return f"a SQLite database of no program that is known here (tables: {tables})"
-    if (fault := source.fault()) is not None:
-        return fault
-    records: list[JsonValue] = [record.value for record in source.records[:1]]
-    shape = _shape(source.document if source.document is not None else records or None)
-    more = " and more" if source.is_long else ""
-    return f"JSON, but in no transcript format that is known here: {shape}{more}"
-
-
-def _shape(value: JsonValue) -> str:
-    if isinstance(value, dict):
-        return f"an object with {_keys(value)}"
-    if isinstance(value, list):
-        items = as_objects(value)
-        if items and "role" in items[0]:
-            return f"messages, but not of chat completions, with {_keys(items[0])}"
-        return f"objects with {_keys(items[0])}" if items else f"a list of {len(value)} values"
-    return f"a single {'text' if isinstance(value, str) else 'value'}"
-
-
-def _keys(value: JsonValue) -> str:
-    keys = [repr(key[:30]) for key in as_object(value)]
-    if not keys:
-        return "no keys"
-    more = f" and {len(keys) - 6} more keys" if len(keys) > 6 else ""
-    return ", ".join(keys[:6]) + more
+def cannot_be_read(error: OSError) -> str:
+    """Return what a report says of a file or a folder that cannot be read."""
+    return f"cannot be read: {error.strerror or error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localsessions.transcripts.foreign import as_object, as_objects
 from localsessions.transcripts.programs.atif import ATIF
 from localsessions.transcripts.programs.chatgpt import CHATGPT_EXPORT
 from localsessions.transcripts.programs.claude import CLAUDE_JSONL, CLAUDE_WEB_JSON
@@ -31,10 +32,12 @@ from localsessions.transcripts.programs.swe_agent import SWE_AGENT_TRAJ
 from localsessions.transcripts.programs.vscode_copilot import VSCODE_CHAT, VSCODE_CHAT_LOG
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from localsessions.transcripts.source import Source
     from localsessions.transcripts.transcript import Format
 
-__all__ = ["FORMATS", "recognise"]
+__all__ = ["FORMATS", "recognise", "unknown"]
 
 FORMATS: tuple[Format, ...] = (
     LOCALSESSIONS,
@@ -76,3 +79,35 @@ formats come before general formats.
 def recognise(source: Source) -> Format | None:
     """Return the format of a source, from its content alone; None if no format recognises it."""
     return next((form for form in FORMATS if form.recognises(source)), None)
+
+
+def unknown(source: Source) -> str:
+    """Return why no format recognised a source, with what it holds."""
+    if source.database is not None:
+        tables = ", ".join(sorted(source.database.tables)[:8]) or "none"
+        return f"a SQLite database of no program that is known here (tables: {tables})"
+    if (fault := source.fault()) is not None:
+        return fault
+    records: list[JsonValue] = [record.value for record in source.records[:1]]
+    shape = _shape(source.document if source.document is not None else records or None)
+    more = " and more" if source.is_long else ""
+    return f"JSON, but in no transcript format that is known here: {shape}{more}"
+
+
+def _shape(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        return f"an object with {_keys(value)}"
+    if isinstance(value, list):
+        items = as_objects(value)
+        if items and "role" in items[0]:
+            return f"messages, but not of chat completions, with {_keys(items[0])}"
+        return f"objects with {_keys(items[0])}" if items else f"a list of {len(value)} values"
+    return f"a single {'text' if isinstance(value, str) else 'value'}"
+
+
+def _keys(value: JsonValue) -> str:
+    keys = [repr(key[:30]) for key in as_object(value)]
+    if not keys:
+        return "no keys"
+    more = f" and {len(keys) - 6} more keys" if len(keys) > 6 else ""
+    return ", ".join(keys[:6]) + more

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import count, pairwise
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -178,29 +178,38 @@ def _is_owner(stored: Session, found: Session, said: AbstractSet[str]) -> bool:
 def _taken_up(one: Mapping[str, Message], other: Mapping[str, Message]) -> set[str]:
     """Return what is pending in one version and is in the other, as what became of it.
 
-    That is a message that says the same and that the first does not have apart; of an answer, also
-    any answer to the message before it.
+    That is a message that says the same and that the first does not have apart; and each message of
+    an answer, if the other has an answer to what was said before.
     """
     found: set[str] = set()
     if not any(map(_is_pending, one.values())):
         return found
-    settled = [key for key, message in other.items() if not _is_pending(message)]
+    settled = {key: message for key, message in other.items() if not _is_pending(message)}
     places: dict[tuple[JsonValue, str], list[str]] = {}
-    for key in settled:
+    for key, message in settled.items():
         if key not in one or _is_pending(one[key]):
-            places.setdefault((other[key]["role"], message_text(other[key])), []).append(key)
-    answers = {(key, other[after]["role"]): after for key, after in pairwise(settled)}
+            places.setdefault((message["role"], message_text(message)), []).append(key)
+    answered = _answered(settled)
     before = ""
     for key, message in one.items():
-        role = message["role"]
         if not _is_pending(message):
             before = key
-        elif alike := places.get((role, message_text(message))):
+        elif alike := places.get((message["role"], message_text(message))):
             found.add(key)
             before = alike.pop(0)
-        elif role != "user" and (before, role) in answers:
+        elif message["role"] != "user" and before in answered:
             found.add(key)
-            before = answers[before, role]
+    return found
+
+
+def _answered(messages: Mapping[str, Message]) -> set[str]:
+    """Return the messages after which an assistant speaks before the next prompt."""
+    found: set[str] = set()
+    is_answered = False
+    for key, message in reversed([*messages.items()]):
+        if is_answered:
+            found.add(key)
+        is_answered = message["role"] != "user" and (is_answered or message["role"] == "assistant")
     return found
 
 

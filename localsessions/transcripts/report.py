@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localsessions.models import Session
-    from localsessions.transcripts.source import BadLine
+    from localsessions.transcripts.lines import BadLine
 
 __all__ = ["FileReport", "FormatTotals", "ImportReport", "RefusedSession", "TranscriptFile"]
 

@@ -1,8 +1,8 @@
 """A transcript file as values, before its format is known: JSON, JSON Lines, or a database.
 
 Nothing here knows a format or a session. A file gives a source, an archive one for each JSON file
-in it: what ``contents.py`` finds there, and what other files beside it say. ``lines.py`` says what
-JSON is taken, ``databases.py`` how a database is opened. The shape of the data::
+in it: what ``containers.py`` finds there, and what other files beside it say. ``lines.py`` says
+what JSON is taken, ``databases.py`` how a database is opened. The shape of the data::
 
     Source
       document   the content of the file if it is one JSON value, else None; of a long list, the
@@ -31,12 +31,12 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from localsessions import _system
 from localsessions.models.instants import instant_of
-from localsessions.transcripts.contents import SUFFIXES, contents_of
-from localsessions.transcripts.files import cannot_be_read, one_path
+from localsessions.transcripts.containers import SUFFIXES, contents_of
+from localsessions.transcripts.files import one_path
 from localsessions.transcripts.foreign import Object, as_object
-from localsessions.transcripts.kinds import HEAD_BYTES, NO_JSON, no_json
+from localsessions.transcripts.kinds import HEAD_BYTES, NO_JSON, cannot_be_read, no_json
 from localsessions.transcripts.lines import BadLine, Content, Record, content_of, fault_of
-from localsessions.transcripts.reading import ATTEMPTS, FileChangedError
+from localsessions.transcripts.snapshot import ATTEMPTS, FileChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
     from localsessions.transcripts.databases import Database
 
 __all__ = [
-    "ATTEMPTS",
-    "BadLine",
-    "FileChangedError",
-    "Record",
     "Source",
     "Unread",
     "parse_source",

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from localsessions.transcripts.files import cannot_be_read
-from localsessions.transcripts.kinds import unknown
-from localsessions.transcripts.registry import recognise
-from localsessions.transcripts.source import BadLine, FileChangedError, Source, Unread
+from localsessions.transcripts.kinds import cannot_be_read
+from localsessions.transcripts.lines import BadLine
+from localsessions.transcripts.registry import recognise, unknown
+from localsessions.transcripts.snapshot import FileChangedError
+from localsessions.transcripts.source import Source, Unread
 from localsessions.transcripts.transcript import sessions_of
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class TranscriptStream:
             return
         form, source = _recognised(self._found)
         # Of a list that is one session, a part is not taken for the whole.
-        if form is None or (not form.by_element and source.fault()):
+        if form is None or (not form.one_by_one and source.fault()):
             self._skipped = unknown(source)
             return
         reading = form.read(source)
@@ -112,7 +113,7 @@ class TranscriptStream:
 def _recognised(source: Source) -> tuple[Format | None, Source]:
     """Return the format of a source, and the source as that format reads it."""
     form = recognise(source)
-    if not source.is_long or (form is not None and form.by_element):
+    if not source.is_long or (form is not None and form.one_by_one):
         return form, source
     if form is None and source.rest is not None:
         return None, source  # of a list, the first elements tell it

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from localsessions.transcripts.source import BadLine, Source
+    from localsessions.transcripts.lines import BadLine
+    from localsessions.transcripts.source import Source
 
 __all__ = [
     "Format",
@@ -130,7 +131,7 @@ class Format:
         recognises: Tells from the content whether a source has this format, never from the file's
             name; the folder may tell programs apart that write the same.
         read: Returns the content of a source that was recognised.
-        by_element: Whether it recognises a list or JSON Lines by their beginning, and reads them
+        one_by_one: Whether it recognises a list or JSON Lines by their beginning, and reads them
             one by one (``source.elements``, ``source.lines``). Other formats get the whole.
     """
 
@@ -138,7 +139,7 @@ class Format:
     agent_id: str | None
     recognises: Callable[[Source], bool]
     read: Callable[[Source], Reading]
-    by_element: bool = False
+    one_by_one: bool = False
 
 
 def message(
@@ -324,9 +325,11 @@ def _with_ids(messages: Iterable[Message]) -> list[Message]:
             own = f"{wanted}~{seen[wanted]}"
         seen[own] += 1
         calls = _calls_with_ids(spoken, number)
-        begins_with_it = next(iter(spoken.items()), None) == ("id", own)
-        is_complete = begins_with_it and not calls
-        numbered.append(spoken if is_complete else {"id": own, **without(spoken, "id"), **calls})
+        has_its_id_first = next(iter(spoken.items()), None) == ("id", own)
+        is_as_it_should_be = has_its_id_first and not calls
+        numbered.append(
+            spoken if is_as_it_should_be else {"id": own, **without(spoken, "id"), **calls}
+        )
     return numbered
 
 

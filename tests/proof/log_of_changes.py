@@ -67,7 +67,9 @@ def _each_once(changes: Sequence[SessionChange], calls: Sequence[Call]) -> None:
     ]
     told = Counter(titles)
     writes = {
-        _mark(call): call for call in calls if call.verb in TITLING or _is_merged(call, calls)
+        _mark(call): call
+        for call in calls
+        if call.verb in TITLING or _may_be_told_as_modified(call, calls)
     }
     assert set(told) <= set(writes)
     assert {mark for mark, count in told.items() if count > 1} == set()
@@ -80,7 +82,7 @@ def _each_once(changes: Sequence[SessionChange], calls: Sequence[Call]) -> None:
     _as_many(created, [call for call in calls if call.verb in ("create", "restore")])
 
 
-def _is_merged(call: Call, calls: Sequence[Call]) -> bool:
+def _may_be_told_as_modified(call: Call, calls: Sequence[Call]) -> bool:
     """Tell whether a new session may be told as a modified one.
 
     If whoever deleted and whoever created were both killed before they told it, the next look finds

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from localsessions.transcripts.source import Record, Source
+from localsessions.transcripts.lines import Record
+from localsessions.transcripts.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from localsessions.transcripts import Format
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "transcripts"
-FORMAT_OF = {form.name: form for form in reversed(FORMATS)}
+FORMAT_OF = {form.name: form for form in FORMATS}
 NAMES = [
     "atif",
     "chatgpt-export",

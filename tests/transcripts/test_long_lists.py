@@ -28,7 +28,7 @@ from localsessions.transcripts import (
     databases,
     import_paths,
     read_transcript,
-    reading,
+    snapshot,
     storing,
 )
 from localsessions.transcripts.elements import BrokenList, Element, elements_of
@@ -59,7 +59,7 @@ def written(path: Path, values: Sequence[JsonValue], between: str = ",\n") -> Pa
 
 @pytest.fixture
 def in_small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", 64)
 
 
 def lines_of(path: Path, values: Sequence[JsonValue]) -> Path:
@@ -137,7 +137,7 @@ def test_sessions_of_small_chunks_are_those_of_the_whole_file(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = read_transcript(EXPORTS[name])
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", 64)
     assert read_transcript(EXPORTS[name]) == whole
 
 
@@ -162,7 +162,7 @@ def test_every_format_of_lists_is_the_same_in_small_chunks(
     path = written(tmp_path / "list.json", listed if is_one_session else listed + oddities)
     whole = read_transcript(path)
     assert whole.report.format == name
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", 64)
     assert read_transcript(path) == whole
 
 
@@ -190,7 +190,7 @@ def test_every_format_of_lines_is_the_same_in_small_chunks(
     whole = read_transcript(path)
     assert whole.report.format == name
     assert sum(len(session.messages) for session in whole.sessions) in (20, 40)
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", 64)
     assert read_transcript(path) == whole
 
 
@@ -212,7 +212,7 @@ def test_lines_whose_beginning_tells_nothing_are_read_on(tmp_path: Path) -> None
 def test_fault_in_lines_refuses_those_that_are_one_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, ending: str, reason: str
 ) -> None:
-    monkeypatch.setattr(reading, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", chunk_bytes)
     found: dict[str, TranscriptFile] = {}
     for name in ("claude-jsonl", "sharegpt"):
         path = lines_of(tmp_path / f"{name}.jsonl", [LINES[name](number) for number in range(9)])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localsessions.transcripts import BadLine, read_transcript, reading, source
+from localsessions.transcripts import BadLine, read_transcript, snapshot, source
 from localsessions.transcripts.lines import content_of, json_of
 
 from .records import claude_record
@@ -230,15 +230,15 @@ def test_memory_for_json_lines_is_that_of_the_records(tmp_path: Path) -> None:
 
 def meddled(monkeypatch: pytest.MonkeyPatch, acts: Iterator[object]) -> None:
     """Do the next act when a chunk of a file was read."""
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 64)
-    chunks_read = reading._Reading._read
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", 64)
+    chunks_read = snapshot._Snapshot._read
 
-    def read_and_meddle(self: reading._Reading, size: int) -> Iterator[bytes]:
+    def read_and_meddle(self: snapshot._Snapshot, size: int) -> Iterator[bytes]:
         for chunk in chunks_read(self, size):
             next(acts, None)
             yield chunk
 
-    monkeypatch.setattr(reading._Reading, "_read", read_and_meddle)
+    monkeypatch.setattr(snapshot._Snapshot, "_read", read_and_meddle)
 
 
 def only(path: Path) -> source.Source:

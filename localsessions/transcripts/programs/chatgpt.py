@@ -119,4 +119,4 @@ def _children(key: str | None, nodes: Mapping[str, Object]) -> list[str]:
     return [child for child in listed if isinstance(child, str) and child in nodes]
 
 
-CHATGPT_EXPORT = Format("chatgpt-export", "chatgpt", _recognises, _read, by_element=True)
+CHATGPT_EXPORT = Format("chatgpt-export", "chatgpt", _recognises, _read, one_by_one=True)

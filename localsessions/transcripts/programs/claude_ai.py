@@ -139,4 +139,4 @@ def _content(spoken: Object) -> JsonValue:
     return [{"type": "text", "text": blocks}, *pasted] if as_text(blocks) else pasted
 
 
-CLAUDE_AI_EXPORT = Format("claude-ai-export", "claude-ai", _recognises, _read, by_element=True)
+CLAUDE_AI_EXPORT = Format("claude-ai-export", "claude-ai", _recognises, _read, one_by_one=True)

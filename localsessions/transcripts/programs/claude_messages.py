@@ -118,12 +118,12 @@ def _spoken(record: Object) -> Message:
     are_results = bool(parts) and kinds.count("tool_result") == len(as_list(content))
     if are_results and len(parts) == 1:
         return _result(record, parts[0], rest)
-    may_change = "tool_use" in kinds or not parts
+    has_calls = "tool_use" in kinds
     return message(
         "tool" if are_results else as_text(inner.get("role")) or str(record["type"]),
         rest,
         id=record.get("uuid"),
-        content=_without_calls(content) if may_change else content,
+        content=_without_calls(content) if has_calls else None if content == [] else content,
         tool_calls=[
             tool_call(part.get("id"), part.get("name"), part.get("input"))
             for part, kind in zip(parts, kinds, strict=True)

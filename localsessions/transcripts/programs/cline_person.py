@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dated", "with_person"]
 
-_COMMAND = re.compile(r"(?<!\S)/([\w.:@-]+)(?!\S)")
+_TYPED_COMMAND = re.compile(r"(?<!\S)/([\w.:@-]+)(?!\S)")
 _NAMED_FILE = re.compile(r'@([\w-]+:)?(?:"/([^"\n]*)"|/(?!/))')
 _BARE = re.compile(r"(?<!\S)@(?:/|(?=http))((?:[^\s\\]|\\ )+?)(?=[.,;:!?]?(?!\S))")
 """A mention of which Roo now sends the name alone, in quotation marks; it dates its history.
@@ -118,7 +118,7 @@ def _ways_to_say(text: str, *, is_dated: bool) -> Iterator[str]:
     Mentions are no question: those that the program rewrote are as they were typed.
     """
     yield _compared("", text)
-    if command := _COMMAND.search(text):
+    if command := _TYPED_COMMAND.search(text):
         rest = f"{text[: command.start()]}{text[command.end() :]}"
         yield _compared(named_command(command[1]), rest)
     if is_dated:

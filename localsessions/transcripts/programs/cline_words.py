@@ -29,7 +29,7 @@ __all__ = [
     "sent_words",
 ]
 
-_COMMAND = re.compile(
+_INSTRUCTIONS = re.compile(
     r"\s*<(?P<element>explicit_instructions|mcp_prompt)\s(?P<named>[^>]*)>.*?</(?P=element)>",
     re.DOTALL,
 )
@@ -90,13 +90,13 @@ def as_typed(text: str) -> str:
 
 def command_of(text: str) -> str:
     """Return the command that the program took out of the text of a user message; empty if none."""
-    command = _COMMAND.match(text)
+    command = _INSTRUCTIONS.match(text)
     named = re.findall(r'"([^"]*)"', command["named"]) if command and is_typed(text) else ()
     return named_command(":".join(named))
 
 
 def named_command(name: str) -> str:
-    """Return what the program calls a command, from one of its names: of ``smol``, ``condense``."""
+    """Return the program's own name of a command; that of ``smol`` is ``condense``."""
     return _NAMED.get(name) or _AROUND_NAME.sub("", name)
 
 
@@ -110,7 +110,7 @@ def is_typed(text: str) -> bool:
 
 
 def _typed(text: str) -> re.Match[str] | None:
-    command = _COMMAND.match(text)
+    command = _INSTRUCTIONS.match(text)
     start = command.end() if command else 0
     result = _RESULT.match(text, start)
     return _TYPED.match(text, result.end() if result else start)

@@ -10,13 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localsessions.transcripts.foreign import Object, as_list, as_object, as_text, present
-from localsessions.transcripts.source import BadLine, Source
+from localsessions.transcripts.lines import BadLine
 from localsessions.transcripts.transcript import Format, Reading, Transcript, chat_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import JsonValue
+
+    from localsessions.transcripts.source import Source
 
 __all__ = ["OPENAI_LINES", "OPENAI_MESSAGES"]
 
@@ -94,4 +96,4 @@ def _transcript(value: Object, position: int | None) -> Transcript:
 
 
 OPENAI_MESSAGES = Format("openai-messages", None, _recognises, _read)
-OPENAI_LINES = Format("openai-messages", None, _recognises_lines, _read_lines, by_element=True)
+OPENAI_LINES = Format("openai-messages", None, _recognises_lines, _read_lines, one_by_one=True)

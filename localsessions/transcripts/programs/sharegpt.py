@@ -231,5 +231,5 @@ def _part(part: JsonValue) -> JsonValue:
     return {"type": kind, "text": value, **around}
 
 
-LLAMA_FACTORY = Format("llama-factory", None, _recognises_parts, _read_parts, by_element=True)
-SHAREGPT = Format("sharegpt", None, _recognises, _read, by_element=True)
+LLAMA_FACTORY = Format("llama-factory", None, _recognises_parts, _read_parts, one_by_one=True)
+SHAREGPT = Format("sharegpt", None, _recognises, _read, one_by_one=True)

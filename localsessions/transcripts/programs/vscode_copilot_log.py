@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localsessions.transcripts.foreign import Object, as_list, as_object, as_text
-from localsessions.transcripts.source import BadLine
+from localsessions.transcripts.lines import BadLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic import JsonValue
 
-    from localsessions.transcripts.source import Record
+    from localsessions.transcripts.lines import Record
 
 __all__ = ["ChatLog"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ATTEMPTS", "FileChangedError", "unchanged"]
 
 ATTEMPTS = 3
-"""How often a file is read that is written anew while it is read."""
+"""How often each reader begins again if a file is written anew while it is read."""
 
 
 class FileChangedError(OSError):
@@ -27,28 +27,28 @@ def unchanged(file: IO[bytes], path: str) -> Content:
     """Return the content of a file as it was at one time.
 
     What is appended meanwhile is not read. A file that is written anew meanwhile is read again. The
-    rest of a list is of that time, too: it raises ``FileChangedError`` rather than give an element
-    of another.
+    rest of a list or of lines is of that time, too: asking for it raises ``FileChangedError``
+    rather than give an element of another.
 
     Raises:
-        OSError: It goes on being written anew.
+        FileChangedError: It goes on being written anew.
         json.JSONDecodeError: As ``content_of``.
     """
     for _ in range(ATTEMPTS):
-        reading = _Reading(file, path)
+        snapshot = _Snapshot(file, path)
         try:
-            content = content_of(reading.chunks())
+            content = content_of(snapshot.chunks())
         except json.JSONDecodeError:
-            if reading.is_whole():
+            if snapshot.is_whole():
                 raise
             continue
-        if reading.is_whole():
-            reading.is_given_out = content.is_long
+        if snapshot.is_whole():
+            snapshot.is_given_out = content.is_long
             return content
     raise _changed(path)
 
 
-class _Reading:
+class _Snapshot:
     """The bytes that a file has now, and whether those that were read are still the same.
 
     Attributes:

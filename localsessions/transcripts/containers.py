@@ -1,7 +1,7 @@
 """The JSON in a file: its own content, or that of each JSON file in an archive.
 
 How archives are opened: ``archives.py``; how a file is read that a program writes to meanwhile:
-``reading.py``; what a file is that is none of these: ``kinds.py``.
+``snapshot.py``; what a file is that is none of these: ``kinds.py``.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
 
 from localsessions.format import MAX_FILE_BYTES
 from localsessions.transcripts.archives import Unpacked, is_zip, is_zstd, zip_members
-from localsessions.transcripts.files import cannot_be_read
-from localsessions.transcripts.kinds import HEAD_BYTES, no_json, signature_of
+from localsessions.transcripts.kinds import HEAD_BYTES, cannot_be_read, no_json, signature_of
 from localsessions.transcripts.lines import BadLine, Content, content_of
-from localsessions.transcripts.reading import unchanged
+from localsessions.transcripts.snapshot import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from localsessions.transcripts.archives import Member
 
-__all__ = ["SUFFIXES", "contents_of"]
+__all__ = ["SUFFIXES", "FoundContent", "contents_of"]
 
 _T = TypeVar("_T")
 
@@ -30,7 +29,7 @@ SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj"})
 """Those of JSON files."""
 
 
-class _Found(NamedTuple):
+class FoundContent(NamedTuple):
     """What was found in a file.
 
     Attributes:
@@ -42,7 +41,7 @@ class _Found(NamedTuple):
     member: str | None = None
 
 
-def contents_of(file: IO[bytes], path: str, head: bytes, size_bytes: int) -> Iterator[_Found]:
+def contents_of(file: IO[bytes], path: str, head: bytes, size_bytes: int) -> Iterator[FoundContent]:
     """Yield the content of a file that is no database, or of each JSON file in an archive.
 
     Args:
@@ -57,13 +56,13 @@ def contents_of(file: IO[bytes], path: str, head: bytes, size_bytes: int) -> Ite
     if is_zip(head):
         yield from _members(file)
     elif is_zstd(head):
-        yield _Found(_unpacked(file, size_bytes))
+        yield FoundContent(_unpacked(file, size_bytes))
     elif found := signature_of(head):
-        yield _Found(f"{found}, no transcript")
+        yield FoundContent(f"{found}, no transcript")
     elif size_bytes > MAX_FILE_BYTES:
         raise OSError(None, f"larger than {MAX_FILE_BYTES} bytes", path)
     else:
-        yield _Found(_plain(file, path, head))
+        yield FoundContent(_plain(file, path, head))
 
 
 def _plain(file: IO[bytes], path: str, head: bytes) -> Content | str:
@@ -73,18 +72,18 @@ def _plain(file: IO[bytes], path: str, head: bytes) -> Content | str:
         return no_json(fault, head)
 
 
-def _members(file: IO[bytes]) -> Iterator[_Found]:
+def _members(file: IO[bytes]) -> Iterator[FoundContent]:
     others, found = 0, 0
     for member in zip_members(file):
         if os.path.splitext(member.name)[1].lower() in SUFFIXES:
             found += 1
-            yield _Found(_member(member), member.name)
+            yield FoundContent(_member(member), member.name)
         else:
             others += 1
     if not found:
-        yield _Found(f"a ZIP archive without a JSON file (with {others} others)")
+        yield FoundContent(f"a ZIP archive without a JSON file (with {others} others)")
     elif others:
-        yield _Found(f"holds {others} more files, which are not JSON")
+        yield FoundContent(f"holds {others} more files, which are not JSON")
 
 
 def _member(member: Member) -> Content | str:

@@ -369,7 +369,8 @@ def test_a_task_cancelled_while_it_waits_leaves_no_thread(
 ) -> None:
     async def run() -> None:
         async with place.open_async() as store:
-            follower, goes_on = Following(store), Following(store)
+            begin = await store.last_change()
+            follower, goes_on = Following(store, begin), Following(store, begin)
             await until(new_threads)
             await store.create("a")
             await until(lambda: follower.told and goes_on.told)
@@ -392,7 +393,7 @@ def test_a_slow_reader_holds_up_nobody_and_loses_nothing(
     async def run() -> None:
         async with place.open_async() as store:
             await store.create("a")
-            quick = Following(store)
+            quick = Following(store, await store.last_change())
             slow = store.changes(follow=True)
             first: asyncio.Task[SessionChange] = asyncio.create_task(anext(slow))
             await until(new_threads)

@@ -51,7 +51,7 @@ def contents_of(file: IO[bytes], path: str, head: bytes, size_bytes: int) -> Ite
         size_bytes: How large it is.
 
     Raises:
-        OSError: It cannot be read, is too large, or goes on being written anew.
+        OSError: It cannot be read, is too large, or keeps being rewritten.
     """
     if is_zip(head):
         yield from _members(file)

@@ -212,6 +212,8 @@ def fault_of(
     good lines.
     """
     left_out = {bad.line: bad for bad in bad_lines if not bad.taken}
+    if records and not left_out:
+        return None
     if conflict := next((bad for bad in left_out.values() if bad.reason == _CONFLICT), None):
         # Otherwise both sides of a merge conflict would become one session.
         return _fault(_CONFLICT, conflict.line)

@@ -25,10 +25,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from localsessions.format import encode_value
 from localsessions.models import message_text
 from localsessions.transcripts.files import file_state
-from localsessions.transcripts.foreign import Object, as_instant, as_object, as_text, without
+from localsessions.transcripts.foreign import (
+    Object,
+    as_instant,
+    as_object,
+    as_text,
+    json_text,
+    without,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +135,7 @@ def update(stored: Session, found: Session) -> Update:
     ours, said = _keyed(stored.messages), _keyed(found.messages)
     pending = _pending(ours, marks)
     of_copies = {key for key in pending if noted[key] != marks[key]}
-    is_owner = _is_owner(stored, found, {*said})
+    is_owner = _is_owner(stored, found, marks.keys() - pending, said.keys())
     gone = (_taken_up(ours, said) & of_copies) - said.keys()
     if not is_owner:
         known = (marks.keys() - of_copies) | _taken_up(said, ours)
@@ -157,19 +163,25 @@ def update(stored: Session, found: Session) -> Update:
     return did
 
 
-def _is_owner(stored: Session, found: Session, said: AbstractSet[str]) -> bool:
+def _is_owner(
+    stored: Session, found: Session, settled: AbstractSet[str], said: AbstractSet[str]
+) -> bool:
     """Tell whether a file may change what is imported, and not only add to it.
 
     That is the file of the last import, or another file that has all of it, and more or later.
     Otherwise two files that hold one session would undo each other's changes at each import.
+
+    Args:
+        stored: The stored session.
+        found: What the file says now.
+        settled: What was imported and is not pending.
+        said: The messages that the file has.
     """
     former, new = as_text(stored.source.get("file")), as_text(found.source.get("file"))
     before = file_state(former) if former else None
     if former == new or before is None:
         return True
-    marks = _hashes_of(_texts(stored.source.get("imported")))
-    pending = _pending(_keyed(stored.messages), marks)
-    imported = {key for key in marks if _BESIDE not in key} - pending
+    imported = {key for key in settled if _BESIDE not in key}
     now = file_state(new) if new else None
     is_later = now is not None and now.modified_ns > before.modified_ns
     return imported <= said and (len(said) > len(imported) or is_later)
@@ -394,8 +406,8 @@ def _hash(data: bytes) -> str:
 
 
 def _compact(message: Message) -> bytes:
-    """Return a message as JSON on a line; as the store lays it out, if orjson refuses it."""
+    """Return a message as JSON on a line, also what orjson refuses."""
     try:
         return orjson.dumps(message)
     except TypeError:  # a long integer, a lone surrogate
-        return encode_value(message)
+        return json_text(message).encode(errors="surrogatepass")

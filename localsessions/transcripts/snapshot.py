@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 __all__ = ["ATTEMPTS", "FileChangedError", "unchanged"]
 
 ATTEMPTS = 3
-"""How often each reader begins again if a file is written anew while it is read."""
+"""How many times a file is read if a program rewrites it meanwhile."""
 
 
 class FileChangedError(OSError):
-    """A file goes on being written anew while it is read."""
+    """A file keeps being rewritten while it is read."""
 
 
 def unchanged(file: IO[bytes], path: str) -> Content:
     """Return the content of a file as it was at one time.
 
-    What is appended meanwhile is not read. A file that is written anew meanwhile is read again. The
+    What is appended meanwhile is not read. A file that is rewritten meanwhile is read again. The
     rest of a list or of lines is of that time, too: asking for it raises ``FileChangedError``
     rather than give an element of another.
 
     Raises:
-        FileChangedError: It goes on being written anew.
+        FileChangedError: It keeps being rewritten.
         json.JSONDecodeError: As ``content_of``.
     """
     for _ in range(ATTEMPTS):
@@ -95,7 +95,7 @@ class _Snapshot:
 
 
 def _changed(path: str) -> FileChangedError:
-    reason = "it goes on being written anew while it is read; import it again"
+    reason = "it keeps being rewritten while it is read; import it again"
     return FileChangedError(None, reason, path)
 
 

@@ -106,7 +106,7 @@ class Source:
         """Yield the elements of a list, or the objects of JSON Lines; those of long ones once.
 
         Raises:
-            OSError: The file was written anew meanwhile, or cannot be read on.
+            OSError: The file was rewritten meanwhile, or cannot be read on.
         """
         if isinstance(self.document, list):
             return chain(self.document, self.rest or ())
@@ -238,7 +238,7 @@ def read_sources(path: str) -> Generator[Source | Unread, None, None]:
     """
     path = one_path(path)
     try:
-        # Without a buffer, which would give what stood in the file before it was written anew.
+        # Without a buffer, which would give what stood in the file before it was rewritten.
         with open(path, "rb", buffering=0, opener=_opened) as file:
             yield from _sources(file, path)
     except OSError as error:

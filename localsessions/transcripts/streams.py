@@ -33,7 +33,7 @@ class TranscriptStream:
         report: The path of the file.
         found: What it is.
         wants: Tells whether to give a session; others are not in the report. None gives all.
-        may_be_given_again: Whether the file is read again if it was written anew meanwhile.
+        may_be_given_again: Whether the file is read again if it was rewritten meanwhile.
 
     Attributes:
         is_given_again: Whether it is, and so what was given of it is not the last word.

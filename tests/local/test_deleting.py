@@ -21,6 +21,7 @@ from localsessions import (
     Session,
     SessionStore,
     TrashedSession,
+    _system,
 )
 from localsessions._local.files import durable
 
@@ -392,6 +393,26 @@ def test_each_file_remembers_its_own_session_whenever_it_ends(
             store.empty_trash()
     assert len(list(store.trash())) == len(trashed) - 2
     assert known(store, trashed) == {session_id: session_id for session_id in trashed}
+
+
+def test_a_trashed_file_that_is_removed_meanwhile_is_told_as_a_full_disk(
+    store: SessionStore, trashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_file = _system.open_file
+
+    def remove_first(path: str, *given: int) -> int:
+        if "/.trash/" in Path(path).as_posix() and given == (_system.EDITING,):
+            Path(path).unlink()
+        return open_file(path, *given)
+
+    with monkeypatch.context() as full:
+        full.setattr("localsessions._local.files.purged.durable.write_new", refuse)
+        full.setattr("localsessions._local.files.purged._system.open_file", remove_first)
+        with pytest.raises(OSError, match="No space left"):
+            store.empty_trash()
+    # What another process removed, it remembers itself; all else is still in the trash.
+    assert len(list(store.trash())) == len(trashed) - 1
+    assert len(known(store, trashed)) == len(trashed) - 1
 
 
 @pytest.mark.needs("links")

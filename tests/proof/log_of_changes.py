@@ -85,8 +85,8 @@ def _each_once(changes: Sequence[SessionChange], calls: Sequence[Call]) -> None:
 def _may_be_told_as_modified(call: Call, calls: Sequence[Call]) -> bool:
     """Tell whether a new session may be told as a modified one.
 
-    If whoever deleted and whoever created were both killed before they told it, the next look finds
-    one file in the place of another.
+    That is so if the process that deleted it and the process that created it were both killed
+    before they wrote to the log. The next look at the folder then finds another file.
     """
     gone = any(one.verb == "delete" and not one.is_known for one in calls)
     return call.verb == "create" and not call.is_known and gone

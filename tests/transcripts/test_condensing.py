@@ -222,8 +222,10 @@ def typed(message: Message) -> str | None:
     """Return what a person typed of a message; None of what the program says as a user."""
     if message["role"] != "user" or {"isSummary", "isTruncationMarker"} & message.keys():
         return None
-    if typed := message.get("text"):
-        return squeezed(str(typed))
+    if beside := message.get("text"):
+        _, sent, _ = SENT.get(str(beside), ("", "", ""))
+        assert squeezed(sent) in squeezed(message_text(message))
+        return squeezed(str(beside))
     content = message.get("content")
     parts = content if isinstance(content, list) else [{"text": content}]
     texts = [part["text"] for part in parts if isinstance(part, dict) and "text" in part]

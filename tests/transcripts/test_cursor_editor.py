@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from localsessions.store import SessionStore
 from localsessions.transcripts import TranscriptFile, import_paths, read_transcript
 
-from .findings import only, shown
+from .findings import only, said, shown
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -156,6 +156,15 @@ def test_database_of_another_editor_is_not_cursors(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE ItemTable (key TEXT, value BLOB)")
         connection.execute("INSERT INTO ItemTable VALUES ('interactive.sessions', '[]')")
     assert read_transcript(path).report.format is None
+
+
+def test_table_of_other_columns_is_not_that_of_all_workspaces(tmp_path: Path) -> None:
+    items: dict[str, JsonValue] = {"aiService.prompts": [{"text": "hi"}]}
+    path = database(tmp_path / "state.vscdb", items)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE cursorDiskKV")
+        connection.execute("CREATE TABLE cursorDiskKV (k, v)")
+    assert said(read_transcript(path)) == [("hi",)]
 
 
 # The global database

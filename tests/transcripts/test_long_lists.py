@@ -449,8 +449,8 @@ def test_file_that_is_written_anew_meanwhile_is_given_again(
         return {"id": f"c{number}", "conversations": said}
 
     path = write(tmp_path / "conversations.json", [named(number) for number in range(4)])
-    anew = [named(number) for number in range(7, 10)]
-    first, second = streamed(path, lambda: write(path, anew))
+    rewritten = [named(number) for number in range(7, 10)]
+    first, second = streamed(path, lambda: write(path, rewritten))
     assert first[0]
     assert "c7" not in first[1]
     assert second == (False, ["c7", "c8", "c9"], None)
@@ -472,10 +472,10 @@ def test_list_that_is_written_anew_meanwhile_is_stored_once(
     tmp_path: Path, store: SessionStore
 ) -> None:
     path = written(tmp_path / "conversations.json", [conversation(n, 500) for n in range(4)])
-    anew = iter([[conversation(n, 700) for n in range(6)]])
+    rewritten = iter([[conversation(n, 700) for n in range(6)]])
 
     def wants(_session: Session) -> bool:
-        for values in anew:
+        for values in rewritten:
             written(path, values)
         return True
 
@@ -498,7 +498,7 @@ def test_list_that_goes_on_being_written_anew_is_told(tmp_path: Path) -> None:
     assert reports[-1][1].bad_lines == (
         BadLine(
             0,
-            "from here on it cannot be read: it goes on being written anew while it is read; "
+            "from here on it cannot be read: it keeps being rewritten while it is read; "
             "import it again",
         ),
     )

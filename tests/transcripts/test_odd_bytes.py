@@ -288,9 +288,7 @@ def test_file_that_goes_on_being_written_anew_is_told(
 
     meddled(monkeypatch, rewrite())
     reason = read_transcript(path).report.skipped
-    assert (
-        reason == "cannot be read: it goes on being written anew while it is read; import it again"
-    )
+    assert reason == "cannot be read: it keeps being rewritten while it is read; import it again"
 
 
 # What is no transcript

@@ -1,27 +1,24 @@
 """What ``mended`` takes, and that its time grows with the bytes, also of those made to be slow.
 
-Each shape is mended at two sizes, one four times the other: 4 is linear, 16 is quadratic, and the
-bound lies between, because memory is slower where there is more of it. Shapes with a long text
-before what repeats show what looks back at all of the bytes for each value.
+Each shape is mended at two sizes that lie far apart. Shapes with a long text before what repeats
+show what looks back at all of the bytes for each value.
 """
 
 from __future__ import annotations
 
-import gc
 import json
-import time
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from typing import TypeAlias
 
 import pytest
+from growth import exponent, least, seconds
 
 from localsessions.format import MAX_DEPTH, encode_value
 from localsessions.transcripts.mending import mended
 
 Shape: TypeAlias = Callable[[int], bytes]
 
-LARGEST = 1 << 18
+LARGEST = 1 << 16
 """Bytes. What takes no time at this size is not looked at in a larger one."""
 
 
@@ -121,49 +118,14 @@ FIRST_SIZE = {"keys, one twice": 32_000}
 """Where a square is small beside what is linear, it shows in no less than so many bytes."""
 
 
-@cache
-def least() -> float:
-    """Return the seconds that this process's clock measures well enough."""
-    begun = time.process_time()
-    while (now := time.process_time()) == begun:
-        pass
-    return max(0.002, 5 * (now - begun))
-
-
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Keep the collector from going through what all other tests left behind."""
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def seconds(data: bytes, act: Callable[[bytes], object] = mended) -> float:
-    begun = time.process_time()
-    act(data)
-    return time.process_time() - begun
-
-
 @pytest.mark.untraced
-@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("name", SHAPES)
-def test_four_times_the_bytes_take_about_four_times_as_long(name: str) -> None:
-    make, size = SHAPES[name], FIRST_SIZE.get(name, 1_000)
-    while min(seconds(make(size)) for _ in range(2)) < least() and size < LARGEST:
-        size *= 2
-    # Other programs can only make a trial slower. What takes no time at all tells nothing.
-    small = large = float("inf")
-    begun, trials = time.process_time(), 0
-    while trials < 3 or (
-        large >= 8 * max(small, least()) and trials < 40 and time.process_time() - begun < 3
-    ):
-        small, large = min(small, seconds(make(size))), min(large, seconds(make(4 * size)))
-        trials += 1
-    assert large < 8 * max(small, least())
+def test_the_time_grows_with_the_bytes(name: str) -> None:
+    power = exponent(mended, SHAPES[name], FIRST_SIZE.get(name, 1_000), largest=LARGEST)
+    assert power < 1.5
 
 
 @pytest.mark.untraced
-@pytest.mark.usefixtures("uncollected")
 def test_values_without_a_fault_cost_a_small_multiple_of_scanning_them() -> None:
     data = b'{"a":1}' * 5_000
 
@@ -172,7 +134,7 @@ def test_values_without_a_fault_cost_a_small_multiple_of_scanning_them() -> None
         while at < len(text):
             _, at = decoder.raw_decode(text, at)
 
-    scanning, mending = (min(seconds(data, act) for _ in range(4)) for act in (scan, mended))
+    scanning, mending = (min(seconds(act, data) for _ in range(4)) for act in (scan, mended))
     assert mending < 9 * max(scanning, least())  # a reader made for each value takes 15 times
 
 

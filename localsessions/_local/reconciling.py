@@ -11,7 +11,7 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -351,6 +351,8 @@ class Reconciler:
         for session_id in session_ids:
             row, fingerprint = known.get(session_id), self.folder.fingerprint(session_id)
             if row and row.settled and row.fingerprint == fingerprint:
+                if row.summary.unreadable is not None and is_young(fingerprint.ctime_ns):
+                    busy.add(session_id)  # a sweep met it while it was being written
                 continue
             if fingerprint is None:
                 gone += [session_id] if row else []
@@ -386,7 +388,7 @@ class Reconciler:
             for session_id, (change, readable) in waiting.items()
             if session_id not in busy
             and not self.folder.is_locked(session_id)
-            and (readable or not self._may_come_back(session_id, change))
+            and (readable or self._is_over(session_id, change, pending))
         }
         self.index.log_waiting(places)
         return set(pending) - set(places)
@@ -406,13 +408,18 @@ class Reconciler:
         """
         return is_young(1000 * change) and self._is_gone(session_id)
 
-    def _may_come_back(self, session_id: str, change: int) -> bool:
-        """Return whether a session without a row was just found to be gone.
+    def _is_over(
+        self, session_id: str, change: int, looked_at: Mapping[str, tuple[int, bool]]
+    ) -> bool:
+        """Return whether a file that is unreadable or gone is no half of a save.
 
-        An editor that saves again and again takes its file away again and again: it was back when
-        ``_is_just_gone`` looked, and was gone, or another one, when its row was to be made.
+        Another thread may have met it after it was looked at. And an editor that saves again and
+        again takes its file away again and again: it was back when ``_is_just_gone`` looked, and
+        was gone when its row was to be made.
         """
-        return is_young(1000 * change) and self.index.get(session_id) is None
+        if session_id not in looked_at or looked_at[session_id][0] != change:
+            return False
+        return not is_young(1000 * change) or self.index.get(session_id) is not None
 
     def last_change(self) -> int:
         """Return the number of the last logged change."""

@@ -494,6 +494,53 @@ def test_a_verb_whose_time_is_looked_into_is_told_once(
 # -- unreadable --------------------------------------------------------------------------------
 
 
+def test_a_sweep_that_meets_a_save_half_way_is_no_reason_to_tell_it(
+    folder: Path, store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, "a", "old")
+    store.list(fresh=True)
+    reconciler, number = local(store).reconciler, store.last_change()
+    monkeypatch.setattr("localsessions._local.reading._YOUNG_NS", 60_000_000_000)
+    (folder / "a.json").write_text(TORN)
+    time.sleep(0.05)  # its times can be believed, and it is still young
+    reconciler.sweep()
+    assert reconciler.log_waiting() == {"a"}
+    write(folder, "a", "new")
+    reconciler.sweep()
+    reconciler.log_waiting()
+    assert [one.kind for one in store.changes(number)] == ["modified"]
+
+
+@pytest.mark.parametrize("leave", ["torn", "gone"])
+def test_what_another_thread_meets_half_way_is_not_told_with_what_was_looked_at(
+    leave: str, folder: Path, store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, "a", "old")
+    store.list(fresh=True)
+    reconciler, number = local(store).reconciler, store.last_change()
+    catch_up = reconciler.catch_up
+
+    def overtaken(session_ids: Sequence[str]) -> set[str]:
+        write(folder, "a", "new")
+        busy = catch_up(session_ids)
+        if leave == "torn":
+            (folder / "a.json").write_text(TORN)
+        else:
+            (folder / "a.json").unlink()
+        reconciler.sweep()
+        return busy
+
+    (folder / "a.json").write_text(TORN)
+    reconciler.sweep()
+    monkeypatch.setattr(reconciler, "catch_up", overtaken)
+    assert reconciler.log_waiting() == {"a"}
+    monkeypatch.setattr(reconciler, "catch_up", catch_up)
+    write(folder, "a", "newer")
+    reconciler.sweep()
+    reconciler.log_waiting()
+    assert {one.kind for one in store.changes(number)} == {"modified"}
+
+
 def test_a_file_becomes_unreadable_and_readable_again(told: Told, folder: Path) -> None:
     path = folder / "a.json"
     path.write_text(TORN)

@@ -144,7 +144,12 @@ class Database:
                 # valid: the database that it read was complete.
                 if not (is_put_in and self._is_swapped()):
                     return answer
-            return act(self._open())
+            try:
+                return act(self._open())
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                self._heal(error)
+                self._keep_in_memory()  # somebody takes it away faster than it can be made
+                return act(self._open())
 
     def refuse_damage(self, connection: sqlite3.Connection) -> None:
         """Check the whole database against itself, unless it is known to be intact.

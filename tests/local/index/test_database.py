@@ -108,6 +108,26 @@ def test_threads_that_share_a_store_survive_a_database_that_keeps_vanishing(
         assert answers(store) == fresh_answers(filled, tmp_path)
 
 
+@pytest.mark.parametrize("verb", ["read", "write"])
+def test_a_database_that_is_lost_in_every_attempt_is_kept_in_memory(
+    verb: str, tmp_path: Path
+) -> None:
+    database = Database(str(tmp_path / "index.sqlite3"), "CREATE TABLE kept (one)", 1)
+    attempts: list[str | None] = []
+
+    def act(db: sqlite3.Connection) -> int:
+        attempts.append(database.path)
+        if database.path is not None:
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        return int(db.execute("SELECT count(*) FROM kept").fetchone()[0])
+
+    before = database.generation
+    assert getattr(database, verb)(act) == 0
+    assert attempts == [str(tmp_path / "index.sqlite3")] * 4 + [None]
+    assert database.generation > before
+    database.close()
+
+
 @pytest.mark.needs("fork")
 def test_a_forked_child_uses_a_connection_of_its_own(filled: Path) -> None:
     def child(store: SessionStore, pipe: multiprocessing.connection.Connection) -> None:

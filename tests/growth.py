@@ -1,8 +1,8 @@
 """How the time of an act grows with the size of what it is given.
 
-A machine is slower or faster from one moment to the next, and memory is slower where there is more
-of it; what is looked at is the exponent between two sizes that lie far apart. Between 1 (a line)
-and 2 (a square) lie 16 times, which no machine makes up.
+It is measured as an exponent between two sizes, one 16 times the other: 1 is linear, 2 is a square.
+A machine changes its speed from one moment to the next, and more memory is slower memory. At these
+sizes a square takes 16 times as long as what is linear, which is more than a machine adds.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["FACTOR", "exponent", "least", "seconds"]
+__all__ = ["exponent", "least", "seconds"]
 
 T = TypeVar("T")
 
-FACTOR = 16
-"""How many times the larger size is the smaller one."""
+_FACTOR = 16
 
 
 @functools.cache
@@ -46,23 +45,22 @@ def exponent(
     Args:
         act: What is measured.
         make: Makes what is given to the act, of a size.
-        size: The smaller size. It is doubled until the act takes a time that can be measured.
-        largest: The size at which doubling ends. What takes no time there, counts as taking the
-            least time.
+        size: The smaller size; it is doubled while the act takes less time than can be measured.
+        largest: The limit of that; None does not double. What still takes less counts as ``least``.
     """
     gc.collect()
-    gc.freeze()  # the collector is not to go through what all other tests left behind
+    gc.freeze()  # otherwise the collector goes through what other tests left behind
     try:
         while seconds(act, make(size)) < least() and 2 * size <= (largest or size):
             size *= 2
-        small, large = make(size), make(FACTOR * size)
+        small, large = make(size), make(_FACTOR * size)
         begun, trials, power = time.process_time(), 0, math.inf
         # Other programs can only make a trial slower.
         shortest = longest = math.inf
         while trials < 2 or (power >= 1.5 and trials < 40 and time.process_time() - begun < 3):
             shortest = min(shortest, seconds(act, small))
             longest = min(longest, seconds(act, large))
-            trials, power = trials + 1, math.log(longest / max(shortest, least()), FACTOR)
+            trials, power = trials + 1, math.log(longest / max(shortest, least()), _FACTOR)
         return power
     finally:
         gc.unfreeze()

@@ -352,7 +352,7 @@ class Reconciler:
             row, fingerprint = known.get(session_id), self.folder.fingerprint(session_id)
             if row and row.settled and row.fingerprint == fingerprint:
                 if row.summary.unreadable is not None and is_young(fingerprint.ctime_ns):
-                    busy.add(session_id)  # a sweep met it while it was being written
+                    busy.add(session_id)  # a sweep read it while a program was writing it
                 continue
             if fingerprint is None:
                 gone += [session_id] if row else []
@@ -411,13 +411,13 @@ class Reconciler:
     def _is_over(
         self, session_id: str, change: int, looked_at: Mapping[str, tuple[int, bool]]
     ) -> bool:
-        """Return whether a file that is unreadable or gone is no half of a save.
+        """Return whether a file is unreadable or gone, and no program is in the middle of a save.
 
-        Another thread may have met it after it was looked at. And an editor that saves again and
-        again takes its file away again and again: it was back when ``_is_just_gone`` looked, and
-        was gone when its row was to be made.
+        It may have changed after this thread looked at it: another thread then put its row in. And
+        an editor that saves again and again removes its file each time. The file was back when
+        ``_is_just_gone`` looked, and was gone again when its row was read.
         """
-        if session_id not in looked_at or looked_at[session_id][0] != change:
+        if looked_at.get(session_id) != (change, False):
             return False
         return not is_young(1000 * change) or self.index.get(session_id) is not None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ntpath
 import os
+import posixpath
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
@@ -46,8 +48,17 @@ class Filters(TypedDict):
 
 
 def folder_of_project(text: str) -> str:
-    """Return a folder as programs write it: whole, without a slash at the end."""
-    return os.path.abspath(os.path.expanduser(text)) if text else text
+    """Return a folder as programs write it: whole, without a slash at the end.
+
+    A chat may come from another system, so a whole path of another system is taken as it is.
+    """
+    if not text:
+        return text
+    path = os.path.expanduser(text)
+    if path.startswith("/"):
+        return posixpath.normpath(path)
+    drive, rest = ntpath.splitdrive(path)
+    return ntpath.normpath(path) if drive and rest[:1] in "/\\" else os.path.abspath(path)
 
 
 _FILTERS = (

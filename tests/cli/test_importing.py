@@ -260,16 +260,17 @@ def test_only_what_is_young_is_read(cli: Cli, tmp_path: Path) -> None:
     assert cli.json("import", str(folder), "--since", "2019-12-01")["total"]["sessions"] == 1
 
 
-def test_only_a_project_is_imported(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("root", ["/w/", "C:\\w\\"])
+def test_only_a_project_is_imported(root: str, cli: Cli, tmp_path: Path) -> None:
     records = [
         {
-            "type": "user", "uuid": name, "sessionId": name, "cwd": f"/w/{name}",
+            "type": "user", "uuid": name, "sessionId": name, "cwd": f"{root}{name}",
             "message": {"role": "user", "content": "x"},
         }
         for name in "ab"
     ]  # fmt: skip
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
-    cli("import", str(tmp_path / "c.jsonl"), "--project", "/w/b/")
+    cli("import", str(tmp_path / "c.jsonl"), "--project", f"{root}b{root[-1]}")
     assert [one["session_id"] for one in cli.json("list")["items"]] == ["b"]
 
 
@@ -284,7 +285,7 @@ def watching(cli: Cli, home: Path, before: str = "") -> Iterator[subprocess.Pope
     process = subprocess.Popen(
         interruptible("import", "--watch", "--yes", before=before),
         env={**os.environ, **cli.env},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -316,6 +316,17 @@ def refuse(path: str, *_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
+def refuse_to_empty(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch, *other: tuple[str, object]
+) -> None:
+    """Let the disk be full, and other calls do something else; the trash is not emptied then."""
+    with monkeypatch.context() as full:
+        for name, call in (("purged.durable.write_new", refuse), *other):
+            full.setattr(f"localsessions._local.files.{name}", call)
+        with pytest.raises(OSError, match="No space left"):
+            store.empty_trash()
+
+
 def test_on_a_full_disk_trashed_files_become_what_is_remembered_of_all(
     store: SessionStore, folder: Path, trashed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,11 +342,7 @@ def test_on_a_full_disk_trashed_files_become_what_is_remembered_of_all(
 def test_a_disk_that_has_no_room_in_the_place_of_a_file_leaves_the_trash_as_it_is(
     store: SessionStore, trashed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as full:
-        full.setattr("localsessions._local.files.purged.durable.write_new", refuse)
-        full.setattr("localsessions._local.files.durable._write_all", refuse)
-        with pytest.raises(OSError, match="No space left"):
-            store.empty_trash()
+    refuse_to_empty(store, monkeypatch, ("durable._write_all", refuse))
     assert len(list(store.trash())) == len(trashed)
     assert [store.restore(one).source["session_id"] for one in trashed] == trashed
 
@@ -351,11 +358,7 @@ def test_a_write_that_is_cut_short_in_the_place_of_a_file_leaves_it_as_it_was(
         if is_cut:
             refuse("")
 
-    with monkeypatch.context() as full:
-        full.setattr("localsessions._local.files.purged.durable.write_new", refuse)
-        full.setattr("localsessions._local.files.durable._write_all", write_some)
-        with pytest.raises(OSError, match="No space left"):
-            store.empty_trash()
+    refuse_to_empty(store, monkeypatch, ("durable._write_all", write_some))
     assert [store.restore(one).source["session_id"] for one in trashed] == trashed
 
 
@@ -368,9 +371,7 @@ def test_room_for_some_of_the_lines_is_not_used(
         if session_id != "x":
             os.link(folder / f"{session_id}.json", tmp_path / session_id)
         store.delete(session_id)
-    monkeypatch.setattr("localsessions._local.files.purged.durable.write_new", refuse)
-    with pytest.raises(OSError, match="No space left"):
-        store.empty_trash()
+    refuse_to_empty(store, monkeypatch)
     assert sorted(item.session_id for item in store.trash()) == ["a", "b", "x"]
     assert len(store.deletions(["a", "b", "x"])) == 3
 
@@ -386,11 +387,7 @@ def test_each_file_remembers_its_own_session_whenever_it_ends(
             refuse("")
         write_over(fd, data)
 
-    with monkeypatch.context() as full:
-        full.setattr("localsessions._local.files.purged.durable.write_new", refuse)
-        full.setattr("localsessions._local.files.purged.durable.write_over", write_twice)
-        with pytest.raises(OSError, match="No space left"):
-            store.empty_trash()
+    refuse_to_empty(store, monkeypatch, ("purged.durable.write_over", write_twice))
     assert len(list(store.trash())) == len(trashed) - 2
     assert known(store, trashed) == {session_id: session_id for session_id in trashed}
 
@@ -405,11 +402,7 @@ def test_a_trashed_file_that_is_removed_meanwhile_is_told_as_a_full_disk(
             Path(path).unlink()
         return open_file(path, *given)
 
-    with monkeypatch.context() as full:
-        full.setattr("localsessions._local.files.purged.durable.write_new", refuse)
-        full.setattr("localsessions._local.files.purged._system.open_file", remove_first)
-        with pytest.raises(OSError, match="No space left"):
-            store.empty_trash()
+    refuse_to_empty(store, monkeypatch, ("purged._system.open_file", remove_first))
     # What another process removed, it remembers itself; all else is still in the trash.
     assert len(list(store.trash())) == len(trashed) - 1
     assert len(known(store, trashed)) == len(trashed) - 1
@@ -423,9 +416,7 @@ def test_no_line_is_written_over_what_has_another_name(
     os.link(folder / "s.json", tmp_path / "backup.json")
     before = (tmp_path / "backup.json").read_bytes()
     store.delete("s")
-    monkeypatch.setattr("localsessions._local.files.purged.durable.write_new", refuse)
-    with pytest.raises(OSError, match="No space left"):
-        store.empty_trash()
+    refuse_to_empty(store, monkeypatch)
     assert (tmp_path / "backup.json").read_bytes() == before
     assert [item.session_id for item in store.trash()] == ["s"]
 
@@ -435,7 +426,5 @@ def test_a_trash_without_room_for_its_lines_is_not_emptied(
 ) -> None:
     (folder / "torn.json").write_text("{")
     store.delete("torn")
-    monkeypatch.setattr("localsessions._local.files.purged.durable.write_new", refuse)
-    with pytest.raises(OSError, match="No space left"):
-        store.empty_trash()
+    refuse_to_empty(store, monkeypatch)
     assert [item.session_id for item in store.trash()] == ["torn"]

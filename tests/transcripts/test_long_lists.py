@@ -441,7 +441,7 @@ def streamed(path: Path, act: Callable[[], object]) -> Iterator[tuple[bool, list
 
 @pytest.mark.usefixtures("in_small_chunks")
 @pytest.mark.parametrize("write", [written, lines_of])
-def test_file_that_is_written_anew_meanwhile_is_given_again(
+def test_file_that_is_rewritten_meanwhile_is_given_again(
     tmp_path: Path, write: Callable[[Path, Sequence[JsonValue]], Path]
 ) -> None:
     def named(number: int) -> JsonValue:
@@ -468,7 +468,7 @@ def test_list_that_is_touched_or_grows_meanwhile_is_given_once(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("in_small_chunks")
-def test_list_that_is_written_anew_meanwhile_is_stored_once(
+def test_list_that_is_rewritten_meanwhile_is_stored_once(
     tmp_path: Path, store: SessionStore
 ) -> None:
     path = written(tmp_path / "conversations.json", [conversation(n, 500) for n in range(4)])
@@ -487,7 +487,7 @@ def test_list_that_is_written_anew_meanwhile_is_stored_once(
 
 
 @pytest.mark.usefixtures("in_small_chunks")
-def test_list_that_goes_on_being_written_anew_is_told(tmp_path: Path) -> None:
+def test_list_that_keeps_being_rewritten_is_told(tmp_path: Path) -> None:
     path = written(tmp_path / "conversations.json", [conversation(n, 500) for n in range(4)])
     reports = []
     for size, stream in enumerate(open_transcripts(path), start=501):

@@ -263,7 +263,7 @@ def test_file_that_grows_meanwhile_gives_its_earlier_part(
     assert found.bad_lines == ()
 
 
-def test_file_that_is_written_anew_meanwhile_is_read_again(
+def test_file_that_is_rewritten_meanwhile_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "chat.jsonl"
@@ -274,7 +274,7 @@ def test_file_that_is_written_anew_meanwhile_is_read_again(
     assert [record.value["uuid"] for record in only(path).records] == ["c", "d"]
 
 
-def test_file_that_goes_on_being_written_anew_is_told(
+def test_file_that_keeps_being_rewritten_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "chat.jsonl"

@@ -31,6 +31,7 @@ T = TypeVar("T")
 _BUSY_MS = 3000
 _BUSY_PAUSE = 0.001
 _TRIES = 10
+_ATTEMPTS = 4
 # SQLite maps a file of 32 kB or more (-shm) that all processes share. If the disk has no room for
 # a page when the page is touched, as on ext4, the system kills the process (SIGBUS).
 _LEAST_ROOM_BYTES = 4 << 20
@@ -133,7 +134,7 @@ class Database:
     def _heal_in(self, act: Callable[[sqlite3.Connection], T], *, is_put_in: bool) -> T:
         self._forget_parent()
         with self._lock:
-            for _ in range(3):
+            for attempt in range(_ATTEMPTS):
                 try:
                     answer = act(self._open())
                 # SQLite quotes a garbled schema in its message, which is then not UTF-8.
@@ -142,14 +143,11 @@ class Database:
                     continue
                 # If another process rebuilt the database meanwhile, our write is lost. A read stays
                 # valid: the database that it read was complete.
-                if not (is_put_in and self._is_swapped()):
+                is_last = attempt == _ATTEMPTS - 1
+                if is_last or not (is_put_in and self._is_swapped()):
                     return answer
-            try:
-                return act(self._open())
-            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                self._heal(error)
-                self._keep_in_memory()  # somebody takes it away faster than it can be made
-                return act(self._open())
+            self._keep_in_memory()  # the file failed in every attempt
+            return act(self._open())
 
     def refuse_damage(self, connection: sqlite3.Connection) -> None:
         """Check the whole database against itself, unless it is known to be intact.

@@ -60,7 +60,9 @@ def exponent(
         while trials < 2 or (power >= 1.5 and trials < 40 and time.process_time() - begun < 3):
             shortest = min(shortest, seconds(act, small))
             longest = min(longest, seconds(act, large))
-            trials, power = trials + 1, math.log(longest / max(shortest, least()), _FACTOR)
+            # A clock of coarse grain says that no time passed.
+            power = math.log(max(longest, least()) / max(shortest, least()), _FACTOR)
+            trials += 1
         return power
     finally:
         gc.unfreeze()

@@ -31,10 +31,12 @@ def least() -> float:
 
 
 def seconds(act: Callable[[T], object], given: T) -> float:
-    """Return the processor time of this process that an act takes."""
-    begun = time.process_time()
-    act(given)
-    return time.process_time() - begun
+    """Return the processor time of this process that an act takes; a short act is repeated."""
+    begun, times, took = time.process_time(), 0, 0.0
+    while took < least():
+        act(given)
+        times, took = times + 1, time.process_time() - begun
+    return took / times
 
 
 def exponent(
@@ -45,8 +47,9 @@ def exponent(
     Args:
         act: What is measured.
         make: Makes what is given to the act, of a size.
-        size: The smaller size; it is doubled while the act takes less time than can be measured.
-        largest: The limit of that; None does not double. What still takes less counts as ``least``.
+        size: The smaller size. It is doubled while the act takes less than ``least``: a square
+            shows better where there is more of it.
+        largest: The limit of that; None does not double.
     """
     gc.collect()
     gc.freeze()  # otherwise the collector goes through what other tests left behind
@@ -60,9 +63,7 @@ def exponent(
         while trials < 2 or (power >= 1.5 and trials < 40 and time.process_time() - begun < 3):
             shortest = min(shortest, seconds(act, small))
             longest = min(longest, seconds(act, large))
-            # A clock of coarse grain says that no time passed.
-            power = math.log(max(longest, least()) / max(shortest, least()), _FACTOR)
-            trials += 1
+            trials, power = trials + 1, math.log(longest / shortest, _FACTOR)
         return power
     finally:
         gc.unfreeze()

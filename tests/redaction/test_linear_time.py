@@ -20,7 +20,7 @@ from localsessions.redaction import PATTERNS, redact
 
 from .tokens import LETTERS, PEM
 
-SIZE, LARGEST = 10_000, 20_000
+SIZE, LARGEST = 10_000, 40_000
 """Characters of the smaller text."""
 SECRET = f"api_key={LETTERS[:40]}"
 

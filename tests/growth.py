@@ -52,7 +52,7 @@ def exponent(
         largest: The limit of that; None does not double.
     """
     gc.collect()
-    gc.freeze()  # otherwise the collector goes through what other tests left behind
+    gc.disable()  # it runs only above some number of objects: the larger size would pay for it
     try:
         while seconds(act, make(size)) < least() and 2 * size <= (largest or size):
             size *= 2
@@ -66,4 +66,4 @@ def exponent(
             trials, power = trials + 1, math.log(longest / shortest, _FACTOR)
         return power
     finally:
-        gc.unfreeze()
+        gc.enable()

@@ -38,7 +38,7 @@ PROOF = (
 """The attacks that are the same on each system; a minute's traffic would be too long for others."""
 
 ALWAYS = (
-    *("-q", "--color", "no", "-p", "no:cacheprovider", "--basetemp", r"C:\t"),
+    *("-q", "--instafail", "--color", "no", "-p", "no:cacheprovider", "--basetemp", r"C:\t"),
     # A worker that hangs is ended, and a new one takes its place: so one test is lost, not the run.
     *("--numprocesses", "2", "--dist", "worksteal", "--max-worker-restart", "100"),
     *("--timeout-method", "thread"),

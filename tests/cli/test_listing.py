@@ -157,7 +157,9 @@ def test_all_lists_more_than_a_page(cli: Cli) -> None:
     assert len(cli.json("list", "--all")["items"]) == 60
 
 
-def test_where_sessions_came_from_is_asked_and_shown(cli: Cli, tmp_path: Path) -> None:
+def test_where_sessions_came_from_is_asked_and_shown(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sources: dict[str, dict[str, JsonValue]] = {
         "main": {"program": "claude-code", "project": str(tmp_path)},
         "main-agent-1": {"program": "claude-code", "parent": {"session_id": "main"}},
@@ -169,7 +171,8 @@ def test_where_sessions_came_from_is_asked_and_shown(cli: Cli, tmp_path: Path) -
             store.save(Session(session_id=name, title="T", source=source, last_activity=active))
     assert [one["session_id"] for one in cli.json("list", "--fold")["items"]] == ["main", "other"]
     assert "T (of main)" in cli("list", "--program", "claude-code", "--parent", "main").stdout
-    found = cli.json("list", "--project", os.path.relpath(tmp_path) + os.sep)["items"]
+    monkeypatch.chdir(tmp_path.parent)
+    found = cli.json("list", "--project", tmp_path.name + os.sep)["items"]
     assert [one["session_id"] for one in found] == ["main"]
     lines = cli("list").stdout.splitlines()
     assert lines[-1].split() == ["other", "undated", "0", "active", "T"]

@@ -184,12 +184,29 @@ def test_database_that_goes_on_changing_is_told(
     assert "goes on changing" in reason
 
 
-def test_database_that_changed_while_it_was_read_is_told(tmp_path: Path) -> None:
+def replaced(path: Path) -> None:
+    made(path.with_name("other.db")).replace(path)
+
+
+def written_and_checkpointed(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO said VALUES ('b')")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(replaced, marks=pytest.mark.needs("open files that go")),
+        written_and_checkpointed,
+    ],
+)
+def test_database_that_changed_while_it_was_read_is_told(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
     path = made(tmp_path / "state.db", WAL)
     with opened_database(str(path)) as database:
         database.check()
-        made(path.with_name("other.db"))
-        path.with_name("other.db").replace(path)
+        change(path)
         with pytest.raises(OSError, match="goes on changing"):
             database.check()
 

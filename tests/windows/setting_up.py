@@ -159,7 +159,7 @@ def requirements() -> Iterator[str]:
     """Name what pyproject.toml asks for, without what stays on Linux."""
     asked = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
     extras, groups = asked["project"]["optional-dependencies"], asked["dependency-groups"]
-    yield from asked["project"]["dependencies"] + extras["cli"] + extras["server"]
+    yield from asked["project"]["dependencies"] + extras["cli"] + extras["server"] + extras["zstd"]
     for one in groups["dev"]:
         if not one.startswith(NOT_THERE):
             yield one

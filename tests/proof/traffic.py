@@ -88,9 +88,11 @@ def _go_on(
 ) -> None:
     logging.getLogger("localsessions").addHandler(_warnings)
     with SessionStore(folder, lock_timeout=60) as store:
-        (Path(place) / f"{who}.ready").touch()
+        ready = Path(place) / f"{who}.ready"
+        ready.touch()
         while not (Path(place) / "go").exists():
             time.sleep(0.005)
+        ready.unlink()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             act(store)
@@ -101,12 +103,18 @@ def _say(place: str, who: str, done: object) -> None:
 
 
 def begin(place: Path, count: int) -> None:
-    """Let them go, once so many are there."""
+    """Let them go, once so many are there; wait until all have begun."""
+    _wait_for(lambda: len(list(place.glob("*.ready"))) == count)
+    (place / "go").touch()
+    _wait_for(lambda: not list(place.glob("*.ready")))
+    (place / "go").unlink()
+
+
+def _wait_for(come: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
-    while len(list(place.glob("*.ready"))) < count:
+    while not come():
         assert time.monotonic() < deadline, "somebody did not come"
         time.sleep(0.005)
-    (place / "go").touch()
 
 
 def told(place: Path) -> tuple[dict[str, list[list[str]]], list[str]]:

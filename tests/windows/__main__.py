@@ -11,7 +11,6 @@ The exit code is pytest's.
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -54,7 +53,6 @@ def main(arguments: list[str]) -> int:
     """Set up what is not, run the tests, and return the exit code of pytest."""
     folder = os.environ.get("LOCALSESSIONS_WINDOWS", PROJECT / ".windows")
     windows = set_up(Path(folder).absolute())
-    allow_open_files()
     try:
         if arguments == ["--proof"]:
             return prove(windows)
@@ -65,23 +63,6 @@ def main(arguments: list[str]) -> int:
         return run(windows, seconds, *limits, *chosen)
     finally:
         windows.end()
-
-
-def allow_open_files() -> None:
-    """Let Wine's server have as many open files as one process can have.
-
-    It keeps a file of Linux open for each handle that is closed while another handle has a lock on
-    the same file, since closing it would end that lock (fcntl(2)). SQLite has such locks on an
-    index as long as it is open: in a minute, looks at it fill a limit of 20,000. Windows has no
-    such limit.
-    """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if os.geteuid() == 0:
-        most = max(most, int(Path("/proc/sys/fs/nr_open").read_text()))
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    except ValueError:  # a container may keep it from root, too
-        print("windows: a minute of traffic may need more open files than may be had here")
 
 
 def prove(windows: Windows) -> int:

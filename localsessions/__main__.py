@@ -5,10 +5,12 @@ It is here and not in ``cli``: ``cli`` needs click, and this module reports that
 
 from __future__ import annotations
 
+import signal
 import sys
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
 _EXTRA = frozenset({"click", "platformdirs", "rich"})
 
 
@@ -17,7 +19,7 @@ def main() -> int:
     try:
         from localsessions.cli import run
 
-        return run(sys.argv[1:])
+        code = run(sys.argv[1:])
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _EXTRA:
             raise
@@ -26,7 +28,11 @@ def main() -> int:
         )
         return 1
     except KeyboardInterrupt:  # while modules are loading; afterwards ``run`` catches it
-        return 130
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
+        # Whoever presses Ctrl-C again while Python ends gets no traceback, and the same code.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
 
 
 if __name__ == "__main__":

@@ -249,6 +249,21 @@ def test_a_missing_extra_is_one_line_with_the_pip_line(
     )
 
 
+def test_ctrl_c_again_while_python_ends_is_no_traceback() -> None:
+    script = (
+        "import atexit, signal, sys\n"
+        "import localsessions.cli\n"
+        "from localsessions.__main__ import main\n"
+        "localsessions.cli.run = lambda _: signal.raise_signal(signal.SIGINT)\n"
+        "atexit.register(signal.raise_signal, signal.SIGINT)\n"
+        "sys.exit(main())\n"
+    )
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=os.environ)
+    signal.signal(signal.SIGINT, former)
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
 def test_another_missing_module_is_a_bug_with_a_traceback() -> None:
     script = (
         "import sys\n"

@@ -176,7 +176,7 @@ BREAKAGES = (
         "tests/proof/test_full_disks.py::test_where_little_room_is_left_no_index_shares_memory_that_may_have_none",
     ),
     Mutation(
-        "an index that cannot be written ends the verb",
+        "an index that cannot be written on is taken for a damaged one",
         "localsessions/_local/index/database.py",
         '    "SQLITE_IOERR",\n',
         "",

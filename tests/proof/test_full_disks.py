@@ -252,7 +252,9 @@ def written_by(verb: str, folder: Path) -> int:
 
 
 @pytest.mark.needs("limits")
-def test_an_index_that_cannot_be_written_on_leaves_every_answer_right(tmp_path: Path) -> None:
+def test_an_index_that_cannot_be_written_on_leaves_every_answer_right(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     sizes = sized(8, 40)
     for part in range(sizes):
         folder = tmp_path / str(part)
@@ -272,6 +274,8 @@ def test_an_index_that_cannot_be_written_on_leaves_every_answer_right(tmp_path: 
         with SessionStore(folder) as store:
             assert titles(store) == expected
             sound(store)
+    assert "cannot be used" in caplog.text
+    assert "damaged" not in caplog.text  # such an index would be removed
     tried(ATTACK, "indexes cut short", sizes)
 
 

@@ -10,16 +10,25 @@ import sys
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130
 _EXTRA = frozenset({"click", "platformdirs", "rich"})
 
 
 def main() -> int:
-    """Run the command line with the arguments of the process; return its exit code."""
+    """Run the command line with the arguments of the process; return its exit code.
+
+    It is the last act of a process: from its return on, Ctrl-C is ignored.
+    """
+    code = _run()
+    # Python takes a moment to end. Ctrl-C would only show a traceback and change the exit code.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
+
+
+def _run() -> int:
     try:
         from localsessions.cli import run
 
-        code = run(sys.argv[1:])
+        return run(sys.argv[1:])
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _EXTRA:
             raise
@@ -28,11 +37,7 @@ def main() -> int:
         )
         return 1
     except KeyboardInterrupt:  # while modules are loading; afterwards ``run`` catches it
-        code = _INTERRUPTED
-    if code == _INTERRUPTED:
-        # Whoever presses Ctrl-C again while Python ends gets no traceback, and the same code.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return code
+        return 130
 
 
 if __name__ == "__main__":

@@ -249,19 +249,19 @@ def test_a_missing_extra_is_one_line_with_the_pip_line(
     )
 
 
-def test_ctrl_c_again_while_python_ends_is_no_traceback() -> None:
+@pytest.mark.usefixtures("cli")  # for the signal handler that it sets
+@pytest.mark.parametrize(("ends", "code"), [("0", 0), ("signal.raise_signal(signal.SIGINT)", 130)])
+def test_ctrl_c_while_python_ends_changes_nothing(ends: str, code: int) -> None:
     script = (
         "import atexit, signal, sys\n"
         "import localsessions.cli\n"
         "from localsessions.__main__ import main\n"
-        "localsessions.cli.run = lambda _: signal.raise_signal(signal.SIGINT)\n"
+        f"localsessions.cli.run = lambda _: {ends}\n"
         "atexit.register(signal.raise_signal, signal.SIGINT)\n"
         "sys.exit(main())\n"
     )
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=os.environ)
-    signal.signal(signal.SIGINT, former)
-    assert (done.returncode, done.stderr) == (130, b"")
+    assert (done.returncode, done.stderr) == (code, b"")
 
 
 def test_another_missing_module_is_a_bug_with_a_traceback() -> None:

@@ -8,7 +8,8 @@ that it wrote itself: it does not read again what it has just written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
 from localsessions._codec import (
@@ -180,6 +181,18 @@ class Growth:
         while len(self._remembered) > _MOST_REMEMBERED:
             # Other threads add and remove theirs meanwhile.
             self._remembered.pop(list(self._remembered)[0], None)  # noqa: RUF015
+
+    @contextmanager
+    def growing(self, open_end: OpenEnd) -> Iterator[None]:
+        """Write and record a turn; if that is interrupted, the file is not known any more.
+
+        The next turn then records what this one wrote.
+        """
+        try:
+            yield
+        except BaseException:  # Ctrl-C too: forget, then re-raise
+            self._remembered.pop(open_end.row.summary.session_id, None)
+            raise
 
     def _keep_places(self, session_id: str, fingerprint: Fingerprint, places: Places) -> None:
         self._places[session_id] = fingerprint, places

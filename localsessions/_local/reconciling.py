@@ -255,13 +255,14 @@ class Reconciler:
     def record_many(self, written: Sequence[Written]) -> None:
         """Record what was just written, inside the sessions' locks, in one transaction."""
         with self._recording():
-            self.index.record_many([self._written_row(one) for one in written], self.origin)
+            self.index.record([self._written_row(one) for one in written])
 
     def _written_row(self, one: Written) -> WrittenRow:
         written, size_bytes = one.written, len(one.data)
         row = row_written(one.session, written.fingerprint, written.spare, size_bytes, one.digest)
         former = None if one.replaced is None else one.replaced.fingerprint
-        return WrittenRow(row, former, lambda: self._row_of(one.session.session_id, one.replaced))
+        session_id, replaced = one.session.session_id, one.replaced
+        return WrittenRow(row, former, lambda: self._row_of(session_id, replaced), self.origin)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -289,16 +290,16 @@ class Reconciler:
         path = self.folder.path(session_id)
         return row_of(replaced.data, replaced.fingerprint, False, session_id, path)
 
-    def record_growth(self, row: IndexRow, former: IndexRow) -> None:
+    def record_turn(self, row: IndexRow, former: IndexRow) -> None:
         """Record what was added to a file, inside its lock."""
         with self._recording():
-            self.index.record(row, former.fingerprint, lambda: former, self.origin)
+            self.index.record_turn(row, former, self.origin)
 
     def record_return(self, session_id: str) -> None:
         """Record a session that was restored from the trash, inside its lock, if it exists."""
         with self._recording():
             if (row := self.reader.row(session_id)) is not None:
-                self.index.record(row, None, lambda: None, self.origin)
+                self.index.record([WrittenRow(row, None, lambda: None, self.origin)])
 
     def record_removal(self, session_id: str) -> None:
         """Record that a session was moved to the trash, inside its lock, if it was."""

@@ -285,12 +285,12 @@ class Writer:
         if not draft.is_changed:
             self._growth.keep(end)
             return end.row.summary
-        with self._reconciler.changing():
+        with self._reconciler.changing(), self._growth.growing(end):
             published = self._growth.publish(end, draft)
             if published is None:
                 return None
             written, row = published
-            self._reconciler.record_growth(row, end.row)
+            self._reconciler.record_turn(row, end.row)
         if written.doubt is not None:
             raise written.doubt
         return row.summary

@@ -14,6 +14,8 @@ Each file has the same names with the same promises; the caller never asks on wh
     sync, sync_folder             write to the disk, as far as the system can
     READING, WRITING, EDITING,    flags for ``open_file``: links are not followed, nothing is waited
     MAKING                        for, children do not inherit the file
+    APPENDS_IN_ONE_STEP           whether what two processes append to a file at once stands there
+                                  whole, one after the other
     TAKES_ANY_NAME                whether a name with any characters is that of a file
     TIME_GRAIN_NS                 how fine the modification time of a file is
 """
@@ -24,6 +26,7 @@ import sys
 
 if sys.platform == "win32":
     from localsessions._system.windows import (
+        APPENDS_IN_ONE_STEP,
         EDITING,
         MAKING,
         READING,
@@ -47,6 +50,7 @@ if sys.platform == "win32":
     )
 else:
     from localsessions._system.posix import (
+        APPENDS_IN_ONE_STEP,
         EDITING,
         MAKING,
         READING,
@@ -70,6 +74,7 @@ else:
     )
 
 __all__ = [
+    "APPENDS_IN_ONE_STEP",
     "EDITING",
     "MAKING",
     "READING",

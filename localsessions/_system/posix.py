@@ -9,6 +9,7 @@ import stat
 import sys
 
 __all__ = [
+    "APPENDS_IN_ONE_STEP",
     "EDITING",
     "MAKING",
     "READING",
@@ -40,6 +41,9 @@ WRITING = os.O_WRONLY | os.O_NONBLOCK | _OURS
 EDITING = os.O_RDWR | os.O_NONBLOCK | _OURS
 # O_EXCL: fails where the name exists, also as a dangling symbolic link (open(2)).
 MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
+
+APPENDS_IN_ONE_STEP = True
+"""write(2) of a file that was opened with O_APPEND."""
 
 TAKES_ANY_NAME = True
 """Whether a name with any character but a slash and NUL is that of a file in its folder."""

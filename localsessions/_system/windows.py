@@ -27,6 +27,7 @@ from ctypes import wintypes
 from typing import NamedTuple, Self, TypeVar
 
 __all__ = [
+    "APPENDS_IN_ONE_STEP",
     "EDITING",
     "MAKING",
     "READING",
@@ -59,6 +60,9 @@ READING = os.O_RDONLY | _OURS
 WRITING = os.O_WRONLY | _OURS
 EDITING = os.O_RDWR | _OURS
 MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS
+
+APPENDS_IN_ONE_STEP = False
+"""The C runtime's O_APPEND first seeks to the end, then writes."""
 
 TAKES_ANY_NAME = False
 """A colon names a drive or a stream, and CON is a device, in each folder and with any suffix."""

@@ -72,10 +72,13 @@ def test_creating_twice_is_refused_and_changes_nothing(store: SessionStore) -> N
     ("first", "second"),
     [("Notes", "notes"), ("straße", "STRASSE"), ("caf\u00e9", "cafe\u0301"), ("\u0130", "i\u0307")],
 )
+@pytest.mark.parametrize("turns", [0, 3])
 def test_ids_that_macos_or_windows_cannot_tell_apart_are_refused(
-    first: str, second: str, store: SessionStore
+    first: str, second: str, turns: int, store: SessionStore
 ) -> None:
     store.create(first)
+    for number in range(turns):
+        store.append(first, {"role": "user", "content": f"{number}"})
     with pytest.raises(SessionExistsError, match="would share one file") as caught:
         store.create(second)
     assert (caught.value.session_id, caught.value.existing) == (second, first)

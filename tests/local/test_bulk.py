@@ -237,6 +237,7 @@ def test_ctrl_c_leaves_no_temp_file_and_no_half_session(
     call: str, number: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SessionStore(folder) as store:
+        store.count()  # the index is made, and its journal renamed
         count, real = iter(range(10_000)), calls.real(call)
         raised = threading.Event()
 

@@ -58,7 +58,7 @@ def rows(store: SessionStore) -> dict[str, IndexRow | None]:
 
 
 def without_change(row: IndexRow | None) -> object:
-    return row and row._replace(change=0, folded="")
+    return row and row._replace(change=0)
 
 
 def wait_until_their_times_are_believed(store: SessionStore) -> None:

@@ -96,12 +96,13 @@ def test_a_turn_reads_nothing_of_the_session_and_writes_what_is_new(
 ) -> None:
     fill(tmp_path / "s", 1000, 1)
     found = cost(tmp_path / "s", what, tmp_path / "trace")
-    # One lock, one transaction of the index, two syncs; a page of the index is 4,120 bytes.
+    # One lock, one line of the journal, two syncs; no database is asked.
     assert found.calls["fsync"] + found.calls["fdatasync"] == 2
-    assert found.calls["open"] + found.calls["openat"] <= 3
-    assert found.calls.total() <= 64
+    assert found.calls["open"] + found.calls["openat"] <= 4
+    assert found.calls.total() <= 34
+    assert found.calls["pwrite64"] == 1
     assert found.read == 0
-    assert found.written <= 12 * 4120
+    assert found.written <= 4096
 
 
 def test_a_load_reads_the_file_once(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 The log is in the same database as the rows and is written in the same transactions. The functions
 take the connection of an open transaction.
 
-A store logs its own changes at once. A difference that is found in the folder waits in
+A store logs its own changes at once, or writes them into the journal, which is replayed into the
+log. A difference that is found in the folder waits in
 ``pending``, together with the last logged state of that session, because a writer in another
 process may be about to log it. When no process or thread holds the session's lock any more, the
 difference is logged as an external change.
@@ -40,12 +41,14 @@ __all__ = [
     "first_number",
     "forget_pending",
     "is_complete",
+    "journal_place",
     "last_number",
     "next_number",
     "pending",
     "remember",
     "remembered",
     "same",
+    "set_journal_place",
 ]
 
 KEPT_CHANGES = 50_000
@@ -121,6 +124,19 @@ def _checked(key: str, value: object) -> int:
 
 def _set_meta(db: sqlite3.Connection, key: str, value: int) -> None:
     db.execute("UPDATE meta SET value = ? WHERE key = ?", [value, key])
+
+
+def journal_place(db: sqlite3.Connection) -> str:
+    """Return the place up to which the journal is replayed; empty if it never was."""
+    found = db.execute("SELECT value FROM meta WHERE key = 'journal'").fetchone()
+    if found is None or not isinstance(found[0], str):
+        raise sqlite3.DatabaseError("the index has lost its place in the journal")
+    return found[0]
+
+
+def set_journal_place(db: sqlite3.Connection, place: str) -> None:
+    """Store the place up to which the journal is replayed."""
+    db.execute("UPDATE meta SET value = ? WHERE key = 'journal'", [place])
 
 
 def is_complete(db: sqlite3.Connection) -> bool:
@@ -201,11 +217,17 @@ class Log:
         return self._change
 
     def add(
-        self, session_id: str, before: State | None, after: State | None, origin: str | None
+        self,
+        session_id: str,
+        before: State | None,
+        after: State | None,
+        origin: str | None,
+        seen_at: int | None = None,
     ) -> None:
         """Log that a session changed from one state to another; the same content logs nothing.
 
-        Origin None means an external change.
+        Origin None means an external change. ``seen_at`` is the time of the change in microseconds
+        since 1970; None means now.
         """
         if same(before, after):
             return
@@ -214,7 +236,7 @@ class Log:
         # that nothing happened since.
         if previous != self._last:
             raise sqlite3.DatabaseError(_OTHER_END)
-        number, seen_at = self.next_number(), time.time_ns() // 1000
+        number, seen_at = self.next_number(), seen_at or time.time_ns() // 1000
         kind = _kind(before, after)
         details = _dumps(_details(before, after))
         # The seal covers the previous number too, so that a missing change is detected.

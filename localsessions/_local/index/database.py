@@ -29,6 +29,7 @@ __all__ = ["Database"]
 T = TypeVar("T")
 
 _BUSY_MS = 3000
+_PATIENT_BUSY_MS = 30_000
 _BUSY_PAUSE = 0.001
 _TRIES = 10
 _ATTEMPTS = 4
@@ -113,14 +114,27 @@ class Database:
         """
         return self._heal_in(lambda db: self._transact(db, "DEFERRED", act), is_put_in=False)
 
-    def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, act: Callable[[sqlite3.Connection], T], *, is_patient: bool = False) -> T:
         """Let ``act`` write in one transaction, and return what it returns; see ``read``.
 
         The transaction may write from its first statement on. A transaction that first reads and
         then writes fails at once if another process wrote in between; the busy timeout does not
         help. Callers that stored something earlier compare ``generation`` before and after.
+
+        With ``is_patient`` it waits longer for another process that writes: a reader that has to
+        write first is not to be kept from reading by a long write.
         """
-        return self._heal_in(lambda db: self._transact(db, "IMMEDIATE", act), is_put_in=True)
+
+        def write(db: sqlite3.Connection) -> T:
+            if not is_patient:
+                return self._transact(db, "IMMEDIATE", act)
+            db.execute(f"PRAGMA busy_timeout = {_PATIENT_BUSY_MS}")
+            try:
+                return self._transact(db, "IMMEDIATE", act)
+            finally:
+                db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+
+        return self._heal_in(write, is_put_in=True)
 
     def write_last(self, act: Callable[[sqlite3.Connection], object]) -> None:
         """Write, before closing, what may be left out: repair no fault, wait for no process."""
@@ -281,9 +295,11 @@ class Database:
         self.identity = found[0]
         return connection
 
-    def renew(self, connection: sqlite3.Connection) -> None:
-        """Give the database a new identity; call it in the transaction that empties it."""
-        connection.execute("UPDATE identity SET value = ?", [secrets.token_hex(8)])
+    def lose_rows(self, connection: sqlite3.Connection) -> None:
+        """Let every process know that rows are lost; call it in the transaction that finds that."""
+        self.identity = secrets.token_hex(8)
+        connection.execute("UPDATE identity SET value = ?", [self.identity])
+        self.generation += 1
 
     def _is_swapped(self) -> bool:
         """Tell whether the path now leads to another file, or to no file."""

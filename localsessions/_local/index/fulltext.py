@@ -193,7 +193,7 @@ class FullText:
             for table in ("indexed", "texts"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608
             db.execute("INSERT INTO words (words) VALUES ('delete-all')")
-            self._database.renew(db)
+            self._database.lose_rows(db)
 
         self._database.write(write)
 

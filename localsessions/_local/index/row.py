@@ -39,8 +39,11 @@ __all__ = [
     "is_proven",
     "listed",
     "packed",
+    "packed_tail",
+    "read_fingerprint",
     "row_grown",
     "row_of",
+    "row_of_state",
     "row_unreadable",
     "row_written",
     "sealed_among",
@@ -79,7 +82,6 @@ class IndexRow(NamedTuple):
     fingerprint: Fingerprint
     settled: bool
     digest: bytes
-    folded: str
     change: int = 0
     tail: Tail | None = None
 
@@ -97,8 +99,7 @@ def row_of(
     digest, modified_at = digest_of(data), fingerprint.modified_at
     if (found := summarized(data, session_id, modified_at)) is not None:
         tail = None if found.messages_end is None else Tail(found.messages_end, None, proven=True)
-        fold = folded(session_id)
-        return IndexRow(found.summary, fingerprint, settled, digest, fold, tail=tail)
+        return IndexRow(found.summary, fingerprint, settled, digest, tail=tail)
     try:
         session = decode(data, session_id=session_id, modified_at=modified_at, path=path)
     except UnreadableSessionError as error:
@@ -133,8 +134,7 @@ def _row(
     original = original_of(session)
     end = messages_end(original.data, original.keys) if original and has_tail else None
     tail = None if end is None else Tail(end, None, proven=original is not None and original.proven)
-    summary, fold = summarize(session, size_bytes), folded(session.session_id)
-    return IndexRow(summary, fingerprint, settled, digest, fold, tail=tail)
+    return IndexRow(summarize(session, size_bytes), fingerprint, settled, digest, tail=tail)
 
 
 def row_unreadable(
@@ -144,7 +144,7 @@ def row_unreadable(
     summary = summarize_unreadable(
         error, session_id, fingerprint.modified_at, fingerprint.size_bytes
     )
-    return IndexRow(summary, fingerprint, settled, b"", folded(session_id))
+    return IndexRow(summary, fingerprint, settled, b"")
 
 
 def row_grown(
@@ -181,7 +181,7 @@ def row_grown(
             **{name: getattr(session, name) for name in _IN_THE_END},
         }
     )
-    return IndexRow(summary, fingerprint, True, digest, former.folded, tail=tail)
+    return IndexRow(summary, fingerprint, True, digest, tail=tail)
 
 
 # The fields of a summary that follow the messages in the file. Writing the end does not change the
@@ -205,11 +205,11 @@ def state_of(row: IndexRow, former: State | None) -> State:
 def packed(row: IndexRow, now: State, change: int) -> Columns:
     """Return the columns of a row, in the order of ``COLUMNS``."""
     summary = row.summary
-    tail = _packed_tail(row.tail)
+    tail = packed_tail(row.tail)
     sealed = row.fingerprint.text, int(row.settled), row.digest, change, now.summary, now.good, tail
     return (
         summary.session_id,
-        row.folded,
+        folded(summary.session_id),
         _folded_title(summary.title),
         comparable(summary.user_id),
         comparable(summary.agent_id),
@@ -255,7 +255,8 @@ def _packed_summary(summary: SessionSummary) -> str:
         return json.dumps(told, default=datetime.isoformat, separators=(",", ":"))
 
 
-def _packed_tail(tail: Tail | None) -> str | None:
+def packed_tail(tail: Tail | None) -> str | None:
+    """Return where the messages end, as the index stores it."""
     if tail is None:
         return None
     spare = tail.spare
@@ -281,7 +282,7 @@ def unsealed(found: Sealed) -> tuple[State, int]:
     if seal != seal_of(session_id, *parts):
         raise sqlite3.DatabaseError(f"the row of {session_id!r} is garbled")
     _, fingerprint, settled, digest, change, text, good, _, _ = found
-    return State(_fingerprint(fingerprint), bool(settled), digest, text, good), change
+    return State(read_fingerprint(fingerprint), bool(settled), digest, text, good), change
 
 
 def listed(found: Sealed) -> IndexRow:
@@ -292,7 +293,7 @@ def listed(found: Sealed) -> IndexRow:
 def _listed(found: Sealed) -> IndexRow:
     state, change = unsealed(found)
     summary = _unpacked_summary(state.summary)
-    return IndexRow(summary, state.fingerprint, state.settled, state.digest, "", change)
+    return IndexRow(summary, state.fingerprint, state.settled, state.digest, change)
 
 
 # A repeated listing finds most rows unchanged. Rows are immutable, so they can be shared.
@@ -303,6 +304,13 @@ _LONG = 4096
 def unpacked(found: Sealed) -> IndexRow:
     """Return a row with ``tail``."""
     return _listed(found)._replace(tail=_unpacked_tail(found[7]))
+
+
+def row_of_state(state: State, tail: str | None) -> IndexRow:
+    """Return the row of a state; ``tail`` is packed."""
+    fingerprint, settled, digest, summary, _ = state
+    at = _unpacked_tail(tail)
+    return IndexRow(_unpacked_summary(summary), fingerprint, settled, digest, tail=at)
 
 
 def tail_of(found: Sealed) -> Tail | None:
@@ -318,7 +326,12 @@ def is_proven(found: Sealed, fingerprint: Fingerprint) -> bool:
     return is_it and tail is not None and tail.proven
 
 
-def _fingerprint(text: str) -> Fingerprint:
+def read_fingerprint(text: str) -> Fingerprint:
+    """Return a fingerprint from its text.
+
+    Raises:
+        sqlite3.DatabaseError: It is none.
+    """
     try:
         return Fingerprint(*map(int, text.split(":")))
     except (TypeError, ValueError, AttributeError):

@@ -25,7 +25,7 @@ IDENTITY = "CREATE TABLE identity (value TEXT NOT NULL)"
 
 # -- index.sqlite3 -------------------------------------------------------------------------------
 
-VERSION = 5
+VERSION = 6
 
 INDEXES = {
     "by_last_activity": "(last_activity, session_id)",
@@ -65,6 +65,7 @@ INSERT INTO meta VALUES ('cut', 0);
 INSERT INTO meta VALUES ('last', 0);
 INSERT INTO meta VALUES ('waiting', 0);
 INSERT INTO meta VALUES ('complete', 0);
+INSERT INTO meta VALUES ('journal', '');
 CREATE TABLE changes (
   seq INTEGER PRIMARY KEY, number INTEGER NOT NULL UNIQUE, session_id TEXT NOT NULL,
   kind TEXT NOT NULL, origin TEXT, seen_at INTEGER NOT NULL, details TEXT NOT NULL,
@@ -75,7 +76,8 @@ CREATE TABLE pending (session_id TEXT PRIMARY KEY, before TEXT, seal INTEGER NOT
 
 TABLES = f"{_SESSIONS.rstrip()};{_CHANGES}"
 """``sessions``: a row for each session; ``gone``: tombstones of deleted sessions; ``changes``: the
-log; ``pending``: differences found in the folder, with the last logged state; ``meta``: numbers."""
+log; ``pending``: differences found in the folder, with the last logged state; ``meta``: numbers,
+and the place up to which the journal is replayed."""
 
 
 def seal_of(*parts: object) -> int:

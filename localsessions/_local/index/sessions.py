@@ -6,6 +6,7 @@ together with the log.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,9 +14,12 @@ from operator import gt, lt
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
+from localsessions import _system
 from localsessions._local.index import changelog, schema, table
 from localsessions._local.index.changelog import Log
 from localsessions._local.index.database import Database
+from localsessions._local.index.grown import Grown, line_of
+from localsessions._local.index.journal import Journal
 from localsessions._local.index.row import (
     IndexRow,
     comparable,
@@ -25,6 +29,7 @@ from localsessions._local.index.row import (
 )
 from localsessions._local.index.table import MANY, WrittenRow
 from localsessions._local.version import Fingerprint, Spare
+from localsessions._logger import log
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.words import fold
 from localsessions.engine import Query
@@ -108,6 +113,10 @@ class SessionIndex:
 
     def __init__(self, path: str | None) -> None:
         self._database = Database(path, schema.TABLES, schema.VERSION)
+        has_journal = path is not None and _system.APPENDS_IN_ONE_STEP
+        self._journal = (
+            Journal(os.path.join(os.path.dirname(path or ""), "journal")) if has_journal else None
+        )
 
     @property
     def generation(self) -> int:
@@ -123,8 +132,8 @@ class SessionIndex:
         return self._database.ask_while_lost(ask)
 
     def size_bytes(self) -> int:
-        """Return the size of the index on the disk."""
-        return self._database.size_bytes()
+        """Return the size of the index and its journal on the disk."""
+        return self._database.size_bytes() + (self._journal.size_bytes() if self._journal else 0)
 
     def page(self, query: Query, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
         """Return at most ``limit`` rows in order, after ``after`` if given; no row has ``tail``."""
@@ -291,53 +300,53 @@ class SessionIndex:
         """
 
         def write(db: sqlite3.Connection) -> None:
-            log, current = Log(db), [row for row in rows if is_current(row)]
-            if not log.is_complete and len(current) >= MANY:
-                current = table.insert_new(db, log, current)
-            changed = table.put(db, log, current)
-            log.close()
+            changes, current = Log(db), [row for row in rows if is_current(row)]
+            if not changes.is_complete and len(current) >= MANY:
+                current = table.insert_new(db, changes, current)
+            changed = table.put(db, changes, current)
+            changes.close()
             if places := {one: change for one, change in changed.items() if is_free(one)}:
+                self._replay(db)  # who has just let go of a lock has written a line before
                 table.log_waiting(db, places)
 
         if rows:
-            self._database.write(write)
+            self._write(write)
 
     @contextmanager
     def filling(self, count: int) -> Iterator[None]:
         """Expect ``count`` rows in the block; if many fill an empty table, create indexes after."""
         if count >= MANY:
-            self._database.write(table.drop_indexes)
+            self._write(table.drop_indexes)
         yield
         if not self._read(table.has_indexes):
-            self._database.write(table.make_indexes)
+            self._write(table.make_indexes)
 
-    def record(
-        self,
-        row: IndexRow,
-        base: Fingerprint | None,
-        read_base: Callable[[], IndexRow | None],
-        origin: str,
-    ) -> None:
-        """Record what a store wrote, inside the session's lock, and log the change.
+    def record(self, written: Sequence[WrittenRow]) -> None:
+        """Record what a store wrote, inside the sessions' locks, and log the changes.
+
+        Everything is recorded in one transaction.
+        """
+        self._write(lambda db: table.record(db, written))
+
+    def record_turn(self, row: IndexRow, base: IndexRow, origin: str) -> None:
+        """Record what a store added to a session, inside its lock; a line of the journal says it.
 
         Args:
             row: The row of the written version.
-            base: The fingerprint of the version that it replaced; None if there was no file.
-            read_base: Returns the row of the version that it replaced. Called only if that version
-                is not logged; then it is logged too, as an external change.
-            origin: The store that made the change.
+            base: The row of the version that it replaced.
+            origin: The store that wrote it.
         """
-        self.record_many([WrittenRow(row, base, read_base)], origin)
-
-    def record_many(self, written: Sequence[WrittenRow], origin: str) -> None:
-        """Do what ``record`` does for many sessions, inside their locks, in one transaction."""
-        self._database.write(lambda db: table.record(db, written, origin))
+        size_bytes = self._append(line_of(row, base, origin))
+        if not size_bytes:
+            self.record([WrittenRow(row, base.fingerprint, lambda: base, origin)])
+        elif size_bytes >= Journal.LONG_BYTES:
+            self._database.write(self._replay, is_patient=True)
 
     def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
         """Delete the rows of sessions whose files are gone; checked inside the transaction."""
         gone = list(session_ids)
         if gone:
-            self._database.write(lambda db: table.forget(db, [*filter(is_gone, gone)]))
+            self._write(lambda db: table.forget(db, [*filter(is_gone, gone)]))
 
     def record_removal(self, session_id: str, is_gone: Callable[[str], bool], origin: str) -> None:
         """Delete the row of a session that a store removed, inside its lock; log the change."""
@@ -347,9 +356,7 @@ class SessionIndex:
         self, session_ids: Sequence[str], is_gone: Callable[[str], bool], origin: str
     ) -> None:
         """Do what ``record_removal`` does for many sessions, in one transaction."""
-        self._database.write(
-            lambda db: table.record_removals(db, [*filter(is_gone, session_ids)], origin)
-        )
+        self._write(lambda db: table.record_removals(db, [*filter(is_gone, session_ids)], origin))
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -364,7 +371,7 @@ class SessionIndex:
                 changelog.begin(db)
 
         if not self._read(changelog.is_complete):
-            self._database.write(write)
+            self._write(write)
 
     def pending(self) -> dict[str, tuple[int, bool]]:
         """Return the differences that wait to be logged.
@@ -398,7 +405,7 @@ class SessionIndex:
     def log_waiting(self, places: Mapping[str, int]) -> None:
         """Log waiting differences as external changes, if a row still has the given number."""
         if places:
-            self._database.write(lambda db: table.log_waiting(db, places))
+            self._write(lambda db: table.log_waiting(db, places))
 
     def first_change(self) -> int:
         """Return the number at which the log begins; nothing is known about earlier changes."""
@@ -445,12 +452,68 @@ class SessionIndex:
 
         def write(db: sqlite3.Connection) -> None:
             table.forget_all(db)
-            self._database.renew(db)
+            self._database.lose_rows(db)
 
-        self._database.write(write)
+        self._write(write)
+
+    # -- the journal -------------------------------------------------------------------------
+
+    def _append(self, line: bytes) -> int:
+        """Append a line to the journal; return its size, and 0 where it does not have the line."""
+        # An index in memory is not the one that the others ask, and folds nothing.
+        if self._journal is None or self._database.path is None:
+            return 0
+        return self._journal.append(line)
 
     def _read(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        return self._database.read(act)
+        """Return what ``act`` returns, after the journal is replayed."""
+
+        def read(db: sqlite3.Connection) -> list[T]:
+            return [act(db)] if self._is_replayed(db) else []
+
+        for found in self._database.read(read):
+            return found
+        return self._database.write(self._after_replay(act), is_patient=True)
+
+    def _write(self, act: Callable[[sqlite3.Connection], object]) -> None:
+        """Let ``act`` write in one transaction, after the journal is replayed."""
+        self._database.write(self._after_replay(act))
+
+    def _after_replay(
+        self, act: Callable[[sqlite3.Connection], T]
+    ) -> Callable[[sqlite3.Connection], T]:
+        def replay_and_act(db: sqlite3.Connection) -> T:
+            self._replay(db)
+            return act(db)
+
+        return replay_and_act
+
+    def _is_replayed(self, db: sqlite3.Connection) -> bool:
+        if self._journal is None or self._database.path is None:
+            return True
+        return self._journal.is_replayed(changelog.journal_place(db))
+
+    def _replay(self, db: sqlite3.Connection) -> None:
+        """Put the lines of the journal into the rows and the log; make a new journal where needed.
+
+        If lines are lost, every store sweeps its folder.
+        """
+        if self._journal is None or self._database.path is None:
+            return
+        place = changelog.journal_place(db)
+        if place and self._journal.is_replayed(place):
+            return
+        found = self._journal.read(place)
+        lines, is_lost = found.lines, found.is_lost
+        if found.is_over:
+            found = self._journal.renew(found.place)
+            lines, is_lost = [*lines, *found.lines], is_lost or found.is_lost
+        table.record(db, [*map(Grown.read, lines)])
+        changelog.set_journal_place(db, found.place)
+        # The sweep that fills a new index comes after this.
+        if is_lost and (place or changelog.is_complete(db)):
+            log().warning("the journal %s has lost lines; looking at all files", self._journal.path)
+            self._database.lose_rows(db)
 
 
 def listing_of(query: Query, order: Order) -> str:

@@ -12,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from localsessions._local.index import changelog, schema
 from localsessions._local.index.changelog import Log, State
@@ -34,6 +34,7 @@ __all__ = [
     "GARBLED_ID",
     "MANY",
     "SELECT",
+    "Recorded",
     "WrittenRow",
     "drop_indexes",
     "forget",
@@ -50,6 +51,8 @@ __all__ = [
     "spares",
     "waiting",
 ]
+
+T = TypeVar("T")
 
 SELECT = f"SELECT session_id, {', '.join(SEALED)} FROM sessions"  # noqa: S608
 """Selects rows in the form that ``row`` reads."""
@@ -75,24 +78,78 @@ _INSERT = (
 )
 
 
+class Recorded(Protocol):
+    """What a store wrote, and which version it replaced: ``WrittenRow`` or ``Grown``."""
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session that was written."""
+
+    @property
+    def row(self) -> IndexRow:
+        """The row of the written version."""
+
+    @property
+    def origin(self) -> str:
+        """The store that wrote it."""
+
+    @property
+    def seen_at(self) -> int | None:
+        """When, in microseconds since 1970; None means now."""
+
+    def state(self, indexed: State | None) -> State:
+        """Return the state that it gives to the log; ``indexed`` is the state that the row has."""
+
+    def is_based_on(self, logged: State | None) -> bool:
+        """Tell whether the replaced version is certainly the version that was logged last."""
+
+    def replaced(self, logged: State | None, indexed: State | None) -> State | None:
+        """Return the state of the replaced version; called only if it is not logged.
+
+        Where that is not known, return the state that was logged last.
+        """
+
+
 class WrittenRow(NamedTuple):
-    """What a store wrote, and which version it replaced.
+    """A version that a store wrote, and which it replaced.
 
     Attributes:
         row: The row of the written version.
         base: The fingerprint of the version that it replaced; None if there was no file.
         read_base: Returns the row of the version that it replaced. Called only if that version is
             not logged; then it is logged too, as an external change.
+        origin: The store that wrote it.
     """
 
     row: IndexRow
     base: Fingerprint | None
     read_base: Callable[[], IndexRow | None]
+    origin: str
 
     @property
     def session_id(self) -> str:
         """The id of the session that was written."""
         return self.row.summary.session_id
+
+    @property
+    def seen_at(self) -> None:
+        """It is recorded when it is written."""
+        return
+
+    def state(self, indexed: State | None) -> State:
+        """Return the state that it gives to the log."""
+        return state_of(self.row, indexed)
+
+    def is_based_on(self, logged: State | None) -> bool:
+        """Tell whether the replaced version is certainly the version that was logged last."""
+        if logged is None or self.base is None:
+            return logged is None and self.base is None
+        return logged.settled and logged.fingerprint == self.base
+
+    def replaced(self, logged: State | None, _indexed: State | None) -> State | None:
+        """Return the state of the replaced version."""
+        read = self.read_base()
+        return None if read is None else state_of(read, logged)
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -147,9 +204,9 @@ def _known(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, _Kno
     return found
 
 
-def _by_thousands(session_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the ids in parts of 1,000, because ``_known`` holds every row of a part in memory."""
-    left = iter(session_ids)
+def _parts(many: Iterable[T]) -> Iterator[list[T]]:
+    """Yield parts of 1,000, because ``_known`` holds the row of each session in memory."""
+    left = iter(many)
     while some := [*islice(left, 1000)]:
         yield some
 
@@ -175,33 +232,53 @@ def waiting(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, int
 # -- what a store did ----------------------------------------------------------------------------
 
 
-def record(db: sqlite3.Connection, written: Sequence[WrittenRow], origin: str) -> None:
-    """Store rows, and log the changes if the log is complete."""
-    log, known = Log(db), _known(db, [one.session_id for one in written])
-    for one in written:
-        _record(db, one, known[one.session_id], log, origin)
-    _forget_tombstones(db, known)
-    changelog.forget_pending(db, [one for one, found in known.items() if found.waits])
+def record(db: sqlite3.Connection, written: Sequence[Recorded]) -> None:
+    """Store rows, and log the changes if the log is complete; sessions may come several times."""
+    log = Log(db)
+    for some in _parts(written):
+        known = _known(db, [*{one.session_id: None for one in some}])
+        standing = {session_id: _Standing(found) for session_id, found in known.items()}
+        for one in some:
+            standing[one.session_id].record(one, log)
+        for session in standing.values():
+            session.store(db)
+        _forget_tombstones(db, known)
+        changelog.forget_pending(db, [one for one, found in known.items() if found.waits])
     log.close()
 
 
-def _record(
-    db: sqlite3.Connection, written: WrittenRow, known: _Known, log: Log, origin: str
-) -> None:
-    row, base, read_base = written
-    indexed, change = known.indexed
-    before, after = known.logged if known.waits else indexed, state_of(row, indexed)
-    if indexed is None or not changelog.same(indexed, after):
-        change = log.next_number()
-    _renew(db, known.columns, packed(row, after, change))
-    if not log.is_complete:
-        return
-    if not _is_logged(before, base):
-        read = read_base()
-        former = None if read is None else state_of(read, before)
-        log.add(written.session_id, before, former, None)
-        before = former
-    log.add(written.session_id, before, after, origin)
+class _Standing:
+    """A session inside a transaction: what was known of it, and what was recorded since.
+
+    Its row is packed and stored once, however often it was written.
+    """
+
+    def __init__(self, known: _Known) -> None:
+        self._columns = known.columns
+        self._indexed, self._change = known.indexed
+        self._logged = known.logged if known.waits else self._indexed
+        self._last: Recorded | None = None
+
+    def record(self, written: Recorded, log: Log) -> None:
+        """Log what was written, if the log is complete; the row is stored later."""
+        session_id, logged, indexed = written.session_id, self._logged, self._indexed
+        after = written.state(indexed)
+        if indexed is None or not changelog.same(indexed, after):
+            self._change = log.next_number()
+        self._logged, self._indexed, self._last = after, after, written
+        # What is told already may come once more: a line of the journal, see ``Journal.append``.
+        if not log.is_complete or changelog.same(logged, after):
+            return
+        if not written.is_based_on(logged):
+            replaced = written.replaced(logged, indexed)
+            log.add(session_id, logged, replaced, None)
+            logged = replaced
+        log.add(session_id, logged, after, written.origin, written.seen_at)
+
+    def store(self, db: sqlite3.Connection) -> None:
+        """Store the row of what was written last."""
+        if self._last is not None and self._indexed is not None:
+            _renew(db, self._columns, packed(self._last.row, self._indexed, self._change))
 
 
 def record_removals(db: sqlite3.Connection, session_ids: Sequence[str], origin: str) -> None:
@@ -217,13 +294,6 @@ def record_removals(db: sqlite3.Connection, session_ids: Sequence[str], origin: 
             log.add(session_id, before or logged, None, origin)
     changelog.forget_pending(db, [one for one, found in known.items() if found.waits])
     log.close()
-
-
-def _is_logged(logged: State | None, base: Fingerprint | None) -> bool:
-    """Tell whether the replaced version is certainly the version that was logged last."""
-    if logged is None or base is None:
-        return logged is None and base is None
-    return logged.settled and logged.fingerprint == base
 
 
 # -- what was found in the folder ----------------------------------------------------------------
@@ -265,7 +335,7 @@ def forget(db: sqlite3.Connection, session_ids: Sequence[str]) -> None:
     if len(ids) < len(session_ids) and db.execute(_GARBLED).fetchone():
         raise sqlite3.DatabaseError(GARBLED_ID)
     log = Log(db)
-    for some in _by_thousands(ids):
+    for some in _parts(ids):
         known = _known(db, some)
         before = {one: found.indexed[0] for one, found in known.items() if found.columns}
         _remove(db, log, known)
@@ -279,7 +349,7 @@ def log_waiting(db: sqlite3.Connection, places: Mapping[str, int]) -> None:
     log = Log(db)
     # Read all numbers first: the log may grow so long that tombstones are deleted.
     as_they_were = [one for one, change in places.items() if place(db, one)[0] == change]
-    for some in _by_thousands(as_they_were):
+    for some in _parts(as_they_were):
         settled = {one: found for one, found in _known(db, some).items() if found.waits}
         for session_id, found in settled.items():
             log.add(session_id, found.logged, found.indexed[0], None)

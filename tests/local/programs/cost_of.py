@@ -24,6 +24,7 @@ def upsert(store: SessionStore, run_id: str) -> None:
     store.upsert_run("s", {"run_id": run_id}, *said)
 
 
+TURNS = ("append", "upsert_run", "upsert_run with ids", "switch_agent", "tag")
 WHATS: dict[str, Callable[[SessionStore], object]] = {
     "append": lambda store: store.append("s", *TURN),
     "upsert_run": lambda store: store.upsert_run("s", {"run_id": "r"}, *TURN),
@@ -36,6 +37,7 @@ WHATS: dict[str, Callable[[SessionStore], object]] = {
     "filter": lambda store: store.list(user_id="u", order="-last_activity", limit=20),
     "by size": lambda store: store.list(order="-size_bytes", limit=20),
     "middle": lambda store: store.list(limit=20, cursor=MIDDLE[0]),
+    "append and list": lambda store: (store.append("s", *TURN), store.list()),
     "count": lambda store: store.count(),
     "count of one": lambda store: store.count(user_id="u"),
     "change": lambda store: store.list(fresh=True, limit=1),
@@ -80,6 +82,8 @@ def main(folder: str, what: str) -> None:
         elif what not in READING:
             store.append("s", *TURN)  # the first turn of a process is written whole
             store.append("s", *TURN)
+            if what not in TURNS:
+                store.count()  # replays the journal
         if what == "upsert_run with ids":
             upsert(store, "first")  # which messages each run has is found out once
             upsert(store, "second")

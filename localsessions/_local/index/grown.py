@@ -1,0 +1,96 @@
+"""Grown: what a line of the journal says of a turn, and how it is packed.
+
+A turn adds to a session whose row is known, so the line has the new row and names the version that
+was replaced by its hash.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from typing import Any, NamedTuple
+
+import orjson
+
+from localsessions._local.index.changelog import State
+from localsessions._local.index.row import (
+    IndexRow,
+    packed_tail,
+    read_fingerprint,
+    row_of_state,
+    state_of,
+)
+
+__all__ = ["Grown", "line_of"]
+
+
+class Grown(NamedTuple):
+    """A turn of a session, as a store wrote it.
+
+    Attributes:
+        session_id: The session.
+        after: The state of the written version.
+        tail: Where its messages end, packed.
+        base: The hash of the version that it replaced.
+        origin: The store that wrote it.
+        seen_at: When, in microseconds since 1970.
+    """
+
+    session_id: str
+    after: State
+    tail: str | None
+    base: bytes
+    origin: str
+    seen_at: int
+
+    @classmethod
+    def read(cls, line: bytes) -> Grown:
+        """Return what a line says.
+
+        Raises:
+            sqlite3.DatabaseError: It is no such line.
+        """
+        try:
+            session_id, fingerprint, digest, summary, tail, base, origin, at = _loads(line)
+        except ValueError:
+            raise sqlite3.DatabaseError("a line of the journal is none of ours") from None
+        state = State(read_fingerprint(fingerprint), True, bytes.fromhex(digest), summary, None)
+        return cls(session_id, state, tail, bytes.fromhex(base), origin, at)
+
+    @property
+    def row(self) -> IndexRow:
+        """The row of the written version."""
+        return row_of_state(self.after, self.tail)
+
+    def state(self, _indexed: State | None) -> State:
+        """Return the state that it gives to the log."""
+        return self.after
+
+    def is_based_on(self, logged: State | None) -> bool:
+        """Tell whether the replaced version is the version that was logged last."""
+        return logged is not None and logged.digest == self.base
+
+    def replaced(self, logged: State | None, indexed: State | None) -> State | None:
+        """Return the state of the replaced version, or what was logged last if it is not known."""
+        return indexed if self.is_based_on(indexed) else logged
+
+
+def line_of(row: IndexRow, base: IndexRow, origin: str) -> bytes:
+    """Return the line of a turn: the row of what was written, and that of what it replaced."""
+    state = state_of(row, None)
+    told = (
+        *(row.summary.session_id, row.fingerprint.text, row.digest.hex(), state.summary),
+        *(packed_tail(row.tail), base.digest.hex(), origin, time.time_ns() // 1000),
+    )
+    try:
+        return orjson.dumps(told)
+    except TypeError:  # lone surrogates: they are escaped
+        return json.dumps(told, separators=(",", ":")).encode()
+
+
+def _loads(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:  # lone surrogates: only json reads them
+        return json.loads(line)

@@ -18,7 +18,7 @@ from proof.model import IDS, ROOM, TORN, WHICH, WORDS, Known, TwoStores
 
 __all__ = ["Meddling"]
 
-DATABASES = st.sampled_from(["index.sqlite3", "search.sqlite3"])
+DATABASES = st.sampled_from(["index.sqlite3", "search.sqlite3", "journal"])
 
 
 class Meddling(TwoStores):
@@ -130,6 +130,15 @@ class Meddling(TwoStores):
             with path.open("r+b") as file:
                 file.seek(offset * 512)
                 file.write(b"\xa5" * 512)
+
+    @rule(size=st.integers(1, 900))
+    def be_killed_in_the_middle_of_a_line(self, size: int) -> None:
+        """What was written until then stays, and damages nothing."""
+        path = self.folder / ROOM / "journal"
+        if path.exists():
+            line = path.read_bytes()[-size:].rstrip(b"\n")
+            with path.open("ab") as file:
+                file.write(b"\n" + line)
 
     @rule(name=DATABASES, version=st.sampled_from([0, 1, 99]))
     def be_of_another_version(self, name: str, version: int) -> None:

@@ -48,6 +48,8 @@ PLACES: tuple[Place, ...] = (
     ".localsessions/index.sqlite3-journal",
     ".localsessions/search.sqlite3",
     ".localsessions/search.sqlite3-wal",
+    ".localsessions/journal",
+    ".localsessions/journal.new",
     ".localsessions/locks",
     f".localsessions/locks/{stripe_of('s'):02x}",
     ".localsessions/locks/whole",
@@ -130,7 +132,8 @@ def fill(folder: Path) -> None:
     """Make a store in which every place is taken by what belongs there."""
     with SessionStore(folder) as store:
         store.create("s", title="old")
-        store.append("s", message(1, "text"))
+        for number in range(3):
+            store.append("s", message(number, "text"))
         store.save_checkpoint("s", 1)
         for name in "abc":
             store.create(name, ttl=0.001)

@@ -39,6 +39,7 @@ from proof.indexed import (
     answers,
     fill,
     fresh_answers,
+    told,
     write,
 )
 
@@ -248,6 +249,118 @@ def test_a_page_garbled_under_an_open_store_is_found_by_the_next_look(
             assert faults_of(indexed) == [], f"page {at // PAGE} is {kind}, opened again"
             tries += 1
     tried(ATTACK, "pages garbled under an open store", tries)
+
+
+# -- the journal ---------------------------------------------------------------------------------
+
+
+class Journaled:
+    """Two stores of a folder, the second of which has not read the last turns of the first.
+
+    Attributes:
+        file: The journal.
+        reader: The second store.
+        since: The number of the last change that it knows.
+        begin: Where the lines that it has not read begin.
+        counts: The messages of each session.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / ROOM / "journal"
+        self._folder = folder
+        self._writer = SessionStore(folder, durability="fast")
+        self.reader = SessionStore(folder, durability="fast")
+        self.counts = {"s1": 0, "s2": 0}
+        for name in self.counts:
+            self._writer.create(name)
+        self.turn("s1", "s2", "s1", "s2")
+        self.since = self.reader.last_change()
+        self.begin = self.file.stat().st_size
+        self.turn("s1", "s2", "s1")
+
+    def turn(self, *names: str) -> None:
+        for name in names:
+            self._writer.append(name, {"role": "user", "content": "words"})
+            self.counts[name] += 1
+
+    def open_again(self) -> None:
+        """Close both stores and open them again: the first then writes whole files at first."""
+        self.close()
+        self._writer = SessionStore(self._folder, durability="fast")
+        self.reader = SessionStore(self._folder, durability="fast")
+
+    def faults(self) -> list[str]:
+        """Return what the second store does not answer right, now and after more turns."""
+        wrong = []
+        for act in ("list", "go on", "go on"):
+            if act == "go on":
+                self.turn("s1", "s2")
+            listed = {one.session_id: one.message_count for one in self.reader.list()}
+            wrong += [] if listed == self.counts else [f"{act}: {listed}"]
+            changes = told(self.reader, self.since)
+            ids = {one.session_id for one in changes or ()}
+            wrong += [] if changes is None or ids == {"s1", "s2"} else [f"{act}: changes of {ids}"]
+            self.since = self.reader.last_change()
+        return wrong
+
+    def close(self) -> None:
+        self._writer.close()
+        self.reader.close()
+
+
+@pytest.mark.needs("leases")
+@pytest.mark.parametrize("when", ["under open stores", "before opening"])
+@pytest.mark.parametrize("what", ["cut", "a flipped bit", "garbled on"])
+def test_a_damaged_journal_loses_no_turn(what: str, when: str, tmp_path: Path) -> None:
+    size, number, tries = 1, 0, 0
+    while number < size:
+        made = Journaled(tmp_path / str(number))
+        whole = made.file.read_bytes()
+        size = len(whole)
+        at = min(number, size - 1)
+        damaged = {
+            "cut": whole[:at],
+            "a flipped bit": overwritten(whole, at, bytes([whole[at] ^ 1 << number % 8])),
+            "garbled on": overwritten(whole, at, _noise.randbytes(size - at)),
+        }[what]
+        made.file.write_bytes(damaged)
+        if when == "before opening":
+            made.open_again()
+        assert made.faults() == [], f"{what} at {at} of {size}, read up to {made.begin}"
+        made.close()
+        shutil.rmtree(tmp_path / str(number))
+        number, tries = number + sized(401, 11), tries + 1
+    tried(ATTACK, "damages of the journal", tries)
+
+
+@pytest.mark.needs("leases")
+@pytest.mark.parametrize("when", ["under open stores", "before opening"])
+def test_a_journal_of_another_time_loses_no_turn(when: str, tmp_path: Path) -> None:
+    """The journal or the index, or both, are those of an earlier moment, as after a backup."""
+    tries = 0
+    for names in (["journal"], ["index"], ["journal", "index"]):
+        for in_place in (True, False):
+            made = Journaled(tmp_path / "sessions")
+            room = made.file.parent
+            chosen = [path for path in room.iterdir() if path.name.split(".")[0] in names]
+            kept = {path: path.read_bytes() for path in chosen if path.is_file()}
+            made.turn("s1", "s2", "s2")
+            made.reader.list()
+            made.turn("s2", "s1")
+            if when == "before opening":
+                made.close()
+            for path, data in kept.items():
+                if not in_place:
+                    path.unlink(missing_ok=True)
+                path.write_bytes(data)
+            if when == "before opening":
+                made.open_again()
+            made.reader.list(fresh=True)
+            assert made.faults() == [], f"{names}, {in_place}"
+            made.close()
+            shutil.rmtree(tmp_path / "sessions")
+            tries += 1
+    tried(ATTACK, "damages of the journal", tries)
 
 
 # -- whole files ---------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ was replaced by its hash.
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from typing import Any, NamedTuple
 
@@ -46,15 +45,8 @@ class Grown(NamedTuple):
 
     @classmethod
     def read(cls, line: bytes) -> Grown:
-        """Return what a line says.
-
-        Raises:
-            sqlite3.DatabaseError: It is no such line.
-        """
-        try:
-            session_id, fingerprint, digest, summary, tail, base, origin, at = _loads(line)
-        except ValueError:
-            raise sqlite3.DatabaseError("a line of the journal is none of ours") from None
+        """Return what a line says; ValueError or TypeError if it is no such line."""
+        session_id, fingerprint, digest, summary, tail, base, origin, at = _loads(line)
         state = State(read_fingerprint(fingerprint), True, bytes.fromhex(digest), summary, None)
         return cls(session_id, state, tail, bytes.fromhex(base), origin, at)
 

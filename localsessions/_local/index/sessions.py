@@ -460,7 +460,7 @@ class SessionIndex:
 
     def _append(self, line: bytes) -> int:
         """Append a line to the journal; return its size, and 0 where it does not have the line."""
-        # An index in memory is not the one that the others ask, and folds nothing.
+        # An index in memory is no other store's, and does not replay the journal.
         if self._journal is None or self._database.path is None:
             return 0
         return self._journal.append(line)
@@ -508,7 +508,10 @@ class SessionIndex:
         if found.is_over:
             found = self._journal.renew(found.place)
             lines, is_lost = [*lines, *found.lines], is_lost or found.is_lost
-        table.record(db, [*map(Grown.read, lines)])
+        try:
+            table.record(db, [*map(Grown.read, lines)])
+        except (ValueError, TypeError):
+            raise sqlite3.DatabaseError("a line of the journal is none of ours") from None
         changelog.set_journal_place(db, found.place)
         # The sweep that fills a new index comes after this.
         if is_lost and (place or changelog.is_complete(db)):

@@ -19,7 +19,8 @@ import pytest
 from inside import local
 
 from localsessions import SessionChange, SessionLimitError, SessionStore, _system
-from localsessions._local.index import database, schema
+from localsessions._local import reconciling
+from localsessions._local.index import database, journal, schema
 from localsessions._local.index.database import Database
 from localsessions._local.index.journal import Journal
 
@@ -47,6 +48,11 @@ def two(folder: Path) -> Iterator[tuple[SessionStore, SessionStore]]:
         turns(writer, "s", 2)
         assert reader.count() == 1
         yield writer, reader
+
+
+@pytest.fixture
+def no_sweep_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "_SWEEP_SHARE", 1_000_000)
 
 
 @pytest.fixture
@@ -89,7 +95,7 @@ BEFORE: list[int] = []
 
 @pytest.mark.parametrize("what", ASKED)
 def test_whoever_asks_sees_the_turns_of_another_store(
-    what: str, two: tuple[SessionStore, SessionStore]
+    what: str, two: tuple[SessionStore, SessionStore], no_sweep_is_due: None
 ) -> None:
     writer, reader = two
     BEFORE[:] = [reader.last_change()]
@@ -234,6 +240,48 @@ def test_a_line_in_a_journal_that_has_just_lost_its_name_is_written_again(
     assert told == [("s", "modified", "another store")]
 
 
+def test_a_line_that_comes_while_a_new_journal_is_made_is_read(
+    two: tuple[SessionStore, SessionStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = two
+    since, made = reader.last_change(), journal._made
+
+    def make(path: str) -> str:
+        monkeypatch.undo()
+        turns(writer, "s", 1)
+        return made(path)
+
+    turns(writer, "s", 1)
+    monkeypatch.setattr(Journal, "LONG_BYTES", 1)
+    monkeypatch.setattr(journal, "_made", make)
+    assert reader.list().items[0].message_count == 4
+    assert kinds(reader.changes(since)) == [("s", "modified", "another store")] * 2
+
+
+def test_a_writer_that_lets_go_while_its_file_is_looked_at_has_told_it_itself(
+    two: tuple[SessionStore, SessionStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = two
+    since, append, index = reader.last_change(), Journal.append, local(reader).index
+    size = 0
+
+    def is_free(appending: Journal, line: bytes) -> bool:
+        nonlocal size
+        size = append(appending, line)
+        return True
+
+    def look_before(appending: Journal, line: bytes) -> int:
+        row = local(reader).reader.row("s")
+        assert row is not None
+        index.put([row], lambda _: True, lambda _: is_free(appending, line))
+        return size
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "append", look_before)
+        turns(writer, "s", 1)
+    assert kinds(reader.changes(since)) == [("s", "modified", "another store")]
+
+
 # -- what may happen to it -----------------------------------------------------------------------
 
 
@@ -372,6 +420,50 @@ def test_a_line_of_another_version_of_the_program_is_lost(
         turns(writer, "s", 1)
     assert reader.list().items[0].message_count == 3
     assert kinds(reader.changes(since)) == [("s", "modified", "external")]
+
+
+def test_where_lines_are_lost_every_store_looks_at_all_files(
+    two: tuple[SessionStore, SessionStore], file: Path, folder: Path, no_sweep_is_due: None
+) -> None:
+    writer, reader = two
+    with SessionStore(folder) as third:
+        assert third.stats().messages == 2
+        turns(writer, "s", 2)  # the first writes the whole file: opening has swept the spare
+        garbled_at_its_end(file)
+        assert reader.stats().messages == 4
+        assert third.stats().messages == 4
+
+
+def test_a_journal_of_another_time_that_has_grown_since_is_not_believed(
+    two: tuple[SessionStore, SessionStore], file: Path, no_sweep_is_due: None
+) -> None:
+    writer, reader = two
+    writer.create("t")
+    turns(writer, "t", 2)
+    turns(writer, "s", 1)
+    assert reader.stats().messages == 5
+    old = file.read_bytes()
+    turns(writer, "s", 3)
+    assert reader.stats().messages == 8
+    size = file.stat().st_size
+    file.write_bytes(old)
+    turns(writer, "t", 1)
+    with file.open("ab") as opened:  # so that the place is again between two lines
+        opened.write(b"\n" * (size - file.stat().st_size))
+    turns(writer, "s", 1)
+    assert reader.stats().messages == 10
+
+
+def test_a_journal_with_a_second_name_is_not_written_to(
+    two: tuple[SessionStore, SessionStore], file: Path
+) -> None:
+    writer, reader = two
+    turns(writer, "s", 1)
+    given_a_second_name(file)
+    before = file.read_bytes()
+    turns(writer, "s", 2)
+    assert file.with_name("second").read_bytes() == before
+    assert reader.list().items[0].message_count == 5
 
 
 def test_an_index_of_another_time_is_brought_up_to_date(folder: Path) -> None:

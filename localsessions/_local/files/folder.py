@@ -8,7 +8,7 @@
       .trash/                         deleted sessions: <time>-<session_id>.json, .checkpoints;
                                       or .checkpoints alone, whose session did not exist
       .localsessions/                 derived and transient
-        index.sqlite3 ...  locks/00 .. locks/ff, whole  tmp/<stripe>-<random>.tmp, .spare
+        index.sqlite3 ...  journal  locks/00 .. locks/ff, whole  tmp/<stripe>-<random>.tmp, .spare
         kept/<session_id>.json        the last good version, of a store that was watched
 """
 

@@ -1,11 +1,13 @@
 """The derived index: listing and searching read it instead of the files.
 
-Only this package imports sqlite3. It uses no files except its own two databases, and everything in
-them can be rebuilt from the session files::
+Only this package imports sqlite3. It uses no files except its two databases and the journal, and
+everything in them can be rebuilt from the session files::
 
     database   one SQLite file that may be lost, garbled, swapped or locked at any moment
     integrity  whether a database is known to be intact since its last full check
     schema     every table, index, seal and version
+    journal    a line for each turn, which whoever asks the index first replays into it
+    grown      what such a line says
     changelog  what happened to each session, in order, with numbers that only grow
     row        IndexRow: what is known about one file; how it is packed, sealed and read again
     table      the rows of all sessions; each row changes together with the log

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from localsessions._local.index.database import Database
 from localsessions._local.index.journal import Journal
 
 pytestmark = pytest.mark.needs("leases")  # without them, no turn writes only the end of a file
-LATER = datetime.now(UTC) + timedelta(days=1)
+APPEND_MANY = Path(__file__).parents[1] / "programs" / "append_many.py"
 
 
 def user(text: object) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def test_writers_that_renew_it_all_the_time_lose_no_line(
     for name in names:
         store.create(name)
     since = store.last_change()
-    children = [start("append_many.py", folder, name, count, 3000) for name in names]
+    children = [start(APPEND_MANY, folder, name, count, 3000) for name in names]
     assert [child.stdout.readline().strip() for child in children] == ["ready"] * 3
     for child in children:
         child.stdin.write("\n")

@@ -249,7 +249,7 @@ class LocalEngine(Engine):
 
     def notice(self, *, fresh: bool = False) -> None:
         self.reconciler.refresh(fresh=fresh)
-        self.reconciler.log_waiting()
+        self.reconciler.ask(self.reconciler.log_waiting)
 
     def last_change(self) -> int:
         return self.reconciler.ask(self.reconciler.last_change)

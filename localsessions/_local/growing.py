@@ -8,8 +8,7 @@ that it wrote itself: it does not read again what it has just written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from localsessions._codec import (
@@ -78,6 +77,20 @@ class OpenEnd(NamedTuple):
     at: int
     places: Places | None = None
     taken: tuple[Message, ...] = ()
+
+
+class Grown(NamedTuple):
+    """What was added to a file.
+
+    Attributes:
+        written: What the write left.
+        row: The row of the new version.
+        ends: The ends of the new version; None where the next one is written whole.
+    """
+
+    written: FileWritten
+    row: IndexRow
+    ends: OpenEnd | None
 
 
 class Growth:
@@ -182,18 +195,6 @@ class Growth:
             # Other threads add and remove theirs meanwhile.
             self._remembered.pop(list(self._remembered)[0], None)  # noqa: RUF015
 
-    @contextmanager
-    def growing(self, open_end: OpenEnd) -> Iterator[None]:
-        """Write and record a turn; if that is interrupted, the file is not known any more.
-
-        The next turn then records what this one wrote.
-        """
-        try:
-            yield
-        except BaseException:  # Ctrl-C too: forget, then re-raise
-            self._remembered.pop(open_end.row.summary.session_id, None)
-            raise
-
     def _keep_places(self, session_id: str, fingerprint: Fingerprint, places: Places) -> None:
         self._places[session_id] = fingerprint, places
         while len(self._places) > _MOST_REMEMBERED:
@@ -219,8 +220,8 @@ class Growth:
             _note(places, message, place)
         self._keep_places(session.session_id, version.fingerprint, places)
 
-    def publish(self, open_end: OpenEnd, draft: Draft) -> tuple[FileWritten, IndexRow] | None:
-        """Write what was added to a session, and return its row.
+    def publish(self, open_end: OpenEnd, draft: Draft) -> Grown | None:
+        """Write what was added to a session; the caller records it and keeps the new ends.
 
         None where the file has to be written whole; nothing was changed.
 
@@ -244,10 +245,9 @@ class Growth:
         original = draft.is_written(Version(written.fingerprint, settled=True))
         blocks = blocks_of(end, start)
         now = _row_of(open_end, original, rest, blocks, spoken, written)
-        self._remember(open_end, now, original, rest, end, blocks)
-        return written, now
+        return Grown(written, now, self._ends(open_end, now, original, rest, end, blocks))
 
-    def _remember(
+    def _ends(
         self,
         open_end: OpenEnd,
         row: IndexRow,
@@ -255,11 +255,11 @@ class Growth:
         rest: bytes,
         end: bytes,
         blocks: list[int],
-    ) -> None:
-        """Remember what was just written, for the next turn."""
+    ) -> OpenEnd | None:
+        """Return the ends of what was just written, for the next turn."""
         session, tail = open_end.session, row.tail
         if tail is None or tail.spare is None:
-            return
+            return None
         if (places := open_end.places) is not None:
             _renew(places, open_end, rest[: tail.at - open_end.at])
         start = block_start(tail.spare.common)
@@ -268,7 +268,7 @@ class Growth:
         bare = without_messages(open_end.before, end[tail.at - open_end.start :])
         session.messages = []
         stand(session, original._replace(data=bare), Version(row.fingerprint, settled=True))
-        self.keep(OpenEnd(session, row, open_end.before, left, start, kept, tail.at, places))
+        return OpenEnd(session, row, open_end.before, left, start, kept, tail.at, places)
 
     def last_messages(self, session_id: str, count: int) -> list[Message] | None:
         """Return the last messages of a session; None where it has to be read whole."""

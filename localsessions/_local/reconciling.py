@@ -432,7 +432,7 @@ class Reconciler:
         Raises:
             ChangesExpiredError: The log does not know the number.
         """
-        found = self.index.changes(since, limit, self.origin)
+        found = self.ask(lambda: self.index.changes(since, limit, self.origin))
         if found is None:
             raise ChangesExpiredError(since, path=self.folder.save_dir)
         return found

@@ -285,15 +285,18 @@ class Writer:
         if not draft.is_changed:
             self._growth.keep(end)
             return end.row.summary
-        with self._reconciler.changing(), self._growth.growing(end):
-            published = self._growth.publish(end, draft)
-            if published is None:
+        with self._reconciler.changing():
+            grown = self._growth.publish(end, draft)
+            if grown is None:
                 return None
-            written, row = published
-            self._reconciler.record_turn(row, end.row)
-        if written.doubt is not None:
-            raise written.doubt
-        return row.summary
+            self._reconciler.record_turn(grown.row, end.row)
+        # Kept only now: a turn that was interrupted before is recorded by the next one, which
+        # finds another file than it knows.
+        if grown.ends is not None:
+            self._growth.keep(grown.ends)
+        if grown.written.doubt is not None:
+            raise grown.written.doubt
+        return grown.row.summary
 
     def _changed(self, session_id: str, change: Change) -> Session:
         """Read a session, change it, store it; repeat if a program without locks wrote first."""

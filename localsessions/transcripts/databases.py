@@ -146,7 +146,8 @@ def _told(path: str) -> Iterator[None]:
     """Raise an error of SQLite as an ``OSError`` that says what the file is."""
     try:
         yield
-    except sqlite3.Error as error:
+    # SQLite quotes a garbled schema in its message, which is then not UTF-8.
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         code = getattr(error, "sqlite_errorcode", None)
         is_busy = code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
         why = "another program keeps locked" if is_busy else f"SQLite does not read: {error}"

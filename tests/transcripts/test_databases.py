@@ -247,6 +247,16 @@ def test_damaged_database_is_told(tmp_path: Path) -> None:
     assert reason.startswith("cannot be read: a SQLite database that SQLite does not read: ")
 
 
+def test_database_whose_schema_is_no_text_is_told(tmp_path: Path) -> None:
+    path = made(tmp_path / "state.db")
+    data = path.read_bytes()
+    garbled = data.replace(b"CREATE TABLE said", b"CREATE TABLE\xbe said"[:17])
+    assert garbled != data
+    path.write_bytes(garbled)
+    reason = str(read_transcript(path).report.skipped)
+    assert reason.startswith("cannot be read: a SQLite database that SQLite does not read: ")
+
+
 def test_database_of_no_known_program_is_named_with_its_tables(tmp_path: Path) -> None:
     path = made(tmp_path / "state.db", "CREATE TABLE heard (text)")
     reason = str(read_transcript(path).report.skipped)

@@ -29,7 +29,6 @@ __all__ = ["Database"]
 T = TypeVar("T")
 
 _BUSY_MS = 3000
-_PATIENT_BUSY_MS = 30_000
 _BUSY_PAUSE = 0.001
 _TRIES = 10
 _ATTEMPTS = 4
@@ -114,25 +113,29 @@ class Database:
         """
         return self._heal_in(lambda db: self._transact(db, "DEFERRED", act), is_put_in=False)
 
-    def write(self, act: Callable[[sqlite3.Connection], T], *, is_patient: bool = False) -> T:
+    def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Let ``act`` write in one transaction, and return what it returns; see ``read``.
 
         The transaction may write from its first statement on. A transaction that first reads and
         then writes fails at once if another process wrote in between; the busy timeout does not
         help. Callers that stored something earlier compare ``generation`` before and after.
-
-        With ``is_patient`` it waits longer for another process that writes: a reader that has to
-        write first is not to be kept from reading by a long write.
         """
+        return self._heal_in(lambda db: self._transact(db, "IMMEDIATE", act), is_put_in=True)
 
-        def write(db: sqlite3.Connection) -> T:
-            if not is_patient:
-                return self._transact(db, "IMMEDIATE", act)
-            db.execute(f"PRAGMA busy_timeout = {_PATIENT_BUSY_MS}")
+    def try_to_write(self, act: Callable[[sqlite3.Connection], object], wait_ms: int) -> bool:
+        """Write, or return False if another process keeps the database locked all the time."""
+
+        def write(db: sqlite3.Connection) -> bool:
+            db.execute(f"PRAGMA busy_timeout = {wait_ms}")
             try:
-                return self._transact(db, "IMMEDIATE", act)
+                self._transact(db, "IMMEDIATE", act)
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                    raise
+                return False
             finally:
                 db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            return True
 
         return self._heal_in(write, is_put_in=True)
 

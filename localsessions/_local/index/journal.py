@@ -2,13 +2,16 @@
 
 A turn appends its line and asks no database. Inside a transaction, the lines are replayed into the
 rows and the log of changes, in the order in which they stand. The index keeps the place up to
-which that is done. The transaction that finds the journal long puts a new one in its place. Whoever
-has just appended to the old one sees that it has lost its name, and appends again; a line that is
-replayed twice changes nothing.
+which that is done.
+
+A journal that is long is renamed, and a new one made. So a place is in the journal or in the one
+before it, and nothing is without a name before the transaction that replays it is committed.
+Whoever has just appended to the old one sees that it has lost its name, and appends again; a line
+that is replayed twice changes nothing.
 
 Nothing is synced: like the index, the journal may be lost, cut, garbled, swapped or of another
-time. A line whose checksum is wrong, and a place that the journal does not have, mean that lines
-are lost. A torn line at the end may still be in the middle of being written, so it waits until
+time. A line whose checksum is wrong, and a place that is in neither journal, mean that lines are
+lost. A torn line at the end may still be in the middle of being written, so it waits until
 something follows it.
 
 An append must be one step among processes; see ``_system``.
@@ -21,6 +24,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from typing import NamedTuple
 from zlib import crc32
 
@@ -29,11 +33,14 @@ from localsessions._local.index.schema import VERSION
 
 __all__ = ["Journal", "Lines"]
 
+_LONGEST_LINE_BYTES = 1 << 20
 _LONGEST_BYTES = 64 << 20  # nobody let it grow so long: it is none of ours
 _NAME_BYTES = 16
 _HEAD_BYTES = _NAME_BYTES + 11  # with what seals it
 _LAST_BYTES = 64
-_TRIES = 10
+_TRIES = 3
+# What says that no journal is there: a link, a socket. Any other error says nothing of it.
+_NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENXIO)
 
 
 class Lines(NamedTuple):
@@ -41,25 +48,22 @@ class Lines(NamedTuple):
 
     Attributes:
         lines: The lines in order, without their checksums.
-        place: The place after them; empty if the journal does not have the place that was given.
-        is_lost: Whether lines are missing, or may be.
-        is_over: Whether a new journal is needed.
+        place: The place after them.
+        is_whole: Whether no line was damaged.
+        is_over: Whether it is time for a new journal.
     """
 
     lines: list[bytes]
     place: str
-    is_lost: bool
+    is_whole: bool
     is_over: bool
-
-
-_LOST = Lines([], "", is_lost=True, is_over=True)
 
 
 class Journal:
     """The journal of one index.
 
     Args:
-        path: The file.
+        path: The file; the journal before it has the same name and ``.old``.
 
     Attributes:
         LONG_BYTES: A journal of this size is long: a turn that makes it so long has it replayed.
@@ -69,14 +73,17 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._old = f"{path}.old"
 
     def append(self, line: bytes) -> int:
         """Append a line; return the size of the journal.
 
         Returns:
-            0 where it could not be appended: there is no journal, or no room.
+            0 where it could not be appended: there is no journal, no room, or it is too long.
         """
         sealed = _sealed(line)
+        if len(sealed) > _LONGEST_LINE_BYTES:
+            return 0
         for _ in range(_TRIES):
             try:
                 fd = _system.open_file(self.path, _system.WRITING | os.O_APPEND)
@@ -101,9 +108,9 @@ class Journal:
         return 0
 
     def is_replayed(self, place: str) -> bool:
-        """Tell whether nothing is to be read after a place; an empty place is that of no journal.
+        """Tell by one look whether the journal has not changed since a place was taken.
 
-        This takes no more than one look: the file has not changed since the place was taken.
+        An empty place is that of no journal.
         """
         try:
             now = _system.lstat(self.path)
@@ -111,51 +118,65 @@ class Journal:
             return not place
         if not stat.S_ISREG(now.st_mode):
             return not place
-        return place.rpartition(":")[0] == f"{now.st_ino}:{now.st_size}:{now.st_mtime_ns}"
+        return place.startswith(_seen(now))
 
-    def read(self, place: str) -> Lines:
-        """Return the lines after a place."""
-        with contextlib.suppress(OSError):
-            fd = _system.open_file(self.path, _system.READING)
-            try:
-                return _read(fd, place)
-            finally:
-                os.close(fd)
-        return _LOST._replace(is_lost=bool(place))
+    def read(self, place: str) -> Lines | None:
+        """Return the lines after a place; None if it is in no journal.
 
-    def renew(self, place: str) -> Lines:
-        """Put a new journal in the place of this one; call it inside the transaction that replays.
-
-        Args:
-            place: Up to where this one was read; empty if nothing of it is to be read.
-
-        Returns:
-            The lines that came meanwhile, and the beginning of the new journal. If it cannot be
-            made, this one stays, or none if nothing of it is to be read.
+        Raises:
+            OSError: The journal cannot be read now, which says nothing of the place.
         """
-        fd = None
-        with contextlib.suppress(OSError):
-            fd = _system.open_file(self.path, _system.READING)
+        if (found := _lines(self.path, place)) is not None:
+            return found
+        if (before := _lines(self._old, place)) is None:
+            return None
+        if (found := _lines(self.path, None)) is None:
+            return before._replace(is_over=True)  # whoever renamed it was killed then
+        # The old one is needed until the new place is committed.
+        is_whole = before.is_whole and found.is_whole
+        return Lines([*before.lines, *found.lines], found.place, is_whole, is_over=False)
+
+    def renew(self) -> str:
+        """Make a new journal, and keep this one as the old one; return the new one's place.
+
+        Call it inside the transaction that replays, while the committed place is not in the old
+        one.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        temp = f"{self.path}.new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temp)  # a killed process left it
+        head = _sealed(secrets.token_hex(_NAME_BYTES // 2).encode())
+        fd = _system.open_file(temp, _system.MAKING, 0o600)
         try:
-            made = _made(self.path)
-            # Read after the renaming: who appends later sees that this one has lost its name.
-            rest = Lines([], "", False, False) if fd is None or not place else _read(fd, place)
-            return rest._replace(place=made)
-        except OSError:
-            if not place:
-                with contextlib.suppress(OSError):
-                    os.unlink(self.path)
-            return Lines([], place, is_lost=False, is_over=False)
+            _system.make_private(fd)
+            if os.write(fd, head) < len(head):
+                raise OSError(errno.ENOSPC, "no room for a new journal", temp)
+            status = _system.fstat(fd)
         finally:
-            if fd is not None:
+            with contextlib.suppress(OSError):  # what was written can be read already
                 os.close(fd)
+        if self.is_file():
+            _system.rename(self.path, self._old)
+        _system.rename(temp, self.path)
+        return _place(status, head)
+
+    def is_file(self) -> bool:
+        """Tell whether something is there that can be appended to."""
+        try:
+            return stat.S_ISREG(_system.lstat(self.path).st_mode)
+        except OSError:
+            return False
 
     def size_bytes(self) -> int:
-        """Return its size on the disk."""
-        try:
-            return _system.lstat(self.path).st_size
-        except OSError:
-            return 0
+        """Return its size on the disk, with the one before it."""
+        sizes = 0
+        for path in (self.path, self._old):
+            with contextlib.suppress(OSError):
+                sizes += _system.lstat(path).st_size
+        return sizes
 
 
 def _sealed(line: bytes) -> bytes:
@@ -163,59 +184,66 @@ def _sealed(line: bytes) -> bytes:
     return b"\n%08x %s\n" % (crc32(line, VERSION), line)
 
 
-def _made(path: str) -> str:
-    """Put a new journal at a path, with a name that no other has; return the place behind it."""
-    temp = f"{path}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temp)  # a killed process left it
-    head = _sealed(secrets.token_hex(_NAME_BYTES // 2).encode())
-    fd = _system.open_file(temp, _system.MAKING, 0o600)
-    try:
-        _system.make_private(fd)
-        if os.write(fd, head) < len(head):
-            raise OSError(errno.ENOSPC, "no room for a new journal", temp)
-        status = _system.fstat(fd)
-    finally:
-        os.close(fd)
-    _system.rename(temp, path)
-    return _place(status, len(head), head, head)
-
-
-def _place(status: _system.Status, end: int, head: bytes, last: bytes) -> str:
-    """Return a place: the file as it is, where to go on, and a checksum of what is before that."""
-    proof = crc32(last[-_LAST_BYTES:], crc32(head))
-    return f"{status.st_ino}:{end}:{status.st_mtime_ns}:{proof}"
-
-
-def _parts(place: str) -> tuple[int, ...]:
-    """Return the numbers of a place; zeros if it is empty or garbled."""
-    found = place.split(":")
-    return (
-        tuple(map(int, found)) if len(found) == 4 and all(map(str.isdecimal, found)) else (0,) * 4
-    )
-
-
-def _read(fd: int, place: str) -> Lines:
-    """Return the lines of an open journal after a place."""
-    status = _system.fstat(fd)
-    inode, begin, _, proof = _parts(place)
-    is_ours = stat.S_ISREG(status.st_mode) and inode == status.st_ino
-    if not is_ours or not begin <= status.st_size <= begin + _LONGEST_BYTES:
-        return _LOST
-    known = min(begin, _LAST_BYTES)
-    found = os.pread(fd, known + status.st_size - begin, begin - known)
-    head = os.pread(fd, _HEAD_BYTES, 0)
-    if _parts(_place(status, begin, head, found[:known]))[3] != proof:
-        return _LOST
-    whole = found.rfind(b"\n") + 1
-    sealed = [line for line in found[known:whole].split(b"\n") if line]
-    lines = [line for one in sealed if (line := _unsealed(one)) is not None]
-    now = _place(status, begin - known + whole, head, found[:whole])
-    is_over = status.st_size >= Journal.LONG_BYTES or status.st_nlink != 1
-    return Lines(lines, now, len(lines) < len(sealed), is_over)
-
-
 def _unsealed(sealed: bytes) -> bytes | None:
     """Return a line without its checksum; None if it is damaged."""
     seal, _, line = sealed.partition(b" ")
     return line if seal == b"%08x" % crc32(line, VERSION) else None
+
+
+def _seen(status: _system.Status) -> str:
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"
+
+
+def _place(status: _system.Status, before: bytes) -> str:
+    """Return the place after some bytes: the file as it is, where to go on, and what is before.
+
+    A copy of the file has the same place.
+    """
+    proof = crc32(before[-_LAST_BYTES:], crc32(before[:_HEAD_BYTES]))
+    return f"{_seen(status)}{len(before)}:{proof}"
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int | None]:
+    """Open a file to read it; None if no file is there that could be a journal."""
+    try:
+        fd = _system.open_file(path, _system.READING)
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        with contextlib.suppress(OSError):  # it was only read
+            os.close(fd)
+
+
+def _lines(path: str, place: str | None) -> Lines | None:
+    """Return the lines of a file after a place, or all; None if it does not have the place."""
+    with _opened(path) as fd:
+        if fd is None:
+            return None
+        status = _system.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST_BYTES:
+            return None
+        found = os.read(fd, status.st_size)
+    begin, proof = (_HEAD_BYTES, "") if place is None else _goes_on(place)
+    if not _HEAD_BYTES <= begin <= len(found):
+        return None
+    if not _place(status, found[:begin]).endswith(proof):
+        return None
+    end = max(begin, found.rfind(b"\n") + 1)
+    sealed = [line for line in found[begin:end].split(b"\n") if line]
+    lines = [line for one in sealed if (line := _unsealed(one)) is not None]
+    is_over = status.st_size >= Journal.LONG_BYTES or status.st_nlink != 1
+    return Lines(lines, _place(status, found[:end]), len(lines) == len(sealed), is_over)
+
+
+def _goes_on(place: str) -> tuple[int, str]:
+    """Return where a place goes on, and what proves it; 0 if it is empty or garbled."""
+    _, colon, rest = place.rpartition(":")
+    end = place.rpartition(":")[0].rpartition(":")[2]
+    is_place = colon and end.isdecimal() and len(end) < _NAME_BYTES
+    return (int(end), f":{end}:{rest}") if is_place else (0, "")

@@ -18,7 +18,6 @@ from localsessions import _system
 from localsessions._local.index import changelog, schema, table
 from localsessions._local.index.changelog import Log
 from localsessions._local.index.database import Database
-from localsessions._local.index.grown import Grown, line_of
 from localsessions._local.index.journal import Journal
 from localsessions._local.index.row import (
     IndexRow,
@@ -28,6 +27,7 @@ from localsessions._local.index.row import (
     unpacked,
 )
 from localsessions._local.index.table import MANY, WrittenRow
+from localsessions._local.index.turn import Turn, line_of
 from localsessions._local.version import Fingerprint, Spare
 from localsessions._logger import log
 from localsessions._rules.cursor import Cursor, key_of
@@ -41,6 +41,7 @@ __all__ = ["UNSETTLED", "SessionIndex", "listing_of"]
 T = TypeVar("T")
 
 UNSETTLED = "?"
+_REPLAY_BUSY_MS = 3000
 _FINGERPRINTS = (
     f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
     " FROM sessions NOT INDEXED"
@@ -113,10 +114,9 @@ class SessionIndex:
 
     def __init__(self, path: str | None) -> None:
         self._database = Database(path, schema.TABLES, schema.VERSION)
-        has_journal = path is not None and _system.APPENDS_IN_ONE_STEP
-        self._journal = (
-            Journal(os.path.join(os.path.dirname(path or ""), "journal")) if has_journal else None
-        )
+        beside = None if path is None else os.path.join(os.path.dirname(path), "journal")
+        has_journal = beside is not None and _system.APPENDS_IN_ONE_STEP
+        self._own_journal = Journal(beside) if beside is not None and has_journal else None
 
     @property
     def generation(self) -> int:
@@ -133,7 +133,9 @@ class SessionIndex:
 
     def size_bytes(self) -> int:
         """Return the size of the index and its journal on the disk."""
-        return self._database.size_bytes() + (self._journal.size_bytes() if self._journal else 0)
+        return self._database.size_bytes() + (
+            journal.size_bytes() if (journal := self._journal) else 0
+        )
 
     def page(self, query: Query, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
         """Return at most ``limit`` rows in order, after ``after`` if given; no row has ``tail``."""
@@ -336,11 +338,12 @@ class SessionIndex:
             base: The row of the version that it replaced.
             origin: The store that wrote it.
         """
-        size_bytes = self._append(line_of(row, base, origin))
+        journal = self._journal
+        size_bytes = 0 if journal is None else journal.append(line_of(row, base, origin))
         if not size_bytes:
             self.record([WrittenRow(row, base.fingerprint, lambda: base, origin)])
         elif size_bytes >= Journal.LONG_BYTES:
-            self._database.write(self._replay, is_patient=True)
+            self._database.try_to_write(self._replay, 0)
 
     def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
         """Delete the rows of sessions whose files are gone; checked inside the transaction."""
@@ -458,12 +461,10 @@ class SessionIndex:
 
     # -- the journal -------------------------------------------------------------------------
 
-    def _append(self, line: bytes) -> int:
-        """Append a line to the journal; return its size, and 0 where it does not have the line."""
-        # An index in memory is no other store's, and does not replay the journal.
-        if self._journal is None or self._database.path is None:
-            return 0
-        return self._journal.append(line)
+    @property
+    def _journal(self) -> Journal | None:
+        """The journal; None for an index in memory, which is no other store's."""
+        return None if self._database.path is None else self._own_journal
 
     def _read(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Return what ``act`` returns, after the journal is replayed."""
@@ -473,50 +474,60 @@ class SessionIndex:
 
         for found in self._database.read(read):
             return found
-        return self._database.write(self._after_replay(act), is_patient=True)
+        # In a transaction of its own, so that ``act`` keeps nobody from writing. What is appended
+        # after it came after the question.
+        if not self._database.try_to_write(self._replay, _REPLAY_BUSY_MS):
+            log().warning("another program has locked the index; the last turns may be missing")
+        return self._database.read(act)
 
     def _write(self, act: Callable[[sqlite3.Connection], object]) -> None:
         """Let ``act`` write in one transaction, after the journal is replayed."""
-        self._database.write(self._after_replay(act))
 
-    def _after_replay(
-        self, act: Callable[[sqlite3.Connection], T]
-    ) -> Callable[[sqlite3.Connection], T]:
-        def replay_and_act(db: sqlite3.Connection) -> T:
+        def write(db: sqlite3.Connection) -> None:
             self._replay(db)
-            return act(db)
+            act(db)
 
-        return replay_and_act
+        self._database.write(write)
 
     def _is_replayed(self, db: sqlite3.Connection) -> bool:
-        if self._journal is None or self._database.path is None:
-            return True
-        return self._journal.is_replayed(changelog.journal_place(db))
+        journal = self._journal
+        return journal is None or journal.is_replayed(changelog.journal_place(db))
 
     def _replay(self, db: sqlite3.Connection) -> None:
         """Put the lines of the journal into the rows and the log; make a new journal where needed.
 
         If lines are lost, every store sweeps its folder.
         """
-        if self._journal is None or self._database.path is None:
+        journal, place = self._journal, changelog.journal_place(db)
+        if journal is None or (place and journal.is_replayed(place)):
             return
-        place = changelog.journal_place(db)
-        if place and self._journal.is_replayed(place):
-            return
-        found = self._journal.read(place)
-        lines, is_lost = found.lines, found.is_lost
-        if found.is_over:
-            found = self._journal.renew(found.place)
-            lines, is_lost = [*lines, *found.lines], is_lost or found.is_lost
         try:
-            table.record(db, [*map(Grown.read, lines)])
+            found = journal.read(place)
+        except OSError as error:
+            log().warning("the journal %s cannot be read now: %s", journal.path, error)
+            return
+        if found is not None:
+            self._record_lines(db, found.lines)
+            place = found.place
+        if (place and found is None) or (found is not None and not found.is_whole):
+            log().warning("the journal %s has lost lines; looking at all files", journal.path)
+            self._database.lose_rows(db)
+        if found is None or found.is_over:
+            try:
+                now = journal.renew()
+                # A long one is read to its end once more: who appends to it may not know yet.
+                place = place if found is not None else now
+            except OSError as error:
+                log().debug("no new journal is made: %s", error)
+                if found is None and not journal.is_file():
+                    place = ""  # nobody can append to it either
+        changelog.set_journal_place(db, place)
+
+    def _record_lines(self, db: sqlite3.Connection, lines: Sequence[bytes]) -> None:
+        try:
+            table.record(db, [*map(Turn.read, lines)])
         except (ValueError, TypeError):
             raise sqlite3.DatabaseError("a line of the journal is none of ours") from None
-        changelog.set_journal_place(db, found.place)
-        # The sweep that fills a new index comes after this.
-        if is_lost and (place or changelog.is_complete(db)):
-            log().warning("the journal %s has lost lines; looking at all files", self._journal.path)
-            self._database.lose_rows(db)
 
 
 def listing_of(query: Query, order: Order) -> str:

@@ -79,7 +79,7 @@ _INSERT = (
 
 
 class Recorded(Protocol):
-    """What a store wrote, and which version it replaced: ``WrittenRow`` or ``Grown``."""
+    """What a store wrote, and which version it replaced: ``WrittenRow`` or ``Turn``."""
 
     @property
     def session_id(self) -> str:
@@ -266,8 +266,9 @@ class _Standing:
         if indexed is None or not changelog.same(indexed, after):
             self._change = log.next_number()
         self._logged, self._indexed, self._last = after, after, written
-        # What is told already may come once more: a line of the journal, see ``Journal.append``.
-        if not log.is_complete or changelog.same(logged, after):
+        # What is recorded may come once more: a line of the journal, see ``Journal.append``.
+        is_known = logged is not None and logged[:3] == after[:3]
+        if not log.is_complete or is_known:
             return
         if not written.is_based_on(logged):
             replaced = written.replaced(logged, indexed)

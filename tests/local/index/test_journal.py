@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from inside import local
 
 from localsessions import SessionChange, SessionLimitError, SessionStore, _system
 from localsessions._local import reconciling
-from localsessions._local.index import database, journal, schema
+from localsessions._local.index import changelog, database, schema, sessions
 from localsessions._local.index.database import Database
 from localsessions._local.index.journal import Journal
 
@@ -244,18 +244,51 @@ def test_a_line_that_comes_while_a_new_journal_is_made_is_read(
     two: tuple[SessionStore, SessionStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer, reader = two
-    since, made = reader.last_change(), journal._made
+    since, made = reader.last_change(), Journal.renew
 
-    def make(path: str) -> str:
+    def make(renewed: Journal) -> str:
         monkeypatch.undo()
         turns(writer, "s", 1)
-        return made(path)
+        return made(renewed)
 
     turns(writer, "s", 1)
     monkeypatch.setattr(Journal, "LONG_BYTES", 1)
-    monkeypatch.setattr(journal, "_made", make)
+    monkeypatch.setattr(Journal, "renew", make)
     assert reader.list().items[0].message_count == 4
     assert kinds(reader.changes(since)) == [("s", "modified", "another store")] * 2
+
+
+@pytest.mark.parametrize("kills", [1, 2])
+@pytest.mark.parametrize("at", ["the first rename", "the second rename", "the end"])
+def test_whoever_is_killed_while_a_new_one_is_made_loses_no_line(
+    at: str, kills: int, two: tuple[SessionStore, SessionStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = two
+    since, rename, place = reader.last_change(), _system.rename, changelog.set_journal_place
+    turns(writer, "s", 2)
+
+    def moved(source: str, target: str) -> None:
+        if ("first" in at and target.endswith(".old")) or (
+            "second" in at and source.endswith(".new")
+        ):
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    def set_place(db: sqlite3.Connection, now: str) -> None:
+        if at == "the end":
+            raise KeyboardInterrupt
+        place(db, now)
+
+    for killed in range(kills):
+        with monkeypatch.context() as patched:
+            patched.setattr(Journal, "LONG_BYTES", 1)
+            patched.setattr(_system, "rename", moved)
+            patched.setattr(changelog, "set_journal_place", set_place)
+            with suppress(KeyboardInterrupt) if killed else pytest.raises(KeyboardInterrupt):
+                reader.list()
+        turns(writer, "s", 2)
+    told = kinds(reader.changes(since))
+    assert told == [("s", "modified", "another store")] * (2 + 2 * kills)
 
 
 def test_a_writer_that_lets_go_while_its_file_is_looked_at_has_told_it_itself(
@@ -434,6 +467,16 @@ def test_where_lines_are_lost_every_store_looks_at_all_files(
         assert third.stats().messages == 4
 
 
+def test_whoever_asks_for_changes_first_is_told_what_the_lost_lines_said(
+    two: tuple[SessionStore, SessionStore], file: Path, no_sweep_is_due: None
+) -> None:
+    writer, reader = two
+    since = reader.last_change()
+    turns(writer, "s", 1)
+    garbled_at_its_end(file)
+    assert kinds(reader.changes(since)) == [("s", "modified", "external")]
+
+
 def test_a_journal_of_another_time_that_has_grown_since_is_not_believed(
     two: tuple[SessionStore, SessionStore], file: Path, no_sweep_is_due: None
 ) -> None:
@@ -534,6 +577,89 @@ def test_a_turn_that_is_interrupted_before_its_line_is_told_with_the_next(
     told = list(reader.changes(since))
     assert [one.origin for one in told] == ["external", "another store"]
     assert [one.changed["message_count"] for one in told] == [(3, 4), (4, 5)]
+
+
+def test_what_cannot_be_read_now_is_read_later(
+    two: tuple[SessionStore, SessionStore], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = two
+    since, opened = reader.last_change(), _system.open_file
+    turns(writer, "s", 2)
+
+    def refuse(path: str, *rest: Any) -> int:
+        if str(path).endswith("journal"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+        return opened(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_system, "open_file", refuse)
+        assert reader.count() == 1
+        assert reader.list().items[0].message_count == 4  # it looks at the file
+    assert file.exists()
+    assert kinds(reader.changes(since)) == [("s", "modified", "another store")] * 2
+
+
+def test_a_copy_of_a_folder_has_the_turns_that_nobody_has_read(
+    folder: Path, tmp_path: Path
+) -> None:
+    with SessionStore(folder, durability="fast") as store:
+        store.create("s")
+        turns(store, "s", 2)
+        since = store.last_change()
+        turns(store, "s", 3)
+    shutil.copytree(folder, tmp_path / "copy")
+    with SessionStore(tmp_path / "copy") as store:
+        assert [one.changed["message_count"] for one in store.changes(since)] == [
+            *((2, 3), (3, 4), (4, 5))
+        ]
+
+
+def test_a_folder_in_its_place_makes_no_sweep_due(
+    two: tuple[SessionStore, SessionStore], file: Path, no_sweep_is_due: None
+) -> None:
+    writer, reader = two
+    replaced_by_a_folder(file)
+    assert reader.count() == 1
+    sweeps = [store.stats().counters["sweeps"] for store in two]
+    for number in range(5):
+        writer.create(f"t{number}")
+        turns(writer, "s", 1)
+        assert reader.count() == 2 + number
+    assert [store.stats().counters["sweeps"] for store in two] == sweeps
+    assert reader.list(order="created_at").items[0].message_count == 7
+
+
+def test_while_another_program_locks_the_index_readers_and_writers_go_on(
+    two: tuple[SessionStore, SessionStore], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = two
+    turns(writer, "s", 1)
+    since, path = reader.last_change(), folder / ".localsessions" / "index.sqlite3"
+    monkeypatch.setattr(sessions, "_REPLAY_BUSY_MS", 10)
+    monkeypatch.setattr(database, "_BUSY_MS", 200_000)  # whoever waited would reach the limit
+    monkeypatch.setattr(Journal, "LONG_BYTES", 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        turns(writer, "s", 3)
+        assert reader.count() == 1
+        db.execute("ROLLBACK")
+    assert local(reader).index._database.path == str(path)
+    assert kinds(reader.changes(since)) == [("s", "modified", "another store")] * 3
+
+
+def test_the_same_content_over_a_removal_that_nobody_has_seen_is_told(
+    two: tuple[SessionStore, SessionStore], folder: Path, no_sweep_is_due: None
+) -> None:
+    writer, _ = two
+    writer.delete("s")
+    data = Path(writer.trash()[0].path).read_bytes()
+    (folder / "s.json").write_bytes(data)
+    writer.list(fresh=True)
+    since = writer.last_change()
+    (folder / "s.json").unlink()
+    writer.restore("s")
+    told = kinds(writer.changes(since))
+    assert told == [("s", "deleted", "external"), ("s", "created", "this store")]
 
 
 def test_a_store_whose_index_is_in_memory_writes_no_line_and_reads_none(

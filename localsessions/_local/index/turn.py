@@ -1,4 +1,4 @@
-"""Grown: what a line of the journal says of a turn, and how it is packed.
+"""Turn: what a line of the journal says of it, and how it is packed.
 
 A turn adds to a session whose row is known, so the line has the new row and names the version that
 was replaced by its hash.
@@ -21,10 +21,10 @@ from localsessions._local.index.row import (
     state_of,
 )
 
-__all__ = ["Grown", "line_of"]
+__all__ = ["Turn", "line_of"]
 
 
-class Grown(NamedTuple):
+class Turn(NamedTuple):
     """A turn of a session, as a store wrote it.
 
     Attributes:
@@ -44,7 +44,7 @@ class Grown(NamedTuple):
     seen_at: int
 
     @classmethod
-    def read(cls, line: bytes) -> Grown:
+    def read(cls, line: bytes) -> Turn:
         """Return what a line says; ValueError or TypeError if it is no such line."""
         session_id, fingerprint, digest, summary, tail, base, origin, at = _loads(line)
         state = State(read_fingerprint(fingerprint), True, bytes.fromhex(digest), summary, None)

@@ -50,6 +50,7 @@ PLACES: tuple[Place, ...] = (
     ".localsessions/search.sqlite3-wal",
     ".localsessions/journal",
     ".localsessions/journal.new",
+    ".localsessions/journal.old",
     ".localsessions/locks",
     f".localsessions/locks/{stripe_of('s'):02x}",
     ".localsessions/locks/whole",

@@ -24,6 +24,7 @@ from localsessions._codec import (
 )
 from localsessions._local.files import FileWritten, read_ends
 from localsessions._local.index import IndexRow, row_grown
+from localsessions._local.recent import Recent
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.version import (
     Fingerprint,
@@ -43,10 +44,8 @@ __all__ = ["Growth", "OpenEnd"]
 _HEAD_BYTES = 16 * 1024
 _HEAD_GROWS = 8
 _END_BYTES = 16 * 1024
-# The ends of this many sessions are remembered, as many as there are spares; an end of more than
-# _MOST_BYTES is not.
-_MOST_REMEMBERED = 32
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 1 << 20  # a longer end is not remembered
+_BYTES_A_RUN = 100
 
 Places: TypeAlias = dict[str, int]
 """The position in a file of the first message of each run, by ``run_id``."""
@@ -99,8 +98,8 @@ class Growth:
     def __init__(self, reconciler: Reconciler) -> None:
         self._folder = reconciler.folder
         self._index = reconciler.index
-        self._remembered: dict[str, OpenEnd] = {}
-        self._places: dict[str, tuple[Fingerprint, Places]] = {}
+        self._remembered: Recent[OpenEnd] = Recent()
+        self._places: Recent[tuple[Fingerprint, Places]] = Recent()
 
     def begin(self, session_id: str, run_id: str | None = None) -> OpenEnd | None:
         """Return the ends of a session; None where it has to be loaded whole.
@@ -113,10 +112,10 @@ class Growth:
         found = self._folder.fingerprint(
             session_id
         )  # first: it raises for an id that no file can have
-        open_end = self._remembered.pop(session_id, None)
+        open_end = self._remembered.pop(session_id)
         if open_end is None or open_end.row.fingerprint != found:
             open_end = self._read(session_id, found)
-        known, places = self._places.pop(session_id, (None, None))
+        known, places = self._places.pop(session_id) or (None, None)
         if open_end is not None and open_end.places is None and known == found:
             open_end = open_end._replace(places=places)
         if open_end is None or run_id is None:
@@ -190,15 +189,11 @@ class Growth:
                 row = open_end.row
                 self._keep_places(row.summary.session_id, row.fingerprint, open_end.places)
             return
-        self._remembered[open_end.row.summary.session_id] = open_end
-        while len(self._remembered) > _MOST_REMEMBERED:
-            # Other threads add and remove theirs meanwhile.
-            self._remembered.pop(list(self._remembered)[0], None)  # noqa: RUF015
+        size_bytes = len(open_end.before) + len(open_end.end)
+        self._remembered.keep(open_end.row.summary.session_id, open_end, size_bytes)
 
     def _keep_places(self, session_id: str, fingerprint: Fingerprint, places: Places) -> None:
-        self._places[session_id] = fingerprint, places
-        while len(self._places) > _MOST_REMEMBERED:
-            self._places.pop(list(self._places)[0], None)  # noqa: RUF015
+        self._places.keep(session_id, (fingerprint, places), _BYTES_A_RUN * len(places))
 
     def drop_spares(self, session_ids: Sequence[str]) -> None:
         """Remove the spares of sessions, inside their locks: the next write is not a turn."""

@@ -305,13 +305,35 @@ def test_closing_drops_the_spares_and_opening_those_of_a_killed_process(
 
 
 @pytest.mark.needs("leases")
-def test_spares_are_few(store: SessionStore) -> None:
-    for number in range(50):
-        store.create(f"s{number}")
-        for _ in range(3):
-            store.append(f"s{number}", message(1))
-    assert len(list((Path(store.save_dir) / ".localsessions" / "tmp").iterdir())) == 32
-    assert store.verify() == []
+@pytest.mark.parametrize(("size", "count"), [(1, 256), (100_000, 79), (300_000, 32)])
+def test_spares_are_few_and_small(folder: Path, size: int, count: int) -> None:
+    """32, and as many more as take 8 MiB together, 256 at most."""
+    with SessionStore(folder, durability="fast") as store:
+        for number in range(count + 8):
+            store.create(f"s{number}", metadata={"long": "x" * size})
+            for _ in range(3):
+                store.append(f"s{number}", message(1))
+        spares = [path.stat().st_size for path in (folder / ".localsessions" / "tmp").iterdir()]
+        assert len(spares) == count
+        assert sum(spares) <= (8 << 20) or count == 32
+        assert store.verify() == []
+
+
+@pytest.mark.needs("leases")
+def test_many_sessions_in_rotation_are_written_at_their_ends(folder: Path) -> None:
+    with SessionStore(folder, durability="fast") as store:
+        names = [f"s{number}" for number in range(64)]
+        for name in names:
+            store.create(name)
+        for turn in range(4):
+            for name in names:
+                store.append(name, message(turn))
+        before = counters(store)
+        for name in names:
+            store.append(name, message(4))
+        after = counters(store)
+        assert after["ends_written"] - before["ends_written"] == len(names)
+        assert after["files_read"] == before["files_read"]
 
 
 @pytest.mark.needs("leases")

@@ -22,12 +22,12 @@ from collections import Counter
 from localsessions import _system
 from localsessions._local.files import durable
 from localsessions._local.files.publishing import FileWritten, Publisher, later
+from localsessions._local.recent import Recent
 from localsessions._local.version import Fingerprint, Spare, Tail
 
 __all__ = ["SPARE_SUFFIX", "Spares"]
 
 SPARE_SUFFIX = ".spare"
-_MOST = 32
 _CAN_LEASE = sys.platform == "linux"
 # Errors of leases and hard links that mean "not on this file system".
 _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -50,7 +50,7 @@ class Spares:
         self.ends_written = 0
         self.refusals: Counter[str] = Counter()
         self._publisher = publisher
-        self._own: dict[str, str] = {}
+        self._own: Recent[str] = Recent()
         self._refused: set[str] = set()
 
     # -- writing the end only ----------------------------------------------------------------
@@ -132,7 +132,7 @@ class Spares:
             # The owner of the spare closed and removed it; the published file is unchanged.
             raise _Refused("the spare is gone") from error
         if self._own.get(session_id) == spare.name:
-            del self._own[session_id]  # it has the session's own name now
+            self._own.pop(session_id)  # it has the session's own name now
         return self._with_spare(session_id, written, kept, former, at)
 
     def _refuse_changed(self, kept: str, former: Fingerprint) -> None:
@@ -193,10 +193,8 @@ class Spares:
             self._discard(kept)
             return written
         now = self._publisher.found_at(self._publisher.in_tmp(kept), former)
-        self.drop_own(session_id)
-        self._own[session_id] = kept
-        if len(self._own) > _MOST:
-            self.drop_own(list(self._own)[0])  # noqa: RUF015  (other threads change it)
+        for name in self._own.keep(session_id, kept, former.size_bytes):
+            self._discard(name)
         if now is None:
             self._discard(kept)
             return written
@@ -210,12 +208,12 @@ class Spares:
 
     def drop_own(self, session_id: str) -> None:
         """Remove the spare of a session, if this object made it; the lock must be held."""
-        if (name := self._own.pop(session_id, None)) is not None:
+        if (name := self._own.pop(session_id)) is not None:
             self._discard(name)
 
     def drop_all(self) -> None:
         """Remove the spares that this object made; the sessions lose nothing."""
-        for session_id in list(self._own):
+        for session_id in self._own.ids():
             self.drop_own(session_id)
 
     def _discard(self, name: str) -> None:

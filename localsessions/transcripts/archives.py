@@ -87,7 +87,7 @@ def zip_members(file: IO[bytes]) -> Iterator[Member]:
         raise OSError(None, f"a ZIP archive that is damaged: {error}") from error
     with archive:
         for info in archive.infolist():
-            if not info.is_dir():
+            if not info.filename.endswith("/"):  # ``is_dir`` fails for an empty name
                 yield Member(label(info.filename), _refusal(info), _opener(archive, info))
 
 

@@ -136,7 +136,7 @@ class Meddling(TwoStores):
         """What was written until then stays, and damages nothing."""
         path = self.folder / ROOM / "journal"
         if path.exists():
-            line = path.read_bytes()[-size:].rstrip(b"\n")
+            line = path.read_bytes()[-size:].strip(b"\n")[:-1]
             with path.open("ab") as file:
                 file.write(b"\n" + line)
 

@@ -84,6 +84,30 @@ def test_other_files_of_a_zip_are_counted(tmp_path: Path) -> None:
     assert reasons(path) == {"!a.json": None, "": "holds 2 more files, which are not JSON"}
 
 
+def test_a_file_without_a_name_in_a_zip_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("n", b"{}")
+    path.write_bytes(nameless(path.read_bytes()))
+    reason = str(read_transcript(path).report.skipped)
+    assert reason == "a ZIP archive without a JSON file (with 1 others)"
+
+
+def nameless(data: bytes) -> bytes:
+    """Return an archive of one file whose name has one byte, without that name."""
+    local, central, end = (data.index(sign) for sign in (b"PK\3\4", b"PK\1\2", b"PK\5\6"))
+    parts = [
+        data[local : local + 26] + bytes(2) + data[local + 28 : local + 30],
+        data[local + 31 : central],
+        data[central : central + 28] + bytes(2) + data[central + 30 : central + 46],
+        data[central + 47 : end],
+        data[end : end + 12],
+        (end - central - 1).to_bytes(4, "little") + (central - 1).to_bytes(4, "little"),
+        data[end + 20 :],
+    ]
+    return b"".join(parts)
+
+
 def test_zip_without_json_is_named(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {"p.png": b"\x89PNG"})
     assert reasons(path) == {"": "a ZIP archive without a JSON file (with 1 others)"}

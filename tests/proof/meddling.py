@@ -136,9 +136,9 @@ class Meddling(TwoStores):
         """What was written until then stays, and damages nothing."""
         path = self.folder / ROOM / "journal"
         if path.exists():
-            line = path.read_bytes()[-size:].strip(b"\n")[:-1]
+            line = path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2][:-1]
             with path.open("ab") as file:
-                file.write(b"\n" + line)
+                file.write(b"\n" + line[:size])
 
     @rule(name=DATABASES, version=st.sampled_from([0, 1, 99]))
     def be_of_another_version(self, name: str, version: int) -> None:

@@ -26,6 +26,7 @@ from localsessions._local.index.fulltext import FullText
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.repairing import repair
 from localsessions._local.searching import Search
+from localsessions._local.turnstile import working
 from localsessions._local.writing import Writer
 from localsessions._rules.cursor import Cursor
 from localsessions._rules.drafts import draft_of
@@ -147,14 +148,14 @@ class LocalEngine(Engine):
         draft = draft_of(session, is_activity=True)
         if not draft.is_changed:
             return
-        with self.folder.lock(session.session_id):
+        with working(), self.folder.lock(session.session_id):
             if merges:
                 self.writer.write_merged(draft)
             else:
                 self.writer.write(draft, self.writer.former_of(session))
 
     def change(self, session_id: str, change: Change) -> SessionSummary:
-        with self.folder.lock(session_id):
+        with working(), self.folder.lock(session_id):
             return self.writer.change(session_id, change)
 
     @contextmanager

@@ -544,6 +544,20 @@ BREAKAGES = (
         "            stale: list[IndexRow] = []\n",
         "tests/local/test_reconcile.py::test_what_a_page_returns_is_right_without_any_sweep[replaced]",
     ),
+    Mutation(
+        "who comes while a folder is being synced shares that sync",
+        "localsessions/_local/files/shared_sync.py",
+        "                self._next = _Round()\n                self._sync(mine)\n",
+        "                self._sync(mine)\n                self._next = _Round()\n",
+        "tests/local/test_together.py::test_who_comes_during_a_sync_shares_the_next_one",
+    ),
+    Mutation(
+        "the error of a shared sync is raised by one of those who share it",
+        "localsessions/_local/files/shared_sync.py",
+        "        if (error := mine.error) is not None:\n",
+        "        error, mine.error = mine.error, None\n        if error is not None:\n",
+        "tests/local/test_together.py::test_an_error_of_a_shared_sync_is_raised_by_all_who_share_it",
+    ),
     # the journal
     Mutation(
         "whoever asks the index does not replay the journal",

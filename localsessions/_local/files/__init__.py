@@ -9,6 +9,7 @@ sessions nor the index::
     reading    one whole version of a file
     scan       a listing of the whole folder
     publishing Publisher: gives a file its final name, whole, in one step, and durably
+    shared_sync  one sync of a folder for all threads that come together
     spares     writes only the end of a file, to its previous version
     checkpoints, trash
     folder     SessionFolder, which combines them

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 
 from localsessions import _system
+from localsessions._local.turnstile import waiting
 from localsessions._local.version import Fingerprint
 
 __all__ = [
@@ -132,7 +133,8 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
             if mtime_ns is not None:
                 _system.set_modified(fd, mtime_ns)
             if durable:
-                _system.sync(fd)
+                with waiting():
+                    _system.sync(fd)
             return fingerprint_of(_system.fstat(fd))
     except BaseException:  # Ctrl-C too: remove the temp file, then re-raise
         discard(path)
@@ -151,7 +153,8 @@ def write_end(fd: int, end: bytes, *, at: int, mtime_ns: int) -> None:
         view, place = view[written:], place + written
     os.ftruncate(fd, place)
     _system.set_modified(fd, mtime_ns)
-    os.fdatasync(fd)  # flushes the new size too: it is needed to read the content again
+    with waiting():
+        os.fdatasync(fd)  # flushes the new size too: it is needed to read the content again
 
 
 def write_over(fd: int, data: bytes) -> None:

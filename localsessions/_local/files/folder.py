@@ -80,7 +80,11 @@ class SessionFolder:
         self._max_file_bytes = max_file_bytes
         self._locks = StripedLocks(os.path.join(self.private, "locks"), lock_timeout)
         self.publisher = Publisher(
-            self._tmp, self._locks, is_durable=durability == "full", max_file_bytes=max_file_bytes
+            self.save_dir,
+            self._tmp,
+            self._locks,
+            is_durable=durability == "full",
+            max_file_bytes=max_file_bytes,
         )
         self.spares = Spares(self.publisher)
         self.checkpoints = Checkpoints(self.save_dir, self.publisher, max_file_bytes)

@@ -19,6 +19,7 @@ from zlib import crc32
 
 from localsessions._codec.names import folded
 from localsessions._local.files.lock_file import LockFile
+from localsessions._local.turnstile import waiting
 from localsessions.errors import LockTimeoutError
 
 __all__ = ["StripedLocks", "stripe_of"]
@@ -200,7 +201,11 @@ class _Stripe:
         try:
             # One call into C takes the mutex and stores that: Python raises KeyboardInterrupt only
             # between two calls, and between these it would leave the mutex taken forever.
-            taken.extend(map(self._mutex.acquire, [True], [timeout]))
+            taken.extend(map(self._mutex.acquire, [False]))
+            if not taken[0]:
+                taken.clear()
+                with waiting():
+                    taken.extend(map(self._mutex.acquire, [True], [timeout]))
             if not taken[0]:
                 raise LockTimeoutError(timeout, session_id=named, path=self.path)
             self._lock_file(named, timeout, deadline)
@@ -241,7 +246,8 @@ class _Stripe:
                 raise _named(error, self.path) from error
             if left <= 0:
                 raise LockTimeoutError(timeout, session_id=session_id, path=self.path)
-            time.sleep(min(_POLL, left))
+            with waiting():
+                time.sleep(min(_POLL, left))
 
     def check(self) -> None:
         if not self.file.is_in_place():

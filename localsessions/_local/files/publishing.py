@@ -16,6 +16,7 @@ from typing import NamedTuple
 from localsessions import _system
 from localsessions._local.files import durable
 from localsessions._local.files.locks import StripedLocks, stripe_of
+from localsessions._local.files.shared_sync import SharedSync
 from localsessions._local.version import Fingerprint, Spare
 from localsessions.errors import DurabilityUnknownError, UnstorableValueError
 
@@ -51,6 +52,7 @@ class Publisher:
     """Gives the files of one store their final names.
 
     Args:
+        save_dir: The folder of the sessions.
         tmp: The folder of private names, on the same file system.
         locks: The locks of the store. Each method that takes a session id needs that session's
             lock held.
@@ -59,8 +61,15 @@ class Publisher:
     """
 
     def __init__(
-        self, tmp: str, locks: StripedLocks, *, is_durable: bool, max_file_bytes: int
+        self,
+        save_dir: str,
+        tmp: str,
+        locks: StripedLocks,
+        *,
+        is_durable: bool,
+        max_file_bytes: int,
     ) -> None:
+        self.shared_sync = SharedSync(save_dir)
         self.is_durable = is_durable
         self._tmp = tmp
         self._locks = locks
@@ -181,7 +190,10 @@ class Publisher:
         if not (self.is_durable or is_durable):
             return None
         try:
-            _system.sync_folder(folder)
+            if folder == self.shared_sync.folder:
+                self.shared_sync.sync()
+            else:
+                _system.sync_folder(folder)
         except OSError as error:
             return DurabilityUnknownError(error, session_id=session_id, path=folder)
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -479,6 +480,8 @@ def test_a_fork_has_the_messages_up_to_one_of_them(
 ) -> None:
     a_talk(store)
     before = store.load("a")
+    while datetime.now(UTC) - before.created_at < timedelta(milliseconds=1):
+        time.sleep(0.001)  # times are cut to milliseconds
     fork = store.fork("a", at=at, new_id="b")
 
     assert [one["id"] for one in fork.messages] == ["m0", "m1", "m2"][:count]

@@ -576,7 +576,7 @@ BREAKAGES = (
     Mutation(
         "a journal of another time is believed",
         "localsessions/_local/index/journal.py",
-        "    if not _place(status, found[:begin]).endswith(proof):\n        return None\n",
+        "    if not _place(status, begin, head, found[:known]).endswith(proof):\n        return None\n",
         "",
         "tests/local/index/test_journal.py::test_a_journal_of_another_time_that_has_grown_since_is_not_believed",
     ),

@@ -122,20 +122,24 @@ class Database:
         """
         return self._heal_in(lambda db: self._transact(db, "IMMEDIATE", act), is_put_in=True)
 
-    def try_to_write(self, act: Callable[[sqlite3.Connection], object], wait_ms: int) -> bool:
-        """Write, or return False if another process keeps the database locked all the time."""
+    def try_to_write(self, act: Callable[[sqlite3.Connection], T], wait_ms: int) -> list[T]:
+        """Write and return what ``act`` returns; nothing if another process locks it all the time.
 
-        def write(db: sqlite3.Connection) -> bool:
-            db.execute(f"PRAGMA busy_timeout = {wait_ms}")
+        ``wait_ms`` is how long to wait for that process.
+        """
+
+        def write(db: sqlite3.Connection) -> list[T]:
+            if wait_ms != _BUSY_MS:
+                db.execute(f"PRAGMA busy_timeout = {wait_ms}")
             try:
-                self._transact(db, "IMMEDIATE", act)
+                return [self._transact(db, "IMMEDIATE", act)]
             except sqlite3.OperationalError as error:
                 if not error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                     raise
-                return False
+                return []
             finally:
-                db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-            return True
+                if wait_ms != _BUSY_MS:
+                    db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
         return self._heal_in(write, is_put_in=True)
 

@@ -69,7 +69,7 @@ class Journal:
         LONG_BYTES: A journal of this size is long: a turn that makes it so long has it replayed.
     """
 
-    LONG_BYTES = 256 * 1024
+    LONG_BYTES = 64 * 1024
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -161,7 +161,7 @@ class Journal:
         if self.is_file():
             _system.rename(self.path, self._old)
         _system.rename(temp, self.path)
-        return _place(status, head)
+        return _place(status, len(head), head, head)
 
     def is_file(self) -> bool:
         """Tell whether something is there that can be appended to."""
@@ -194,13 +194,12 @@ def _seen(status: _system.Status) -> str:
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"
 
 
-def _place(status: _system.Status, before: bytes) -> str:
-    """Return the place after some bytes: the file as it is, where to go on, and what is before.
+def _place(status: _system.Status, end: int, head: bytes, before: bytes) -> str:
+    """Return a place: the file as it is, where to go on, and what proves it: head and last bytes.
 
     A copy of the file has the same place.
     """
-    proof = crc32(before[-_LAST_BYTES:], crc32(before[:_HEAD_BYTES]))
-    return f"{_seen(status)}{len(before)}:{proof}"
+    return f"{_seen(status)}{end}:{crc32(before[-_LAST_BYTES:], crc32(head))}"
 
 
 @contextlib.contextmanager
@@ -228,17 +227,20 @@ def _lines(path: str, place: str | None) -> Lines | None:
         status = _system.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST_BYTES:
             return None
-        found = os.read(fd, status.st_size)
-    begin, proof = (_HEAD_BYTES, "") if place is None else _goes_on(place)
-    if not _HEAD_BYTES <= begin <= len(found):
+        begin, proof = (_HEAD_BYTES, "") if place is None else _goes_on(place)
+        if not _HEAD_BYTES <= begin <= status.st_size:
+            return None
+        head, known = os.read(fd, _HEAD_BYTES), min(begin, _LAST_BYTES)
+        os.lseek(fd, begin - known, os.SEEK_SET)
+        found = os.read(fd, status.st_size - begin + known)
+    if not _place(status, begin, head, found[:known]).endswith(proof):
         return None
-    if not _place(status, found[:begin]).endswith(proof):
-        return None
-    end = max(begin, found.rfind(b"\n") + 1)
-    sealed = [line for line in found[begin:end].split(b"\n") if line]
+    whole = max(known, found.rfind(b"\n") + 1)
+    sealed = [line for line in found[known:whole].split(b"\n") if line]
     lines = [line for one in sealed if (line := _unsealed(one)) is not None]
+    now = _place(status, begin - known + whole, head, found[:whole])
     is_over = status.st_size >= Journal.LONG_BYTES or status.st_nlink != 1
-    return Lines(lines, _place(status, found[:end]), len(lines) == len(sealed), is_over)
+    return Lines(lines, now, len(lines) == len(sealed), is_over)
 
 
 def _goes_on(place: str) -> tuple[int, str]:

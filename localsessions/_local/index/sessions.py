@@ -117,6 +117,7 @@ class SessionIndex:
         beside = None if path is None else os.path.join(os.path.dirname(path), "journal")
         has_journal = beside is not None and _system.APPENDS_IN_ONE_STEP
         self._own_journal = Journal(beside) if beside is not None and has_journal else None
+        self._place = ""  # in the journal, as the index had it when it was asked last
 
     @property
     def generation(self) -> int:
@@ -246,7 +247,7 @@ class SessionIndex:
         restricted = _conditions(query)
         column = "last_activity, session_id" if query.expired_at is None else "expires_at"
         statement = f"SELECT session_id FROM sessions {restricted.where} ORDER BY {column}"  # noqa: S608
-        return self._read(lambda db: _ids(db, statement, restricted.values))
+        return self._read(lambda db: _ids(db, statement, restricted.values), apart=True)
 
     def totals(self) -> tuple[int, int, int, int]:
         """Return the numbers of sessions, unreadable files, messages and bytes."""
@@ -261,7 +262,7 @@ class SessionIndex:
                 raise sqlite3.DatabaseError("a number in the index is garbled")
             return found
 
-        return self._read(read)
+        return self._read(read, apart=True)
 
     def fingerprints(self) -> dict[str, str]:
         """Return the fingerprint of each row as text, by session id.
@@ -281,7 +282,7 @@ class SessionIndex:
                 raise sqlite3.DatabaseError("a session has two rows")
             return found
 
-        return self._read(read)
+        return self._read(read, apart=True)
 
     def put(
         self,
@@ -441,7 +442,7 @@ class SessionIndex:
                 raise sqlite3.DatabaseError("a number in the index is garbled")
             return found
 
-        return self._read(read)
+        return self._read(read, apart=True)
 
     def epoch(self) -> str:
         """Return the random name of this build of the index; a rebuild gets a new name.
@@ -466,18 +467,31 @@ class SessionIndex:
         """The journal; None for an index in memory, which is no other store's."""
         return None if self._database.path is None else self._own_journal
 
-    def _read(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``act`` returns, after the journal is replayed."""
+    def _read(self, act: Callable[[sqlite3.Connection], T], *, apart: bool = False) -> T:
+        """Return what ``act`` returns, after the journal is replayed.
+
+        With ``apart`` the replay has a transaction of its own, so that an ``act`` that takes long
+        keeps nobody from writing. What is appended after it came after the question.
+        """
 
         def read(db: sqlite3.Connection) -> list[T]:
             return [act(db)] if self._is_replayed(db) else []
 
-        for found in self._database.read(read):
-            return found
-        # In a transaction of its own, so that ``act`` keeps nobody from writing. What is appended
-        # after it came after the question.
-        if not self._database.try_to_write(self._replay, _REPLAY_BUSY_MS):
+        def replay_and_read(db: sqlite3.Connection) -> list[T]:
+            self._replay(db)
+            return [] if apart else [act(db)]
+
+        # The place that was seen last tells most changes without a question to the database.
+        journal = self._journal
+        if journal is None or journal.is_replayed(self._place):
+            for found in self._database.read(read):
+                return found
+        answers = self._database.try_to_write(replay_and_read, _REPLAY_BUSY_MS)
+        if not answers:
             log().warning("another program has locked the index; the last turns may be missing")
+        for answer in answers:
+            for found in answer:
+                return found
         return self._database.read(act)
 
     def _write(self, act: Callable[[sqlite3.Connection], object]) -> None:
@@ -491,16 +505,20 @@ class SessionIndex:
 
     def _is_replayed(self, db: sqlite3.Connection) -> bool:
         journal = self._journal
-        return journal is None or journal.is_replayed(changelog.journal_place(db))
+        if journal is None:
+            return True
+        self._place = changelog.journal_place(db)
+        return journal.is_replayed(self._place)
 
     def _replay(self, db: sqlite3.Connection) -> None:
         """Put the lines of the journal into the rows and the log; make a new journal where needed.
 
         If lines are lost, every store sweeps its folder.
         """
-        journal, place = self._journal, changelog.journal_place(db)
-        if journal is None or (place and journal.is_replayed(place)):
+        journal = self._journal
+        if journal is None or (self._is_replayed(db) and self._place):
             return
+        place = self._place
         try:
             found = journal.read(place)
         except OSError as error:
@@ -522,6 +540,7 @@ class SessionIndex:
                 if found is None and not journal.is_file():
                     place = ""  # nobody can append to it either
         changelog.set_journal_place(db, place)
+        self._place = place
 
     def _record_lines(self, db: sqlite3.Connection, lines: Sequence[bytes]) -> None:
         try:

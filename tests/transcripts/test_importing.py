@@ -485,6 +485,7 @@ def test_a_disk_that_is_full_ends_the_import_and_keeps_what_was_stored(
 ) -> None:
     for number in range(6):
         write(folder / f"{number}.json", said("x"))
+    store.count()  # the index is made, and its journal renamed
     real, count = calls.real("replace"), iter(range(1000))
 
     def full(source: str, target: str) -> None:

@@ -125,10 +125,10 @@ WHY = """\
 Where the time goes that an aim does not allow for:
 
 A turn is two syncs where a line appended is one, because the name of the version is made durable
-too. Without the syncs, a quarter of a turn is the index with its log of changes (eight statements,
-some ten pages of a write-ahead log that is not synced), a quarter the other calls of the system
-(locks, lease, links, and what tells whether anybody else was at the file), and half is Python:
-checking, writing out, hashing the end.
+too. No database is asked: what happened is a line in a journal that is not synced, which the next
+question to the index replays. Without the syncs, a third of a turn is the other calls of the
+system (locks, lease, links, the line, and what tells whether anybody else was at the file), and the
+rest is Python: checking, writing out, hashing the end.
 
 Saving whole is that, with the whole file to check, to write out and to hash.
 

@@ -107,6 +107,24 @@ def test_what_ctrl_c_ends_is_synced_by_the_next(
     assert shared.syncs == 1
 
 
+def test_a_handler_of_a_signal_that_comes_during_a_sync_may_write(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(folder) as store:
+        store.create("s")
+        store.create("other")
+        real, syncs = _system.sync_folder, iter(range(1000))
+
+        def interrupted(path: str) -> None:
+            if next(syncs) == 0:
+                store.rename("other", "by a handler")
+            real(path)
+
+        monkeypatch.setattr(_system, "sync_folder", interrupted)
+        store.rename("s", "new")
+        assert {one.title for one in store.list()} == {"new", "by a handler"}
+
+
 def test_turns_of_many_sessions_at_once_share_their_syncs(folder: Path) -> None:
     with SessionStore(folder) as store:
         for number in range(16):

@@ -38,9 +38,10 @@ class SharedSync:
         self._begin()
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
         self._one_at_a_time = threading.Lock()
+        self._owner: int | None = None
         self._next = _Round()
+        self._pid = os.getpid()  # last: another thread of a forked child then finds all the others
 
     def sync(self) -> None:
         """Return when all names in the folder that were there before the call are on the disk.
@@ -50,6 +51,9 @@ class SharedSync:
         """
         if self._pid != os.getpid():
             self._begin()  # in the parent, another thread may have been syncing at the fork
+        if self._owner == threading.get_ident():
+            _system.sync_folder(self.folder)  # a handler of a signal that came during a sync
+            return
         mine = self._next
         with waiting(), self._one_at_a_time:
             if not mine.is_over:
@@ -59,10 +63,13 @@ class SharedSync:
             raise type(error)(error.errno, error.strerror, error.filename)
 
     def _sync(self, mine: _Round) -> None:
+        self._owner = threading.get_ident()
         try:
             _system.sync_folder(self.folder)
         except OSError as error:
             mine.error = error
+        finally:
+            self._owner = None
         # Not after Ctrl-C: whoever waits then syncs the folder himself.
         mine.is_over = True
         self.syncs += 1

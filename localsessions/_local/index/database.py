@@ -134,7 +134,8 @@ class Database:
             try:
                 return [self._transact(db, "IMMEDIATE", act)]
             except sqlite3.OperationalError as error:
-                if not error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                name = getattr(error, "sqlite_errorname", None) or ""
+                if not name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                     raise
                 return []
             finally:

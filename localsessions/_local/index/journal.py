@@ -163,6 +163,11 @@ class Journal:
         _system.rename(temp, self.path)
         return _place(status, len(head), head, head)
 
+    def remove(self) -> None:
+        """Remove this journal, if that is possible."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
+
     def is_file(self) -> bool:
         """Tell whether something is there that can be appended to."""
         try:

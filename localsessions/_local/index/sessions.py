@@ -308,8 +308,9 @@ class SessionIndex:
                 current = table.insert_new(db, changes, current)
             changed = table.put(db, changes, current)
             changes.close()
-            if places := {one: change for one, change in changed.items() if is_free(one)}:
-                self._replay(db)  # who has just let go of a lock has written a line before
+            places = {one: change for one, change in changed.items() if is_free(one)}
+            # Who has just let go of a lock has written a line before.
+            if places and self._replay(db):
                 table.log_waiting(db, places)
 
         if rows:
@@ -408,8 +409,13 @@ class SessionIndex:
 
     def log_waiting(self, places: Mapping[str, int]) -> None:
         """Log waiting differences as external changes, if a row still has the given number."""
+
+        def write(db: sqlite3.Connection) -> None:
+            if self._replay(db):  # otherwise a line may say whose change it is
+                table.log_waiting(db, places)
+
         if places:
-            self._write(lambda db: table.log_waiting(db, places))
+            self._database.write(write)
 
     def first_change(self) -> int:
         """Return the number at which the log begins; nothing is known about earlier changes."""
@@ -510,24 +516,29 @@ class SessionIndex:
         self._place = changelog.journal_place(db)
         return journal.is_replayed(self._place)
 
-    def _replay(self, db: sqlite3.Connection) -> None:
+    def _replay(self, db: sqlite3.Connection) -> bool:
         """Put the lines of the journal into the rows and the log; make a new journal where needed.
 
         If lines are lost, every store sweeps its folder.
+
+        Returns:
+            False if the journal cannot be read now.
         """
         journal = self._journal
         if journal is None or (self._is_replayed(db) and self._place):
-            return
+            return True
         place = self._place
         try:
             found = journal.read(place)
         except OSError as error:
             log().warning("the journal %s cannot be read now: %s", journal.path, error)
-            return
+            return False
         if found is not None:
-            self._record_lines(db, found.lines)
+            is_whole = self._record_lines(db, found.lines) and found.is_whole
             place = found.place
-        if (place and found is None) or (found is not None and not found.is_whole):
+        else:  # a new index has no place, and the sweep that fills it comes after this
+            is_whole = not place and not (changelog.is_complete(db) and journal.is_file())
+        if not is_whole:
             log().warning("the journal %s has lost lines; looking at all files", journal.path)
             self._database.lose_rows(db)
         if found is None or found.is_over:
@@ -537,14 +548,16 @@ class SessionIndex:
                 place = place if found is not None else now
             except OSError as error:
                 log().debug("no new journal is made: %s", error)
-                if found is None and not journal.is_file():
-                    place = ""  # nobody can append to it either
+                if found is None:
+                    journal.remove()  # whoever appended to it would not be heard
+                    place = ""
         changelog.set_journal_place(db, place)
         self._place = place
+        return True
 
-    def _record_lines(self, db: sqlite3.Connection, lines: Sequence[bytes]) -> None:
+    def _record_lines(self, db: sqlite3.Connection, lines: Sequence[bytes]) -> bool:
         try:
-            table.record(db, [*map(Turn.read, lines)])
+            return table.record(db, [*map(Turn.read, lines)])
         except (ValueError, TypeError):
             raise sqlite3.DatabaseError("a line of the journal is none of ours") from None
 

@@ -100,13 +100,17 @@ class Recorded(Protocol):
     def state(self, indexed: State | None) -> State:
         """Return the state that it gives to the log; ``indexed`` is the state that the row has."""
 
+    def is_recorded(self, logged: State | None) -> bool:
+        """Tell whether this very version was logged last."""
+
     def is_based_on(self, logged: State | None) -> bool:
         """Tell whether the replaced version is certainly the version that was logged last."""
 
     def replaced(self, logged: State | None, indexed: State | None) -> State | None:
         """Return the state of the replaced version; called only if it is not logged.
 
-        Where that is not known, return the state that was logged last.
+        Raises:
+            LookupError: It is not known.
         """
 
 
@@ -139,6 +143,11 @@ class WrittenRow(NamedTuple):
     def state(self, indexed: State | None) -> State:
         """Return the state that it gives to the log."""
         return state_of(self.row, indexed)
+
+    def is_recorded(self, logged: State | None) -> bool:
+        """Tell whether this very version was logged last; the same content may be written again."""
+        row = self.row
+        return logged is not None and logged[:3] == (row.fingerprint, row.settled, row.digest)
 
     def is_based_on(self, logged: State | None) -> bool:
         """Tell whether the replaced version is certainly the version that was logged last."""
@@ -232,19 +241,29 @@ def waiting(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, int
 # -- what a store did ----------------------------------------------------------------------------
 
 
-def record(db: sqlite3.Connection, written: Sequence[Recorded]) -> None:
-    """Store rows, and log the changes if the log is complete; sessions may come several times."""
-    log = Log(db)
+def record(db: sqlite3.Connection, written: Sequence[Recorded]) -> bool:
+    """Store rows, and log the changes if the log is complete; sessions may come several times.
+
+    Returns:
+        False where something was left out, since it is not known what it replaced: the caller lets
+        the files be looked at.
+    """
+    log, is_whole = Log(db), True
     for some in _parts(written):
         known = _known(db, [*{one.session_id: None for one in some}])
         standing = {session_id: _Standing(found) for session_id, found in known.items()}
         for one in some:
-            standing[one.session_id].record(one, log)
+            try:
+                standing[one.session_id].record(one, log)
+            except LookupError:
+                is_whole = False
         for session in standing.values():
             session.store(db)
-        _forget_tombstones(db, known)
-        changelog.forget_pending(db, [one for one, found in known.items() if found.waits])
+        recorded = {one: found for one, found in known.items() if standing[one].is_recorded}
+        _forget_tombstones(db, recorded)
+        changelog.forget_pending(db, [one for one, found in recorded.items() if found.waits])
     log.close()
+    return is_whole
 
 
 class _Standing:
@@ -263,18 +282,21 @@ class _Standing:
         """Log what was written, if the log is complete; the row is stored later."""
         session_id, logged, indexed = written.session_id, self._logged, self._indexed
         after = written.state(indexed)
+        is_told = not log.is_complete or written.is_recorded(logged)
+        replaced = logged
+        if not is_told and not written.is_based_on(logged):
+            replaced = written.replaced(logged, indexed)
         if indexed is None or not changelog.same(indexed, after):
             self._change = log.next_number()
         self._logged, self._indexed, self._last = after, after, written
-        # What is recorded may come once more: a line of the journal, see ``Journal.append``.
-        is_known = logged is not None and logged[:3] == after[:3]
-        if not log.is_complete or is_known:
-            return
-        if not written.is_based_on(logged):
-            replaced = written.replaced(logged, indexed)
+        if not is_told:
             log.add(session_id, logged, replaced, None)
-            logged = replaced
-        log.add(session_id, logged, after, written.origin, written.seen_at)
+            log.add(session_id, replaced, after, written.origin, written.seen_at)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether anything was recorded."""
+        return self._last is not None
 
     def store(self, db: sqlite3.Connection) -> None:
         """Store the row of what was written last."""

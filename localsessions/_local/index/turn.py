@@ -59,13 +59,23 @@ class Turn(NamedTuple):
         """Return the state that it gives to the log."""
         return self.after
 
+    def is_recorded(self, logged: State | None) -> bool:
+        """Tell whether this is what was logged last: a line may come twice."""
+        return logged is not None and logged.digest == self.after.digest
+
     def is_based_on(self, logged: State | None) -> bool:
         """Tell whether the replaced version is the version that was logged last."""
         return logged is not None and logged.digest == self.base
 
-    def replaced(self, logged: State | None, indexed: State | None) -> State | None:
-        """Return the state of the replaced version, or what was logged last if it is not known."""
-        return indexed if self.is_based_on(indexed) else logged
+    def replaced(self, _logged: State | None, indexed: State | None) -> State | None:
+        """Return the state of the replaced version.
+
+        Raises:
+            LookupError: It is not known: a line before this one is lost, or was not read in time.
+        """
+        if not self.is_based_on(indexed):
+            raise LookupError(self.session_id)
+        return indexed
 
 
 def line_of(row: IndexRow, base: IndexRow, origin: str) -> bytes:

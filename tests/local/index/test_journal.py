@@ -599,6 +599,64 @@ def test_what_cannot_be_read_now_is_read_later(
     assert kinds(reader.changes(since)) == [("s", "modified", "another store")] * 2
 
 
+def test_a_turn_while_the_journal_cannot_be_read_takes_no_other_back(
+    two: tuple[SessionStore, SessionStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = two
+    since, opened = reader.last_change(), _system.open_file
+    turns(writer, "s", 1)
+
+    def refuse(path: str, *rest: Any) -> int:
+        if str(path).endswith("journal"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+        return opened(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_system, "open_file", refuse)
+        turns(writer, "s", 1)
+    assert reader.list().items[0].message_count == 4
+    told = list(reader.changes(since))
+    assert [one.changed["message_count"] for one in told] == [(2, 3), (3, 4)]
+    assert told[-1].origin == "another store"
+    turns(writer, "s", 1)
+    assert kinds(reader.changes(told[-1].number)) == [("s", "modified", "another store")]
+
+
+def test_turns_that_a_new_index_has_not_heard_of_are_told(
+    two: tuple[SessionStore, SessionStore], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index is lost, and for a while no journal can be made for the new one."""
+    writer, reader = two
+
+    def fail(_: Journal) -> str:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "renew", fail)
+        (folder / ".localsessions" / "index.sqlite3").unlink()
+        assert reader.list().items[0].message_count == 2
+        since = reader.last_change()
+        turns(writer, "s", 2)
+        assert reader.list().items[0].message_count == 4
+    turns(writer, "s", 2)
+    told = [one.changed["message_count"] for one in reader.changes(since)]
+    assert told == [(2, 3), (3, 4), (4, 5), (5, 6)]
+
+
+def test_a_new_journal_that_cannot_be_made_costs_no_index(
+    two: tuple[SessionStore, SessionStore], file: Path
+) -> None:
+    writer, reader = two
+    file.with_name("journal.new").mkdir()
+    emptied(file)
+    turns(writer, "s", 2)
+    assert reader.list().items[0].message_count == 4
+    assert local(reader).index._database.path is not None
+    assert reader.stats().counters["index_rebuilds"] < 4
+    turns(writer, "s", 2)
+    assert reader.list().items[0].message_count == 6
+
+
 def test_a_copy_of_a_folder_has_the_turns_that_nobody_has_read(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ _DAMAGES = (
     EOFError,
     NotImplementedError,  # a way of compressing that the interpreter does not have
     RuntimeError,  # a password is needed that the flags did not tell
+    ValueError,  # a name that is no text, a place that no file has
+    struct.error,
 )
 
 

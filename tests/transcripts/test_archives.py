@@ -84,6 +84,13 @@ def test_other_files_of_a_zip_are_counted(tmp_path: Path) -> None:
     assert reasons(path) == {"!a.json": None, "": "holds 2 more files, which are not JSON"}
 
 
+def test_a_zip_with_a_name_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"é.json": said("x")})
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xc3("))
+    reason = str(read_transcript(path).report.skipped)
+    assert "a ZIP archive that is damaged: 'utf-8' codec can't decode" in reason
+
+
 def test_a_file_without_a_name_in_a_zip_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w") as archive:

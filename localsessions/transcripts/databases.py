@@ -152,6 +152,9 @@ def _told(path: str) -> Iterator[None]:
         is_busy = code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
         why = "another program keeps locked" if is_busy else f"SQLite does not read: {error}"
         raise OSError(None, f"a SQLite database that {why}", path) from error
+    except MemoryError as error:  # a damaged page may ask for any amount
+        why = "SQLite does not read: it asks for more memory than there is"
+        raise OSError(None, f"a SQLite database that {why}", path) from error
 
 
 def _uri(path: str) -> str:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -255,6 +255,25 @@ def test_database_whose_schema_is_no_text_is_told(tmp_path: Path) -> None:
     path.write_bytes(garbled)
     reason = str(read_transcript(path).report.skipped)
     assert reason.startswith("cannot be read: a SQLite database that SQLite does not read: ")
+
+
+def test_database_that_asks_for_too_much_memory_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, connect = made(tmp_path / "state.db"), sqlite3.connect
+
+    class Garbled(sqlite3.Connection):
+        def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
+            if query.startswith("SELECT"):
+                raise MemoryError  # as a garbled page makes SQLite do, now and then
+            return super().execute(query, *values)
+
+    def garbled(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        return connect(*arguments, factory=Garbled, **named)
+
+    monkeypatch.setattr(sqlite3, "connect", garbled)
+    reason = str(read_transcript(path).report.skipped)
+    assert reason.endswith("SQLite does not read: it asks for more memory than there is")
 
 
 def test_database_of_no_known_program_is_named_with_its_tables(tmp_path: Path) -> None:

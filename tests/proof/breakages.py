@@ -560,7 +560,7 @@ BREAKAGES = (
     ),
     # the journal
     Mutation(
-        "whoever asks the index does not replay the journal",
+        "a question to the index does not replay the journal",
         "localsessions/_local/index/journal.py",
         "        return place.startswith(_seen(now))\n",
         "        return True\n",
@@ -581,7 +581,7 @@ BREAKAGES = (
         "tests/local/index/test_journal.py::test_a_journal_of_another_time_that_has_grown_since_is_not_believed",
     ),
     Mutation(
-        "that lines of the journal are lost is told to nobody",
+        "lost lines of the journal make no sweep due",
         "localsessions/_local/index/sessions.py",
         "            self._database.lose_rows(db)\n        if found is None or",
         "        if found is None or",

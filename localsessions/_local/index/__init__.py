@@ -6,7 +6,7 @@ everything in them can be rebuilt from the session files::
     database   one SQLite file that may be lost, garbled, swapped or locked at any moment
     integrity  whether a database is known to be intact since its last full check
     schema     every table, index, seal and version
-    journal    a line for each turn, which whoever asks the index first replays into it
+    journal    a line for each turn, which the next question to the index replays into it
     turn       what such a line says
     changelog  what happened to each session, in order, with numbers that only grow
     row        IndexRow: what is known about one file; how it is packed, sealed and read again

@@ -1,13 +1,12 @@
-"""The journal: a line for each turn, which whoever asks the index first puts into it.
+"""The journal: a line for each turn, which the next question to the index puts into it.
 
 A turn appends its line and asks no database. Inside a transaction, the lines are replayed into the
 rows and the log of changes, in the order in which they stand. The index keeps the place up to
 which that is done.
 
 A journal that is long is renamed, and a new one made. So a place is in the journal or in the one
-before it, and nothing is without a name before the transaction that replays it is committed.
-Whoever has just appended to the old one sees that it has lost its name, and appends again; a line
-that is replayed twice changes nothing.
+before it, which stays until its lines are committed. A writer that has just appended to the old one
+sees that it has lost its name, and appends again. A line that is replayed twice changes nothing.
 
 Nothing is synced: like the index, the journal may be lost, cut, garbled, swapped or of another
 time. A line whose checksum is wrong, and a place that is in neither journal, mean that lines are

@@ -34,6 +34,7 @@ __all__ = [
     "GARBLED_ID",
     "MANY",
     "SELECT",
+    "BaseUnknown",
     "Recorded",
     "WrittenRow",
     "drop_indexes",
@@ -78,6 +79,10 @@ _INSERT = (
 )
 
 
+class BaseUnknown(Exception):  # noqa: N818  (no error: the next look at the files finds it)
+    """Nobody knows which version a line of the journal replaced."""
+
+
 class Recorded(Protocol):
     """What a store wrote, and which version it replaced: ``WrittenRow`` or ``Turn``."""
 
@@ -110,7 +115,7 @@ class Recorded(Protocol):
         """Return the state of the replaced version; called only if it is not logged.
 
         Raises:
-            LookupError: It is not known.
+            BaseUnknown: It is not known.
         """
 
 
@@ -255,7 +260,7 @@ def record(db: sqlite3.Connection, written: Sequence[Recorded]) -> bool:
         for one in some:
             try:
                 standing[one.session_id].record(one, log)
-            except LookupError:
+            except BaseUnknown:
                 is_whole = False
         for session in standing.values():
             session.store(db)

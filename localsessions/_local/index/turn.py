@@ -20,6 +20,7 @@ from localsessions._local.index.row import (
     row_of_state,
     state_of,
 )
+from localsessions._local.index.table import BaseUnknown
 
 __all__ = ["Turn", "line_of"]
 
@@ -71,10 +72,10 @@ class Turn(NamedTuple):
         """Return the state of the replaced version.
 
         Raises:
-            LookupError: It is not known: a line before this one is lost, or was not read in time.
+            BaseUnknown: It is not known: a line before this one is lost, or was not read in time.
         """
         if not self.is_based_on(indexed):
-            raise LookupError(self.session_id)
+            raise BaseUnknown(self.session_id)
         return indexed
 
 

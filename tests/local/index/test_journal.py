@@ -579,20 +579,27 @@ def test_a_turn_that_is_interrupted_before_its_line_is_told_with_the_next(
     assert [one.changed["message_count"] for one in told] == [(3, 4), (4, 5)]
 
 
-def test_what_cannot_be_read_now_is_read_later(
-    two: tuple[SessionStore, SessionStore], file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer, reader = two
-    since, opened = reader.last_change(), _system.open_file
-    turns(writer, "s", 2)
+def without_descriptors(patched: pytest.MonkeyPatch) -> None:
+    """Let nobody open the journal, as where a process has too many open files."""
+    opened = _system.open_file
 
     def refuse(path: str, *rest: Any) -> int:
         if str(path).endswith("journal"):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
         return opened(path, *rest)
 
+    patched.setattr(_system, "open_file", refuse)
+
+
+def test_what_cannot_be_read_now_is_read_later(
+    two: tuple[SessionStore, SessionStore], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = two
+    since = reader.last_change()
+    turns(writer, "s", 2)
+
     with monkeypatch.context() as patched:
-        patched.setattr(_system, "open_file", refuse)
+        without_descriptors(patched)
         assert reader.count() == 1
         assert reader.list().items[0].message_count == 4  # it looks at the file
     assert file.exists()
@@ -603,16 +610,11 @@ def test_a_turn_while_the_journal_cannot_be_read_takes_no_other_back(
     two: tuple[SessionStore, SessionStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer, reader = two
-    since, opened = reader.last_change(), _system.open_file
+    since = reader.last_change()
     turns(writer, "s", 1)
 
-    def refuse(path: str, *rest: Any) -> int:
-        if str(path).endswith("journal"):
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
-        return opened(path, *rest)
-
     with monkeypatch.context() as patched:
-        patched.setattr(_system, "open_file", refuse)
+        without_descriptors(patched)
         turns(writer, "s", 1)
     assert reader.list().items[0].message_count == 4
     told = list(reader.changes(since))

@@ -342,8 +342,8 @@ class Reconciler:
         """Check some files, each of which may have been changed.
 
         Returns:
-            Those to check again in a moment: a writer is about to record the change, or is still
-            writing.
+            Those to check again in a moment: a writer is about to record the change, is still
+            writing, or has written after the look.
         """
         rows: list[IndexRow] = []
         gone: list[str] = []
@@ -362,9 +362,10 @@ class Reconciler:
             else:
                 busy.add(session_id)
         rows.sort(key=lambda row: row.fingerprint.ctime_ns)  # logged in the order of the changes
-        self._put_read(rows, self._is_free, at_rest=True)
+        done = self._put_read(rows, self._is_free, at_rest=True)
         self.index.remove(gone, self._is_gone)
-        return busy
+        overtaken = {row.summary.session_id for row in rows} - done
+        return busy | overtaken | {one for one in gone if not self._is_gone(one)}
 
     def _is_free(self, session_id: str) -> bool:
         return not self.folder.is_locked(session_id)

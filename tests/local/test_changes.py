@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from inside import local
@@ -21,7 +22,7 @@ from killing import DIED, DIES
 
 from localsessions import ChangesExpiredError, SessionChange, SessionStore
 from localsessions._local import reading
-from localsessions._local.index import changelog
+from localsessions._local.index import IndexRow, changelog
 
 TORN = '{"title": "to'
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -209,6 +210,56 @@ def test_a_file_that_is_away_at_every_other_look_is_not_deleted(
     assert away
     monkeypatch.undo()
     assert reader.said() == []
+
+
+def test_a_file_that_is_whole_for_a_moment_between_two_saves_is_not_unreadable(
+    reader: Reader, store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of an editor that saves in place again and again: it is torn at every other look."""
+    monkeypatch.setattr("localsessions._local.reading._YOUNG_NS", 60_000_000_000)
+    path = folder / "a.json"
+    path.write_text(TORN)
+    store.list(fresh=True)  # it is found to be torn
+    write(folder, "a", "whole")
+    files = local(store).reconciler.reader
+    row_at_rest, rows = files.row_at_rest, []
+
+    def row_before_the_next_save(session_id: str) -> IndexRow | None:
+        rows.append(row_at_rest(session_id))
+        path.write_text(TORN)
+        return rows[-1]
+
+    monkeypatch.setattr(files, "row_at_rest", row_before_the_next_save)
+    assert reader.new(fresh=False, at_rest=False) == []
+    assert rows[0] is not None
+    monkeypatch.undo()
+    write(folder, "a", "at rest")
+    assert reader.said() == [("a", "modified", "external")]
+
+
+def test_a_torn_file_that_is_away_for_a_moment_between_two_saves_is_not_unreadable(
+    reader: Reader, store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, backup = folder / "a.json", folder / "a.json~"
+    path.write_text(TORN)
+    store.list(fresh=True)  # it is found to be torn
+    path.rename(backup)
+    reconciler = local(store).reconciler
+    remove = reconciler.index.remove
+    back: list[bool] = []
+
+    def remove_when_it_is_back(*given: Any) -> None:
+        if not path.exists():
+            backup.rename(path)
+            back.append(True)
+        remove(*given)
+
+    monkeypatch.setattr(reconciler.index, "remove", remove_when_it_is_back)
+    assert reconciler.log_waiting() == {"a"}
+    assert back
+    monkeypatch.undo()
+    write(folder, "a", "at rest")
+    assert reader.said() == [("a", "modified", "external")]
 
 
 def test_while_somebody_holds_the_lock_what_he_did_waits(

@@ -7,16 +7,19 @@ everything in them can be rebuilt from the session files::
     integrity  whether a database is known to be intact since its last full check
     schema     every table, index, seal and version
     journal    a line for each turn, which the next question to the index replays into it
-    turn       what such a line says
+    recorded   what a store wrote, and which version it replaced
+    turn       the same of a turn, as a line of the journal
     changelog  what happened to each session, in order, with numbers that only grow
     row        IndexRow: what is known about one file; how it is packed, sealed and read again
     table      the rows of all sessions; each row changes together with the log
+    replayed   the database of the rows, which replays the journal before it is asked
     sessions   SessionIndex: the queries, with filters, orders and pages
     fulltext   FullText: the words of messages, titles and metadata. It has its own file, so that
                a save never waits while a search brings the words up to date. It is imported when
                a store is opened, not with the package
 """
 
+from localsessions._local.index.recorded import WrittenRow
 from localsessions._local.index.row import (
     IndexRow,
     row_grown,
@@ -25,7 +28,6 @@ from localsessions._local.index.row import (
     row_written,
 )
 from localsessions._local.index.sessions import UNSETTLED, News, SessionIndex, listing_of
-from localsessions._local.index.table import WrittenRow
 
 __all__ = [
     "UNSETTLED",

@@ -97,7 +97,7 @@ class Database:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._inode: int | None = None
-        self._journal: int | None = None
+        self._wal: int | None = None
         self.identity: str | None = None
         self._pid = os.getpid()
         self._closed = False
@@ -271,7 +271,7 @@ class Database:
             self._drop()
             self.generation += 1
             # SQLite would apply the old file's journal to the new file.
-            if self.path is not None and self._journal == _inode(self.path + "-wal"):
+            if self.path is not None and self._wal == _inode(self.path + "-wal"):
                 self._remove()
         if self._connection is None:
             self._connection = self._connect()
@@ -344,7 +344,7 @@ class Database:
         if version != self._version:
             self._make(connection)
         if self.path is not None:
-            self._inode, self._journal = _inode(self.path), _inode(self.path + "-wal")
+            self._inode, self._wal = _inode(self.path), _inode(self.path + "-wal")
 
     def _make(self, connection: sqlite3.Connection) -> None:
         with connection:  # commits, or rolls back

@@ -117,7 +117,7 @@ class Journal:
             return not place
         if not stat.S_ISREG(now.st_mode):
             return not place
-        return place.startswith(_seen(now))
+        return place.startswith(f"{_seen(now)}/")
 
     def read(self, place: str) -> Lines | None:
         """Return the lines after a place; None if it is in no journal.
@@ -160,7 +160,7 @@ class Journal:
         if self.is_file():
             _system.rename(self.path, self._old)
         _system.rename(temp, self.path)
-        return _place(status, len(head), head, head)
+        return _Place(_seen(status), len(head), _proof(head, head)).text
 
     def remove(self) -> None:
         """Remove this journal, if that is possible."""
@@ -194,16 +194,39 @@ def _unsealed(sealed: bytes) -> bytes | None:
     return line if seal == b"%08x" % crc32(line, VERSION) else None
 
 
-def _seen(status: _system.Status) -> str:
-    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"
+class _Place(NamedTuple):
+    """A place in a journal; a copy of the file has the same place.
 
-
-def _place(status: _system.Status, end: int, head: bytes, before: bytes) -> str:
-    """Return a place: the file as it is, where to go on, and what proves it: head and last bytes.
-
-    A copy of the file has the same place.
+    Attributes:
+        file: The file as it was seen: its inode, size and time.
+        end: Where to go on.
+        proof: A checksum of the head and of the last bytes before the place.
     """
-    return f"{_seen(status)}{end}:{crc32(before[-_LAST_BYTES:], crc32(head))}"
+
+    file: str
+    end: int
+    proof: int
+
+    @classmethod
+    def read(cls, text: str) -> _Place | None:
+        """Return the place that a text stands for; None if it is empty or garbled."""
+        file, _, place = text.rpartition("/")
+        end, _, proof = place.partition(":")
+        if not all(one.isdecimal() and len(one) < _NAME_BYTES for one in (end, proof)):
+            return None
+        return cls(file, int(end), int(proof))
+
+    @property
+    def text(self) -> str:
+        return f"{self.file}/{self.end}:{self.proof}"
+
+
+def _seen(status: _system.Status) -> str:
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
+
+
+def _proof(head: bytes, before: bytes) -> int:
+    return crc32(before[-_LAST_BYTES:], crc32(head))
 
 
 @contextlib.contextmanager
@@ -223,33 +246,26 @@ def _opened(path: str) -> Iterator[int | None]:
             os.close(fd)
 
 
-def _lines(path: str, place: str | None) -> Lines | None:
+def _lines(path: str, text: str | None) -> Lines | None:
     """Return the lines of a file after a place, or all; None if it does not have the place."""
+    place = None if text is None else _Place.read(text)
+    begin = _HEAD_BYTES if place is None else place.end
     with _opened(path) as fd:
-        if fd is None:
+        if fd is None or (text is not None and place is None):
             return None
         status = _system.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST_BYTES:
             return None
-        begin, proof = (_HEAD_BYTES, "") if place is None else _goes_on(place)
         if not _HEAD_BYTES <= begin <= status.st_size:
             return None
         head, known = os.read(fd, _HEAD_BYTES), min(begin, _LAST_BYTES)
         os.lseek(fd, begin - known, os.SEEK_SET)
         found = os.read(fd, status.st_size - begin + known)
-    if not _place(status, begin, head, found[:known]).endswith(proof):
+    if place is not None and place.proof != _proof(head, found[:known]):
         return None
     whole = max(known, found.rfind(b"\n") + 1)
     sealed = [line for line in found[known:whole].split(b"\n") if line]
     lines = [line for one in sealed if (line := _unsealed(one)) is not None]
-    now = _place(status, begin - known + whole, head, found[:whole])
+    now = _Place(_seen(status), begin - known + whole, _proof(head, found[:whole]))
     is_over = status.st_size >= Journal.LONG_BYTES or status.st_nlink != 1
-    return Lines(lines, now, len(lines) == len(sealed), is_over)
-
-
-def _goes_on(place: str) -> tuple[int, str]:
-    """Return where a place goes on, and what proves it; 0 if it is empty or garbled."""
-    _, colon, rest = place.rpartition(":")
-    end = place.rpartition(":")[0].rpartition(":")[2]
-    is_place = colon and end.isdecimal() and len(end) < _NAME_BYTES
-    return (int(end), f":{end}:{rest}") if is_place else (0, "")
+    return Lines(lines, now.text, len(lines) == len(sealed), is_over)

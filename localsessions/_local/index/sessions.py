@@ -6,7 +6,6 @@ together with the log.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,11 +13,10 @@ from operator import gt, lt
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
-from localsessions import _system
-from localsessions._local.index import changelog, schema, table
+from localsessions._local.index import changelog, table
 from localsessions._local.index.changelog import Log
-from localsessions._local.index.database import Database
-from localsessions._local.index.journal import Journal
+from localsessions._local.index.recorded import WrittenRow
+from localsessions._local.index.replayed import ReplayedDatabase
 from localsessions._local.index.row import (
     IndexRow,
     comparable,
@@ -26,10 +24,9 @@ from localsessions._local.index.row import (
     listed,
     unpacked,
 )
-from localsessions._local.index.table import MANY, WrittenRow
-from localsessions._local.index.turn import Turn, line_of
+from localsessions._local.index.table import MANY
+from localsessions._local.index.turn import line_of
 from localsessions._local.version import Fingerprint, Spare
-from localsessions._logger import log
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.words import fold
 from localsessions.engine import Query
@@ -41,7 +38,6 @@ __all__ = ["UNSETTLED", "SessionIndex", "listing_of"]
 T = TypeVar("T")
 
 UNSETTLED = "?"
-_REPLAY_BUSY_MS = 3000
 _FINGERPRINTS = (
     f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
     " FROM sessions NOT INDEXED"
@@ -113,11 +109,7 @@ class SessionIndex:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._database = Database(path, schema.TABLES, schema.VERSION)
-        beside = None if path is None else os.path.join(os.path.dirname(path), "journal")
-        has_journal = beside is not None and _system.APPENDS_IN_ONE_STEP
-        self._own_journal = Journal(beside) if beside is not None and has_journal else None
-        self._place = ""  # in the journal, as the index had it when it was asked last
+        self._database = ReplayedDatabase(path)
 
     @property
     def generation(self) -> int:
@@ -134,9 +126,7 @@ class SessionIndex:
 
     def size_bytes(self) -> int:
         """Return the size of the index and its journal on the disk."""
-        return self._database.size_bytes() + (
-            journal.size_bytes() if (journal := self._journal) else 0
-        )
+        return self._database.size_bytes()
 
     def page(self, query: Query, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
         """Return at most ``limit`` rows in order, after ``after`` if given; no row has ``tail``."""
@@ -167,7 +157,7 @@ class SessionIndex:
                 raise sqlite3.DatabaseError(f"the index of {column} does not agree with its table")
             return rows
 
-        return self._read(read)
+        return self._database.read(read)
 
     def cursor(self, row: SessionSummary, query: Query, order: Order) -> str:
         """Return the cursor for the page after a row."""
@@ -186,7 +176,7 @@ class SessionIndex:
             dead = _Conditions([_DEAD, *restricted.texts], [microseconds(query.live_at), *values])
             statement = f"SELECT ({statement}) - (SELECT count(*) FROM sessions {dead.where})"  # noqa: S608
             values = [*values, *dead.values]
-        return self._read(lambda db: int(db.execute(statement, values).fetchone()[0]))
+        return self._database.read(lambda db: int(db.execute(statement, values).fetchone()[0]))
 
     def get(self, session_id: str) -> IndexRow | None:
         """Return the row of a session; None if it has no row."""
@@ -195,7 +185,7 @@ class SessionIndex:
             found = table.found(db, session_id)
             return None if found is None else unpacked(found)
 
-        return self._read(read)
+        return self._database.read(read)
 
     def rows(self, session_ids: Iterable[str]) -> dict[str, IndexRow]:
         """Return rows by session id; sessions without a row are left out."""
@@ -204,7 +194,7 @@ class SessionIndex:
             rows = {one: table.found(db, one) for one in session_ids}
             return {one: unpacked(row) for one, row in rows.items() if row is not None}
 
-        return self._read(read)
+        return self._database.read(read)
 
     def is_proven(self, session_id: str, fingerprint: Fingerprint) -> bool:
         """Tell whether the session's file of this fingerprint needs no proof, see ``Tail``."""
@@ -213,23 +203,23 @@ class SessionIndex:
             found = table.found(db, session_id)
             return found is not None and is_proven(found, fingerprint)
 
-        return self._read(read)
+        return self._database.read(read)
 
     def spares(self, session_ids: Sequence[str]) -> list[Spare]:
         """Return the spares that the rows of these sessions name."""
-        return self._read(lambda db: table.spares(db, session_ids))
+        return self._database.read(lambda db: table.spares(db, session_ids))
 
     def ids_folded_like(self, folded: Sequence[str]) -> list[str]:
         """Return the ids that would share a file with one of these on macOS or Windows."""
         marks = ", ".join("?" * len(folded))
         query = f"SELECT session_id FROM sessions WHERE folded IN ({marks})"  # noqa: S608
-        return self._read(lambda db: _ids(db, query, folded))
+        return self._database.read(lambda db: _ids(db, query, folded))
 
     def ids_like(self, prefix: str, limit: int) -> list[str]:
         """Return at most ``limit`` ids that begin with ``prefix``."""
         query = "SELECT session_id FROM sessions WHERE session_id >= ? AND session_id < ? LIMIT ?"
         values = [prefix, prefix + "\U0010ffff", limit]
-        return self._read(lambda db: _ids(db, query, values))
+        return self._database.read(lambda db: _ids(db, query, values))
 
     def ids_titled(self, title: str, limit: int) -> list[str]:
         """Return the ids of sessions whose title has the same words; case does not matter."""
@@ -237,7 +227,7 @@ class SessionIndex:
         values = [fold(title), limit]
         if not fold(title).strip():
             return []  # otherwise all sessions without a title would match
-        return self._read(lambda db: _ids(db, query, values))
+        return self._database.read(lambda db: _ids(db, query, values))
 
     def ids(self, query: Query) -> list[str]:
         """Return all ids, the least recently active first.
@@ -247,7 +237,7 @@ class SessionIndex:
         restricted = _conditions(query)
         column = "last_activity, session_id" if query.expired_at is None else "expires_at"
         statement = f"SELECT session_id FROM sessions {restricted.where} ORDER BY {column}"  # noqa: S608
-        return self._read(lambda db: _ids(db, statement, restricted.values), apart=True)
+        return self._database.read(lambda db: _ids(db, statement, restricted.values), apart=True)
 
     def totals(self) -> tuple[int, int, int, int]:
         """Return the numbers of sessions, unreadable files, messages and bytes."""
@@ -262,7 +252,7 @@ class SessionIndex:
                 raise sqlite3.DatabaseError("a number in the index is garbled")
             return found
 
-        return self._read(read, apart=True)
+        return self._database.read(read, apart=True)
 
     def fingerprints(self) -> dict[str, str]:
         """Return the fingerprint of each row as text, by session id.
@@ -282,7 +272,7 @@ class SessionIndex:
                 raise sqlite3.DatabaseError("a session has two rows")
             return found
 
-        return self._read(read, apart=True)
+        return self._database.read(read, apart=True)
 
     def put(
         self,
@@ -310,27 +300,27 @@ class SessionIndex:
             changes.close()
             places = {one: change for one, change in changed.items() if is_free(one)}
             # Who has just let go of a lock has written a line before.
-            if places and self._replay(db):
+            if places and self._database.replay(db):
                 table.log_waiting(db, places)
 
         if rows:
-            self._write(write)
+            self._database.write(write)
 
     @contextmanager
     def filling(self, count: int) -> Iterator[None]:
         """Expect ``count`` rows in the block; if many fill an empty table, create indexes after."""
         if count >= MANY:
-            self._write(table.drop_indexes)
+            self._database.write(table.drop_indexes)
         yield
-        if not self._read(table.has_indexes):
-            self._write(table.make_indexes)
+        if not self._database.read(table.has_indexes):
+            self._database.write(table.make_indexes)
 
     def record(self, written: Sequence[WrittenRow]) -> None:
         """Record what a store wrote, inside the sessions' locks, and log the changes.
 
         Everything is recorded in one transaction.
         """
-        self._write(lambda db: table.record(db, written))
+        self._database.write(lambda db: table.record(db, written))
 
     def record_turn(self, row: IndexRow, base: IndexRow, origin: str) -> None:
         """Record what a store added to a session, inside its lock; a line of the journal says it.
@@ -340,18 +330,14 @@ class SessionIndex:
             base: The row of the version that it replaced.
             origin: The store that wrote it.
         """
-        journal = self._journal
-        size_bytes = 0 if journal is None else journal.append(line_of(row, base, origin))
-        if not size_bytes:
+        if not self._database.append(line_of(row, base, origin)):
             self.record([WrittenRow(row, base.fingerprint, lambda: base, origin)])
-        elif size_bytes >= Journal.LONG_BYTES:
-            self._database.try_to_write(self._replay, 0)
 
     def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
         """Delete the rows of sessions whose files are gone; checked inside the transaction."""
         gone = list(session_ids)
         if gone:
-            self._write(lambda db: table.forget(db, [*filter(is_gone, gone)]))
+            self._database.write(lambda db: table.forget(db, [*filter(is_gone, gone)]))
 
     def record_removal(self, session_id: str, is_gone: Callable[[str], bool], origin: str) -> None:
         """Delete the row of a session that a store removed, inside its lock; log the change."""
@@ -361,7 +347,9 @@ class SessionIndex:
         self, session_ids: Sequence[str], is_gone: Callable[[str], bool], origin: str
     ) -> None:
         """Do what ``record_removal`` does for many sessions, in one transaction."""
-        self._write(lambda db: table.record_removals(db, [*filter(is_gone, session_ids)], origin))
+        self._database.write(
+            lambda db: table.record_removals(db, [*filter(is_gone, session_ids)], origin)
+        )
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -375,8 +363,8 @@ class SessionIndex:
             if self._database.generation == generation:
                 changelog.begin(db)
 
-        if not self._read(changelog.is_complete):
-            self._write(write)
+        if not self._database.read(changelog.is_complete):
+            self._database.write(write)
 
     def pending(self) -> dict[str, tuple[int, bool]]:
         """Return the differences that wait to be logged.
@@ -388,7 +376,7 @@ class SessionIndex:
         def read(db: sqlite3.Connection) -> dict[str, tuple[int, bool]]:
             return {one: table.place(db, one) for one in changelog.pending(db)}
 
-        return self._read(read)
+        return self._database.read(read)
 
     def news(self, since: int, own: str) -> News:
         """Return what waits, the last number, and which sessions changed after ``since``."""
@@ -401,17 +389,17 @@ class SessionIndex:
                 number = some[-1].number
             return News(waits, last, changed)
 
-        return self._read(read)
+        return self._database.read(read)
 
     def waiting(self, session_ids: Sequence[str]) -> dict[str, int]:
         """Return which of these sessions wait to be logged, with the numbers of their rows."""
-        return self._read(lambda db: table.waiting(db, session_ids))
+        return self._database.read(lambda db: table.waiting(db, session_ids))
 
     def log_waiting(self, places: Mapping[str, int]) -> None:
         """Log waiting differences as external changes, if a row still has the given number."""
 
         def write(db: sqlite3.Connection) -> None:
-            if self._replay(db):  # otherwise a line may say whose change it is
+            if self._database.replay(db):  # otherwise a line may say whose change it is
                 table.log_waiting(db, places)
 
         if places:
@@ -419,11 +407,11 @@ class SessionIndex:
 
     def first_change(self) -> int:
         """Return the number at which the log begins; nothing is known about earlier changes."""
-        return self._read(changelog.first_number)
+        return self._database.read(changelog.first_number)
 
     def last_change(self) -> int:
         """Return the number of the last change, or the number at which the log begins."""
-        return self._read(changelog.last_number)
+        return self._database.read(changelog.last_number)
 
     def changes(self, since: int, limit: int, own: str) -> list[SessionChange] | None:
         """Return at most ``limit`` changes after ``since``, in order; None: ``since`` is unknown.
@@ -433,7 +421,7 @@ class SessionIndex:
             limit: How many at most.
             own: The origin that is reported as "this store".
         """
-        return self._read(lambda db: changelog.changes_after(db, since, limit, own))
+        return self._database.read(lambda db: changelog.changes_after(db, since, limit, own))
 
     def changed_since(self, change: int) -> list[tuple[int, str, bytes | None]]:
         """Return (change, session id, digest) of later changes; digest None: it is deleted."""
@@ -448,14 +436,14 @@ class SessionIndex:
                 raise sqlite3.DatabaseError("a number in the index is garbled")
             return found
 
-        return self._read(read, apart=True)
+        return self._database.read(read, apart=True)
 
     def epoch(self) -> str:
         """Return the random name of this build of the index; a rebuild gets a new name.
 
         Change numbers are valid for this build only.
         """
-        return self._read(lambda _: str(self._database.identity))
+        return self._database.read(lambda _: str(self._database.identity))
 
     def clear(self) -> None:
         """Delete everything, so that it is read again from the files."""
@@ -464,102 +452,7 @@ class SessionIndex:
             table.forget_all(db)
             self._database.lose_rows(db)
 
-        self._write(write)
-
-    # -- the journal -------------------------------------------------------------------------
-
-    @property
-    def _journal(self) -> Journal | None:
-        """The journal; None for an index in memory, which is no other store's."""
-        return None if self._database.path is None else self._own_journal
-
-    def _read(self, act: Callable[[sqlite3.Connection], T], *, apart: bool = False) -> T:
-        """Return what ``act`` returns, after the journal is replayed.
-
-        With ``apart`` the replay has a transaction of its own, so that an ``act`` that takes long
-        keeps nobody from writing. What is appended after it came after the question.
-        """
-
-        def read(db: sqlite3.Connection) -> list[T]:
-            return [act(db)] if self._is_replayed(db) else []
-
-        def replay_and_read(db: sqlite3.Connection) -> list[T]:
-            self._replay(db)
-            return [] if apart else [act(db)]
-
-        # The place that was seen last tells most changes without a question to the database.
-        journal = self._journal
-        if journal is None or journal.is_replayed(self._place):
-            for found in self._database.read(read):
-                return found
-        answers = self._database.try_to_write(replay_and_read, _REPLAY_BUSY_MS)
-        if not answers:
-            log().warning("another program has locked the index; the last turns may be missing")
-        for answer in answers:
-            for found in answer:
-                return found
-        return self._database.read(act)
-
-    def _write(self, act: Callable[[sqlite3.Connection], object]) -> None:
-        """Let ``act`` write in one transaction, after the journal is replayed."""
-
-        def write(db: sqlite3.Connection) -> None:
-            self._replay(db)
-            act(db)
-
         self._database.write(write)
-
-    def _is_replayed(self, db: sqlite3.Connection) -> bool:
-        journal = self._journal
-        if journal is None:
-            return True
-        self._place = changelog.journal_place(db)
-        return journal.is_replayed(self._place)
-
-    def _replay(self, db: sqlite3.Connection) -> bool:
-        """Put the lines of the journal into the rows and the log; make a new journal where needed.
-
-        If lines are lost, every store sweeps its folder.
-
-        Returns:
-            False if the journal cannot be read now.
-        """
-        journal = self._journal
-        if journal is None or (self._is_replayed(db) and self._place):
-            return True
-        place = self._place
-        try:
-            found = journal.read(place)
-        except OSError as error:
-            log().warning("the journal %s cannot be read now: %s", journal.path, error)
-            return False
-        if found is not None:
-            is_whole = self._record_lines(db, found.lines) and found.is_whole
-            place = found.place
-        else:  # a new index has no place, and the sweep that fills it comes after this
-            is_whole = not place and not (changelog.is_complete(db) and journal.is_file())
-        if not is_whole:
-            log().warning("the journal %s has lost lines; looking at all files", journal.path)
-            self._database.lose_rows(db)
-        if found is None or found.is_over:
-            try:
-                now = journal.renew()
-                # A long one is read to its end once more: who appends to it may not know yet.
-                place = place if found is not None else now
-            except OSError as error:
-                log().debug("no new journal is made: %s", error)
-                if found is None:
-                    journal.remove()  # whoever appended to it would not be heard
-                    place = ""
-        changelog.set_journal_place(db, place)
-        self._place = place
-        return True
-
-    def _record_lines(self, db: sqlite3.Connection, lines: Sequence[bytes]) -> bool:
-        try:
-            return table.record(db, [*map(Turn.read, lines)])
-        except (ValueError, TypeError):
-            raise sqlite3.DatabaseError("a line of the journal is none of ours") from None
 
 
 def listing_of(query: Query, order: Order) -> str:

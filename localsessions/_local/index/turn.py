@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from localsessions._local.index.changelog import State
+from localsessions._local.index.recorded import BaseUnknown
 from localsessions._local.index.row import (
     IndexRow,
     packed_tail,
@@ -20,7 +21,6 @@ from localsessions._local.index.row import (
     row_of_state,
     state_of,
 )
-from localsessions._local.index.table import BaseUnknown
 
 __all__ = ["Turn", "line_of"]
 

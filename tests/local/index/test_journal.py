@@ -20,7 +20,7 @@ from inside import local
 
 from localsessions import SessionChange, SessionLimitError, SessionStore, _system
 from localsessions._local import reconciling
-from localsessions._local.index import changelog, database, schema, sessions
+from localsessions._local.index import changelog, database, replayed, schema
 from localsessions._local.index.database import Database
 from localsessions._local.index.journal import Journal
 
@@ -695,7 +695,7 @@ def test_while_another_program_locks_the_index_readers_and_writers_go_on(
     writer, reader = two
     turns(writer, "s", 1)
     since, path = reader.last_change(), folder / ".localsessions" / "index.sqlite3"
-    monkeypatch.setattr(sessions, "_REPLAY_BUSY_MS", 10)
+    monkeypatch.setattr(replayed, "_BUSY_MS", 10)
     monkeypatch.setattr(database, "_BUSY_MS", 200_000)  # whoever waited would reach the limit
     monkeypatch.setattr(Journal, "LONG_BYTES", 1)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:

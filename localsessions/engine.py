@@ -336,14 +336,12 @@ class Listings(Protocol):
     def search(
         self, text: str, query: Query, *, limit: int, on_progress: Progress | None
     ) -> Sequence[SearchHit]:
-        """Return the sessions in which all words occur, the best first; see ``_rules.words``.
+        """Return the sessions that a question finds, the best first; see ``_rules.question``.
 
-        They occur in one message, or together in title, tags and the texts of the metadata. The
-        latter rank first; of two texts the one of which the words are more. Each session is there
-        once, with its best place.
-
-        Raises:
-            ValueError: The text holds no letter and no digit.
+        A session that has all words side by side goes before one that has them in one message,
+        that before one that has other words that may be meant, and that before one that has them
+        in several messages. Of two of a kind, the one of which the words are more goes first; of
+        equals, the one that was active last. Each session is there once, with its best place.
         """
 
 

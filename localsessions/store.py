@@ -792,11 +792,23 @@ class SessionStore:
     ) -> Sequence[SearchHit]:
         """Find sessions by the words of messages, titles, tags and metadata, the best first.
 
-        All words of ``text`` must occur in the same message (or in title, tags and metadata
-        together); words in double quotes must follow each other. A word is also found inside a
-        longer word, in any script. A word of two letters is found only at the beginning or the end
-        of a longer word; a single letter only as a word. Case and Unicode form do not matter.
+        Any text is a question. Its words may stand anywhere in a session; first come the sessions
+        that have them side by side, then those that have all of them in one message, then those
+        that have longer words or other forms of them, then those that have them in several
+        messages. Where nothing is like a word, one letter of it may be wrong. Case, diacritics and
+        Unicode form do not matter. Of Chinese, Japanese, Korean and Thai, any part is found.
+        A part of a word has three letters or more; two letters are found where a word begins, a
+        single letter only as a word.
+
+        Words in double quotes must follow each other as they are. ``OR`` between two words asks
+        for one of them. ``-word`` leaves out the messages that have it. These fields narrow:
+        ``agent:``, ``user:``, ``program:``, ``project:`` or ``cwd:`` (words of the folder),
+        ``tag:``, ``status:``, ``parent:``, ``role:`` (of the message), and ``after:`` and
+        ``before:`` with a year, a month or a day in UTC, as 2026-11-30. Without words, the sessions
+        that have the fields are returned, the newest first.
+
         The tools that a message calls, their arguments and the model's reasoning are searched too.
+        Of a word that stands in very many messages, the newest ones come first.
 
         The first search reads every session, later searches only what changed; saving never waits.
 
@@ -812,9 +824,6 @@ class SessionStore:
             parent: See there.
             limit: How many sessions at most.
             on_progress: Called with (done, total) while texts are read.
-
-        Raises:
-            ValueError: ``text`` holds no letter and no digit.
         """
         refuse_other("text", text, str, "a str")
         query = Query(

@@ -26,7 +26,7 @@ from localsessions.models import (
     preview_of,
 )
 
-__all__ = ["Summarized", "summarize", "summarize_unreadable", "summarized"]
+__all__ = ["Summarized", "plain_document", "summarize", "summarize_unreadable", "summarized"]
 
 
 def summarize(session: Session, size_bytes: int) -> SessionSummary:
@@ -96,8 +96,8 @@ class Summarized(NamedTuple):
 
 def summarized(data: bytes, session_id: str, modified_at: datetime) -> Summarized | None:
     """Return the summary of a file; None if only ``decode`` can read it."""
-    document: Any = parse_proven(data)
-    if type(document) is not dict or not _is_plain(document):
+    document = plain_document(data)
+    if document is None:
         return None
     is_ours = is_as_written(document, session_id)
     times = document
@@ -109,6 +109,12 @@ def summarized(data: bytes, session_id: str, modified_at: datetime) -> Summarize
         return None  # a time is not an instant
     end = messages_end(data, tuple(document)) if is_ours else None
     return Summarized(summary, end)
+
+
+def plain_document(data: bytes) -> dict[str, Any] | None:
+    """Return the document of a file whose fields all have plain types; None of any other file."""
+    document: Any = parse_proven(data)
+    return document if type(document) is dict and _is_plain(document) else None
 
 
 def _is_plain(document: Mapping[str, Any]) -> bool:

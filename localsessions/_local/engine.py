@@ -30,7 +30,6 @@ from localsessions._local.turnstile import working
 from localsessions._local.writing import Writer
 from localsessions._rules.cursor import Cursor
 from localsessions._rules.drafts import draft_of
-from localsessions._rules.words import Phrases
 from localsessions.engine import Allows, Change, Durability, Engine, Follower, Progress, Query
 from localsessions.errors import (
     ConflictError,
@@ -244,7 +243,7 @@ class LocalEngine(Engine):
     def search(
         self, text: str, query: Query, *, limit: int, on_progress: Progress | None
     ) -> Sequence[SearchHit]:
-        return self.searching.hits(Phrases(text), query, limit, on_progress)
+        return self.searching.hits(text, query, limit, on_progress)
 
     # -- changes -----------------------------------------------------------------------------
 

@@ -6,7 +6,9 @@ merging      two versions of a session merged into a single version, or the plac
 differences  what a change tells of a session
 retention    what a cleanup does with a session, and why
 texts        the texts of a session that a search looks at
-words        how a text is folded for the search, and how a snippet is made
+words        how a text is cut into words for the search
+question     what a person types into a search, taken apart; which other words may be meant
+finder       where a text has what is asked for; the snippet that shows it
 cursor       the opaque text that asks for the next page of a listing, and the key it keeps
 arguments    the checks of arguments; an argument with a wrong type is refused by name
 refusals     the errors of a verb on many sessions, raised together

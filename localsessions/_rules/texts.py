@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
-from localsessions._rules.words import Phrases
+from localsessions._rules.finder import Finder
 from localsessions.models import Session, message_text
 
-__all__ = ["SESSION_ITSELF", "Snippet", "Text", "snippet_of", "texts_of"]
+__all__ = ["SESSION_ITSELF", "Snippet", "Text", "columns_of", "snippet_of", "texts_in", "texts_of"]
 
 SESSION_ITSELF = -1
 """The position of the session's own text; the texts of messages have the messages' positions."""
@@ -49,25 +49,50 @@ class Text(NamedTuple):
 
 def texts_of(session: Session) -> dict[int, Text]:
     """Return the texts of a session by position; an empty text is left out."""
-    own = [session.title or "", *session.tags, *_strings(session.metadata)]
+    return _texts(session.title, session.tags, session.metadata, session.messages)
+
+
+def texts_in(document: Mapping[str, Any]) -> dict[int, Text]:
+    """Return what ``texts_of`` returns, of a file whose fields all have plain types."""
+    get = document.get
+    return _texts(get("title"), get("tags", ()), get("metadata", {}), get("messages", ()))
+
+
+def _texts(
+    title: str | None,
+    tags: Sequence[str],
+    metadata: Mapping[str, JsonValue],
+    messages: Sequence[Mapping[str, JsonValue]],
+) -> dict[int, Text]:
+    own = [title, *tags, *_strings(metadata)]
     texts = {SESSION_ITSELF: Text(None, _unmarked("\n".join(part for part in own if part)))}
-    for position, message in enumerate(session.messages):
+    for position, message in enumerate(messages):
         texts[position] = Text(str(message["role"]), _body(message))
     return {position: text for position, text in texts.items() if text.body}
 
 
-def snippet_of(text: Text, phrases: Phrases) -> Snippet:
+def columns_of(text: Text) -> tuple[str, str, str, str]:
+    """Return what of a text is the session's own, what was said, what tools got, and thoughts."""
+    if text.role is None:
+        return text.body, "", "", ""
+    if not _has_marks(text.body):
+        return "", text.body, "", ""
+    sections = _SECTION.findall(text.body)
+    said = _SECTION.split(text.body, maxsplit=1)[0]
+    argued = "".join(one for one in sections if one.startswith(_ARGUMENT))
+    thought = "".join(one for one in sections if one.startswith(_REASONING))
+    return "", said, argued, thought
+
+
+def snippet_of(text: Text, finder: Finder) -> Snippet:
     """Return the text around the best hit; "argument of ..." or "reasoning" says where it is.
 
     Where most words of the query stand is best; what was said goes before the rest.
     """
     places = list(_places(text.body))
-    counts = [phrases.count_in(body) for _, body in places]
-    if not any(counts):
-        # A phrase in quotes begins in one section and ends in the next.
-        return phrases.snippet(_unmarked(text.body))
+    counts = [finder.count_in(body) for _, body in places]
     label, body = places[counts.index(max(counts))]
-    line, spans = phrases.snippet(body)
+    line, spans = finder.snippet(body)
     return label + line, tuple((start + len(label), stop + len(label)) for start, stop in spans)
 
 
@@ -91,7 +116,7 @@ def _body(message: Mapping[str, JsonValue]) -> str:
     if thoughts:
         said = message_text({"content": [part for part in parts if part not in thoughts]})
     body = _unmarked(said)
-    for thought in (*thoughts, *(message.get(key) for key in _THOUGHTS)):
+    for thought in (*thoughts, *(message[key] for key in _THOUGHTS if key in message)):
         # Some programs keep a thought in both places.
         if (text := _unmarked(_thought(thought))) and text not in body:
             body += _REASONING + text
@@ -115,7 +140,8 @@ def _calls(message: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
     for call in listed if isinstance(listed, list) else []:
         if isinstance(call, dict):
             yield from _call(call.get("function") or call)
-    yield from _call(message.get("function_call"))
+    if "function_call" in message:
+        yield from _call(message["function_call"])
     for part in content if isinstance(content, list) else []:
         if isinstance(part, dict):
             if part.get("type") in ("tool_use", "tool_call"):
@@ -161,7 +187,11 @@ def _is_number(value: JsonValue) -> bool:
 
 
 def _unmarked(text: str) -> str:
-    return _MARK.sub(" ", text)
+    return _MARK.sub(" ", text) if _has_marks(text) else text
+
+
+def _has_marks(text: str) -> bool:
+    return _ARGUMENT in text or _REASONING in text or _BEGIN in text
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Unpack, get_args
 
 import click
@@ -121,11 +122,22 @@ def _note_rest(page: Page[SessionSummary]) -> None:
         note(f"there are more: --all shows them, --cursor {page.next_cursor} the next ones")
 
 
+class _Question(click.Command):
+    """A command whose words may begin with a minus sign, as ``-flaky``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        left_out = [one for one in args[:end] if re.match(r"-[^\W\d_][^\W\d_ -]|-\w+ |-\"", one)]
+        options = [one for one in args[:end] if one not in left_out]
+        return super().parse_args(ctx, [*options, "--", *left_out, *args[end + 1 :]])
+
+
 @click.command(
+    cls=_Question,
     epilog=examples(
         "localsessions search deploy failed",
-        "localsessions search '\"connection refused\"' --since 7d",
-    )
+        "localsessions search 'connection refused' agent:codex -flaky --since 7d",
+    ),
 )
 @click.argument("words", nargs=-1, required=True)
 @filter_options
@@ -143,13 +155,15 @@ def search(
 ) -> None:
     """Find sessions by their words, the best first.
 
-    The words of messages, arguments of calls, titles, tags and metadata count. All must occur in
-    the same message; words inside double quotes must follow each other. A word is also found
-    inside longer words.
+    The words of messages, reasoning, arguments of calls, titles, tags and metadata count. What one
+    argument holds must stand together: 'race condition' in quotes is a phrase. Parts and other
+    forms of words are found after the words themselves. OR, -word, agent:, program:, project:,
+    tag:, role:, after: and before: narrow.
     The first search reads every session.
     """
+    text = " ".join(map(_phrase, words))
     with opened() as store, progress("reading") as show:
-        hits = store.search(" ".join(words), **filters, limit=limit, on_progress=show)
+        hits = store.search(text, **filters, limit=limit, on_progress=show)
     if as_json:
         emit_json(hits)
         return
@@ -157,6 +171,13 @@ def search(
         _emit_hit(hit)
     if not hits:
         note("nothing found")
+
+
+def _phrase(argument: str) -> str:
+    """Return an argument of several words as a phrase; a field or a minus before it stays."""
+    if '"' in argument or " " not in argument.strip():
+        return argument
+    return re.sub(r"\A(-?(?:[a-z]+:)?)(.*)\Z", r'\1"\2"', argument, count=1, flags=re.DOTALL)
 
 
 def _emit_hit(hit: SearchHit) -> None:

@@ -237,9 +237,36 @@ def test_search_without_a_hit_says_so(cli: Cli) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing found\n")
 
 
-def test_search_for_nothing_is_misuse(cli: Cli) -> None:
+def test_search_for_nothing_finds_nothing(cli: Cli) -> None:
     cli.add("s", "text")
-    assert cli("search", "?!").exit_code == 2
+    result = cli("search", "?!")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing found\n")
+
+
+def hits(cli: Cli, *words: str) -> list[str]:
+    return [hit["session"]["session_id"] for hit in cli.json("search", *words)]
+
+
+def test_an_argument_of_several_words_is_a_phrase(cli: Cli) -> None:
+    cli.add("a", "a race condition")
+    cli.add("b", "the condition of the race")
+    assert hits(cli, "race", "condition") == ["a", "b"]
+    assert hits(cli, "race condition") == ["a"]
+    assert hits(cli, "race", "-a race") == ["b"]
+
+
+def test_words_may_be_left_out_and_fields_asked_for(cli: Cli) -> None:
+    cli.add("a", "a race for conditions")
+    cli.add("b", "the condition of that race")
+    cli("tag", "b", "two words")
+    for words in (
+        ["race", "-for"],
+        ["-n", "5", "race", "tag:two words"],
+        ["tag:two words"],
+        ["-race for", "race", "tag:two words", "role:user"],
+    ):
+        assert hits(cli, *words) == ["b"], words
+    assert cli("search", "-n", "5", "--", "race", "-for").stdout.startswith("b  message 1, user")
 
 
 # stats, path

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from operator import gt, lt
 from typing import Any, TypeAlias
 
 from contract.shelf import Kept, Shelf
+from contract.slow_search import best_hit
 from localsessions import errors, models
 from localsessions._codec import checkpoint, decode
 from localsessions._codec.names import file_stem, folded
@@ -20,7 +22,8 @@ from localsessions._rules import drafts, words
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.differences import differences
 from localsessions._rules.drafts import Draft
-from localsessions._rules.texts import SESSION_ITSELF, snippet_of, texts_of
+from localsessions._rules.question import read_question
+from localsessions._rules.texts import texts_of
 from localsessions.engine import Allows, Change, Engine, Follower, Progress, Query
 from localsessions.models import Session, SessionChange, SessionSummary
 from localsessions.models.standing import original_of, stand, version_of
@@ -208,20 +211,15 @@ class DictEngine(Engine):
     def search(
         self, text: str, query: Query, *, limit: int, on_progress: Progress | None
     ) -> Sequence[models.SearchHit]:
-        phrases = words.Phrases(text)
+        question = read_question(text)
         with self._guard:
-            hits = [self._best(phrases, one) for one in self._matching(query)]
+            every = [one for one in self._matching(query) if question.matches(one)][::-1]
+            texts = [texts_of(self.read(one.session_id)) for one in every]
+        bodies = [words.fold(text.body).split() for found in texts for text in found.values()]
+        known = {word for one in bodies for word in (*one, *map(" ".join, pairwise(one)))}
+        near = question.near(known)
+        hits = [best_hit(question, near, *found) for found in zip(every, texts, strict=True)]
         return sorted(filter(None, hits), key=lambda hit: -hit.score)[:limit]
-
-    def _best(self, phrases: words.Phrases, summary: SessionSummary) -> models.SearchHit | None:
-        hits = []
-        for at, text in texts_of(self.read(summary.session_id)).items():
-            place, is_own = (None, True) if at == SESSION_ITSELF else (at, False)
-            score = is_own + len(phrases.places(text.body)[1]) / len(words.fold(text.body))
-            shown = snippet_of(text, phrases)
-            hit = models.SearchHit(summary, place, text.role, *shown, score)
-            hits += [hit] if phrases.occurs_in(text.body) else []
-        return max(hits, key=lambda hit: hit.score, default=None)
 
     def notice(self, *, fresh: bool = False) -> None:
         return  # nobody but engines changes anything

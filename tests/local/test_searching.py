@@ -154,12 +154,12 @@ def test_a_search_that_was_overtaken_keeps_no_older_words(
         say(slow, "a", "first words")
         put = local(slow).texts.put
 
-        def be_overtaken(*arguments: object) -> bool:
+        def be_overtaken(*arguments: object, **named: object) -> object:
             monkeypatch.undo()
             with fast.edit("a") as session:
                 session.messages[0]["content"] = "second words"
             assert found(fast, "second") == ["a"]
-            stored = put(*arguments)  # type: ignore[arg-type]
+            stored = put(*arguments, **named)  # type: ignore[arg-type]
             assert found(fast, "second") == ["a"]
             assert found(fast, "first") == []
             return stored

@@ -15,6 +15,7 @@ import importlib
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -40,10 +41,13 @@ from localsessions._codec import checkpoint as checkpoints
 from localsessions._codec.names import file_stem, session_id_of
 from localsessions._codec.salvage import salvage
 from localsessions._codec.summary import summarize
+from localsessions._local.index.fulltext import match_of
 from localsessions._local.version import Fingerprint
 from localsessions._rules.cursor import Cursor
+from localsessions._rules.finder import Finder
 from localsessions._rules.merging import merge
-from localsessions._rules.words import Phrases
+from localsessions._rules.question import read_question
+from localsessions._rules.words import fold, indexable
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.program import run as run_command
 from localsessions.models.standing import original_of
@@ -225,25 +229,32 @@ def names(data: bytes) -> None:
 
 
 def searching(data: bytes) -> None:
-    """Any text is refused as no query, or finds in a text what is in it, and shows where."""
+    """Any text is a question, and finds in a text what is in it, and shows where."""
     asked, _, text = data.decode("utf-8", "replace").partition("\n")
-    with misuse():
-        _find(Phrases(asked), text)
-
-
-def _find(query: Phrases, text: str) -> None:
-    _words().execute("SELECT rowid FROM words WHERE words MATCH ?", [query.match]).fetchall()
-    line, spans = query.snippet(text)
+    text = re.sub("[\x1d-\x1f]", " ", text)  # which part the sections of what is stored
+    question = read_question(asked)
+    if not question.groups:
+        return
+    near = question.near(fold(text).split())
+    database, match = _words(), match_of(question, near)
+    database.execute("INSERT OR REPLACE INTO words (rowid, body) VALUES (1, ?)", [_stored(text)])
+    found = database.execute("SELECT rowid FROM words WHERE words MATCH ?", [match]).fetchall()
+    finder = Finder(question, near)
+    assert not finder.occurs_in(text) or found == [(1,)], (question, near, text)
+    line, spans = finder.snippet(text)
     assert "\n" not in line
     assert all(0 <= start < stop <= len(line) for start, stop in spans)
-    if query.occurs_in(text):
-        assert spans, (query.phrases, text)
+    assert spans or not finder.occurs_in(text), (question, text)
+
+
+def _stored(text: str) -> str:
+    return indexable(text).encode("utf-8", "replace").decode()
 
 
 @cache
 def _words() -> sqlite3.Connection:
     database = sqlite3.connect(":memory:")
-    database.execute("CREATE VIRTUAL TABLE words USING fts5 (body, tokenize = 'trigram')")
+    database.execute("CREATE VIRTUAL TABLE words USING fts5 (body, tokenize = 'ascii')")
     return database
 
 

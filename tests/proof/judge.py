@@ -27,7 +27,7 @@ from pydantic import JsonValue
 from localsessions import SessionStore
 from localsessions._local.files import durable
 from localsessions._local.version import Fingerprint
-from localsessions._rules import words
+from localsessions._rules import finder, words
 from proof.disk import Cut, Disk
 from proof.tracing import Stamp
 from proof.verbs import State, plain, sound
@@ -116,7 +116,7 @@ class Judge:
         made = _written_out(tree, self.folder, self.stamps)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(durable, "fingerprint_of", made)
-            patch.setattr(words, "_fold_with_origin", _fold_once)
+            patch.setattr(finder, "traced", _trace_once)
             try:
                 with SessionStore(self.folder / "sessions") as store:
                     found = sound(store)
@@ -129,7 +129,7 @@ class Judge:
 
 
 # Every state has the same long texts: to fold them anew each time was half of all the time.
-_fold_once = functools.lru_cache(maxsize=64)(words._fold_with_origin)
+_trace_once = functools.lru_cache(maxsize=64)(words.traced)
 
 
 def _go_on(store: SessionStore) -> None:

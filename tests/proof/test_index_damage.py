@@ -170,11 +170,12 @@ def test_a_flipped_bit_changes_no_answer(name: str, indexed: Indexed) -> None:
 
 
 def test_a_bit_flipped_in_the_words_hides_no_hit(indexed: Indexed) -> None:
-    """In the lists of the texts with a trigram, where nothing in SQLite tells."""
+    """In the lists of the texts with a word, where nothing in SQLite tells."""
     whole = indexed.files["search.sqlite3"]
     indexed.put_back(indexed.files)
     with closing(sqlite3.connect(indexed.room / "search.sqlite3")) as db:
-        blocks = [block for (block,) in db.execute("SELECT block FROM words_data WHERE id > 10")]
+        tables = "SELECT id, block FROM words_data UNION ALL SELECT id, block FROM parts_data"
+        blocks = [block for number, block in db.execute(tables) if number > 10]
     begins = [(whole.find(block), len(block)) for block in blocks]
     places = [begin + at for begin, size in begins if begin > 0 for at in range(4, size)]
     assert len(places) > 2000

@@ -27,10 +27,17 @@ from localsessions._local.index.row import (
     row_unreadable,
     row_written,
 )
-from localsessions._local.index.sessions import UNSETTLED, News, SessionIndex, listing_of
+from localsessions._local.index.sessions import (
+    UNSETTLED,
+    ChangedRow,
+    News,
+    SessionIndex,
+    listing_of,
+)
 
 __all__ = [
     "UNSETTLED",
+    "ChangedRow",
     "IndexRow",
     "News",
     "SessionIndex",

@@ -25,7 +25,7 @@ IDENTITY = "CREATE TABLE identity (value TEXT NOT NULL)"
 
 # -- index.sqlite3 -------------------------------------------------------------------------------
 
-VERSION = 6
+VERSION = 7
 
 INDEXES = {
     "by_last_activity": "(last_activity, session_id)",
@@ -87,21 +87,33 @@ def seal_of(*parts: object) -> int:
 
 # -- search.sqlite3 ------------------------------------------------------------------------------
 
-SEARCH_VERSION = 3
+SEARCH_VERSION = 4
 
 SEARCH_TABLES = """
-CREATE TABLE indexed (session_id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE indexed (
+  session_id TEXT PRIMARY KEY, digest BLOB NOT NULL, active_at INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE texts (
   id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, position INTEGER NOT NULL,
   role BLOB, body BLOB NOT NULL, seal INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX by_place ON texts (session_id, position);
-CREATE TABLE sealed (checksum INTEGER);
-INSERT INTO sealed VALUES (NULL);
-CREATE VIRTUAL TABLE words USING fts5 (body, content = '', tokenize = 'trigram')
+CREATE TABLE sealed (checksum INTEGER, learned INTEGER NOT NULL);
+INSERT INTO sealed VALUES (NULL, 1);
+CREATE VIRTUAL TABLE words USING fts5 (
+  own, said, argued, thought, content = '', tokenize = 'ascii'
+);
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, 'row');
+CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE);
+CREATE VIRTUAL TABLE parts USING fts5 (
+  term, content = 'terms', content_rowid = 'id', tokenize = 'trigram'
+)
 """
-"""``indexed``: the indexed version of each session's file; ``texts``: the texts of its messages;
-``words``: their trigrams; ``sealed``: the checksum of the words, or NULL while they change."""
+"""``indexed``: the indexed version of each session's file, and its last activity; ``texts``: the
+texts of its messages; ``words``: their words, by where they stand; ``vocabulary``: in how many
+texts each word is; ``terms`` and ``parts``: the words of which parts are searched, and their
+trigrams; ``sealed``: the checksum of all this, or NULL while it changes, and whether ``terms`` has
+all words."""
 
 
 def seal_of_text(session_id: str, position: int, role: bytes | None, body: bytes) -> int:

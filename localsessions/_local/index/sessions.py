@@ -33,7 +33,7 @@ from localsessions.engine import Query
 from localsessions.models import Order, SessionChange, SessionSummary
 from localsessions.models.instants import microseconds
 
-__all__ = ["UNSETTLED", "SessionIndex", "listing_of"]
+__all__ = ["UNSETTLED", "ChangedRow", "SessionIndex", "listing_of"]
 
 T = TypeVar("T")
 
@@ -96,6 +96,22 @@ class News(NamedTuple):
     waits: dict[str, tuple[int, bool]]
     last: int
     changed: set[str]
+
+
+class ChangedRow(NamedTuple):
+    """A session whose row changed.
+
+    Attributes:
+        change: The number of its last change.
+        session_id: The session.
+        digest: The hash of its file; None if it is deleted.
+        active_at: Its last activity as a number that only sorts; 0 if it is deleted.
+    """
+
+    change: int
+    session_id: str
+    digest: bytes | None
+    active_at: int
 
 
 _DEAD = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"
@@ -423,18 +439,19 @@ class SessionIndex:
         """
         return self._database.read(lambda db: changelog.changes_after(db, since, limit, own))
 
-    def changed_since(self, change: int) -> list[tuple[int, str, bytes | None]]:
-        """Return (change, session id, digest) of later changes; digest None: it is deleted."""
+    def changed_since(self, change: int) -> list[ChangedRow]:
+        """Return the sessions with a later change, by its number."""
         query = (
-            "SELECT change, session_id, digest FROM sessions WHERE change > ? UNION ALL "
-            "SELECT change, session_id, NULL FROM gone WHERE change > ? ORDER BY change"
+            "SELECT change, session_id, digest, last_activity FROM sessions WHERE change > ?"
+            " UNION ALL SELECT change, session_id, NULL, 0 FROM gone WHERE change > ?"
+            " ORDER BY change"
         )
 
-        def read(db: sqlite3.Connection) -> list[tuple[int, str, bytes | None]]:
+        def read(db: sqlite3.Connection) -> list[ChangedRow]:
             found = db.execute(query, [change, change]).fetchall()
             if not all(isinstance(one[0], int) and isinstance(one[1], str) for one in found):
                 raise sqlite3.DatabaseError("a number in the index is garbled")
-            return found
+            return [ChangedRow(*row) for row in found]
 
         return self._database.read(read, apart=True)
 

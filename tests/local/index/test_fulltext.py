@@ -7,19 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from localsessions._local.index.fulltext import FullText, TextHit
+from localsessions._local.index.fulltext import FullText, NewTexts, TextHit
+from localsessions._rules.question import read_question
 from localsessions._rules.texts import SESSION_ITSELF, Text
-from localsessions._rules.words import Phrases
 
 
-def put(texts: FullText, session_id: str, *bodies: str, digest: bytes = b"d") -> bool:
-    said = {position: Text("user", body) for position, body in enumerate(bodies)}
-    return texts.put(session_id, digest, said, lambda: True)
+def put(texts: FullText, session_id: str, *bodies: str, digest: bytes = b"d") -> None:
+    put_in(texts, session_id, {at: Text("user", body) for at, body in enumerate(bodies)}, digest)
+
+
+def put_in(
+    texts: FullText,
+    session_id: str,
+    said: dict[int, Text],
+    digest: bytes | None = b"d",
+    *,
+    is_current: bool = True,
+) -> None:
+    left = texts.put([NewTexts(session_id, digest, 0, said, lambda: is_current)])
+    assert left == ([] if is_current else [session_id])
+
+
+def asked(texts: FullText, words: str) -> Iterator[TextHit | None]:
+    question = read_question(words)
+    return texts.search(question, texts.near(question))
 
 
 def found(texts: FullText, words: str) -> list[tuple[str, int | None]]:
-    hits = list(texts.search(Phrases(words)))
-    return [(hit.session_id, hit.position) for hit in hits if hit]
+    return [(hit.session_id, hit.position) for hit in asked(texts, words) if hit]
 
 
 def rows(texts: FullText) -> set[int]:
@@ -45,12 +60,15 @@ def test_texts_are_found_where_they_stand(texts: FullText) -> None:
 def test_the_session_itself_counts_double_and_has_no_position(texts: FullText) -> None:
     put(texts, "a", "parser one two")
     own = {SESSION_ITSELF: Text(None, "parser one two")}
-    texts.put("b", b"d", own, lambda: True)
-    best, second = texts.search(Phrases("parser"))
+    put_in(texts, "b", own)
+    best, second = asked(texts, "parser")
     assert isinstance(best, TextHit)
     assert isinstance(second, TextHit)
     assert (best.session_id, best.position, best.text) == ("b", None, Text(None, "parser one two"))
-    assert best.score == pytest.approx(2 * second.score)
+    bm25_of_best, bm25_of_second = (
+        (score - 1) / (2 - score) for score in (best.score, second.score)
+    )
+    assert bm25_of_best == pytest.approx(2 * bm25_of_second)
 
 
 def test_only_what_changed_is_indexed_again(texts: FullText) -> None:
@@ -68,8 +86,8 @@ def test_only_what_changed_is_indexed_again(texts: FullText) -> None:
 
 def test_what_was_overtaken_is_not_stored(texts: FullText) -> None:
     put(texts, "a", "kept")
-    assert texts.put("a", b"e", {0: Text("user", "older")}, lambda: False) is False
-    assert texts.remove("a", lambda: False) is False
+    put_in(texts, "a", {0: Text("user", "older")}, b"e", is_current=False)
+    put_in(texts, "a", {}, None, is_current=False)
     assert found(texts, "kept") == [("a", 0)]
     assert texts.digest("a") == b"d"
 
@@ -77,7 +95,7 @@ def test_what_was_overtaken_is_not_stored(texts: FullText) -> None:
 def test_a_removed_session_leaves_nothing(texts: FullText) -> None:
     put(texts, "a", "parser", "parser")
     put(texts, "b", "parser")
-    assert texts.remove("a", lambda: True) is True
+    put_in(texts, "a", {}, None)
     assert found(texts, "parser") == [("b", 0)]
     assert texts.digests() == {"b": b"d"}
     assert len(rows(texts)) == 1
@@ -112,8 +130,8 @@ def test_words_that_another_process_replaced_are_not_damaged(
 
 
 def test_lone_surrogates_come_back(texts: FullText) -> None:
-    texts.put("a", b"d", {0: Text("r\ud800", "half \udfff parser")}, lambda: True)
-    (hit,) = texts.search(Phrases("parser"))
+    put_in(texts, "a", {0: Text("r\ud800", "half \udfff parser")})
+    (hit,) = asked(texts, "parser")
     assert hit is not None
     assert hit.text == Text("r\ud800", "half \udfff parser")
 
@@ -143,7 +161,7 @@ def test_a_text_replaced_between_finding_and_reading_asks_again(
     put(texts, "a", "a parser")
     put(texts, "b", "another parser")
     other = FullText(str(tmp_path / "search.sqlite3"))
-    hits = texts.search(Phrases("parser"))
+    hits = asked(texts, "parser")
     next(hits)
     for session_id in "ab":
         put(other, session_id, "a new parser", digest=b"e")

@@ -12,7 +12,6 @@ from inside import local
 from proof.indexed import ROOM, answers, fill, told
 
 from localsessions import ChangesExpiredError, SessionStore
-from localsessions._rules.words import fold
 
 
 def execute(folder: Path, name: str, *statements: str) -> None:
@@ -77,12 +76,13 @@ def test_a_difference_that_was_waiting_and_is_lost_is_told_by_listing_again(fill
 
 
 def test_a_hit_that_was_hidden_in_the_words_is_found_by_whoever_opens_next(filled: Path) -> None:
-    body = fold("the parser of file 7 fails")
+    body = "the parser of file 7 fails"
     execute(
         filled,
         "search.sqlite3",
-        "INSERT INTO words (words, rowid, body) "
-        f"SELECT 'delete', id, '{body}' FROM texts WHERE session_id = 's7' AND position >= 0",
+        "INSERT INTO words (words, rowid, own, said, argued, thought) "
+        f"SELECT 'delete', id, '', '{body}', '', '' FROM texts"
+        " WHERE session_id = 's7' AND position >= 0",
     )
     with SessionStore(filled, durability="fast") as store:
         assert "s7" in {hit.session.session_id for hit in store.search("parser", limit=99)}
@@ -143,7 +143,7 @@ def test_a_hit_that_was_invented_in_the_words_is_never_shown(filled: Path) -> No
         execute(
             filled,
             "search.sqlite3",
-            "INSERT INTO words (rowid, body) SELECT max(id), ' zebra ' FROM texts",
+            "INSERT INTO words (rowid, said) SELECT max(id), ' zebra ' FROM texts",
         )
         assert store.search("zebra") == []
 
@@ -154,7 +154,10 @@ OTHER_TYPES = [
     ("index.sqlite3", "UPDATE sessions SET session_id = x'ff00' WHERE session_id = 's7'"),
     ("search.sqlite3", "UPDATE texts SET body = CAST(body AS TEXT), role = 7"),
     ("search.sqlite3", "UPDATE indexed SET digest = CAST('text' AS TEXT)"),
+    ("search.sqlite3", "UPDATE indexed SET active_at = 'text'"),
     ("search.sqlite3", "UPDATE sealed SET checksum = 'text'"),
+    ("search.sqlite3", "UPDATE sealed SET learned = 'text'"),
+    ("search.sqlite3", "DELETE FROM terms"),
     ("search.sqlite3", "DELETE FROM sealed"),
 ]
 

@@ -67,7 +67,7 @@ def test_put_replaces_and_counts_changes(index: SessionIndex) -> None:
     assert index.changed_since(0) == first
     put(index, row("a", b"other"))
     changes = index.changed_since(0)
-    assert [change[1:] for change in changes] == [("b", b"d"), ("a", b"other")]
+    assert [change[1:3] for change in changes] == [("b", b"d"), ("a", b"other")]
     assert index.changed_since(changes[0][0]) == changes[1:]
 
 
@@ -99,9 +99,9 @@ def test_a_removal_is_a_change_and_a_return_another(index: SessionIndex) -> None
     put(index, row("a"), row("b"))
     index.remove(["a", "b", "none"], lambda one: one != "b")
     changes = index.changed_since(0)
-    assert [change[1:] for change in changes] == [("b", b"d"), ("a", None)]
+    assert [change[1:3] for change in changes] == [("b", b"d"), ("a", None)]
     put(index, row("a"))
-    assert [change[1:] for change in index.changed_since(changes[0][0])] == [("a", b"d")]
+    assert [change[1:3] for change in index.changed_since(changes[0][0])] == [("a", b"d")]
     index.remove([], lambda _: True)
 
 

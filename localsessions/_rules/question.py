@@ -1,0 +1,304 @@
+"""Question: what a person types into a search, taken apart. Any text is a question.
+
+::
+
+    race condition          both words, anywhere in one message; a message that has them side by
+                            side comes first, one that has parts or forms of them comes later, then
+                            a session that has them in several messages
+    "race condition"        one after the other, as they are
+    get_user SessionStore   what is written together is found one after the other
+    race OR deadlock        one of both
+    -flaky                  no message that has this word
+    agent:codex             what the session or the message has in this field, see ``_FIELDS``
+    after:2026-01           the session's last activity, from a day, month or year on; or before: it
+
+A word that is asked for may also be meant as a part of a longer word, or as another form of it;
+only where no text has anything like it, one letter of it may be wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeAlias
+
+from localsessions._rules.words import fold, is_sign
+from localsessions.models import SessionSummary, activity_key
+from localsessions.models.instants import microseconds
+
+__all__ = [
+    "Near",
+    "Question",
+    "Term",
+    "is_near",
+    "is_typo",
+    "is_wordlike",
+    "read_question",
+    "stem_of",
+]
+
+Near: TypeAlias = Mapping[str, tuple[str, ...]]
+"""For a word that is asked for, other words that may be meant."""
+
+MOST_NEAR = 100
+"""How many other words may be meant by one; the shortest are taken."""
+
+_PIECE = re.compile(
+    r'(?P<no>-(?=[\w"]))?(?:(?P<field>[a-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<plain>\S+))'
+)
+_FIELDS = ("agent", "user", "program", "project", "cwd", "tag", "role", "status", "parent")
+_DAY = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?", re.ASCII)
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_ENDINGS = re.compile(
+    "(?:s|es|ed|d|e|n|t|y|al|ly|ies|ied|ier|ive|able|ers?|ors?|ings?|ions?|ments?)?", re.ASCII
+)
+_LONGEST_ENDING = 3
+_SHORTEST_STEM = 4
+_LONGEST_WORD = 32
+
+
+class Term(NamedTuple):
+    """Words that must follow each other.
+
+    Attributes:
+        words: The words, folded.
+        is_exact: Whether they are meant as they are: they were in quotes.
+        parts: The parts of one word in camel case, which may be written as words elsewhere.
+    """
+
+    words: tuple[str, ...]
+    is_exact: bool
+    parts: tuple[str, ...] = ()
+
+    @property
+    def may_vary(self) -> str | None:
+        """The word that may also be meant as another one; None if there is none."""
+        last = self.words[-1]
+        return None if self.is_exact or len(last) < 2 or is_sign(last) else last
+
+
+class Question(NamedTuple):
+    """A search, taken apart.
+
+    Attributes:
+        groups: Of each group, one term must occur.
+        without: Terms that must not occur in the same message.
+        fields: What is asked of the session or of the message's role, by the name of the field.
+        since: The session's last activity is at this instant or later, if given.
+        until: It is before this instant, if given.
+    """
+
+    groups: tuple[tuple[Term, ...], ...]
+    without: tuple[Term, ...]
+    fields: Mapping[str, tuple[str, ...]]
+    since: datetime | None
+    until: datetime | None
+
+    @property
+    def side_by_side(self) -> Term | None:
+        """All words as one term; None if they are no row of words."""
+        if len(self.groups) < 2 or any(len(group) > 1 for group in self.groups):
+            return None
+        return Term(tuple(word for (term,) in self.groups for word in term.words), is_exact=True)
+
+    @property
+    def varying(self) -> set[str]:
+        """The words that may also be meant as others."""
+        return {word for group in self.groups for term in group if (word := term.may_vary)}
+
+    def near(self, vocabulary: Iterable[str]) -> Near:
+        """Return which words of a vocabulary may be meant, too."""
+        others = {*vocabulary}
+        return {word: found for word in self.varying if (found := _near(word, others))}
+
+    def matches(self, summary: SessionSummary) -> bool:
+        """Tell whether the fields match a session; ``role`` is a message's."""
+        told = {
+            "agent": (summary.agent_id, summary.current_agent),
+            "user": (summary.user_id,),
+            "program": (summary.program,),
+            "tag": summary.tags,
+            "status": (summary.status,),
+            "parent": (summary.parent,),
+        }
+        for name, wanted in self.fields.items():
+            if name in ("project", "cwd"):
+                if not all(_is_in(summary.project, one) for one in wanted):
+                    return False
+            elif name in told and not all(_is_one_of(told[name], one) for one in wanted):
+                return False
+        at = activity_key(summary)
+        is_after = self.since is None or at >= microseconds(self.since)
+        return is_after and (self.until is None or at < microseconds(self.until))
+
+    def is_role(self, role: str | None) -> bool:
+        """Tell whether a message of this role is asked for."""
+        return all(_is_one_of((role,), one) for one in self.fields.get("role", ()))
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether not every session is meant."""
+        return bool(self.fields) or self.since is not None or self.until is not None
+
+
+def read_question(text: str) -> Question:
+    """Take a text apart. What is no field and no sign of this language is a word."""
+    reading = _Reading()
+    pieces = [*_PIECE.finditer(text)]
+    for at, piece in enumerate(pieces):
+        if not reading.takes_field(piece):
+            reading.take(piece, is_last=at + 1 == len(pieces))
+    return reading.question()
+
+
+class _Reading:
+    """A question that is being read, piece by piece."""
+
+    def __init__(self) -> None:
+        self._groups: list[tuple[Term, ...]] = []
+        self._without: list[Term] = []
+        self._fields: dict[str, tuple[str, ...]] = {}
+        self._times: dict[str, datetime] = {}
+        self._joins = False
+
+    def takes_field(self, piece: re.Match[str]) -> bool:
+        """Take a piece if it is a field with a value."""
+        no, name, quoted, plain = piece.group("no", "field", "quoted", "plain")
+        if no or name is None:
+            return False
+        value = plain if quoted is None else quoted
+        if name in _FIELDS and fold(value).strip():
+            self._fields[name] = (*self._fields.get(name, ()), value)
+            return True
+        if name in ("after", "before") and (day := _day(value)) is not None:
+            self._times[name] = day
+            return True
+        return False
+
+    def take(self, piece: re.Match[str], *, is_last: bool) -> None:
+        """Take words, or what joins them."""
+        no, name, quoted, plain = piece.group("no", "field", "quoted", "plain")
+        is_between = bool(self._groups) and not is_last and not name and not no
+        if is_between and plain in ("OR", "AND"):
+            self._joins = plain == "OR"
+            return
+        written = piece.group().removeprefix(no or "") if name else quoted or plain or ""
+        term = _term(written, quoted is not None)
+        if term is None:
+            return
+        if no:
+            self._without.append(term)
+        elif self._joins:
+            self._groups[-1] = (*self._groups[-1], term)
+        elif (term,) not in self._groups:
+            self._groups.append((term,))
+        self._joins = False
+
+    def question(self) -> Question:
+        """Return what was read."""
+        groups, without = self._groups, self._without
+        if not (groups or self._fields or self._times):  # nothing to leave words out of
+            groups, without = [(term,) for term in without], []
+        since, until = self._times.get("after"), self._times.get("before")
+        return Question(tuple(groups), tuple(without), self._fields, since, until)
+
+
+def _term(text: str, is_quoted: bool) -> Term | None:
+    words = tuple(fold(text).split())
+    if not words:
+        return None
+    parts = tuple(fold(" ".join(_PARTS.findall(text))).split()) if len(words) == 1 else ()
+    is_camel = len(parts) > 1 and "".join(parts) == words[0] and not text.isupper()
+    return Term(words, is_quoted, parts if is_camel else ())
+
+
+def _day(text: str) -> datetime | None:
+    """Return the beginning of a year, a month or a day in UTC; None if it is none."""
+    found = _DAY.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        year, month, day = (int(part or 1) for part in found.groups())
+        return datetime(year, month, day, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _is_one_of(values: Iterable[str | None], wanted: str) -> bool:
+    return any(value is not None and fold(value) == fold(wanted) for value in values)
+
+
+def _is_in(project: str | None, wanted: str) -> bool:
+    """Tell whether a project is in a folder, or has the name that is asked for."""
+    return project is not None and fold(wanted) in fold(project)
+
+
+# -- words that may be meant, too ----------------------------------------------------------------
+
+
+def is_wordlike(word: str) -> bool:
+    """Tell whether parts of a word are searched: not of hashes, numbers and very long runs."""
+    if not 3 <= len(word) <= _LONGEST_WORD or is_sign(word):
+        return False
+    digits = sum(map(str.isdigit, word))
+    return digits == 0 or (digits <= 4 and len(word) - digits >= 2)
+
+
+def _near(word: str, others: set[str]) -> tuple[str, ...]:
+    found = [one for one in others if one != word and is_near(word, one)]
+    if not found and word not in others:
+        found = [one for one in others if is_typo(word, one)]
+    return tuple(sorted(found, key=lambda one: (not one.startswith(word), len(one), one)))[
+        :MOST_NEAR
+    ]
+
+
+def is_near(word: str, other: str) -> bool:
+    """Tell whether ``other`` is a longer word with ``word`` in it, or another form of it.
+
+    A form has the same beginning of at least four letters, and usual endings. Of a word of two
+    letters, only longer words that begin with it are near.
+    """
+    if len(word) == 2:
+        return other.startswith(word)
+    if word in other:
+        return " " not in other
+    stem = _common(word, other)
+    if stem < max(_SHORTEST_STEM, (max(len(word), len(other)) + 1) // 2):
+        return False
+    return _is_ending(word[stem:]) and _is_ending(other[stem:])
+
+
+def _common(one: str, other: str) -> int:
+    for at, (here, there) in enumerate(zip(one, other, strict=False)):
+        if here != there:
+            return at
+    return min(len(one), len(other))
+
+
+def _is_ending(rest: str) -> bool:
+    if rest.isascii():
+        return _ENDINGS.fullmatch(rest) is not None
+    return len(rest) <= _LONGEST_ENDING and rest.isalpha()
+
+
+def stem_of(word: str) -> str:
+    """Return the beginning that each other form of a word has."""
+    return word[: max(_SHORTEST_STEM, (len(word) + 1) // 2)]
+
+
+def is_typo(word: str, other: str) -> bool:
+    """Tell whether one letter was changed, left out, added, or swapped with the next one.
+
+    It may also be a space that was left out.
+    """
+    if word == other.replace(" ", ""):
+        return word != other
+    if len(word) < _SHORTEST_STEM or abs(len(word) - len(other)) > 1 or word == other:
+        return False
+    at = _common(word, other)
+    here, there = word[at:], other[at:]
+    if len(here) == len(there):
+        return here[1:] == there[1:] or (here[1::-1] == there[:2] and here[2:] == there[2:])
+    return here[1:] == there or here == there[1:]

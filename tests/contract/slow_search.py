@@ -1,0 +1,39 @@
+"""What a search finds in a session, by a look at each of its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from localsessions import models
+from localsessions._rules.finder import Finder
+from localsessions._rules.question import Near, Question
+from localsessions._rules.texts import SESSION_ITSELF, Text, snippet_of
+from localsessions._rules.words import fold
+
+__all__ = ["best_hit"]
+
+
+def best_hit(
+    question: Question, near: Near, summary: models.SessionSummary, texts: Mapping[int, Text]
+) -> models.SearchHit | None:
+    """Return the best place of a session; None if it has not all that is asked for."""
+    if not question.groups:
+        is_meant = question.is_narrowed
+        return models.SearchHit(summary, None, None, summary.preview, (), 0) if is_meant else None
+    groups = [Finder(question._replace(groups=(one,)), near) for one in question.groups]
+    if not all(any(one.occurs_in(text.body) for text in texts.values()) for one in groups):
+        return None
+    row = question.side_by_side
+    together = question._replace(groups=((row,),)) if row else question
+    steps = [Finder(together), Finder(question), Finder(question, near)]
+    hits = []
+    for position, text in texts.items():
+        if not question.is_role(text.role) or not steps[-1].count_in(text.body):
+            continue
+        step = next((at for at, one in enumerate(steps) if one.occurs_in(text.body)), len(steps))
+        finder = steps[min(step, 2)] if step else steps[1]
+        is_own = position == SESSION_ITSELF
+        share = len(finder.places(text.body)[1]) / len(fold(text.body))
+        place = (None if is_own else position), text.role, *snippet_of(text, finder)
+        hits.append(models.SearchHit(summary, *place, (is_own + share) / 3 - step))
+    return max(hits, key=lambda hit: hit.score, default=None)

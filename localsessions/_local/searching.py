@@ -20,7 +20,7 @@ from localsessions._rules.question import Question, read_question
 from localsessions._rules.texts import snippet_of, texts_in, texts_of
 from localsessions.engine import Progress, Query
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import SearchHit
+from localsessions.models import SearchHit, SessionSummary
 
 __all__ = ["Search"]
 
@@ -67,11 +67,24 @@ class Search:
             return self._listed(question, query, limit), True
         hits: list[SearchHit] = []
         is_current = True
-        for found in self._texts.search(question, self._texts.near(question)):
+
+        def allows(session_ids: Sequence[str]) -> set[str]:
+            """Return the sessions that are asked for, and those without a row."""
+            rows = self._index.rows(session_ids)
+            summaries = {one: row.summary for one, row in rows.items()}
+            others = {one for one, told in summaries.items() if not is_meant(told)}
+            return {*session_ids} - others
+
+        def is_meant(summary: SessionSummary) -> bool:
+            return query.matches(summary) and question.matches(summary)
+
+        is_narrowed = question.is_narrowed or query != Query()
+        near = self._texts.near(question)
+        for found in self._texts.search(question, near, allows if is_narrowed else None):
             row = found and self._index.get(found.session_id)
             if found is None or (row is None and self._reconciler.summary(found.session_id)):
                 is_current = False
-            elif row is not None and query.matches(row.summary) and question.matches(row.summary):
+            elif row is not None and is_meant(row.summary):
                 is_current &= self._reconciler.refresh_row(row)
                 snippet, highlights = snippet_of(found.text, found.finder)
                 place = found.position, found.text.role

@@ -19,8 +19,9 @@ seal.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeAlias, TypeVar
 from zlib import crc32
 
 from localsessions._local.index import schema
@@ -39,6 +40,7 @@ from localsessions._rules.words import fold, indexable
 __all__ = ["FullText", "NewTexts", "TextHit", "match_of"]
 
 T = TypeVar("T")
+Allows: TypeAlias = Callable[[Sequence[str]], Collection[str]]
 
 # What a tool was given, and what was thought, say less about a session than what was said; a hit in
 # the title or the metadata says more.
@@ -211,14 +213,21 @@ class FullText:
 
         return self._database.read(read) if question.varying else {}
 
-    def search(self, question: Question, near: Near) -> Iterator[TextHit | None]:
+    def search(
+        self, question: Question, near: Near, allows: Allows | None = None
+    ) -> Iterator[TextHit | None]:
         """Yield the best hit of each session, the best session first.
 
         None stands for a session whose texts another process replaced meanwhile: search again.
+
+        Args:
+            question: What is asked.
+            near: Which other words may be meant.
+            allows: Returns those of some sessions that are asked for; None allows all.
         """
         exact, any_form = Finder(question), Finder(question, near)
         told: set[str] = set()
-        steps: list[tuple[Finder, Iterable[_Found]]] = []
+        steps: list[tuple[Finder, Iterator[_Found]]] = []
         if (row := question.side_by_side) is not None:
             together = question._replace(groups=((row,),))
             steps.append((exact, self._ranked(together, {})))
@@ -226,12 +235,10 @@ class FullText:
         if near:
             steps.append((any_form, self._ranked(question, near)))
         for number, (finder, step) in enumerate(steps):
-            for found in step:
-                if found.session_id not in told:
-                    told.add(found.session_id)
-                    yield from self._checked(found, finder, len(steps) - number)
+            for found in _first_of_each(step, told, allows):
+                yield from self._checked(found, finder, len(steps) - number)
         if len(question.groups) > 1:
-            for found in self._apart(question, near, told):
+            for found in _first_of_each(self._apart(question, near, told), told, allows):
                 yield from self._checked(found, any_form, 0)
 
     def _checked(self, found: _Found, finder: Finder, step: int) -> Iterator[TextHit | None]:
@@ -308,7 +315,6 @@ class FullText:
                 return
             if found.session_id in told:
                 continue
-            told.add(found.session_id)
             if all(self._has(found.session_id, one, near) for one in others):
                 yield found
 
@@ -385,6 +391,18 @@ def _checksum(db: sqlite3.Connection) -> int:
             for value in row:
                 found = crc32(value if isinstance(value, bytes) else repr(value).encode(), found)
     return found
+
+
+def _first_of_each(
+    hits: Iterator[_Found], told: set[str], allows: Allows | None
+) -> Iterator[_Found]:
+    """Yield the first hit of each session that is allowed and was not told before."""
+    size = 1 if allows is None else _WINDOW
+    while some := [*islice(hits, size)]:
+        new = {one.session_id: one for one in reversed(some) if one.session_id not in told}
+        told.update(new)
+        allowed = new.keys() if allows is None else allows([*new])
+        yield from (one for one in some if one.session_id in allowed and new[one[0]] is one)
 
 
 class _Found(NamedTuple):

@@ -38,6 +38,7 @@ from localsessions.models import (
     Turn,
     Unreadable,
     message_text,
+    reasoning_text,
 )
 from localsessions.store import SessionStore
 
@@ -79,6 +80,7 @@ __all__ = [
     "UnreadableSessionError",
     "UnstorableValueError",
     "message_text",
+    "reasoning_text",
 ]
 
 _AT_USE = {

@@ -22,6 +22,7 @@ from localsessions.models import (
     format_instant,
     message_text,
     parse_instant,
+    reasoning_text,
     utc_now,
 )
 
@@ -155,7 +156,7 @@ def test_a_session_keeps_the_very_lists_and_objects_that_it_was_given() -> None:
         (None, ""),
         (5, ""),
         ([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {}}, "b"], "a\nb"),
-        ([{"type": "thinking", "thinking": "hm"}], "hm"),
+        ([{"type": "thinking", "thinking": "hm"}], ""),
         ([{"type": "tool_result", "content": [{"type": "text", "text": "ok"}]}], "ok"),
         ({"output": "out"}, "out"),
         ([{"type": "refusal", "refusal": "no"}], "no"),
@@ -165,6 +166,50 @@ def test_a_session_keeps_the_very_lists_and_objects_that_it_was_given() -> None:
 )
 def test_the_text_of_a_message_is_what_it_says(content: JsonValue, text: str) -> None:
     assert message_text({"role": "user", "content": content}) == text
+
+
+@pytest.mark.parametrize(
+    ("message", "said", "thought"),
+    [
+        ({"content": "yes"}, "yes", ""),
+        ({"content": [{"type": "thinking", "thinking": "hm"}, {"text": "yes"}]}, "yes", "hm"),
+        ({"content": [{"type": "thinking", "thinking": "hm"}]}, "", "hm"),
+        ({"content": [{"type": "reasoning", "text": "hm"}, "yes"]}, "yes", "hm"),
+        ({"content": [{"type": "redacted_thinking", "data": "AAAA"}, "yes"]}, "yes", ""),
+        ({"content": [{"text": "hm", "thought": True}, {"text": "yes"}]}, "yes", "hm"),
+        ({"content": {"type": "thinking", "thinking": "hm"}}, "", "hm"),
+        ({"content": "yes", "reasoning_content": "hm"}, "yes", "hm"),
+        ({"content": "yes", "reasoning": [{"type": "thinking", "thinking": "hm"}]}, "yes", "hm"),
+        ({"content": "yes", "summary": [{"type": "summary_text", "text": "hm"}]}, "yes", "hm"),
+        ({"content": "yes", "thoughts": [{"subject": "A", "description": "b"}]}, "yes", "A\nb"),
+        (
+            {
+                "content": [{"type": "thinking", "thinking": "hm"}],
+                "reasoning": "hm",
+                "thoughts": "c",
+            },
+            "",
+            "hm\nc",
+        ),
+        ({"content": [{"type": "tool_result", "content": [{"text": "ok"}]}]}, "ok", ""),
+    ],
+)
+def test_what_is_said_and_what_is_thought_are_apart(
+    message: dict[str, JsonValue], said: str, thought: str
+) -> None:
+    assert (message_text(message), reasoning_text(message)) == (said, thought)
+
+
+def test_titles_and_previews_are_made_of_what_was_said() -> None:
+    thinking: JsonValue = {"type": "thinking", "thinking": "first a plan"}
+    session = Session(session_id="s")
+    session.messages = [
+        {"role": "user", "content": [thinking]},
+        {"role": "user", "content": [thinking, {"type": "text", "text": "Show the files"}]},
+        {"role": "assistant", "content": [thinking, {"type": "text", "text": "Here"}]},
+        {"role": "assistant", "content": [thinking]},
+    ]
+    assert (session.made_title, session.preview) == ("Show the files", "Here")
 
 
 def test_a_title_is_made_of_the_first_words_that_a_user_said() -> None:

@@ -21,6 +21,7 @@ from pydantic import JsonValue
 
 from localsessions._rules.finder import Finder
 from localsessions.models import Session, message_text
+from localsessions.models.spoken import reasoning_texts
 
 __all__ = ["SESSION_ITSELF", "Snippet", "Text", "columns_of", "snippet_of", "texts_in", "texts_of"]
 
@@ -33,8 +34,6 @@ Snippet: TypeAlias = tuple[str, tuple[tuple[int, int], ...]]
 _ARGUMENT, _REASONING, _BEGIN = "\x1e", "\x1d", "\x1f"
 _MARK = re.compile(f"[{_ARGUMENT}{_REASONING}{_BEGIN}]")
 _SECTION = re.compile(f"[{_ARGUMENT}{_REASONING}][^{_ARGUMENT}{_REASONING}]*")
-_THOUGHTS = ("reasoning", "reasoning_content", "summary", "thoughts")
-"""The keys beside ``content`` under which programs keep reasoning."""
 # The name of a parameter belongs to the tool and is no content. Other keys are content: the path
 # of a file, a question that is answered.
 _PARAMETER = re.compile(r"[\w-]*", re.ASCII)
@@ -109,29 +108,12 @@ def _places(body: str) -> Iterator[tuple[str, str]]:
 
 
 def _body(message: Mapping[str, JsonValue]) -> str:
-    content = message.get("content")
-    parts = content if isinstance(content, list) else [content]
-    thoughts = [part for part in parts if isinstance(part, dict) and part.get("type") == "thinking"]
-    said = message_text(message)
-    if thoughts:
-        said = message_text({"content": [part for part in parts if part not in thoughts]})
-    body = _unmarked(said)
-    for thought in (*thoughts, *(message[key] for key in _THOUGHTS if key in message)):
-        # Some programs keep a thought in both places.
-        if (text := _unmarked(_thought(thought))) and text not in body:
-            body += _REASONING + text
+    body = _unmarked(message_text(message))
+    for thought in reasoning_texts(message):
+        body += _REASONING + _unmarked(thought)
     for name, arguments in _calls(message):
         body += _ARGUMENT + _unmarked(name) + _BEGIN + _unmarked("\n".join(_words(arguments)))
     return body
-
-
-def _thought(value: JsonValue) -> str:
-    """Return the text of reasoning; gemini-cli has a subject and a description."""
-    if isinstance(value, list):
-        return "\n".join(text for part in value if (text := _thought(part)))
-    if isinstance(value, dict) and "description" in value:
-        return "\n".join(str(value[key]) for key in ("subject", "description") if value.get(key))
-    return message_text({"content": value})
 
 
 def _calls(message: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:

@@ -11,7 +11,7 @@ import click
 from localsessions.cli.folder import opened, session_argument, summary_of
 from localsessions.cli.options import examples, json_option
 from localsessions.cli.output import clean, emit, emit_json, note, one_line, styled
-from localsessions.models import format_instant, message_text
+from localsessions.models import format_instant, message_text, reasoning_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,7 +119,9 @@ def _heading(number: int, message: Message) -> str:
 
 
 def _parts(message: Message) -> Iterator[str]:
-    """Yield the texts and the calls of a message."""
+    """Yield what was thought and said in a message, and its calls."""
+    if thought := reasoning_text(message):
+        yield f"reasoning: {thought}"
     if text := message_text(message):
         yield text
     for call in _objects(message.get("tool_calls")):

@@ -8,6 +8,7 @@ No package keeps its own state here, and nothing here uses a disk::
       agent_context  current agent and the switches between agents
     results    SessionSummary, Page, SearchHit, CleanupReport, ...: the results of verbs, frozen
     history    which messages are sent to a model again
+    spoken     what a message says, and what was thought before it was said
     standing   the version on which a session in memory is based: for codecs and engines
     instants   aware datetimes in UTC, and their text form
     schema     the JSON Schema of the objects in a session; imported at use
@@ -46,10 +47,10 @@ from localsessions.models.session import (
     listed_source,
     made_id,
     made_title_of,
-    message_text,
     place_of,
     preview_of,
 )
+from localsessions.models.spoken import message_text, reasoning_text
 
 __all__ = [
     "FORMAT",
@@ -83,5 +84,6 @@ __all__ = [
     "parse_instant",
     "place_of",
     "preview_of",
+    "reasoning_text",
     "utc_now",
 ]

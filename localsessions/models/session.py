@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, Pr
 from localsessions.models import history as histories
 from localsessions.models.history import Message, Turn
 from localsessions.models.instants import Instant, format_instant, utc_now
+from localsessions.models.spoken import message_text
 from localsessions.models.wrong_type import wrong_type
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ __all__ = [
     "listed_source",
     "made_id",
     "made_title_of",
-    "message_text",
     "place_of",
     "preview_of",
 ]
@@ -326,26 +326,6 @@ def preview_of(messages: Sequence[Message]) -> str:
     for message in reversed(messages):
         if text := message_text(message):
             return _shortened(text)
-    return ""
-
-
-def message_text(message: Mapping[str, JsonValue]) -> str:
-    """Return the plain text of a message: its content, or the text parts of its content.
-
-    Reasoning, tool results and refusals count as text; images and tool calls do not.
-    """
-    return _text_of(message.get("content"))
-
-
-def _text_of(content: JsonValue) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "\n".join(text for part in content if (text := _text_of(part)))
-    if isinstance(content, dict):
-        for key in ("text", "thinking", "content", "output", "refusal"):
-            if text := _text_of(content.get(key)):
-                return text
     return ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from localsessions.models import message_text
+from localsessions.models import message_text, reasoning_text
 from localsessions.transcripts.foreign import as_object, as_objects, as_text
 
 if TYPE_CHECKING:
@@ -81,9 +81,10 @@ def pieces_of(content: JsonValue) -> Iterator[JsonValue]:
 
 def thoughts_beside(message: Message) -> Iterator[str]:
     """Yield the reasoning that a program keeps beside the content, if it is not in it too."""
+    inside = reasoning_text({"content": message.get("content")})
     for key in _REASONING:
         text = _thought(message.get(key))
-        if text and text not in message_text(message):
+        if text and text not in f"{message_text(message)}\n{inside}":
             yield text
 
 
@@ -93,7 +94,7 @@ def _thought(value: JsonValue) -> str:
         for thought in as_objects(value)
         if "description" in thought
     ]
-    return "\n".join(thoughts) or message_text({"content": value})
+    return "\n".join(thoughts) or reasoning_text({"reasoning": value})
 
 
 def picture_of(piece: JsonValue) -> Picture | None:

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from localsessions.models import message_text
 from localsessions.transcripts.files import file_state
 from localsessions.transcripts.foreign import (
     Object,
@@ -35,6 +34,7 @@ from localsessions.transcripts.foreign import (
     json_text,
     without,
 )
+from localsessions.transcripts.transcript import told_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -200,13 +200,13 @@ def _taken_up(one: Mapping[str, Message], other: Mapping[str, Message]) -> set[s
     places: dict[tuple[JsonValue, str], list[str]] = {}
     for key, message in settled.items():
         if key not in one or _is_pending(one[key]):
-            places.setdefault((message["role"], message_text(message)), []).append(key)
+            places.setdefault((message["role"], told_text(message)), []).append(key)
     answered = _answered(settled)
     before = ""
     for key, message in one.items():
         if not _is_pending(message):
             before = key
-        elif alike := places.get((message["role"], message_text(message))):
+        elif alike := places.get((message["role"], told_text(message))):
             found.add(key)
             before = alike.pop(0)
         elif message["role"] != "user" and before in answered:

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localsessions.format import MAX_DEPTH
-from localsessions.models import Message, Session, format_instant
+from localsessions.models import Message, Session, format_instant, message_text, reasoning_text
 from localsessions.transcripts.foreign import (
     Object,
     as_instant,
@@ -59,6 +59,7 @@ __all__ = [
     "cleaned_id",
     "message",
     "sessions_of",
+    "told_text",
     "tool_call",
 ]
 
@@ -370,3 +371,8 @@ def _name_bytes(session_id: str) -> int:
     if not unicodedata.is_normalized("NFC", session_id):
         return 3 * size
     return size + 2 * len(_ENCODED.findall(session_id))
+
+
+def told_text(message: Mapping[str, JsonValue]) -> str:
+    """Return what a message says, after what was thought: to compare what was written twice."""
+    return "\n".join(filter(None, (reasoning_text(message), message_text(message))))

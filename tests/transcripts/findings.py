@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localsessions.models import message_text
+from localsessions.transcripts.transcript import told_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ def only(found: TranscriptFile) -> Session:
 def said(found: TranscriptFile, *keys: str) -> list[tuple[JsonValue, ...]]:
     """Return some keys of each message, and its text."""
     return [
-        (*(message[key] for key in keys), message_text(message)) for message in only(found).messages
+        (*(message[key] for key in keys), told_text(message)) for message in only(found).messages
     ]
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localsessions.models import message_text
 from localsessions.transcripts import FORMATS, TranscriptFile, export, read_transcript
 from localsessions.transcripts.source import Source, read_sources
+from localsessions.transcripts.transcript import told_text
 
 from .findings import only
 
@@ -61,7 +61,7 @@ def assistant(text: str, **more: JsonValue) -> Object:
 
 
 def texts(found: TranscriptFile) -> list[str]:
-    return [message_text(message) for message in only(found).messages]
+    return [told_text(message) for message in only(found).messages]
 
 
 def called(message: Message) -> tuple[str, str, JsonValue]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localsessions.models import message_text
 from localsessions.transcripts import export
+from localsessions.transcripts.transcript import told_text
 
 from .findings import only, said
 
@@ -164,7 +164,7 @@ def test_results_in_a_message_of_their_own_are_the_tools(read: Read) -> None:
             {"type": "tool_result", "tool_use_id": "c2", "content": "2"},
         ],
     )
-    assert (third["role"], message_text(third)) == ("user", "2\nx")
+    assert (third["role"], told_text(third)) == ("user", "2\nx")
 
 
 def test_results_that_stand_twice_are_taken_once(read: Read) -> None:
@@ -215,7 +215,7 @@ def test_thought_in_the_content_is_not_said_twice(read: Read) -> None:
 
 def test_thought_of_another_shape_stays_beside(read: Read) -> None:
     (message,) = only(read(chat(model("m1", "x", thoughts=["odd", {"description": "d"}])))).messages
-    assert (message_text(message), message["thoughts"]) == ("d\nx", ["odd"])
+    assert (told_text(message), message["thoughts"]) == ("d\nodd\nx", ["odd"])
 
 
 # JSON Lines, in order

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from localsessions.models import message_text
 from localsessions.transcripts.foreign import (
     Object,
     as_list,
@@ -29,7 +28,7 @@ from localsessions.transcripts.foreign import (
 from localsessions.transcripts.programs.blocks import block_messages
 from localsessions.transcripts.programs.conversations import conversations_of, read_conversations
 from localsessions.transcripts.titles import first_words
-from localsessions.transcripts.transcript import Format, Reading, Transcript
+from localsessions.transcripts.transcript import Format, Reading, Transcript, told_text
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -112,7 +111,7 @@ def _made(spoken: Object) -> list[Message]:
         str(block.get("type")).endswith(("tool_use", "tool_result"))
         for block in as_objects(content)
     )
-    if text and not has_calls and text.strip() not in message_text({"content": content}):
+    if text and not has_calls and text.strip() not in told_text({"content": content}):
         rest["text"] = text
     kept = {key: value for key, value in rest.items() if value not in (None, [])}
     return block_messages(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localsessions.models import message_text
 from localsessions.transcripts.foreign import (
     Object,
     as_list,
@@ -20,7 +19,7 @@ from localsessions.transcripts.foreign import (
     json_text,
     without,
 )
-from localsessions.transcripts.transcript import message, tool_call
+from localsessions.transcripts.transcript import message, told_text, tool_call
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -132,7 +131,7 @@ def _readable(output: JsonValue) -> JsonValue:
     if output is None or isinstance(output, str | list):
         return output
     parts: list[JsonValue] = [output]
-    return parts if message_text({"content": parts}) else json_text(output)
+    return parts if told_text({"content": parts}) else json_text(output)
 
 
 def thinking(parts: JsonValue) -> list[JsonValue]:
@@ -169,4 +168,4 @@ def compacted_message(
 
 def squeezed(content: JsonValue) -> str:
     """Return the text of a content without spaces, to compare what was written in two ways."""
-    return "".join(message_text({"content": content}).split())
+    return "".join(told_text({"content": content}).split())

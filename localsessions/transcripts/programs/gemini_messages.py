@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localsessions.models import message_text
 from localsessions.transcripts.foreign import (
     Object,
     as_list,
@@ -28,7 +27,7 @@ from localsessions.transcripts.foreign import (
     without,
 )
 from localsessions.transcripts.programs.blocks import text_part, thinking_part
-from localsessions.transcripts.transcript import message, tool_call
+from localsessions.transcripts.transcript import message, told_text, tool_call
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -164,7 +163,7 @@ def _with_thoughts(parts: JsonValue, rest: Object) -> tuple[JsonValue, Object]:
     """Return a content that begins with the thoughts, and what stays beside it."""
     content = [_thought_part(part) for part in parts] if isinstance(parts, list) else parts
     thoughts = as_list(rest.get("thoughts"))
-    said = message_text({"content": content}) if isinstance(content, list) else ""
+    said = told_text({"content": content}) if isinstance(content, list) else ""
     thinking: list[JsonValue] = []
     others: list[JsonValue] = []
     for thought in thoughts:

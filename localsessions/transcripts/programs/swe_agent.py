@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from localsessions.models import message_text
 from localsessions.transcripts.foreign import (
     Object,
     as_list,
@@ -31,6 +30,7 @@ from localsessions.transcripts.transcript import (
     Transcript,
     chat_message,
     message,
+    told_text,
 )
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _is_new(text: object, said: str) -> bool:
 
 def _words(spoken: Message) -> str:
     """Return a message with the lines of this system: a terminal ends its lines with a return."""
-    return _plain(message_text(spoken))
+    return _plain(told_text(spoken))
 
 
 def _plain(text: str) -> str:

@@ -15,7 +15,6 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from localsessions.models import message_text
 from localsessions.transcripts.foreign import (
     Object,
     as_list,
@@ -34,7 +33,7 @@ from localsessions.transcripts.programs.blocks import (
     with_thoughts,
 )
 from localsessions.transcripts.programs.vscode_copilot_results import result_content
-from localsessions.transcripts.transcript import message, tool_call
+from localsessions.transcripts.transcript import message, told_text, tool_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -162,7 +161,7 @@ def _unsaid(
     parts: list[JsonValue], made: Iterable[Message]
 ) -> tuple[list[JsonValue], list[JsonValue]]:
     """Return the parts that are no text, and the texts that the rounds do not say."""
-    said = _words("\n".join(map(message_text, made)))
+    said = _words("\n".join(map(told_text, made)))
     others: list[JsonValue] = []
     unsaid: list[JsonValue] = []
     for part in parts:

@@ -808,7 +808,8 @@ class SessionStore:
         that have the fields are returned, the newest first.
 
         The tools that a message calls, their arguments and the model's reasoning are searched too.
-        Of a word that stands in very many messages, the newest ones come first.
+        Of a word that stands in very many messages, the newest ones come first. Of a long ``text``
+        the first hundred words count.
 
         The first search reads every session, later searches only what changed; saving never waits.
 

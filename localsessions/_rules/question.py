@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from localsessions._rules.words import fold, is_sign
@@ -44,6 +45,7 @@ Near: TypeAlias = Mapping[str, tuple[str, ...]]
 MOST_NEAR = 100
 """How many other words may be meant by one; the shortest are taken."""
 
+_MOST_WORDS, _MOST_PIECES = 100, 1_000
 _PIECE = re.compile(
     r'(?P<no>-(?=[\w"]))?(?:(?P<field>[a-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<plain>\S+))'
 )
@@ -75,7 +77,8 @@ class Term(NamedTuple):
     def may_vary(self) -> str | None:
         """The word that may also be meant as another one; None if there is none."""
         last = self.words[-1]
-        return None if self.is_exact or len(last) < 2 or is_sign(last) else last
+        varies = not self.is_exact and 2 <= len(last) <= _LONGEST_WORD and not is_sign(last)
+        return last if varies else None
 
 
 class Question(NamedTuple):
@@ -143,9 +146,12 @@ class Question(NamedTuple):
 
 
 def read_question(text: str) -> Question:
-    """Take a text apart. What is no field and no sign of this language is a word."""
+    """Take a text apart. What is no field and no sign of this language is a word.
+
+    The first hundred words count.
+    """
     reading = _Reading()
-    pieces = [*_PIECE.finditer(text)]
+    pieces = [*islice(_PIECE.finditer(text), _MOST_PIECES)]
     for at, piece in enumerate(pieces):
         if not reading.takes_field(piece):
             reading.take(piece, is_last=at + 1 == len(pieces))
@@ -161,6 +167,7 @@ class _Reading:
         self._fields: dict[str, tuple[str, ...]] = {}
         self._times: dict[str, datetime] = {}
         self._joins = False
+        self._left = _MOST_WORDS
 
     def takes_field(self, piece: re.Match[str]) -> bool:
         """Take a piece if it is a field with a value."""
@@ -168,7 +175,11 @@ class _Reading:
         if no or name is None:
             return False
         value = plain if quoted is None else quoted
-        if name in _FIELDS and fold(value).strip():
+        if (
+            name in _FIELDS
+            and fold(value).strip()
+            and len(self._fields.get(name, ())) < _MOST_WORDS
+        ):
             self._fields[name] = (*self._fields.get(name, ()), value)
             return True
         if name in ("after", "before") and (day := _day(value)) is not None:
@@ -184,9 +195,10 @@ class _Reading:
             self._joins = plain == "OR"
             return
         written = piece.group().removeprefix(no or "") if name else quoted or plain or ""
-        term = _term(written, quoted is not None)
+        term = _term(written, quoted is not None, self._left)
         if term is None:
             return
+        self._left -= len(term.words)
         if no:
             self._without.append(term)
         elif self._joins:
@@ -204,11 +216,12 @@ class _Reading:
         return Question(tuple(groups), tuple(without), self._fields, since, until)
 
 
-def _term(text: str, is_quoted: bool) -> Term | None:
-    words = tuple(fold(text).split())
+def _term(text: str, is_quoted: bool, most_words: int) -> Term | None:
+    words = tuple(fold(text).split()[:most_words])
     if not words:
         return None
-    parts = tuple(fold(" ".join(_PARTS.findall(text))).split()) if len(words) == 1 else ()
+    is_one = len(words) == 1 and len(words[0]) <= _LONGEST_WORD
+    parts = tuple(fold(" ".join(_PARTS.findall(text))).split()) if is_one else ()
     is_camel = len(parts) > 1 and "".join(parts) == words[0] and not text.isupper()
     return Term(words, is_quoted, parts if is_camel else ())
 

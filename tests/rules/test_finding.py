@@ -187,6 +187,26 @@ def test_any_text_is_a_question_and_its_words_are_folded(text: str) -> None:
     question.near(words)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(f"w{number}" for number in range(5000)),
+        " OR ".join(f"w{number}" for number in range(5000)),
+        " ".join(f"-w{number}" for number in range(5000)),
+        '"' + " ".join(f"w{number}" for number in range(5000)) + '"',
+        " ".join(f"agent:w{number}" for number in range(5000)),
+        "数" * 5000,
+    ],
+)
+def test_of_a_long_text_the_first_hundred_words_count(text: str) -> None:
+    question = read_question(text)
+    words = [word for group in question.groups for one in group for word in one.words]
+    words += [word for one in question.without for word in one.words]
+    assert len(words) <= 100
+    assert all(len(asked) <= 100 for asked in question.fields.values())
+    assert read_question("x" * 100_000).varying == set()
+
+
 # -- what may be meant ---------------------------------------------------------------------------
 
 

@@ -457,7 +457,7 @@ def _count(db: sqlite3.Connection, question: Question, near: Near) -> int:
     for group in question.groups:
         count = 0
         for term in group:
-            count += min(_texts_with(db, word) for word in term.words)
+            count += _texts_with(db, " ".join(term.words))
             word = term.may_vary
             others = near.get(word, ()) if word is not None and len(term.words) == 1 else ()
             count += sum(_texts_with(db, other) for other in others)
@@ -466,12 +466,12 @@ def _count(db: sqlite3.Connection, question: Question, near: Near) -> int:
 
 
 def _texts_with(db: sqlite3.Connection, words: str) -> int:
-    """Return in how many texts a word is; of several words, the rarest counts."""
-    found = [
-        db.execute("SELECT doc FROM vocabulary WHERE term = ?", [word]).fetchone()
-        for word in words.split()
-    ]
-    return min(0 if one is None else int(one[0]) for one in found)
+    """Return in how many texts a word is, or just that it is in many; the rarest word counts."""
+    least = _MANY_HITS + 1
+    for word in dict.fromkeys(words.split()):
+        found = db.execute("SELECT doc FROM vocabulary WHERE term = ?", [word]).fetchone()
+        least = min(least, 0 if found is None else int(found[0]))
+    return least
 
 
 def _candidates(db: sqlite3.Connection, word: str) -> set[str]:

@@ -181,7 +181,7 @@ def _phrase(argument: str) -> str:
 
 
 def _emit_hit(hit: SearchHit) -> None:
-    place = "title, tags or metadata"
+    place = "title, tags or metadata" if hit.highlights else "last said"
     if hit.position is not None:
         place = f"message {hit.position + 1}, {one_line(hit.role or '')}"
     title = one_line(hit.session.title)

@@ -266,6 +266,8 @@ def test_words_may_be_left_out_and_fields_asked_for(cli: Cli) -> None:
         ["-race for", "race", "tag:two words", "role:user"],
     ):
         assert hits(cli, *words) == ["b"], words
+    shown = cli("search", "tag:two words").stdout
+    assert shown.splitlines()[0].startswith("b  last said")
     assert cli("search", "-n", "5", "--", "race", "-for").stdout.startswith("b  message 1, user")
 
 

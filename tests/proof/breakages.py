@@ -446,6 +446,27 @@ BREAKAGES = (
         "tests/local/index/test_garbled.py::test_a_hit_that_was_invented_in_the_words_is_never_shown",
     ),
     Mutation(
+        "words side by side do not go first",
+        "localsessions/_local/index/fulltext.py",
+        "        if (row := question.side_by_side) is not None:\n",
+        "        if (row := question.side_by_side) is not None and not row.words:\n",
+        "tests/contract/test_searching.py::test_side_by_side_goes_before_anywhere_and_words_before_parts[folder]",
+    ),
+    Mutation(
+        "of equals, the older goes first",
+        "localsessions/_local/index/fulltext.py",
+        "DESC, indexed.active_at DESC,",
+        "DESC, indexed.active_at ASC,",
+        "tests/contract/test_searching.py::test_newer_goes_before_older_among_equals[folder]",
+    ),
+    Mutation(
+        "a question has as many words as one likes",
+        "localsessions/_rules/question.py",
+        "_MOST_WORDS, _MOST_PIECES = 100, 1_000\n",
+        "_MOST_WORDS, _MOST_PIECES = 10_000, 10_000\n",
+        "tests/rules/test_finding.py::test_of_a_long_text_the_first_hundred_words_count",
+    ),
+    Mutation(
         "a file of a newer format is written in this one",
         "localsessions/_codec/session_file.py",
         "    if session.format != FORMAT:\n        raise",

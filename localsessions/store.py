@@ -808,8 +808,10 @@ class SessionStore:
         that have the fields are returned, the newest first.
 
         The tools that a message calls, their arguments and the model's reasoning are searched too.
-        Of a word that stands in very many messages, the newest ones come first. Of a long ``text``
-        the first hundred words count.
+        Of a word that stands in more than 3,000 messages, those that came in last come first. Of a
+        long ``text`` the first hundred words count; of the longer words and other forms of a word,
+        the hundred shortest; of words in several messages, the hundred best sessions. Parts of
+        hashes, numbers and words of more than 32 letters are not found.
 
         The first search reads every session, later searches only what changed; saving never waits.
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from localsessions._rules.question import Near, Question, Term
 from localsessions._rules.words import fold, normal, traced
 
-__all__ = ["Finder"]
+__all__ = ["SECTIONS", "Finder"]
 
 _BEFORE, _AFTER = 40, 100
 # A long text is searched in parts until a part has a hit; no phrase is longer than the overlap.
 _BLOCK, _OVERLAP = 2_000, 2_000
-# Between the sections of a text, see ``texts``.
 _MARKS = "\x1d\x1e\x1f"
+SECTIONS = f"[{_MARKS}]"
+"""Matches what parts the sections of a text, see ``texts``."""
 
 
 class Finder:
@@ -87,7 +88,7 @@ def _folded(text: str) -> str:
     """Fold a text; no phrase goes from one section into the next."""
     if not any(mark in text for mark in _MARKS):
         return fold(text)
-    return "|".join(map(fold, re.split(f"[{_MARKS}]", text)))
+    return "|".join(map(fold, re.split(SECTIONS, text)))
 
 
 def _needles(term: Term, near: Near) -> Iterator[str]:

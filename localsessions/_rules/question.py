@@ -141,8 +141,9 @@ class Question(NamedTuple):
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether not every session is meant."""
-        return bool(self.fields) or self.since is not None or self.until is not None
+        """Whether not every session is meant; a role narrows messages only."""
+        has_times = self.since is not None or self.until is not None
+        return has_times or bool(self.fields.keys() - {"role"})
 
 
 def read_question(text: str) -> Question:
@@ -190,9 +191,9 @@ class _Reading:
     def take(self, piece: re.Match[str], *, is_last: bool) -> None:
         """Take words, or what joins them."""
         no, name, quoted, plain = piece.group("no", "field", "quoted", "plain")
-        is_between = bool(self._groups) and not is_last and not name and not no
-        if is_between and plain in ("OR", "AND"):
-            self._joins = plain == "OR"
+        is_between = bool(self._groups or self._fields or self._times) and not is_last
+        if is_between and not name and not no and plain in ("OR", "AND"):
+            self._joins = plain == "OR" and bool(self._groups)
             return
         written = piece.group().removeprefix(no or "") if name else quoted or plain or ""
         term = _term(written, quoted is not None, self._left)

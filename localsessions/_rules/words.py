@@ -26,8 +26,8 @@ _NOT_ASCII = "[^\x00-\x7f]+"
 # Diacritics of Latin, Greek and Cyrillic, and the points of Hebrew and Arabic, which are written
 # or left out as people like. The marks of other scripts are vowels.
 _DROPPED = "[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-# Letters that Unicode does not take apart, and one that is no diacritic of another to its readers.
-_ALONE = {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "й": "й"}
+# Letters that Unicode does not take apart.
+_ALONE = {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i"}
 
 
 class _Letters(dict[int, str]):
@@ -40,10 +40,11 @@ class _Letters(dict[int, str]):
 
 
 def _folded(char: str) -> str:
-    if char in _ALONE:
-        return _ALONE[char]
+    if char == "й":  # to its readers a letter, and no и with a diacritic
+        return char
     apart = re.sub(_DROPPED, "", unicodedata.normalize("NFKD", char))
-    return "".join(map(_spaced, unicodedata.normalize("NFC", apart)))
+    whole = unicodedata.normalize("NFC", apart)
+    return "".join(_spaced(_ALONE.get(letter, letter)) for letter in whole)
 
 
 def _spaced(char: str) -> str:

@@ -21,7 +21,8 @@ def best_hit(
         is_meant = question.is_narrowed
         return models.SearchHit(summary, None, None, summary.preview, (), 0) if is_meant else None
     groups = [Finder(question._replace(groups=(one,)), near) for one in question.groups]
-    if not all(any(one.occurs_in(text.body) for text in texts.values()) for one in groups):
+    bodies = [text.body for text in texts.values() if question.is_role(text.role)]
+    if not all(any(map(one.occurs_in, bodies)) for one in groups):
         return None
     row = question.side_by_side
     together = question._replace(groups=((row,),)) if row else question

@@ -6,6 +6,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import JsonValue
 
 from localsessions import SearchHit, SessionStore
 
@@ -179,6 +180,50 @@ def test_side_by_side_goes_before_anywhere_and_words_before_parts(store: Session
     say(store, "anywhere", "a condition of the race")
     say(store, "together", "once upon a time there was a long story of a race condition, it said")
     assert found(store, "race condition") == ["together", "anywhere", "parts"]
+
+
+def test_a_role_is_that_of_the_message_with_the_words(store: SessionStore) -> None:
+    for name, role in (("a", "user"), ("b", "assistant"), ("c", "tool")):
+        store.create(name)
+        store.append(name, {"role": role, "content": f"alpha of {name}"})
+        store.append(name, {"role": "user", "content": f"omega of {name}"})
+    assert found(store, "alpha role:user") == ["a"]
+    assert found(store, "alpha role:Assistant") == ["b"]
+    assert found(store, "nothinghere role:user") == []
+    assert found(store, "omega alpha role:user") == ["a"]
+    assert found(store, "omega role:user") == ["c", "b", "a"]
+    assert found(store, "role:user") == []
+    assert found(store, "status:active AND omega role:assistant") == []
+
+
+def test_no_phrase_goes_from_a_call_into_its_arguments(store: SessionStore) -> None:
+    store.create("x")
+    calls: JsonValue = [{"name": "grep", "arguments": {"pattern": "foo"}}]
+    store.append("x", {"role": "assistant", "content": "look", "tool_calls": calls})
+    assert found(store, '"grep foo"') == []
+    assert found(store, 'look -"grep foo"') == ["x"]
+    say(store, "x", "I grep foo now")
+    (hit,) = store.search('"grep foo"')
+    assert hit.position == 1
+
+
+def test_a_word_that_nobody_has_any_more_hides_no_other(store: SessionStore) -> None:
+    say(store, "a", "andoids")
+    say(store, "b", "android")
+    assert found(store, "andoid") == ["a"]
+    store.delete("a")
+    assert found(store, "andoid") == ["b"]
+
+
+def test_sessions_that_have_the_words_apart_come_after_any_number_of_others(
+    store: SessionStore,
+) -> None:
+    say(store, "old", "alpha one", "omega two")
+    for number in range(120):
+        say(store, f"s{number}", "alpha omega")
+    assert found(store, "alpha omega")[:1] != ["old"]
+    hits = store.search("alpha omega", limit=1000)
+    assert (len(hits), hits[-1].session.session_id) == (121, "old")
 
 
 def test_newer_goes_before_older_among_equals(store: SessionStore) -> None:

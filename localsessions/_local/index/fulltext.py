@@ -18,6 +18,7 @@ seal.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -26,7 +27,7 @@ from zlib import crc32
 
 from localsessions._local.index import schema
 from localsessions._local.index.database import Database
-from localsessions._rules.finder import Finder
+from localsessions._rules.finder import SECTIONS, Finder
 from localsessions._rules.question import (
     Near,
     Question,
@@ -53,6 +54,9 @@ _MANY_HITS = 3000
 _WINDOW = 400
 _MOST_TERMS = 2000
 _MOST_CANDIDATES = 100
+_LONGEST_TERM_BYTES = 200
+# A word that nobody can ask for: no phrase goes from one section of a text into the next.
+_BETWEEN = " \ue000 "
 CHECKED_BYTES = 1 << 26
 """Up to this size the words are checked whenever they are opened: 0.1 s at most."""
 
@@ -203,13 +207,11 @@ class FullText:
             vocabulary: set[str] = set()
             for word in question.varying:
                 vocabulary |= _candidates(db, word)
-            near = question.near(vocabulary)
+            near = _there(db, question, vocabulary)
             unknown = question.varying - near.keys() - vocabulary
-            if not unknown:
-                return near
             for word in unknown:
                 vocabulary |= _misspelt(db, word)
-            return question.near(vocabulary)
+            return _there(db, question, vocabulary) if unknown else near
 
         return self._database.read(read) if question.varying else {}
 
@@ -267,12 +269,11 @@ class FullText:
             "SELECT texts.session_id, texts.id,"
             f" min(hits.score * iif(texts.position < 0, {_OWN_WEIGHT}, 1.0)) AS best, texts.role,"
             " indexed.active_at FROM hits LEFT JOIN texts ON texts.id = hits.id "
-            "LEFT JOIN indexed ON indexed.session_id = texts.session_id GROUP BY texts.session_id "
+            "LEFT JOIN indexed ON indexed.session_id = texts.session_id "
+            "GROUP BY texts.session_id, texts.role "
             f"ORDER BY round({_GRADES} * best / min(best) OVER ()) DESC, indexed.active_at DESC,"
             " texts.session_id, texts.position"
         )
-        if question.fields.get("role"):
-            query = query.replace("GROUP BY texts.session_id ", "")
 
         def read(db: sqlite3.Connection) -> list[_Found]:
             return _found(db.execute(query, [match]))
@@ -310,11 +311,13 @@ class FullText:
             return sorted(singles, key=lambda one: _count(db, one, near))
 
         first, *others = self._database.read(rarest)
-        for number, found in enumerate(self._ranked(first, near)):
-            if number == _MOST_CANDIDATES:
-                return
+        left = _MOST_CANDIDATES
+        for found in self._ranked(first, near):
             if found.session_id in told:
                 continue
+            left -= 1
+            if left < 0:
+                return
             if all(self._has(found.session_id, one, near) for one in others):
                 yield found
 
@@ -322,14 +325,18 @@ class FullText:
         """Tell whether any text of a session has what is asked for."""
         between = "SELECT min(id), max(id) FROM texts WHERE session_id = ?"
         query = (
-            "SELECT 1 FROM words CROSS JOIN texts ON texts.id = words.rowid WHERE words MATCH ?"
-            " AND words.rowid BETWEEN ? AND ? AND texts.session_id = ? LIMIT 1"
+            "SELECT texts.session_id, texts.id, 0.0, texts.role, 0 FROM words"
+            " CROSS JOIN texts ON texts.id = words.rowid WHERE words MATCH ?"
+            " AND words.rowid BETWEEN ? AND ? AND texts.session_id = ?"
         )
 
         def read(db: sqlite3.Connection) -> bool:
             begin, end = db.execute(between, [session_id]).fetchone()
             values = [match_of(question, near), begin, end, session_id]
-            return begin is not None and db.execute(query, values).fetchone() is not None
+            if begin is None:
+                return False
+            rows = db.execute(query, values)
+            return any(question.is_role(one.role) for row in rows for one in _found([row]))
 
         return self._database.read(read)
 
@@ -419,7 +426,7 @@ def _found(rows: Iterable[tuple[str | None, int, float, object, object]]) -> lis
     for session_id, row, score, role, active_at in rows:
         if session_id is None or not isinstance(active_at, int):
             raise sqlite3.DatabaseError("there are words of a text that is not there")
-        told = None if role is None else _blob(role).decode("utf-8", "surrogatepass")
+        told = None if role is None else _text(_blob(role))
         found.append(_Found(session_id, row, -score, told))
     return found
 
@@ -472,6 +479,16 @@ def _texts_with(db: sqlite3.Connection, words: str) -> int:
         found = db.execute("SELECT doc FROM vocabulary WHERE term = ?", [word]).fetchone()
         least = min(least, 0 if found is None else int(found[0]))
     return least
+
+
+def _there(db: sqlite3.Connection, question: Question, vocabulary: set[str]) -> Near:
+    """Return which words may be meant; those that no text has any more leave the vocabulary."""
+    while True:
+        near = question.near(vocabulary)
+        gone = {one for found in near.values() for one in found if not _texts_with(db, one)}
+        if not gone:
+            return near
+        vocabulary -= gone
 
 
 def _candidates(db: sqlite3.Connection, word: str) -> set[str]:
@@ -585,7 +602,8 @@ def _remove(db: sqlite3.Connection, rows: Iterable[tuple[int, Text]]) -> None:
 
 
 def _columns(text: Text) -> tuple[str, ...]:
-    return tuple([one if one.isascii() else _storable(one) for one in columns_of(text)])
+    columns = [one if one.isascii() else _storable(one) for one in columns_of(text)]
+    return tuple([re.sub(SECTIONS, _BETWEEN, one) for one in columns])
 
 
 def _storable(text: str) -> str:
@@ -603,7 +621,9 @@ def _learn(db: sqlite3.Connection, words: Iterable[str]) -> None:
 
 def _learn_all(db: sqlite3.Connection) -> None:
     """Add all words of the vocabulary."""
-    _learn(db, (word for (word,) in db.execute("SELECT term FROM vocabulary").fetchall()))
+    # FTS5 cuts a word at 32 kB, perhaps in the middle of a letter.
+    query = "SELECT term FROM vocabulary WHERE length(CAST(term AS BLOB)) <= ?"
+    _learn(db, (word for (word,) in db.execute(query, [_LONGEST_TERM_BYTES]).fetchall()))
     db.execute("UPDATE sealed SET learned = 1")
 
 
@@ -618,11 +638,14 @@ def _sealed(session_id: str, position: int, role: object, body: object, seal: in
     Raises:
         sqlite3.DatabaseError: The text is garbled.
     """
-    read = None if role is None else _blob(role), _blob(body)
-    if seal != schema.seal_of_text(session_id, position, *read):
+    role_bytes, body_bytes = None if role is None else _blob(role), _blob(body)
+    if seal != schema.seal_of_text(session_id, position, role_bytes, body_bytes):
         raise sqlite3.DatabaseError(f"the text {position} of {session_id!r} is garbled")
-    role_text, body_text = (part and part.decode("utf-8", "surrogatepass") for part in read)
-    return Text(role_text or None, body_text or "")
+    return Text(None if role_bytes is None else _text(role_bytes), _text(body_bytes))
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
 
 
 def _blob(value: object) -> bytes:

@@ -28,6 +28,12 @@ def put_in(
     assert left == ([] if is_current else [session_id])
 
 
+def made(texts: FullText) -> int:
+    """Make the database, if it is not there yet; return its generation."""
+    texts.digests()
+    return texts.generation
+
+
 def asked(texts: FullText, words: str) -> Iterator[TextHit | None]:
     question = read_question(words)
     return texts.search(question, texts.near(question))
@@ -100,6 +106,25 @@ def test_words_that_were_not_learnt_before_a_kill_are_learnt_by_the_next_search(
     again.learn()
     assert found(again, "exe") == [("b", 0)]
     again.close()
+
+
+def test_a_word_that_is_cut_in_the_middle_of_a_letter_stops_nothing(texts: FullText) -> None:
+    long, generation = Text("user", "a" + "ж" * 20_000 + " parser"), made(texts)
+    texts.put([NewTexts("a", b"d", 0, {0: long}, lambda: True)], is_learning=False)
+    texts.learn()
+    assert found(texts, "arse") == [("a", 0)]
+    put(texts, "a", "gone")
+    assert found(texts, "arse") == []
+    assert texts.generation == generation
+
+
+def test_a_message_of_an_empty_role_comes_and_goes(texts: FullText) -> None:
+    generation = made(texts)
+    for body in ("a parser", "a lexer"):
+        put_in(texts, "a", {0: Text("", body)})
+        assert found(texts, body) == [("a", 0)]
+    assert found(texts, "parser") == []
+    assert texts.generation == generation
 
 
 def test_what_was_overtaken_is_not_stored(texts: FullText) -> None:

@@ -1,6 +1,7 @@
-"""Sixty questions on the shipped transcripts: the right chat is among the first three.
+"""Questions on the shipped transcripts: the right chat is among the first three.
 
-The questions were written, and committed, before the ranking was made; see their file.
+Sixty were written, and committed, before the ranking was made, and fifteen after it, all by somebody
+who had not seen it; see their files.
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ from localsessions import SessionStore
 from localsessions.transcripts import import_paths
 
 HERE = Path(__file__).resolve().parents[1]
-QUESTIONS: list[dict[str, Any]] = json.loads((HERE / "data" / "relevance.json").read_text())[
-    "questions"
-]
+FIRST, LATER = "relevance.json", "relevance-later.json"
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +29,15 @@ def chats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionStore]:
         yield store
 
 
-def test_of_sixty_questions_at_least_55_have_the_chat_among_the_first_three(
-    chats: SessionStore,
+@pytest.mark.parametrize(("name", "count", "least"), [(FIRST, 60, 55), (LATER, 15, 12)])
+def test_of_the_questions_most_have_the_chat_among_the_first_three(
+    name: str, count: int, least: int, chats: SessionStore
 ) -> None:
+    questions: list[dict[str, Any]] = json.loads((HERE / "data" / name).read_text())["questions"]
     missed = []
-    for question in QUESTIONS:
+    for question in questions:
         found = [hit.session.session_id for hit in chats.search(question["query"], limit=3)]
         if not {*found} & {*question["sessions"]}:
             missed.append(question["query"])
-    assert len(QUESTIONS) == 60
-    assert len(missed) <= 5, missed
+    assert len(questions) == count
+    assert len(missed) <= count - least, missed

@@ -1,7 +1,7 @@
 """Questions on the shipped transcripts: the right chat is among the first three.
 
-Sixty were written, and committed, before the ranking was made, and fifteen after it, all by somebody
-who had not seen it; see their files.
+Sixty were written, and committed, before the ranking was made, and fifteen after it, all by
+somebody who had not seen it; see their files.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def _stores(results: Results) -> Iterator[Aim]:
         yield _ratio(f"opening {size:,} sessions and listing, against looking at all", 2.0, ratio)
     for size in _measured(results, "rebuild")[-1:]:
         ratio = results.ratio(("rebuild", size, OURS), ("rebuild", size, "rewrite"))
-        yield _ratio(f"the index of {size:,} made anew, against parsing all", 2.0, ratio)
+        yield _ratio(f"rebuilding the index of {size:,}, against parsing all files", 2.0, ratio)
 
 
 def _many(results: Results) -> Iterator[Aim]:

@@ -795,8 +795,9 @@ class SessionStore:
         Any text is a question. Its words may stand anywhere in a session; first come the sessions
         that have them side by side, then those that have all of them in one message, then those
         that have longer words or other forms of them, then those that have them in several
-        messages. Where nothing is like a word, one letter of it may be wrong. Case, diacritics and
-        Unicode form do not matter. Of Chinese, Japanese, Korean and Thai, any part is found.
+        messages. Where nothing is like a word of five letters or more, one letter may be wrong.
+        Case, diacritics and Unicode form do not matter. Of Chinese, Japanese, Korean and Thai, any
+        part is found.
         A part of a word has three letters or more; two letters are found where a word begins, a
         single letter only as a word.
 

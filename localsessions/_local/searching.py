@@ -79,8 +79,7 @@ class Search:
             return query.matches(summary) and question.matches(summary)
 
         is_narrowed = question.is_narrowed or query != Query()
-        near = self._texts.near(question)
-        for found in self._texts.search(question, near, allows if is_narrowed else None):
+        for found in self._texts.search(question, allows if is_narrowed else None):
             row = found and self._index.get(found.session_id)
             if found is None or (row is None and self._reconciler.summary(found.session_id)):
                 is_current = False
@@ -140,7 +139,8 @@ class Search:
         changes = self._index.changed_since(last)
         if not self._reconciler.is_current():
             return None
-        known = self._known(changes) if last == 0 else {}
+        changed = [one.session_id for one in changes]
+        known = self._known(changes) if last == 0 else self._texts.digests_of(changed)
         new = [one for one in changes if one.digest is None or known.get(one[1]) != one.digest]
         new.sort(key=lambda one: one.active_at)  # what is put in later counts as newer
         done = len(changes) - len(new)
@@ -159,8 +159,7 @@ class Search:
         """Return the hashes of the files whose texts are there; forget the files that are not."""
         known = self._texts.digests()
         present = {one.session_id for one in changes if one.digest is not None}
-        for session_id in known.keys() - present:
-            self._bring_in([ChangedRow(0, session_id, None, 0)])
+        self._bring_in([ChangedRow(0, one, None, 0) for one in known.keys() - present])
         return known
 
     def _batches(self, changes: Sequence[ChangedRow]) -> Iterator[list[ChangedRow]]:

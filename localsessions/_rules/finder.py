@@ -12,7 +12,7 @@ __all__ = ["SECTIONS", "Finder"]
 
 _BEFORE, _AFTER = 40, 100
 # A long text is searched in parts until a part has a hit; no phrase is longer than the overlap.
-_BLOCK, _OVERLAP = 2_000, 2_000
+_BLOCK, _OVERLAP, _LONGEST_WORD = 2_000, 2_000, 200
 _MARKS = "\x1d\x1e\x1f"
 SECTIONS = f"[{_MARKS}]"
 """Matches what parts the sections of a text, see ``texts``."""
@@ -48,8 +48,8 @@ class Finder:
     def snippet(self, text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
         """Return the text around the first hit, on a single line, and where the hits are in it."""
         for block in range(0, len(text), _BLOCK):
-            lead_in = max(0, block - _BEFORE)
-            part = text[lead_in : block + _BLOCK + _OVERLAP]
+            lead_in = _word_edge(text, block - _BEFORE)
+            part = text[lead_in : _word_edge(text, block + _BLOCK + _OVERLAP)]
             if self.count_in(part):  # quicker than to trace where it is
                 part, spans = self.places(part)
                 return self._around(part, spans, cut=lead_in > 0)
@@ -82,6 +82,14 @@ class Finder:
             (start + shift, stop + shift) for start, stop in spans if begin <= start and stop <= end
         ]
         return lead + line + tail, tuple(inside)
+
+
+def _word_edge(text: str, at: int) -> int:
+    """Return a place at or before another one where no word of usual length is cut in two."""
+    if not 0 < at < len(text):
+        return max(0, min(at, len(text)))
+    space = max(text.rfind(one, max(0, at - _LONGEST_WORD), at) for one in " \n\t")
+    return at if space < 0 else space
 
 
 def _folded(text: str) -> str:

@@ -42,8 +42,7 @@ __all__ = [
 Near: TypeAlias = Mapping[str, tuple[str, ...]]
 """For a word that is asked for, other words that may be meant."""
 
-MOST_NEAR = 100
-"""How many other words may be meant by one; the shortest are taken."""
+_MOST_NEAR = 100  # the shortest
 
 _MOST_WORDS, _MOST_PIECES = 100, 1_000
 _PIECE = re.compile(
@@ -57,6 +56,7 @@ _ENDINGS = re.compile(
 )
 _LONGEST_ENDING = 3
 _SHORTEST_STEM = 4
+_SHORTEST_MISSPELT = 5
 _LONGEST_WORD = 32
 
 
@@ -184,7 +184,8 @@ class _Reading:
             self._fields[name] = (*self._fields.get(name, ()), value)
             return True
         if name in ("after", "before") and (day := _day(value)) is not None:
-            self._times[name] = day
+            choose = max if name == "after" else min
+            self._times[name] = choose(day, self._times.get(name, day))
             return True
         return False
 
@@ -263,9 +264,8 @@ def _near(word: str, others: set[str]) -> tuple[str, ...]:
     found = [one for one in others if one != word and is_near(word, one)]
     if not found and word not in others:
         found = [one for one in others if is_typo(word, one)]
-    return tuple(sorted(found, key=lambda one: (not one.startswith(word), len(one), one)))[
-        :MOST_NEAR
-    ]
+    found.sort(key=lambda one: (not one.startswith(word), len(one), one))
+    return tuple(found[:_MOST_NEAR])
 
 
 def is_near(word: str, other: str) -> bool:
@@ -305,11 +305,11 @@ def stem_of(word: str) -> str:
 def is_typo(word: str, other: str) -> bool:
     """Tell whether one letter was changed, left out, added, or swapped with the next one.
 
-    It may also be a space that was left out.
+    The word has at least five letters. It may also be a space that was left out.
     """
     if word == other.replace(" ", ""):
         return word != other
-    if len(word) < _SHORTEST_STEM or abs(len(word) - len(other)) > 1 or word == other:
+    if len(word) < _SHORTEST_MISSPELT or abs(len(word) - len(other)) > 1 or word == other:
         return False
     at = _common(word, other)
     here, there = word[at:], other[at:]

@@ -65,6 +65,19 @@ def test_only_changed_files_are_read_to_catch_up(store: SessionStore) -> None:
     assert local(store).folder.files_read - reads == 1
 
 
+def test_what_another_store_has_put_in_is_not_read_again(folder: Path) -> None:
+    with SessionStore(folder) as one, SessionStore(folder) as other:
+        for store in (one, other):
+            say(store, "a", "parser")
+            assert found(store, "parser") == ["a"]
+        assert found(one, "parser") == ["a"]
+        say(one, "b", "lexer")
+        assert found(one, "lexer") == ["b"]
+        reads = local(other).folder.files_read
+        assert found(other, "lexer") == ["b"]
+        assert local(other).folder.files_read == reads
+
+
 def test_a_store_opened_again_reads_nothing_to_search(folder: Path) -> None:
     with SessionStore(folder) as store:
         for number in range(10):

@@ -41,7 +41,7 @@ from localsessions._codec import checkpoint as checkpoints
 from localsessions._codec.names import file_stem, session_id_of
 from localsessions._codec.salvage import salvage
 from localsessions._codec.summary import summarize
-from localsessions._local.index.fulltext import match_of
+from localsessions._local.index.hits import match_of
 from localsessions._local.version import Fingerprint
 from localsessions._rules.cursor import Cursor
 from localsessions._rules.finder import Finder

@@ -174,6 +174,14 @@ def test_times_are_days_months_and_years(text: str, day: tuple[int, int, int]) -
     )
 
 
+def test_of_two_times_the_narrower_one_counts() -> None:
+    question = read_question("after:2027 after:2025 before:2030 before:2029 x")
+    assert (question.since, question.until) == (
+        datetime(2027, 1, 1, tzinfo=UTC),
+        datetime(2029, 1, 1, tzinfo=UTC),
+    )
+
+
 def test_a_day_that_is_none_is_a_word() -> None:
     assert read_question("after:2026-13").groups == (term("after", "2026", "13"),)
 
@@ -243,7 +251,8 @@ def test_parts_and_other_forms_of_a_word_are_near(word: str, other: str, near: b
         ("androdi", "android", True),
         ("android", "android", False),
         ("anodid", "android", False),
-        ("abc", "abd", False),
+        ("abcd", "abce", False),
+        ("anrdoid", "android", True),
         ("sendrobust", "send robust", True),
         ("ошипка", "ошибка", True),
     ],
@@ -291,6 +300,14 @@ def test_parts_are_searched_of_words_and_not_of_hashes(word: str, wordlike: bool
 )
 def test_snippets(text: str, snippet: str, highlights: tuple[tuple[int, int], ...]) -> None:
     assert finder("parser").snippet(text) == (snippet, highlights)
+
+
+@pytest.mark.parametrize("place", [*range(1940, 2020), *range(3940, 4020)])
+def test_a_word_that_is_cut_where_a_long_text_is_parted_is_no_hit(place: int) -> None:
+    text = ("¶ " * 3000)[:place] + " sparserings " + "¶ " * 3000 + "a parser"
+    snippet, highlights = finder("parser").snippet(text)
+    assert [snippet[start:end] for start, end in highlights] == ["parser"]
+    assert snippet.endswith("a parser")
 
 
 def test_a_snippet_marks_the_part_of_a_word_and_the_whole_other_form() -> None:

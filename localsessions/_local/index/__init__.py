@@ -14,6 +14,9 @@ everything in them can be rebuilt from the session files::
     table      the rows of all sessions; each row changes together with the log
     replayed   the database of the rows, which replays the journal before it is asked
     sessions   SessionIndex: the queries, with filters, orders and pages
+    text_row   one text of the search: how it is packed, sealed and read again
+    vocabulary the words of all texts, and which of them may be meant by another
+    hits       what a question finds in the texts, the best first
     fulltext   FullText: the words of messages, titles and metadata. It has its own file, so that
                a save never waits while a search brings the words up to date. It is imported when
                a store is opened, not with the package

@@ -16,7 +16,7 @@ __all__ = ["BaseUnknown", "Recorded", "WrittenRow"]
 
 
 class BaseUnknown(Exception):  # noqa: N818  (no error: the next look at the files finds it)
-    """Nobody knows which version a line of the journal replaced."""
+    """The version that a line of the journal replaced is unknown."""
 
 
 class Recorded(Protocol):

@@ -1,6 +1,6 @@
 """ReplayedDatabase: the database of the rows; each question replays the journal into it first.
 
-So whoever asks sees each turn that returned before, and a turn itself asks no database.
+So a question sees every turn that has returned, and a turn itself uses no database.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ReplayedDatabase(Database):
         """Return what ``act`` returns, after the journal is replayed; see ``Database.read``.
 
         With ``apart`` the replay has a transaction of its own, so that an ``act`` that takes long
-        keeps nobody from writing. What is appended after it came after the question.
+        blocks no writer. Lines that come later are of turns that return after the question began.
         """
 
         def read(db: sqlite3.Connection) -> list[T]:
@@ -126,7 +126,7 @@ class ReplayedDatabase(Database):
             except OSError as error:
                 log().debug("no new journal is made: %s", error)
                 if found is None:
-                    journal.remove()  # whoever appended to it would not be heard
+                    journal.remove()  # nobody would read its lines
                     place = ""
         changelog.set_journal_place(db, place)
         self._place = place

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from localsessions._local.index.fulltext import FullText, NewTexts, TextHit
+from localsessions._local.index import hits
+from localsessions._local.index.fulltext import FullText, NewTexts
+from localsessions._local.index.hits import TextHit
 from localsessions._rules.question import read_question
 from localsessions._rules.texts import SESSION_ITSELF, Text
 
@@ -35,8 +37,7 @@ def made(texts: FullText) -> int:
 
 
 def asked(texts: FullText, words: str) -> Iterator[TextHit | None]:
-    question = read_question(words)
-    return texts.search(question, texts.near(question))
+    return texts.search(read_question(words))
 
 
 def found(texts: FullText, words: str) -> list[tuple[str, int | None]]:
@@ -58,8 +59,7 @@ def test_texts_are_found_where_they_stand(texts: FullText) -> None:
     put(texts, "a", "nothing", "a parser")
     put(texts, "b", "parser here", "parser parser")
     assert set(found(texts, "parser")) == {("a", 1), ("b", 1)}
-    assert texts.digest("a") == b"d"
-    assert texts.digest("none") is None
+    assert texts.digests_of(["a", "none"]) == {"a": b"d"}
     assert texts.digests() == {"a": b"d", "b": b"d"}
 
 
@@ -72,9 +72,24 @@ def test_the_session_itself_counts_double_and_has_no_position(texts: FullText) -
     assert isinstance(second, TextHit)
     assert (best.session_id, best.position, best.text) == ("b", None, Text(None, "parser one two"))
     bm25_of_best, bm25_of_second = (
-        (score - 1) / (2 - score) for score in (best.score, second.score)
+        (score - 2) / (3 - score) for score in (best.score, second.score)
     )
     assert bm25_of_best == pytest.approx(2 * bm25_of_second)
+
+
+def test_of_very_many_hits_what_came_in_last_comes_first_after_titles(
+    texts: FullText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hits, "_MANY_HITS", 5)
+    monkeypatch.setattr(hits, "_WINDOW", 3)
+    put_in(texts, "titled", {SESSION_ITSELF: Text(None, "parser")})
+    for number in range(10):
+        put(texts, f"s{number}", "parser " * (10 - number), "parser")
+    expected = [("titled", None), *((f"s{number}", 1) for number in reversed(range(10)))]
+    assert found(texts, "parser") == expected
+    some = {"s1", "s8"}
+    allowed = texts.search(read_question("parser"), lambda asked: some & {*asked})
+    assert [hit.session_id for hit in allowed if hit] == ["s8", "s1"]
 
 
 def test_only_what_changed_is_indexed_again(texts: FullText) -> None:
@@ -87,7 +102,7 @@ def test_only_what_changed_is_indexed_again(texts: FullText) -> None:
     put(texts, "a", "zero", digest=b"f")
     assert rows(texts) < before
     assert found(texts, "two") == []
-    assert texts.digest("a") == b"f"
+    assert texts.digests() == {"a": b"f"}
 
 
 def test_words_that_were_not_learnt_before_a_kill_are_learnt_by_the_next_search(
@@ -132,7 +147,7 @@ def test_what_was_overtaken_is_not_stored(texts: FullText) -> None:
     put_in(texts, "a", {0: Text("user", "older")}, b"e", is_current=False)
     put_in(texts, "a", {}, None, is_current=False)
     assert found(texts, "kept") == [("a", 0)]
-    assert texts.digest("a") == b"d"
+    assert texts.digests() == {"a": b"d"}
 
 
 def test_a_removed_session_leaves_nothing(texts: FullText) -> None:

@@ -1,0 +1,278 @@
+"""Hits: what a question finds in the texts, the best first.
+
+A search asks in steps, and each step only if the one before found too little: the words side by
+side; the words; other words that may be meant; a session that has them in several messages. A step
+is ranked by bm25 unless it finds very much: then what came in last comes first, and only as much is
+looked at as is asked for. So the commonest word costs no more than a rare one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import NamedTuple, TypeAlias
+
+from localsessions._local.index.database import Database
+from localsessions._local.index.text_row import blob_of, text_of, unsealed_text
+from localsessions._local.index.vocabulary import near_words, texts_with
+from localsessions._rules.finder import Finder
+from localsessions._rules.question import Near, Question, Term
+from localsessions._rules.texts import SESSION_ITSELF, Text
+
+__all__ = ["Allows", "Hits", "TextHit", "match_of"]
+
+Allows: TypeAlias = Callable[[Sequence[str]], Collection[str]]
+"""Returns those of some sessions that are asked for."""
+
+# What a tool was given, and what was thought, say less about a session than what was said; a hit in
+# the title or the metadata says more.
+_RANK = "bm25(words, 1.0, 1.0, 0.5, 0.5)"
+_OWN_WEIGHT = 2.0
+_GRADES = 20.0
+"""Hits whose scores are of the same twentieth of the best one are equals."""
+_MANY_HITS = 3000
+"""Of more hits than these the newest come first; the others are ranked."""
+_WINDOW = 400
+_MOST_CANDIDATES = 100
+_NO_WORDS: Near = {}
+
+
+class TextHit(NamedTuple):
+    """The best hit in one session.
+
+    Attributes:
+        session_id: The session.
+        position: Index of the message; None for title and metadata.
+        text: What is searched there.
+        score: Higher is better.
+        finder: Finds in the text what was asked for.
+    """
+
+    session_id: str
+    position: int | None
+    text: Text
+    score: float
+    finder: Finder
+
+
+class Hits:
+    """What one question finds.
+
+    Args:
+        database: The texts.
+        question: What is asked; it has words.
+        allows: Which sessions are asked for; None means all.
+    """
+
+    def __init__(self, database: Database, question: Question, allows: Allows | None) -> None:
+        self._database = database
+        self._question = question
+        self._allows = allows
+        self._told: set[str] = set()
+
+    @cached_property
+    def _near(self) -> Near:
+        """Which other words may be meant; most searches end before they need it."""
+        return self._database.read(lambda db: near_words(db, self._question))
+
+    def __iter__(self) -> Iterator[TextHit | None]:
+        """Yield the best hit of each session, the best session first.
+
+        None stands for a session whose texts another process replaced meanwhile: search again.
+        """
+        question = self._question
+        if (row := question.side_by_side) is not None:
+            together = question._replace(groups=((row,),))
+            yield from self._step(self._ranked(together, _NO_WORDS), Finder(together), 3)
+        yield from self._step(self._ranked(question, _NO_WORDS), Finder(question), 2)
+        any_form = Finder(question, self._near)
+        if self._near:
+            yield from self._step(self._ranked(question, self._near), any_form, 1)
+        if len(question.groups) > 1:
+            yield from self._step(self._apart(), any_form, 0)
+
+    def _step(self, hits: Iterator[_Hit], finder: Finder, grade: int) -> Iterator[TextHit | None]:
+        """Yield the first hit of each session that was not told before.
+
+        What an earlier step finds has a higher grade, and so a higher score.
+        """
+        size = 1 if self._allows is None else _WINDOW
+        while some := [*islice(hits, size)]:
+            new = {one.session_id: one for one in reversed(some)}
+            for session_id in new.keys() & self._told:
+                del new[session_id]
+            self._told.update(new)
+            allowed = new.keys() if self._allows is None else self._allows([*new])
+            for one in some:
+                if one.session_id in allowed and new[one.session_id] is one:
+                    yield from self._checked(one, finder, grade)
+
+    def _checked(self, hit: _Hit, finder: Finder, grade: int) -> Iterator[TextHit | None]:
+        """Yield a hit after its text is checked: a garbled index cannot invent a hit."""
+        found = self._body(hit.session_id, hit.row)
+        if found is None:
+            yield None
+            return
+        position, text = found
+        if (finder.occurs_in if grade else finder.count_in)(text.body):
+            place = None if position == SESSION_ITSELF else position
+            score = grade + hit.score / (1 + hit.score)
+            yield TextHit(hit.session_id, place, text, score, finder)
+
+    def _ranked(self, question: Question, near: Near) -> Iterator[_Hit]:
+        """Yield the hits of one step, the best first."""
+        match = match_of(question, near)
+        if not match:
+            return
+        if self._database.read(lambda db: _count(db, question, near)) > _MANY_HITS:
+            yield from self._newest(f"{{own}} : ({match})", question)
+            yield from self._newest(match, question)
+            return
+        query = (
+            f"WITH hits AS MATERIALIZED (SELECT rowid AS id, {_RANK} AS score"  # noqa: S608
+            " FROM words WHERE words MATCH ?) "
+            "SELECT texts.session_id, texts.id,"
+            f" min(hits.score * iif(texts.position < 0, {_OWN_WEIGHT}, 1.0)) AS best, texts.role,"
+            " indexed.active_at FROM hits LEFT JOIN texts ON texts.id = hits.id "
+            "LEFT JOIN indexed ON indexed.session_id = texts.session_id "
+            "GROUP BY texts.session_id, texts.role "
+            f"ORDER BY round({_GRADES} * best / min(best) OVER ()) DESC, indexed.active_at DESC,"
+            " texts.session_id, texts.position"
+        )
+
+        def read(db: sqlite3.Connection) -> list[_Hit]:
+            return _hits(db.execute(query, [match]))
+
+        for found in self._database.read(read):
+            if question.is_role(found.role):
+                yield found
+
+    def _newest(self, match: str, question: Question) -> Iterator[_Hit]:
+        """Yield hits, those that came in last first; read them window by window."""
+        query = (
+            "SELECT texts.session_id, words.rowid, 0.0, texts.role, 0 FROM words"
+            " LEFT JOIN texts ON texts.id = words.rowid"
+            " WHERE words MATCH ? AND words.rowid < ? ORDER BY words.rowid DESC LIMIT ?"
+        )
+        before, size = (1 << 63) - 1, _WINDOW
+        while size == _WINDOW:
+            values = [match, before, _WINDOW]
+
+            def read(db: sqlite3.Connection, values: list[object] = values) -> list[_Hit]:
+                return _hits(db.execute(query, values))
+
+            rows = self._database.read(read)
+            for found in rows:
+                if question.is_role(found.role):
+                    yield found
+            size = len(rows)
+            before = rows[-1].row if rows else 0
+
+    def _apart(self) -> Iterator[_Hit]:
+        """Yield sessions that have the words in several messages, by the best hit of the rarest."""
+        groups = self._question.groups
+        singles = [self._question._replace(groups=(group,)) for group in groups]
+
+        def rarest_first(db: sqlite3.Connection) -> list[Question]:
+            return sorted(singles, key=lambda one: _count(db, one, self._near))
+
+        first, *others = self._database.read(rarest_first)
+        candidates = (
+            hit for hit in self._ranked(first, self._near) if hit.session_id not in self._told
+        )
+        for hit in islice(candidates, _MOST_CANDIDATES):
+            if all(self._has(hit.session_id, one, self._near) for one in others):
+                yield hit
+
+    def _has(self, session_id: str, question: Question, near: Near) -> bool:
+        """Tell whether any text of a session has what is asked for."""
+        between = "SELECT min(id), max(id) FROM texts WHERE session_id = ?"
+        query = (
+            "SELECT texts.session_id, texts.id, 0.0, texts.role, 0 FROM words"
+            " CROSS JOIN texts ON texts.id = words.rowid WHERE words MATCH ?"
+            " AND words.rowid BETWEEN ? AND ? AND texts.session_id = ?"
+        )
+
+        def read(db: sqlite3.Connection) -> bool:
+            begin, end = db.execute(between, [session_id]).fetchone()
+            values = [match_of(question, near), begin, end, session_id]
+            if begin is None:
+                return False
+            rows = db.execute(query, values)
+            return any(question.is_role(one.role) for row in rows for one in _hits([row]))
+
+        return self._database.read(read)
+
+    def _body(self, session_id: str, row: int) -> tuple[int, Text] | None:
+        query = "SELECT position, role, body, seal FROM texts WHERE id = ? AND session_id = ?"
+
+        def read(db: sqlite3.Connection) -> tuple[int, Text] | None:
+            found = db.execute(query, [row, session_id]).fetchone()
+            if found is None:
+                return None
+            position, role, body, seal = found
+            return position, unsealed_text(session_id, position, role, body, seal)
+
+        return self._database.read(read)
+
+
+class _Hit(NamedTuple):
+    """A hit that is not checked yet; it has its score and the role of its message."""
+
+    session_id: str
+    row: int
+    score: float
+    role: str | None
+
+
+def _hits(rows: Iterable[tuple[str | None, int, float, object, object]]) -> list[_Hit]:
+    found = []
+    for session_id, row, score, role, active_at in rows:
+        if session_id is None or not isinstance(active_at, int):
+            raise sqlite3.DatabaseError("there are words of a text that is not there")
+        told = None if role is None else text_of(blob_of(role))
+        found.append(_Hit(session_id, row, -score, told))
+    return found
+
+
+# -- what FTS5 is asked --------------------------------------------------------------------------
+
+
+def match_of(question: Question, near: Near) -> str:
+    """Return a question in the syntax of FTS5; its words hold letters, digits and marks only."""
+    groups = [
+        " OR ".join(one for term in group for one in _forms(term, near))
+        for group in question.groups
+    ]
+    without = " OR ".join(one for term in question.without for one in _forms(term, {}))
+    asked = " AND ".join(f"({group})" for group in groups)
+    return f"({asked}) NOT ({without})" if asked and without else asked
+
+
+def _forms(term: Term, near: Near) -> Iterator[str]:
+    phrase = " ".join(term.words)
+    yield f'"{phrase}"'
+    if term.parts:
+        yield f'"{" ".join(term.parts)}"'
+    if (word := term.may_vary) is None or word not in near:
+        return
+    if len(term.words) > 1:
+        yield f'"{phrase}" *'
+    else:
+        yield from (f'"{other}"' for other in near[word])
+
+
+def _count(db: sqlite3.Connection, question: Question, near: Near) -> int:
+    """Return how many texts a question may find, at most."""
+    counts = []
+    for group in question.groups:
+        count = 0
+        for term in group:
+            count += texts_with(db, " ".join(term.words), _MANY_HITS + 1)
+            word = term.may_vary
+            others = near.get(word, ()) if word is not None and len(term.words) == 1 else ()
+            count += sum(texts_with(db, other, _MANY_HITS + 1) for other in others)
+        counts.append(count)
+    return min(counts, default=0)

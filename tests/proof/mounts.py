@@ -1,23 +1,29 @@
 """File systems of the tests' own: in an image on a loop device, and in memory.
 
 All need the right to mount. Whatever happens inside the block, each is unmounted in the end, which
-lets its loop device go too.
+lets its loop device go too; where the process is killed, the kernel does it (``leave_the_others``).
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-__all__ = ["Disk", "disk", "memory_disk", "read_only_view"]
+__all__ = ["Disk", "disk", "leave_the_others", "memory_disk", "read_only_view"]
+
+# Of linux/sched.h and linux/mount.h.
+_CLONE_NEWNS = 0x20000
+_PRIVATE_BELOW = 0x4000 | 0x40000
 
 # FS_IOC_SHUTDOWN of linux/fs.h, an _IOR('X', 125, __u32), and its flag that gives the journal no
 # time to write what it holds: as a power cut does.
@@ -27,6 +33,23 @@ _NO_LOG_FLUSH = struct.pack("I", 2)
 _BLOCKS = {"ext4": ["-b", "4096"], "xfs": []}
 # xfs is no smaller than 300 MiB; the image is sparse.
 _IMAGE_BYTES = {"ext4": 64 << 20, "xfs": 320 << 20}
+
+
+def leave_the_others() -> bool:
+    """Have this process, and what it starts from now on, mount where nobody else sees it.
+
+    What they mount is gone when the last of them has ended, however it ended: a run that is killed
+    leaves no mount in a folder, which nobody could remove.
+
+    Returns:
+        Whether it may.
+    """
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None)
+    if libc.unshare(_CLONE_NEWNS):
+        return False
+    return not libc.mount(b"none", b"/", None, _PRIVATE_BELOW, None)
 
 
 @dataclass(frozen=True)
@@ -131,7 +154,7 @@ def disk(folder: Path, kind: str, options: str = "") -> Iterator[Disk]:
 
 @contextlib.contextmanager
 def memory_disk(folder: Path, options: str) -> Iterator[Disk]:
-    """Mount a tmpfs on a folder that is not there yet."""
+    """Mount a tmpfs on a folder, which is made where it is not there."""
     made = Disk(folder, "tmpfs", options)
     with _mounted(replace(made, options=f"{options},mode=0700"), "-t", "tmpfs"):
         yield made
@@ -147,7 +170,7 @@ def read_only_view(of: Path, folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _mounted(made: Disk, *kind: str) -> Iterator[None]:
-    made.folder.mkdir()
+    made.folder.mkdir(exist_ok=True)
     try:
         _run("mount", *kind, "-o", made.options, made.source, made.folder)
     except (subprocess.CalledProcessError, FileNotFoundError) as error:
@@ -157,7 +180,8 @@ def _mounted(made: Disk, *kind: str) -> Iterator[None]:
     finally:
         # Lazily: a child that is still dying may have a file open, and the loop device goes with
         # the last one. A test that failed half-way may have left nothing mounted.
-        subprocess.run(["umount", "--lazy", made.folder], check=False, capture_output=True)
+        if made.folder.is_mount():
+            _run("umount", "--lazy", made.folder)
 
 
 def _run(*command: object) -> None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from killing import DIED
 
 from localsessions import SessionError, SessionStore
 from proof.counting import IS_FULL, sized, tried
@@ -427,3 +430,18 @@ def sync_fails(verb: str, made: Disk, folder: Path) -> int:
     again = [place for place in failures if synced[place][0] in dict(synced[place + 1 :])]
     assert again == [], f"{verb}: a sync that failed was tried again"
     return len(failures)
+
+
+@pytest.mark.needs("mounts")
+def test_a_run_that_is_killed_leaves_no_mount(tmp_path: Path) -> None:
+    script = (
+        "from pathlib import Path; from killing import DIES\n"
+        "from proof.mounts import disk, leave_the_others\n"
+        f"assert leave_the_others(); folder = Path({str(tmp_path / 'disk')!r})\n"
+        "with disk(folder, 'ext4'):\n    assert folder.is_mount(); exec('import os;' + DIES)"
+    )
+    tests = Path(__file__).parents[1]
+    killed = subprocess.run([sys.executable, "-c", script], cwd=tests, check=False)
+    assert killed.returncode == DIED
+    assert [path.is_mount() for path in sorted(tmp_path.iterdir())] == [False, False]
+    shutil.rmtree(tmp_path / "disk")

@@ -42,6 +42,7 @@ from proof.indexed import (
     told,
     write,
 )
+from proof.mounts import memory_disk
 
 PAGE = 4096
 JOURNALS = ("-wal", "-shm")
@@ -622,12 +623,7 @@ def test_a_disk_that_takes_no_database_changes_no_answer(
 def test_a_full_disk_under_the_databases_changes_no_answer(room: int, tmp_path: Path) -> None:
     indexed = Indexed(tmp_path / "sessions")
     indexed.put_back({})
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs", str(indexed.room)],
-        capture_output=True,
-    )
-    assert mounted.returncode == 0, mounted.stderr
-    try:
+    with memory_disk(indexed.room, "size=512k"):
         with opened(indexed):
             pass  # the folders of the room and its .gitignore are there
         indexed.put_back({})
@@ -640,8 +636,6 @@ def test_a_full_disk_under_the_databases_changes_no_answer(room: int, tmp_path: 
             with opened(indexed) as store:
                 assert indexed.faults(store) == []
                 assert indexed.faults(store) == []
-    finally:
-        subprocess.run(["umount", str(indexed.room)], check=True)
     tried(ATTACK, "locked and refused databases", 2)
 
 

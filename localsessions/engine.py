@@ -74,7 +74,12 @@ class Query(NamedTuple):
         expired_at: Only sessions whose ``expires_at`` is this instant or earlier.
         program: Only sessions that were imported from this program.
         project: Only sessions of this project folder.
+        branch: Only sessions of this branch.
         parent: Only sessions that this session started: its sub-agents, and its forks.
+        tags: Only sessions that have all of these tags.
+        pinned: Only sessions that are pinned, or only those that are not.
+        archived: Only sessions with the status "archived", or only the others.
+        unreadable: Only files that are no sessions, or only sessions.
         folded: Without the sub-agents and forks of sessions of the store.
     """
 
@@ -87,8 +92,19 @@ class Query(NamedTuple):
     expired_at: datetime | None = None
     program: str | None = None
     project: str | None = None
+    branch: str | None = None
     parent: str | None = None
+    tags: tuple[str, ...] = ()
+    pinned: bool | None = None
+    archived: bool | None = None
+    unreadable: bool | None = None
     folded: bool = False
+
+    def narrowed(self, *, since: datetime | None = None, until: datetime | None = None) -> Query:
+        """Return a query for those of these sessions that are also in this time."""
+        after = [one for one in (self.since, since) if one is not None]
+        before = [one for one in (self.until, until) if one is not None]
+        return self._replace(since=max(after, default=None), until=min(before, default=None))
 
     def matches(self, summary: SessionSummary) -> bool:
         """Tell whether the query matches a session; ``folded`` depends on others too."""
@@ -98,7 +114,12 @@ class Query(NamedTuple):
             and self.status in (None, summary.status)
             and self.program in (None, summary.program)
             and self.project in (None, summary.project)
+            and self.branch in (None, summary.branch)
             and self.parent in (None, summary.parent)
+            and {*self.tags} <= {*summary.tags}
+            and self.pinned in (None, summary.pinned)
+            and self.archived in (None, summary.status == "archived")
+            and self.unreadable in (None, summary.unreadable is not None)
             and (self.since is None or activity_key(summary) >= microseconds(self.since))
             and (self.until is None or activity_key(summary) < microseconds(self.until))
             and (self.live_at is None or _is_live(summary, self.live_at))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, Unpack
 
 from pydantic import JsonValue
 
@@ -38,6 +38,7 @@ from localsessions.models import (
     CleanupAction,
     CleanupReport,
     Deletion,
+    Filters,
     Finding,
     Message,
     Order,
@@ -675,19 +676,11 @@ class SessionStore:
     def list(
         self,
         *,
-        user_id: str | None = None,
-        agent_id: str | None = None,
-        status: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        program: str | None = None,
-        project: str | None = None,
-        parent: str | None = None,
-        folded: bool = False,
         order: Order = "-last_activity",
         limit: int = 50,
         cursor: str | None = None,
         fresh: bool = False,
+        **filters: Unpack[Filters],
     ) -> Page[SessionSummary]:
         """Return a page of summaries, from the index; no unchanged session file is opened.
 
@@ -697,98 +690,40 @@ class SessionStore:
         at 100,000 sessions, 6 ms at 100).
 
         Args:
-            user_id: Only sessions of this user; None does not restrict.
-            agent_id: Only sessions of this agent.
-            status: Only this status: "active", "archived", "unreadable" or your own.
-            since: Only sessions with their last activity at this instant or later.
-            until: Only sessions with their last activity before this instant. A session without
-                times is older than each instant.
-            program: Only sessions that were imported from this program: "claude-code", "codex".
-            project: Only sessions of this project folder.
-            parent: Only what the session with this id started: its sub-agents, and its forks.
-            folded: Leave out the sub-agents and forks of sessions of the store.
             order: What to sort by; ``-`` puts the largest or newest first. Ties are sorted by id.
             limit: How many at most, from 1.
             cursor: ``next_cursor`` of the previous page. If sessions come, go or move meanwhile,
                 nothing else is repeated or left out; a session that itself moved may be.
             fresh: Look at the whole folder first.
+            **filters: Which sessions, see ``Filters``; without any, all.
 
         Raises:
             ValueError: The cursor belongs to another listing, a time is naive, or an argument is
                 out of its range.
+            TypeError: There is no filter of that name, or its value has a wrong type.
         """
-        query = Query(
-            user_id=user_id,
-            agent_id=agent_id,
-            status=status,
-            since=since,
-            until=until,
-            program=program,
-            project=project,
-            parent=parent,
-            folded=folded,
-        )
-        _refuse_wrong(query)
+        query = _query(filters)
         refuse_page(order, limit, cursor)
         return self.engine.page(query, order=order, limit=limit, cursor=cursor, fresh=fresh)
 
-    def count(
-        self,
-        *,
-        user_id: str | None = None,
-        agent_id: str | None = None,
-        status: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        program: str | None = None,
-        project: str | None = None,
-        parent: str | None = None,
-        folded: bool = False,
-        live: bool = False,
-    ) -> int:
+    def count(self, **filters: Unpack[Filters]) -> int:
         """Return how many sessions there are, unreadable included; as up to date as ``list``.
 
         Args:
-            user_id: As in ``list``, and so are the next eight.
-            agent_id: See there.
-            status: See there.
-            since: See there.
-            until: See there.
-            program: See there.
-            project: See there.
-            parent: See there.
-            folded: See there.
-            live: Only sessions that are neither expired nor archived nor unreadable.
+            **filters: Which sessions, see ``Filters``; without any, all.
+
+        Raises:
+            ValueError, TypeError: As ``list``.
         """
-        query = Query(
-            user_id=user_id,
-            agent_id=agent_id,
-            status=status,
-            since=since,
-            until=until,
-            program=program,
-            project=project,
-            parent=parent,
-            folded=folded,
-            live_at=utc_now() if live else None,
-        )
-        _refuse_wrong(query)
-        return self.engine.count(query)
+        return self.engine.count(_query(filters))
 
     def search(
         self,
         text: str,
         *,
-        user_id: str | None = None,
-        agent_id: str | None = None,
-        status: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        program: str | None = None,
-        project: str | None = None,
-        parent: str | None = None,
         limit: int = 20,
         on_progress: Progress | None = None,
+        **filters: Unpack[Filters],
     ) -> Sequence[SearchHit]:
         """Find sessions by the words of messages, titles, tags and metadata, the best first.
 
@@ -804,9 +739,9 @@ class SessionStore:
         Words in double quotes must follow each other as they are. ``OR`` between two words asks
         for one of them. ``-word`` leaves out the messages that have it. These fields narrow:
         ``agent:``, ``user:``, ``program:``, ``project:`` or ``cwd:`` (words of the folder),
-        ``tag:``, ``status:``, ``parent:``, ``role:`` (of the message), and ``after:`` and
-        ``before:`` with a year, a month or a day in UTC, as 2026-11-30. Without words, the sessions
-        that have the fields are returned, the newest first.
+        ``branch:``, ``tag:``, ``status:``, ``parent:``, ``role:`` (of the message), and ``after:``
+        and ``before:`` with a year, a month or a day in UTC, as 2026-11-30. Without words, the
+        sessions that have the fields are returned, the newest first.
 
         The tools that a message calls, their arguments and the model's reasoning are searched too.
         Of a word that stands in more than 3,000 messages, those that came in last come first. Of a
@@ -818,33 +753,21 @@ class SessionStore:
 
         Args:
             text: What to search for.
-            user_id: As in ``list``, and so are the next seven.
-            agent_id: See there.
-            status: See there.
-            since: See there.
-            until: See there.
-            program: See there.
-            project: See there.
-            parent: See there.
             limit: How many sessions at most.
             on_progress: Called with (done, total) while texts are read.
+            **filters: Which sessions, see ``Filters``; without any, all.
+
+        Raises:
+            ValueError, TypeError: As ``list``.
         """
         refuse_other("text", text, str, "a str")
-        query = Query(
-            user_id=user_id,
-            agent_id=agent_id,
-            status=status,
-            since=since,
-            until=until,
-            program=program,
-            project=project,
-            parent=parent,
-        )
-        _refuse_wrong(query)
+        query = _query(filters)
         return self.engine.search(text, query, limit=limit, on_progress=on_progress)
 
     def resolve(self, reference: str) -> str:
         """Return the id that a person means: an id, the beginning of an id, a title, or "latest".
+
+        "latest" is the session that was active last; an archived one only if all are archived.
 
         Raises:
             SessionNotFoundError: No session fits.
@@ -854,7 +777,8 @@ class SessionStore:
             raise ValueError("an empty text names no session")
         fitting = self.engine.named(reference, 6)
         if reference == "latest" and reference not in fitting:
-            fitting = [one.session_id for one in self.list(limit=1)]
+            last = self.list(limit=1, archived=False).items or self.list(limit=1).items
+            fitting = [one.session_id for one in last]
         if not fitting:
             raise SessionNotFoundError(reference, path=self.save_dir)
         if len(fitting) > 1:
@@ -921,7 +845,13 @@ class SessionStore:
         """Forget the sessions that ``empty_trash`` removed; an import may bring them back."""
         self.engine.forget_deletions()
 
-    def cleanup(self, *, max_age: float | timedelta, dry_run: bool = False) -> CleanupReport:
+    def cleanup(
+        self,
+        *,
+        max_age: float | timedelta,
+        dry_run: bool = False,
+        **filters: Unpack[Filters],
+    ) -> CleanupReport:
         """Move sessions to the trash whose last activity is longer ago than ``max_age``.
 
         It uses the session's own ``last_activity``, never file times. Pinned, unreadable and
@@ -931,25 +861,31 @@ class SessionStore:
         Args:
             max_age: Seconds, or a timedelta; counted back from the call.
             dry_run: Change nothing; the report is the same as that of a real run.
+            **filters: Which sessions, see ``Filters``; the report names no others.
         """
         cutoff = cutoff_of(utc_now(), max_age)  # before the look: what becomes old in it stays
-        return self._clean(cutoff, dry_run=dry_run)
+        return self._clean(cutoff, _query(filters), dry_run=dry_run)
 
-    def purge_expired(self, *, dry_run: bool = False) -> CleanupReport:
-        """Move sessions to the trash whose ``expires_at`` has passed, except pinned sessions."""
-        return self._clean(None, dry_run=dry_run)
+    def purge_expired(self, *, dry_run: bool = False, **filters: Unpack[Filters]) -> CleanupReport:
+        """Move sessions to the trash whose ``expires_at`` has passed, except pinned sessions.
 
-    def _clean(self, cutoff: datetime | None, *, dry_run: bool) -> CleanupReport:
+        Args:
+            dry_run: As in ``cleanup``.
+            **filters: As in ``cleanup``.
+        """
+        return self._clean(None, _query(filters), dry_run=dry_run)
+
+    def _clean(self, cutoff: datetime | None, asked: Query, *, dry_run: bool) -> CleanupReport:
         """Decide by what the sessions say inside their locks; without a cutoff, by expiry."""
         engine, actions = self.engine, dict[str, CleanupAction]()
         engine.notice(fresh=True)
         now = utc_now()
-        by_age = Query(until=cutoff), Query(since=now)
-        queries = (Query(expired_at=now),) if cutoff is None else by_age
+        by_age = asked.narrowed(until=cutoff), asked.narrowed(since=now)
+        queries = (asked._replace(expired_at=now),) if cutoff is None else by_age
         concerned = [one for query in queries for one in engine.ids(query)]
 
         def is_due(summary: SessionSummary) -> bool:
-            action = verdict(summary, now, cutoff)
+            action = verdict(summary, now, cutoff) if asked.matches(summary) else None
             if action is not None:
                 actions[summary.session_id] = action
             return action is not None and action.deleted
@@ -1118,8 +1054,38 @@ class SessionStore:
         return self.engine.stats()
 
 
-def _refuse_wrong(query: Query) -> None:
-    """Refuse filters of a wrong type, and times without an offset."""
-    texts = ("user_id", "agent_id", "status", "program", "project", "parent")
-    refuse_other_texts(**{name: getattr(query, name) for name in texts})
-    refuse_naive(since=query.since, until=query.until)
+_TEXTS = ("user_id", "agent_id", "status", "program", "project", "branch", "parent")
+_TRUTHS = ("pinned", "archived", "unreadable", "folded", "live")
+
+
+def _query(filters: Filters) -> Query:
+    """Return what filters ask for.
+
+    Raises:
+        TypeError: There is no filter of that name, or its value has a wrong type.
+        ValueError: A time has no offset.
+    """
+    if unknown := filters.keys() - Filters.__annotations__.keys():
+        raise TypeError(f"there is no filter {min(unknown)!r}; see localsessions.Filters")
+    refuse_other_texts(**{name: filters.get(name) for name in _TEXTS})
+    refuse_naive(since=filters.get("since"), until=filters.get("until"))
+    for name in _TRUTHS:
+        refuse_other(name, filters.get(name), bool | None, "True, False or None")
+    tags = filters.get("tags")
+    return Query(
+        user_id=filters.get("user_id"),
+        agent_id=filters.get("agent_id"),
+        status=filters.get("status"),
+        program=filters.get("program"),
+        project=filters.get("project"),
+        branch=filters.get("branch"),
+        parent=filters.get("parent"),
+        since=filters.get("since"),
+        until=filters.get("until"),
+        tags=() if tags is None else tuple(dict.fromkeys(texts_in("tags", tags, "a tag"))),
+        pinned=filters.get("pinned"),
+        archived=filters.get("archived"),
+        unreadable=filters.get("unreadable"),
+        folded=bool(filters.get("folded")),
+        live_at=utc_now() if filters.get("live") else None,
+    )

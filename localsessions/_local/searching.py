@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from localsessions._codec.summary import plain_document
-from localsessions._local.index import ChangedRow
+from localsessions._local.index import ChangedRow, Choices
 from localsessions._local.index.fulltext import FullText, NewTexts
+from localsessions._local.index.hits import Meant
 from localsessions._local.reading import decoded
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.version import digest_of
@@ -31,6 +32,8 @@ T = TypeVar("T")
 _TRIES = 10
 # How much is put in in one transaction.
 _BATCH, _BATCH_BYTES = 500, 8 << 20
+# So few sessions are asked one by one for a word that stands everywhere.
+_FEW = 5000
 # Of so many sessions the words are learnt all at once.
 _MANY = 200
 
@@ -63,8 +66,10 @@ class Search:
         self, question: Question, query: Query, limit: int
     ) -> tuple[Sequence[SearchHit], bool]:
         """Return what is found, and whether all of it agrees with the files now."""
+        narrowed = query.narrowed(since=question.since, until=question.until)
+        choices = self._index.choices(question)
         if not question.groups:
-            return self._listed(question, query, limit), True
+            return self._listed(question, narrowed, choices, limit), True
         hits: list[SearchHit] = []
         is_current = True
 
@@ -76,10 +81,14 @@ class Search:
             return {*session_ids} - others
 
         def is_meant(summary: SessionSummary) -> bool:
-            return query.matches(summary) and question.matches(summary)
+            is_asked = query.matches(summary) and question.matches(summary)
+            return is_asked and not (query.folded and self._has_parent(summary))
 
-        is_narrowed = question.is_narrowed or query != Query()
-        for found in self._texts.search(question, allows if is_narrowed else None):
+        meant: Meant | None = None
+        if choices or narrowed != Query():
+            few = self._index.newest_ids(narrowed, choices, _FEW + 1)
+            meant = Meant(allows, few if len(few) <= _FEW else None)
+        for found in self._texts.search(question, meant):
             row = found and self._index.get(found.session_id)
             if found is None or (row is None and self._reconciler.summary(found.session_id)):
                 is_current = False
@@ -92,12 +101,17 @@ class Search:
                 break
         return hits, is_current
 
-    def _listed(self, question: Question, query: Query, limit: int) -> list[SearchHit]:
+    def _has_parent(self, summary: SessionSummary) -> bool:
+        return summary.parent is not None and self._index.get(summary.parent) is not None
+
+    def _listed(
+        self, question: Question, query: Query, choices: Choices, limit: int
+    ) -> list[SearchHit]:
         """Return the sessions that a question without words asks for, the newest first."""
         hits: list[SearchHit] = []
         after, size = None, _BATCH if question.is_narrowed else 0
         while size == _BATCH and len(hits) < limit:
-            rows = self._index.page(query, "-last_activity", _BATCH, after)
+            rows = self._index.page(query, "-last_activity", _BATCH, after, choices)
             found = [row.summary for row in rows if question.matches(row.summary)]
             hits += [SearchHit(one, None, None, one.preview, (), 0.0) for one in found]
             size = len(rows)

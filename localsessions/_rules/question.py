@@ -19,7 +19,7 @@ only where no text has anything like it, one letter of it may be wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple, TypeAlias
@@ -48,7 +48,19 @@ _MOST_WORDS, _MOST_PIECES = 100, 1_000
 _PIECE = re.compile(
     r'(?P<no>-(?=[\w"]))?(?:(?P<field>[a-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<plain>\S+))'
 )
-_FIELDS = ("agent", "user", "program", "project", "cwd", "tag", "role", "status", "parent")
+_FIELDS = {
+    "agent": "agent_id",
+    "user": "user_id",
+    "program": "program",
+    "project": "project",
+    "cwd": "project",
+    "branch": "branch",
+    "tag": "tags",
+    "status": "status",
+    "parent": "parent",
+    "role": "role",
+}
+"""Which attribute of a summary each field is about; ``role`` is a message's."""
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?", re.ASCII)
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ENDINGS = re.compile(
@@ -117,23 +129,23 @@ class Question(NamedTuple):
 
     def matches(self, summary: SessionSummary) -> bool:
         """Tell whether the fields match a session; ``role`` is a message's."""
-        told = {
-            "agent": (summary.agent_id, summary.current_agent),
-            "user": (summary.user_id,),
-            "program": (summary.program,),
-            "tag": summary.tags,
-            "status": (summary.status,),
-            "parent": (summary.parent,),
-        }
-        for name, wanted in self.fields.items():
-            if name in ("project", "cwd"):
-                if not all(_is_in(summary.project, one) for one in wanted):
-                    return False
-            elif name in told and not all(_is_one_of(told[name], one) for one in wanted):
-                return False
+        if not all(self.fits(name, getattr(summary, name)) for name in self.asked):
+            return False
         at = activity_key(summary)
         is_after = self.since is None or at >= microseconds(self.since)
         return is_after and (self.until is None or at < microseconds(self.until))
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The attributes of a summary that its fields are about."""
+        return tuple(dict.fromkeys(_FIELDS[name] for name in self.fields if name != "role"))
+
+    def fits(self, attribute: str, value: str | Sequence[str] | None) -> bool:
+        """Tell whether an attribute of a summary may have this value."""
+        values = (value,) if value is None or isinstance(value, str) else value
+        fits = _is_in if attribute == "project" else _is_one_of
+        asked = [one for name, one in self.fields.items() if _FIELDS[name] == attribute]
+        return all(fits(values, wanted) for some in asked for wanted in some)
 
     def is_role(self, role: str | None) -> bool:
         """Tell whether a message of this role is asked for."""
@@ -244,9 +256,9 @@ def _is_one_of(values: Iterable[str | None], wanted: str) -> bool:
     return any(value is not None and fold(value) == fold(wanted) for value in values)
 
 
-def _is_in(project: str | None, wanted: str) -> bool:
+def _is_in(projects: Iterable[str | None], wanted: str) -> bool:
     """Tell whether a project is in a folder, or has the name that is asked for."""
-    return project is not None and fold(wanted) in fold(project)
+    return any(one is not None and fold(wanted) in fold(one) for one in projects)
 
 
 # -- words that may be meant, too ----------------------------------------------------------------

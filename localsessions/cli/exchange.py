@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from localsessions import _system
-from localsessions.cli.exits import ExitCode, stop
-from localsessions.cli.folder import opened, session_argument
-from localsessions.cli.options import examples
-from localsessions.cli.output import emit_data, note, one_line
+from localsessions.cli.exits import ExitCode, message_of, stop
+from localsessions.cli.folder import every_session, opened, optional_session_argument
+from localsessions.cli.options import are_given, examples, filter_options
+from localsessions.cli.output import counted, emit_data, note, one_line
+from localsessions.cli.progress import progress
 from localsessions.cli.redacting import (
     redact_options,
     redacted,
     refuse_file_of_preview,
     show_secrets,
 )
+from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from localsessions.models import Filters, Session
+    from localsessions.store import SessionStore
     from localsessions.transcripts import ExportKind
 
 __all__ = ["export_session"]
@@ -35,10 +42,12 @@ _KINDS: tuple[ExportKind, ...] = ("markdown", "json", "jsonl")
 @click.command(
     "export",
     epilog=examples(
-        "localsessions export latest | less", "localsessions export latest -o release.md"
+        "localsessions export latest | less",
+        "localsessions export latest -o release.md",
+        "localsessions export --project . --since 'last week' -o chats",
     ),
 )
-@session_argument
+@optional_session_argument
 @click.option(
     "--format",
     "kind",
@@ -46,45 +55,142 @@ _KINDS: tuple[ExportKind, ...] = ("markdown", "json", "jsonl")
     help="markdown for reading, json for the whole session, jsonl for chat completions.  "
     "[what FILE ends with, or markdown]",
 )
-@click.option("--output", "-o", metavar="FILE", type=click.Path(), help="Instead of printing it.")
-@click.option("--force", "-f", is_flag=True, help="Overwrite FILE.")
+@click.option(
+    "--output",
+    "-o",
+    metavar="PATH",
+    type=click.Path(),
+    help="A file, instead of printing it; of many sessions a folder, which may be new.",
+)
+@click.option("--force", "-f", is_flag=True, help="Overwrite files.")
 @redact_options
+@click.option("--all", "every", is_flag=True, help="All sessions, in place of SESSION.")
+@filter_options
 def export_session(
     *,
-    reference: str,
+    reference: str | None,
     kind: ExportKind | None,
     output: str | None,
     force: bool,
     is_redacted: bool,
     patterns_path: str | None,
     preview: bool,
+    every: bool,
+    filters: Filters,
 ) -> None:
-    """Write a session for people or for other programs."""
-    from localsessions.transcripts import EXPORT_SUFFIXES, export, left_out
+    """Write sessions for people or for other programs.
 
+    SESSION is one of them. Without it, all are written that the options from --user on ask for,
+    each as a file in a folder; those of jsonl into one file or to standard output.
+    """
+    from localsessions.transcripts import EXPORT_SUFFIXES
+
+    is_many = every or are_given(filters)
+    if is_many == (reference is not None):
+        raise click.UsageError("give either a SESSION, or --all or a filter (--project FOLDER)")
     if preview:
         refuse_file_of_preview(output=output, kind=kind, force=force)
+        if is_many:
+            raise click.UsageError("--preview shows one SESSION")
     if kind is None:
         fitting = [one for one in _KINDS if str(output).endswith(EXPORT_SUFFIXES[one])]
         kind = fitting[0] if fitting else "markdown"
+    export = _Exporting(kind, is_redacted, patterns_path)
     with opened() as store:
+        if reference is None:
+            _export_many(store, export, filters, output, force=force)
+            return
         session = store.load(store.resolve(reference))
     if preview:
         show_secrets(session, patterns_path)
         return
-    if is_redacted or patterns_path:
-        session = redacted(session, patterns_path)
-    data = export(session, kind)
+    _emit(export.data(session), output, kind, force=force)
+    export.note_left_out()
+
+
+def _emit(data: bytes, output: str | None, kind: ExportKind, *, force: bool) -> None:
     if output is None or output == "-":
         emit_data(data, is_json=kind != "markdown")
     else:
-        _write(output, data, force=force)
+        _write(output, [data], force=force)
         note(one_line(f"wrote {output}"))
-    if missing := left_out(session, kind):
-        note(f"left out: {', '.join(f'{what} ({count})' for what, count in missing.items())}")
 
 
-def _write(path: str, data: bytes, *, force: bool) -> None:
+class _Exporting:
+    """How sessions are exported, and what was left out."""
+
+    def __init__(self, kind: ExportKind, is_redacted: bool, patterns_path: str | None) -> None:
+        self.kind = kind
+        self.written = self.unreadable = 0
+        self._patterns_path = patterns_path
+        self._is_redacted = is_redacted or patterns_path is not None
+        self._left_out = Counter[str]()
+
+    def data(self, session: Session) -> bytes:
+        """Return the content of a session's file."""
+        from localsessions.transcripts import export, left_out
+
+        if self._is_redacted:
+            session = redacted(session, self._patterns_path)
+        self._left_out.update(left_out(session, self.kind))
+        return export(session, self.kind)
+
+    def each(self, store: SessionStore, session_ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield the content of each file; say of each session that cannot be read why."""
+        with progress("exporting") as show:
+            for done, session_id in enumerate(session_ids, start=1):
+                try:
+                    data = self.data(store.load(session_id))
+                except SessionNotFoundError:
+                    continue  # deleted meanwhile
+                except UnreadableSessionError as error:
+                    self.unreadable += 1
+                    note(one_line(f"left out: {message_of(error)}"))
+                    continue
+                yield session_id, data
+                self.written += 1
+                show(done, len(session_ids))
+
+    def note_left_out(self) -> None:
+        """Say what the kind of file has no room for."""
+        if self._left_out:
+            told = ", ".join(f"{what} ({count})" for what, count in self._left_out.items())
+            note(f"left out: {told}")
+
+
+def _export_many(
+    store: SessionStore,
+    export: _Exporting,
+    filters: Filters,
+    output: str | None,
+    *,
+    force: bool,
+) -> None:
+    from localsessions.transcripts import EXPORT_SUFFIXES
+
+    place = None if output == "-" else output
+    if place is None and export.kind != "jsonl":
+        raise click.UsageError("many sessions need -o FOLDER, or --format jsonl to be printed")
+    each = export.each(store, [one.session_id for one in every_session(store, filters)])
+    if place is None:
+        for _, data in each:
+            emit_data(data, is_json=True)
+    elif export.kind == "jsonl":
+        _write(place, (data for _, data in each), force=force)
+    else:
+        os.makedirs(place, mode=0o700, exist_ok=True)
+        for session_id, data in each:
+            stem = os.path.basename(store.path(session_id)).removesuffix(".json")
+            name = stem + EXPORT_SUFFIXES[export.kind]
+            _write(os.path.join(place, name), [data], force=force)
+    export.note_left_out()
+    to = "" if place is None else f" to {place}"
+    note(one_line(f"wrote {counted(export.written, 'session')}{to}"))
+    if export.unreadable:
+        raise click.exceptions.Exit(ExitCode.UNREADABLE)
+
+
+def _write(path: str, parts: Iterable[bytes], *, force: bool) -> None:
     """Write the file whole or not at all; keep an existing file, unless ``force``.
 
     A session is private: only its owner may read a new file. A file that is replaced keeps its
@@ -97,7 +203,7 @@ def _write(path: str, data: bytes, *, force: bool) -> None:
         stop(f"{path} is there already; --force overwrites it", ExitCode.FAILURE)
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as device:  # /dev/stdout, a FIFO; a folder raises
-            device.write(data)
+            device.writelines(parts)
         return
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
@@ -108,7 +214,7 @@ def _write(path: str, data: bytes, *, force: bool) -> None:
                 _system.make_like(file.fileno(), target)
             else:
                 _system.make_private(file.fileno())
-            file.write(data)
+            file.writelines(parts)
         os.replace(temp, target)
     finally:
         with suppress(OSError):

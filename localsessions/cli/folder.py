@@ -19,7 +19,7 @@ from localsessions.store import SessionStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from localsessions.models import Session, SessionSummary
+    from localsessions.models import Filters, Order, Session, SessionSummary
 
 __all__ = [
     "DIR_VARIABLE",
@@ -83,13 +83,15 @@ def opened(*, make: bool = False) -> Iterator[SessionStore]:
         yield store
 
 
-def every_session(store: SessionStore) -> Iterator[SessionSummary]:
-    """Yield every session, the last active first."""
-    page = store.list(limit=500)
-    yield from page
-    while page.next_cursor is not None:
-        page = store.list(limit=500, cursor=page.next_cursor)
+def every_session(
+    store: SessionStore, filters: Filters | None = None, order: Order = "-last_activity"
+) -> Iterator[SessionSummary]:
+    """Yield every session that is asked for, in order, the last active first."""
+    cursor, is_more = None, True
+    while is_more:
+        page = store.list(**(filters or {}), order=order, limit=500, cursor=cursor)
         yield from page
+        cursor, is_more = page.next_cursor, page.next_cursor is not None
 
 
 def summary_of(store: SessionStore, session: Session) -> SessionSummary:

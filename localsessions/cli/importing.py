@@ -52,7 +52,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
     "--since",
     type=instant,
     metavar="TIME",
-    help="Only sessions active since: an ISO date or an age (30d).",
+    help="Only sessions active since: yesterday, 2026-01-31 or an age (30d).",
 )
 @click.option(
     "--project",

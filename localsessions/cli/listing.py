@@ -1,16 +1,22 @@
-"""``list``, ``search``, ``stats``, ``path``: what there is and where."""
+"""``list``, ``count``, ``search``, ``stats``, ``path``: what there is and where."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Unpack, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from localsessions.cli.folder import chosen_folder, opened, optional_session_argument
-from localsessions.cli.options import Filters, examples, filter_options, json_option
+from localsessions.cli.folder import (
+    chosen_folder,
+    every_session,
+    opened,
+    optional_session_argument,
+)
+from localsessions.cli.options import examples, filter_options, json_option
 from localsessions.cli.output import (
+    counted,
     emit,
     emit_data,
     emit_json,
@@ -26,10 +32,10 @@ from localsessions.models import Order, Page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from localsessions.models import SearchHit, SessionSummary, StoreStats
+    from localsessions.models import Filters, SearchHit, SessionSummary, StoreStats
     from localsessions.store import SessionStore
 
-__all__ = ["list_sessions", "search", "stats", "where"]
+__all__ = ["count", "list_sessions", "search", "stats", "where"]
 
 _MOST = 1_000_000
 
@@ -46,7 +52,6 @@ _MOST = 1_000_000
 @click.option("--limit", "-n", type=click.IntRange(1, _MOST), help="How many at most.  [50]")
 @click.option("--cursor", metavar="TEXT", help="Go on where a former listing ended.")
 @click.option("--all", "every", is_flag=True, help="All of them, however many.")
-@click.option("--fold", is_flag=True, help="Without sub-agents and forks of what is here.")
 @json_option
 def list_sessions(
     *,
@@ -54,9 +59,8 @@ def list_sessions(
     limit: int | None,
     cursor: str | None,
     every: bool,
-    fold: bool,
     as_json: bool,
-    **filters: Unpack[Filters],
+    filters: Filters,
 ) -> None:
     """List sessions, the last active first.
 
@@ -64,31 +68,20 @@ def list_sessions(
     """
     if every and limit is not None:
         raise click.UsageError("--all and --limit exclude each other")
+    if every and cursor is not None:
+        raise click.UsageError("--all and --cursor exclude each other")
     with opened() as store:
-        page = store.list(**filters, folded=fold, order=order, limit=limit or 50, cursor=cursor)
         if every:
-            page = _to_the_end(store, page, order, filters, folded=fold)
+            page = Page(tuple(every_session(store, filters, order)))
+        else:
+            page = store.list(**filters, order=order, limit=limit or 50, cursor=cursor)
+        hidden = _hidden(store, filters)
     if as_json:
         emit_json(page)
         return
     if page.items:
         _emit_sessions(page.items)
-    _note_rest(page)
-
-
-def _to_the_end(
-    store: SessionStore,
-    page: Page[SessionSummary],
-    order: Order,
-    filters: Filters,
-    *,
-    folded: bool,
-) -> Page[SessionSummary]:
-    items = list(page)
-    while page.next_cursor is not None:
-        page = store.list(**filters, folded=folded, order=order, limit=500, cursor=page.next_cursor)
-        items += page
-    return Page(tuple(items))
+    _note_rest(page, hidden)
 
 
 def _emit_sessions(sessions: Sequence[SessionSummary]) -> None:
@@ -115,11 +108,32 @@ def _title(one: SessionSummary) -> str:
     return f"unreadable{place}: {fault.reason}"
 
 
-def _note_rest(page: Page[SessionSummary]) -> None:
+def _hidden(store: SessionStore, filters: Filters) -> int:
+    """Return how many sessions are left out because they are archived."""
+    asked: Filters = {**filters, "archived": True}
+    return store.count(**asked) if filters.get("archived") is False else 0
+
+
+def _note_rest(page: Page[SessionSummary], hidden: int) -> None:
+    if hidden:
+        note(f"{counted(hidden, 'archived session')} left out: --with-archived shows them, too")
     if not page.items:
         note("no sessions")
     elif page.next_cursor is not None:
         note(f"there are more: --all shows them, --cursor {page.next_cursor} the next ones")
+
+
+@click.command(epilog=examples("localsessions count --project . --since yesterday"))
+@filter_options
+@json_option
+def count(*, as_json: bool, filters: Filters) -> None:
+    """Count sessions."""
+    with opened() as store:
+        found = store.count(**filters)
+    if as_json:
+        emit_json({"sessions": found})
+    else:
+        emit(str(found))
 
 
 class _Question(click.Command):
@@ -150,9 +164,7 @@ class _Question(click.Command):
     help="How many sessions at most.",
 )
 @json_option
-def search(
-    *, words: tuple[str, ...], limit: int, as_json: bool, **filters: Unpack[Filters]
-) -> None:
+def search(*, words: tuple[str, ...], limit: int, as_json: bool, filters: Filters) -> None:
     """Find sessions by their words, the best first.
 
     The words of messages, reasoning, arguments of calls, titles, tags and metadata count. What one
@@ -162,6 +174,8 @@ def search(
     The first search reads every session.
     """
     text = " ".join(map(_phrase, words))
+    if any(word.startswith("status:") for word in words):
+        filters["archived"] = None
     with opened() as store, progress("reading") as show:
         hits = store.search(text, **filters, limit=limit, on_progress=show)
     if as_json:

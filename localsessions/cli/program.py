@@ -18,7 +18,7 @@ from localsessions.cli.exchange import export_session
 from localsessions.cli.exits import ExitCode, exit_code_of
 from localsessions.cli.folder import folder_option
 from localsessions.cli.importing import import_files
-from localsessions.cli.listing import list_sessions, search, stats, where
+from localsessions.cli.listing import count, list_sessions, search, stats, where
 from localsessions.cli.options import examples
 from localsessions.cli.output import note, survive_any_encoding
 from localsessions.cli.reading import history, show
@@ -33,7 +33,7 @@ __all__ = ["program", "run"]
 
 _NAME = "localsessions"
 _COMMANDS = (
-    *(append, archive, cleanup, completion, delete, edit, export_session, fork, history),
+    *(append, archive, cleanup, completion, count, delete, edit, export_session, fork, history),
     *(import_files, list_sessions, new, pin, reindex, rename, restore, search, serve, show),
     *(stats, tag, verify, watch, where),
 )

@@ -5,7 +5,7 @@ A command that removes asks on a terminal; without a terminal it needs ``--yes``
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +13,13 @@ import click
 from localsessions.cli.asking import agrees, refuse_unasked
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, sessions_argument, summary_of
-from localsessions.cli.options import examples, json_option, yes_option
+from localsessions.cli.options import (
+    are_given,
+    examples,
+    filter_options,
+    json_option,
+    yes_option,
+)
 from localsessions.cli.output import emit, emit_json, emit_table, note, one_line, short_instant
 from localsessions.cli.times import age
 from localsessions.errors import UnreadableSessionError
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
 
-    from localsessions.models import TrashedSession
+    from localsessions.models import Filters, TrashedSession
     from localsessions.store import SessionStore
 
 __all__ = ["cleanup", "delete", "restore"]
@@ -173,6 +179,7 @@ def _emit_trash(trash: Sequence[TrashedSession], *, as_json: bool) -> None:
     help="With --empty-trash: forget what was removed for good, too; an import may bring it back.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed, and why.")
+@filter_options
 @yes_option
 @json_option
 def cleanup(
@@ -185,11 +192,12 @@ def cleanup(
     dry_run: bool,
     yes: bool,
     as_json: bool,
+    filters: Filters,
 ) -> None:
     """Move old or expired sessions to the trash, or empty the trash.
 
     It uses the sessions' own last activity. Pinned, unreadable and future-dated sessions are
-    kept.
+    kept, and archived ones, unless an option asks for them.
     """
     is_due = older_than is not None or expired
     if is_due == empty_trash:
@@ -198,6 +206,8 @@ def cleanup(
         raise click.UsageError("--deleted-for goes with --empty-trash only")
     if forget and not empty_trash:
         raise click.UsageError("--forget goes with --empty-trash only")
+    if empty_trash and are_given(filters):
+        raise click.UsageError("--empty-trash removes all that was deleted; --deleted-for narrows")
     if not dry_run:
         refuse_unasked("remove them", yes=yes)
     with opened() as store:
@@ -206,46 +216,46 @@ def cleanup(
             if forget and not dry_run:
                 store.forget_deletions()
         else:
-            _clean(store, older_than, expired=expired, dry_run=dry_run, yes=yes, as_json=as_json)
+            clean = _Cleaning(store, filters, expired)
+            _clean(clean, older_than, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def _clean(
-    store: SessionStore,
-    older_than: timedelta | None,
-    *,
-    expired: bool,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
+    clean: _Cleaning, older_than: timedelta | None, *, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
     if not dry_run and not yes:
-        plan = _cleaned(store, older_than, expired=expired, dry_run=True)
+        plan = clean(older_than, dry_run=True)
         if plan.deleted:
             _emit_report(plan, to=note)
             _ask(f"Move {len(plan.deleted)} sessions to the trash?", yes=yes)
         if older_than is not None:
             # Leave out sessions that became old while the person decided.
             older_than = utc_now() - plan.cutoff
-    report = _cleaned(store, older_than, expired=expired, dry_run=dry_run)
+    report = clean(older_than, dry_run=dry_run)
     if as_json:
         emit_json(report)
     else:
         _emit_report(report, to=emit)
 
 
-def _cleaned(
-    store: SessionStore, older_than: timedelta | None, *, expired: bool, dry_run: bool
-) -> CleanupReport:
-    """Return a report of one or both cleanups; each session is in it once."""
-    reports = []
-    if older_than is not None:
-        reports.append(store.cleanup(max_age=older_than, dry_run=dry_run))
-    if expired:
-        reports.append(store.purge_expired(dry_run=dry_run))
-    actions = {
-        action.session_id: action for report in reversed(reports) for action in report.actions
-    }
-    return replace(reports[0], actions=tuple(actions.values()))
+@dataclass
+class _Cleaning:
+    """One cleanup or both; the report has each session once."""
+
+    store: SessionStore
+    filters: Filters
+    expired: bool
+
+    def __call__(self, older_than: timedelta | None, *, dry_run: bool) -> CleanupReport:
+        reports = []
+        if older_than is not None:
+            reports.append(self.store.cleanup(max_age=older_than, dry_run=dry_run, **self.filters))
+        if self.expired:
+            reports.append(self.store.purge_expired(dry_run=dry_run, **self.filters))
+        actions = {
+            action.session_id: action for report in reversed(reports) for action in report.actions
+        }
+        return replace(reports[0], actions=tuple(actions.values()))
 
 
 def _emit_report(report: CleanupReport, *, to: Callable[[str], None]) -> None:

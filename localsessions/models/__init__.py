@@ -7,6 +7,7 @@ No package keeps its own state here, and nothing here uses a disk::
       runs           records to which messages refer by ``run_id``
       agent_context  current agent and the switches between agents
     results    SessionSummary, Page, SearchHit, CleanupReport, ...: the results of verbs, frozen
+    filters    which sessions a verb on many is about
     history    which messages are sent to a model again
     spoken     what a message says, and what was thought before it was said
     standing   the version on which a session in memory is based: for codecs and engines
@@ -14,6 +15,7 @@ No package keeps its own state here, and nothing here uses a disk::
     schema     the JSON Schema of the objects in a session; imported at use
 """
 
+from localsessions.models.filters import Filters
 from localsessions.models.history import Message, Turn
 from localsessions.models.instants import (
     expiry_of,
@@ -61,6 +63,7 @@ __all__ = [
     "CleanupAction",
     "CleanupReport",
     "Deletion",
+    "Filters",
     "Finding",
     "Message",
     "Order",

@@ -51,10 +51,10 @@ class SessionSummary(BaseModel):
 
     ``title`` is the session's own title or, if it has none, a title made from the first user
     message. An unreadable file is listed with ``status`` "unreadable"; its times come from the
-    file. Of an imported session, ``program`` and ``project`` say where it comes from. ``parent`` is
-    the session that started it, a sub-agent, or that it was forked from. An ``undated`` session has
-    no times in its source: its times are those of the source's file, and it is listed as older than
-    all others.
+    file. Of an imported session, ``program``, ``project`` and ``branch`` say where it comes from.
+    ``parent`` is the session that started it, a sub-agent, or that it was forked from. An
+    ``undated`` session has no times in its source: its times are those of the source's file, and it
+    is listed as older than all others.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -77,6 +77,7 @@ class SessionSummary(BaseModel):
     preview: str = ""
     program: str | None = None
     project: str | None = None
+    branch: str | None = None
     parent: str | None = None
     undated: bool = False
     unreadable: Unreadable | None = None

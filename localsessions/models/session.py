@@ -305,6 +305,7 @@ def listed_source(
     said = {
         "program": source.get("program"),
         "project": source.get("project"),
+        "branch": source.get("branch"),
         "parent": parent.get("session_id") if isinstance(parent, dict) else None,
     }
     undated = source.get("undated")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,3 +91,69 @@ def test_a_file_that_cannot_be_written_ends_with_1_and_its_path(
     assert result.stderr.startswith(
         f"error: {os.strerror(number)}: {tmp_path / name.split('/', maxsplit=1)[0]}"
     )
+
+
+# many sessions
+
+
+@pytest.fixture
+def three(cli: Cli) -> Cli:
+    for name in ("a", "b", "c d"):
+        cli.add(name, f"text of {name}")
+    with cli.store() as store:
+        store.tag("a", "work")
+        store.tag("c d", "work")
+    return cli
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("markdown", ".md"), ("json", ".json")])
+def test_many_sessions_are_files_of_a_folder(
+    three: Cli, tmp_path: Path, kind: str, suffix: str
+) -> None:
+    folder = tmp_path / "chats"
+    result = three("export", "--tag", "work", "--format", kind, "-o", str(folder))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.endswith(f"wrote 2 sessions to {folder}\n")
+    assert sorted(path.name for path in folder.iterdir()) == [f"a{suffix}", f"c d{suffix}"]
+    assert "text of c d" in (folder / f"c d{suffix}").read_text()
+    again = three("export", "--tag", "work", "--format", kind, "-o", str(folder))
+    assert again.exit_code == 1
+    assert "--force overwrites it" in again.stderr
+    assert three("export", "--all", "--format", kind, "-o", str(folder), "-f").exit_code == 0
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_many_sessions_are_lines_of_chat_completions(three: Cli, tmp_path: Path) -> None:
+    printed = three("export", "--all", "--format", "jsonl")
+    assert len([json.loads(line) for line in printed.stdout.splitlines()]) == 3
+    target = tmp_path / "all.jsonl"
+    assert three("export", "--all", "-o", str(target)).exit_code == 0
+    assert target.read_bytes() == printed.stdout_bytes
+
+
+def test_a_session_that_cannot_be_read_is_said_and_the_others_are_written(
+    three: Cli, tmp_path: Path
+) -> None:
+    three.write("torn", "{")
+    result = three("export", "--all", "-o", str(tmp_path / "chats"))
+    assert result.exit_code == 5
+    assert "left out: " in result.stderr
+    assert "torn.json" in result.stderr
+    assert result.stderr.endswith(f"wrote 3 sessions to {tmp_path / 'chats'}\n")
+    assert three("export", "--all", "--readable", "-o", str(tmp_path / "two")).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "give either a SESSION, or --all or a filter"),
+        (["a", "--all"], "give either a SESSION, or --all or a filter"),
+        (["a", "--tag", "work"], "give either a SESSION, or --all or a filter"),
+        (["--all"], "many sessions need -o FOLDER, or --format jsonl"),
+        (["--all", "--preview"], "--preview shows one SESSION"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(three: Cli, arguments: list[str], why: str) -> None:
+    result = three("export", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert why in result.stderr

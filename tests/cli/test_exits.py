@@ -62,7 +62,7 @@ READING = [
 ]
 
 COMMANDS = [
-    *("append", "archive", "cleanup", "completion", "delete", "edit", "export", "fork"),
+    *("append", "archive", "cleanup", "completion", "count", "delete", "edit", "export", "fork"),
     *("history", "import", "list", "new", "path", "pin", "reindex", "rename", "restore"),
     *("search", "serve", "show", "stats", "tag", "verify", "watch"),
 ]

@@ -104,32 +104,66 @@ def test_json_of_a_listing_is_the_same_to_the_byte_without_the_index(cli: Cli) -
         (["--user", "ann"], ["a"]),
         (["--agent", "coder"], ["b"]),
         (["--status", "archived"], ["c"]),
+        (["--with-archived"], ["b", "a", "c"]),
+        (["--archived"], ["c"]),
         (["--since", "36h"], ["b"]),
-        (["--until", "2d"], ["c"]),
-        (["--since", "2026-01-01"], ["b", "a", "c"]),
+        (["--until", "2d"], []),
+        (["--until", "2d", "--with-archived"], ["c"]),
+        (["--since", "2026-01-01", "--with-archived"], ["b", "a", "c"]),
+        (["--since", "2026-01-01"], ["b", "a"]),
+        (["--tag", "work"], ["b", "a"]),
+        (["--tag", "work", "--tag", "urgent"], ["b"]),
+        (["--pinned"], ["a"]),
+        (["--not-pinned", "--with-archived"], ["b", "c"]),
+        (["--unreadable"], []),
+        (["--readable", "--live"], ["b", "a"]),
+        (["--branch", "main"], []),
         (["--until", "2026-01-01T00:00:00+02:00"], []),
-        (["--order", "last_activity"], ["c", "a", "b"]),
-        (["--order", "-created_at"], ["c", "b", "a"]),
+        (["--order", "last_activity"], ["a", "b"]),
+        (["--order", "-created_at", "--with-archived"], ["c", "b", "a"]),
     ],
 )
 def test_filters_and_orders(cli: Cli, options: list[str], expected: list[str]) -> None:
-    cli.add("a", user_id="ann")
-    cli.add("b", agent_id="coder")
-    cli.add("c")
+    cli.add("a", "text", user_id="ann")
+    cli.add("b", "text", agent_id="coder")
+    cli.add("c", "text")
     with cli.store() as store:
         store.archive("c")
+        store.tag("a", "work")
+        store.tag("b", "work", "urgent")
+        store.pin("a")
     age(cli, "a", 1.8)
     age(cli, "c", 3)
-    result = cli("list", "--json", *options)
-    assert ids(json.loads(result.stdout)) == expected
+    assert ids(cli.json("list", *options)) == expected
+    if "--order" not in options:
+        assert cli.json("count", *options) == {"sessions": len(expected)}
+        cli.add("of another kind", "nothing")
+        hits = cli.json("search", "text", *options)
+        assert {hit["session"]["session_id"] for hit in hits} == {*expected}
 
 
-@pytest.mark.parametrize("text", ["soon", "2x", "2026-13-01", "999999999999w", "99999999d", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["soon", "2x", "2026-13-01", "999999999999w", "99999999d", "5.11.2026", "7", "x" * 999, ""],
+)
 def test_a_time_that_is_none_is_refused_with_the_forms_that_are(cli: Cli, text: str) -> None:
     cli.add("s")
     result = cli("list", "--since", text)
     assert result.exit_code == 2
-    assert "is no time: give an ISO date" in result.stderr
+    assert "is no time: give a day (yesterday" in result.stderr
+
+
+def test_archived_sessions_are_left_out_and_counted(cli: Cli) -> None:
+    cli.add("a", "text")
+    cli.add("b", "text")
+    with cli.store() as store:
+        store.archive("b")
+    assert cli("list").stderr == "1 archived session left out: --with-archived shows them, too\n"
+    assert cli("list", "--with-archived").stderr == ""
+    assert cli("search", "text").stdout.splitlines()[0].startswith("a ")
+    assert "b  " in cli("search", "text", "status:archived").stdout
+    assert cli("count").stdout == "1\n"
+    assert cli("list", "--status", "archived").stdout.splitlines()[1].startswith("b")
 
 
 def test_a_cursor_goes_on_where_the_listing_ended(cli: Cli) -> None:

@@ -29,6 +29,27 @@ def expire(cli: Cli, session_id: str) -> None:
         session.expires_at = datetime.now(UTC) - timedelta(days=1)
 
 
+def test_a_cleanup_takes_filters_and_leaves_archived_sessions(cli: Cli) -> None:
+    for name in ("a", "b", "c"):
+        cli.add(name, "text")
+        age(cli, name, 9)
+    with cli.store() as store:
+        store.tag("a", "work")
+        store.tag("b", "work")
+        store.archive("b")
+    assert cli("cleanup", "--older-than", "2d", "--yes", "--tag", "work").exit_code == 0
+    assert [one["session_id"] for one in cli.json("list", "--with-archived")["items"]] == ["c", "b"]
+    assert cli("cleanup", "--older-than", "2d", "--yes", "--archived").exit_code == 0
+    assert [one["session_id"] for one in cli.json("list", "--with-archived")["items"]] == ["c"]
+
+
+def test_a_filter_does_not_narrow_what_is_removed_for_good(cli: Cli) -> None:
+    cli.add("a", "text")
+    result = cli("cleanup", "--empty-trash", "--yes", "--tag", "work")
+    assert result.exit_code == 2
+    assert "--empty-trash removes all that was deleted" in result.stderr
+
+
 def test_delete_moves_to_the_trash_and_restore_brings_back(cli: Cli) -> None:
     cli.add("a", "text")
     cli.add("b")

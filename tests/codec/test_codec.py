@@ -1060,6 +1060,7 @@ def test_a_summary_says_what_the_session_says() -> None:
         "preview": "Два файла: a.txt и b.txt.",
         "program": None,
         "project": None,
+        "branch": None,
         "parent": None,
         "undated": False,
         "unreadable": None,

@@ -176,14 +176,15 @@ class DictEngine(Engine):
 
     def _matching(self, query: Query, order: models.Order = "created_at") -> list[SessionSummary]:
         every = [found for one in [*self._shelf.kept] if (found := self.summary(one))]
-        key = partial(key_of, order=order)
         every = [one for one in every if not (query.folded and one.parent in self._shelf.kept)]
+        key = partial(key_of, order=order)
         return sorted(filter(query.matches, every), key=key, reverse=order.startswith("-"))
 
     def page(
         self, query: Query, *, order: models.Order, limit: int, cursor: str | None, fresh: bool
     ) -> models.Page[SessionSummary]:
-        listing, follows = repr((query, order)), lt if order.startswith("-") else gt
+        told = query._replace(live_at=None), query.live_at is None, order
+        listing, follows = repr(told), lt if order.startswith("-") else gt
         last = Cursor.decode(cursor, listing)[1:] if cursor is not None else None
         every = self._matching(query, order)
         found = [one for one in every if not last or follows(key_of(one, order), last)]

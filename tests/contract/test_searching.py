@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import JsonValue
 
-from localsessions import SearchHit, SessionStore
+from contract.acts import user
+from localsessions import SearchHit, Session, SessionStore
 
 
 def say(store: SessionStore, session_id: str, *texts: str) -> None:
@@ -347,3 +348,32 @@ def test_progress_is_told_as_done_of_all(store: SessionStore) -> None:
         say(store, f"s{number}", "parser")
     assert len(store.search("parser", on_progress=lambda done, of: told.append((done, of)))) == 3
     assert all(0 < done <= of for done, of in told)
+
+
+def test_fields_narrow_a_question_with_the_commonest_word(store: SessionStore) -> None:
+    store.create_many(
+        Session(
+            session_id=f"s{number:02}",
+            agent_id=["Coder", "reviewer", None][number % 3],
+            tags=["Work", "urgent"] if number % 10 == 0 else [],
+            source={"program": "codex", "project": f"/src/App{number % 4}", "branch": "main"},
+            messages=[user("the parser"), user("the end")],
+        )
+        for number in range(60)
+    )
+    asked = {
+        "the tag:work": range(0, 60, 10),
+        "the tag:WORK tag:urgent": range(0, 60, 10),
+        "the agent:coder": range(0, 60, 3),
+        "the cwd:app3": range(3, 60, 4),
+        "the project:/src/app3 agent:reviewer": range(7, 60, 12),
+        "the program:codex branch:main tag:work": range(0, 60, 10),
+        "tag:work": range(0, 60, 10),
+        "the tag:wor": range(0),
+        "the agent:nobody": range(0),
+        "the after:2999": range(0),
+    }
+    for question, numbers in asked.items():
+        hits = store.search(question, limit=100)
+        found = sorted(hit.session.session_id for hit in hits)
+        assert found == [f"s{number:02}" for number in numbers], question

@@ -33,6 +33,7 @@ from localsessions._local.index.row import (
 from localsessions._local.index.sessions import (
     UNSETTLED,
     ChangedRow,
+    Choices,
     News,
     SessionIndex,
     listing_of,
@@ -41,6 +42,7 @@ from localsessions._local.index.sessions import (
 __all__ = [
     "UNSETTLED",
     "ChangedRow",
+    "Choices",
     "IndexRow",
     "News",
     "SessionIndex",

@@ -20,7 +20,7 @@ from zlib import crc32
 
 from localsessions._local.index import schema
 from localsessions._local.index.database import Database
-from localsessions._local.index.hits import Allows, Hits, TextHit
+from localsessions._local.index.hits import Hits, Meant, TextHit
 from localsessions._local.index.text_row import blob_of, columns, packed_text, stored_texts
 from localsessions._local.index.vocabulary import learn, learn_all
 from localsessions._rules.question import Question
@@ -153,16 +153,16 @@ class FullText:
         if self._database.read(lambda db: db.execute(asked).fetchone()) != (1,):
             self._database.write(learn_all)
 
-    def search(self, question: Question, allows: Allows | None = None) -> Iterator[TextHit | None]:
+    def search(self, question: Question, meant: Meant | None = None) -> Iterator[TextHit | None]:
         """Yield the best hit of each session, the best session first; see ``hits``.
 
         None stands for a session whose texts another process replaced meanwhile: search again.
 
         Args:
             question: What is asked; it has words.
-            allows: Which sessions are asked for; None means all.
+            meant: Which sessions are asked for; None means all.
         """
-        return iter(Hits(self._database, question, allows))
+        return iter(Hits(self._database, question, meant))
 
     def clear(self) -> None:
         """Delete everything, so that it is read again from the files."""

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from localsessions._local.index.database import Database
 from localsessions._local.index.text_row import blob_of, text_of, unsealed_text
@@ -21,10 +21,20 @@ from localsessions._rules.finder import Finder
 from localsessions._rules.question import Near, Question, Term
 from localsessions._rules.texts import SESSION_ITSELF, Text
 
-__all__ = ["Allows", "Hits", "TextHit", "match_of"]
+__all__ = ["Hits", "Meant", "TextHit", "match_of"]
 
-Allows: TypeAlias = Callable[[Sequence[str]], Collection[str]]
-"""Returns those of some sessions that are asked for."""
+
+class Meant(NamedTuple):
+    """Which sessions are asked for.
+
+    Attributes:
+        among: Returns those of some sessions that are asked for.
+        few: All of them, the most recently active first, if they are few.
+    """
+
+    among: Callable[[Sequence[str]], Collection[str]]
+    few: Sequence[str] | None
+
 
 # What a tool was given, and what was thought, say less about a session than what was said; a hit in
 # the title or the metadata says more.
@@ -34,7 +44,7 @@ _GRADES = 20.0
 """Hits whose scores are of the same twentieth of the best one are equals."""
 _MANY_HITS = 3000
 """Of more hits than these the newest come first; the others are ranked."""
-_WINDOW = 400
+_WINDOW, _FEW_WINDOW = 400, 10
 _MOST_CANDIDATES = 100
 _NO_WORDS: Near = {}
 
@@ -63,13 +73,14 @@ class Hits:
     Args:
         database: The texts.
         question: What is asked; it has words.
-        allows: Which sessions are asked for; None means all.
+        meant: Which sessions are asked for; None means all.
     """
 
-    def __init__(self, database: Database, question: Question, allows: Allows | None) -> None:
+    def __init__(self, database: Database, question: Question, meant: Meant | None) -> None:
         self._database = database
         self._question = question
-        self._allows = allows
+        self._meant = meant
+        self._few = None if meant is None or meant.few is None else frozenset(meant.few)
         self._told: set[str] = set()
 
     @cached_property
@@ -98,13 +109,16 @@ class Hits:
 
         What an earlier step finds has a higher grade, and so a higher score.
         """
-        size = 1 if self._allows is None else _WINDOW
+        meant, size = self._meant, 1 if self._meant is None else _WINDOW
+        if self._few is not None:
+            few, size = self._few, _FEW_WINDOW
+            hits = (one for one in hits if one.session_id in few)
         while some := [*islice(hits, size)]:
             new = {one.session_id: one for one in reversed(some)}
             for session_id in new.keys() & self._told:
                 del new[session_id]
             self._told.update(new)
-            allowed = new.keys() if self._allows is None else self._allows([*new])
+            allowed = new.keys() if meant is None else meant.among([*new])
             for one in some:
                 if one.session_id in allowed and new[one.session_id] is one:
                     yield from self._checked(one, finder, grade)
@@ -127,6 +141,9 @@ class Hits:
         if not match:
             return
         if self._database.read(lambda db: _count(db, question, near)) > _MANY_HITS:
+            if self._meant is not None and self._meant.few is not None:
+                yield from self._one_by_one(self._meant.few, question, near)
+                return
             yield from self._newest(f"{{own}} : ({match})", question)
             yield from self._newest(match, question)
             return
@@ -170,6 +187,16 @@ class Hits:
             size = len(rows)
             before = rows[-1].row if rows else 0
 
+    def _one_by_one(
+        self, session_ids: Sequence[str], question: Question, near: Near
+    ) -> Iterator[_Hit]:
+        """Yield the last hit of each of these sessions, in their order."""
+        for session_id in session_ids:
+            if session_id not in self._told:
+                hit = self._last_in(session_id, question, near)
+                if hit is not None:
+                    yield hit
+
     def _apart(self) -> Iterator[_Hit]:
         """Yield sessions that have the words in several messages, by the best hit of the rarest."""
         groups = self._question.groups
@@ -183,25 +210,25 @@ class Hits:
             hit for hit in self._ranked(first, self._near) if hit.session_id not in self._told
         )
         for hit in islice(candidates, _MOST_CANDIDATES):
-            if all(self._has(hit.session_id, one, self._near) for one in others):
+            if all(self._last_in(hit.session_id, one, self._near) for one in others):
                 yield hit
 
-    def _has(self, session_id: str, question: Question, near: Near) -> bool:
-        """Tell whether any text of a session has what is asked for."""
+    def _last_in(self, session_id: str, question: Question, near: Near) -> _Hit | None:
+        """Return the last hit in a session; None if it has none."""
         between = "SELECT min(id), max(id) FROM texts WHERE session_id = ?"
         query = (
             "SELECT texts.session_id, texts.id, 0.0, texts.role, 0 FROM words"
             " CROSS JOIN texts ON texts.id = words.rowid WHERE words MATCH ?"
-            " AND words.rowid BETWEEN ? AND ? AND texts.session_id = ?"
+            " AND words.rowid BETWEEN ? AND ? AND texts.session_id = ? ORDER BY words.rowid DESC"
         )
 
-        def read(db: sqlite3.Connection) -> bool:
+        def read(db: sqlite3.Connection) -> _Hit | None:
             begin, end = db.execute(between, [session_id]).fetchone()
-            values = [match_of(question, near), begin, end, session_id]
             if begin is None:
-                return False
-            rows = db.execute(query, values)
-            return any(question.is_role(one.role) for row in rows for one in _hits([row]))
+                return None
+            rows = db.execute(query, [match_of(question, near), begin, end, session_id])
+            found = (one for row in rows for one in _hits([row]))
+            return next((one for one in found if question.is_role(one.role)), None)
 
         return self._database.read(read)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -39,6 +40,7 @@ __all__ = [
     "is_proven",
     "listed",
     "packed",
+    "packed_tags",
     "packed_tail",
     "read_fingerprint",
     "row_grown",
@@ -50,6 +52,7 @@ __all__ = [
     "state_of",
     "tail_of",
     "unpacked",
+    "unpacked_tags",
     "unsealed",
 ]
 
@@ -59,7 +62,7 @@ SEALED = ("fingerprint", "settled", "digest", "change", "summary", "good", "tail
 COLUMNS = (
     *("session_id", "folded", "title", "user_id", "agent_id", "status"),
     *("created_at", "last_activity", "expires_at", "size_bytes", "message_count", "unreadable"),
-    *("program", "project", "parent"),
+    *("program", "project", "branch", "parent", "tags", "pinned"),
     *SEALED,
 )
 """All columns of a row, in the order in which they are packed."""
@@ -222,7 +225,10 @@ def packed(row: IndexRow, now: State, change: int) -> Columns:
         summary.unreadable is not None,
         comparable(summary.program),
         comparable(summary.project),
+        comparable(summary.branch),
         comparable(summary.parent),
+        packed_tags(summary.tags),
+        summary.pinned,
         *sealed,
         seal_of(summary.session_id, *sealed),
     )
@@ -243,6 +249,29 @@ def comparable(text: str | None) -> str | bytes | None:
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
     return text
+
+
+_PART = "\x1f"
+
+
+def packed_tags(tags: Sequence[str]) -> str | None:
+    """Return tags as one text, which has each tag's own packed text in it; None without tags.
+
+    In JSON a tag cannot have the sign that parts them.
+    """
+    return _PART + _PART.join(map(json.dumps, tags)) + _PART if tags else None
+
+
+def unpacked_tags(packed: object) -> Sequence[str]:
+    """Return tags from their text.
+
+    Raises:
+        sqlite3.DatabaseError: It is none.
+    """
+    try:
+        return [json.loads(one) for one in str(packed)[1:-1].split(_PART)]
+    except ValueError:
+        raise sqlite3.DatabaseError("tags in the index are garbled") from None
 
 
 def _packed_summary(summary: SessionSummary) -> str:

@@ -25,10 +25,10 @@ IDENTITY = "CREATE TABLE identity (value TEXT NOT NULL)"
 
 # -- index.sqlite3 -------------------------------------------------------------------------------
 
-VERSION = 7
+VERSION = 8
 
 INDEXES = {
-    "by_last_activity": "(last_activity, session_id)",
+    "by_last_activity": "(last_activity, session_id, status)",
     "by_created_at": "(created_at, session_id)",
     "by_size_bytes": "(size_bytes, session_id, message_count, unreadable)",
     "by_user": "(user_id, last_activity, session_id)",
@@ -36,7 +36,11 @@ INDEXES = {
     "by_status": "(status, last_activity, session_id)",
     "by_program": "(program, last_activity, session_id) WHERE program IS NOT NULL",
     "by_project": "(project, last_activity, session_id) WHERE project IS NOT NULL",
+    "by_branch": "(branch, last_activity, session_id) WHERE branch IS NOT NULL",
     "by_parent": "(parent, last_activity, session_id) WHERE parent IS NOT NULL",
+    "by_tags": "(last_activity, session_id, tags) WHERE tags IS NOT NULL",
+    "by_pinned": "(last_activity, session_id) WHERE pinned = 1",
+    "by_unreadable": "(last_activity, session_id) WHERE unreadable = 1",
     "by_folded": "(folded)",
     "by_title": "(title)",
     "by_change": "(change)",
@@ -49,7 +53,7 @@ CREATE TABLE sessions (
   title TEXT NOT NULL, user_id, agent_id, status,
   created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
   size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
-  program, project, parent,
+  program, project, branch, parent, tags TEXT, pinned INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, settled INTEGER NOT NULL, digest BLOB NOT NULL,
   change INTEGER NOT NULL, summary TEXT NOT NULL, good TEXT, tail TEXT, seal INTEGER NOT NULL
 );

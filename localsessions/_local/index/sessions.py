@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import gt, lt
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from zlib import crc32
 
 from localsessions._local.index import changelog, table
@@ -22,18 +22,21 @@ from localsessions._local.index.row import (
     comparable,
     is_proven,
     listed,
+    packed_tags,
     unpacked,
+    unpacked_tags,
 )
 from localsessions._local.index.table import MANY
 from localsessions._local.index.turn import line_of
 from localsessions._local.version import Fingerprint, Spare
 from localsessions._rules.cursor import Cursor, key_of
+from localsessions._rules.question import Question
 from localsessions._rules.words import fold
 from localsessions.engine import Query
 from localsessions.models import Order, SessionChange, SessionSummary
 from localsessions.models.instants import microseconds
 
-__all__ = ["UNSETTLED", "ChangedRow", "SessionIndex", "listing_of"]
+__all__ = ["UNSETTLED", "ChangedRow", "Choices", "SessionIndex", "listing_of"]
 
 T = TypeVar("T")
 
@@ -42,6 +45,11 @@ _FINGERPRINTS = (
     f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
     " FROM sessions NOT INDEXED"
 )
+
+
+Choices: TypeAlias = Mapping[str, Sequence[object]]
+"""By the name of a column, the values of which a row must have one."""
+_MOST_VALUES = 500
 
 
 class _Conditions(NamedTuple):
@@ -64,11 +72,62 @@ def _conditions(query: Query) -> _Conditions:
         if value is not None:
             found.texts.append(condition)
             found.values.append(stands_for(value))
+    for name, (yes, no) in _EITHER.items():
+        if (value := getattr(query, name)) is not None:
+            found.texts.append(yes if value else no)
+    for tag in query.tags:
+        found.texts.append("tags IS NOT NULL AND instr(tags, ?)")
+        found.values.append(packed_tags((tag,)))
     if query.folded:
         found.texts.append(_NO_PARENT)
     return found
 
 
+def _all_conditions(query: Query, choices: Choices | None = None) -> _Conditions:
+    """Return the conditions of a query."""
+    found = _conditions(query)
+    if query.live_at is not None:
+        found.texts.append(f"NOT coalesce({_DEAD}, 0)")
+        found.values.append(microseconds(query.live_at))
+    for name, values in (choices or {}).items():
+        found.texts.append(f"{name} IN ({', '.join('?' * len(values))})")
+        found.values.extend(values)
+    return found
+
+
+def _values(db: sqlite3.Connection, column: str) -> Iterator[object]:
+    """Yield each value of a column once, except NULL; an index leads from one to the next."""
+    if column == "tags":
+        query = "SELECT DISTINCT tags FROM sessions INDEXED BY by_tags WHERE tags IS NOT NULL"
+        yield from (value for (value,) in db.execute(query))
+        return
+    first = f"SELECT min({column}) FROM sessions WHERE {column} IS NOT NULL"  # noqa: S608
+    (value,) = db.execute(first).fetchone()
+    while value is not None:
+        yield value
+        (value,) = db.execute(f"{first} AND {column} > ?", [value]).fetchone()
+
+
+def _read_value(column: str, value: object) -> str | Sequence[str] | None:
+    """Return what a summary has whose row has this value in a column.
+
+    Raises:
+        sqlite3.DatabaseError: It is garbled.
+    """
+    if column == "tags":
+        return unpacked_tags(value)
+    text = value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+    if not isinstance(text, str):
+        raise sqlite3.DatabaseError(f"the index of {column} is garbled")
+    return text
+
+
+_DEAD = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"
+_EITHER = {
+    "pinned": ("pinned = 1", "pinned = 0"),
+    "archived": ("status = 'archived'", "status IS NOT 'archived'"),
+    "unreadable": ("unreadable = 1", "unreadable = 0"),
+}
 _NO_PARENT = "NOT EXISTS (SELECT 1 FROM sessions AS other WHERE other.session_id = sessions.parent)"
 _CONDITIONS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("user_id", "user_id = ?", comparable),
@@ -79,6 +138,7 @@ _CONDITIONS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("expired_at", "expires_at <= ?", microseconds),
     ("program", "program = ?", comparable),
     ("project", "project = ?", comparable),
+    ("branch", "branch = ?", comparable),
     ("parent", "parent = ?", comparable),
 )
 
@@ -114,9 +174,6 @@ class ChangedRow(NamedTuple):
     active_at: int
 
 
-_DEAD = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"
-
-
 class SessionIndex:
     """The rows of one store.
 
@@ -144,17 +201,29 @@ class SessionIndex:
         """Return the size of the index and its journal on the disk."""
         return self._database.size_bytes()
 
-    def page(self, query: Query, order: Order, limit: int, after: Cursor | None) -> list[IndexRow]:
-        """Return at most ``limit`` rows in order, after ``after`` if given; no row has ``tail``."""
+    def page(
+        self,
+        query: Query,
+        order: Order,
+        limit: int,
+        after: Cursor | None,
+        choices: Choices | None = None,
+    ) -> list[IndexRow]:
+        """Return at most ``limit`` rows in order, after ``after`` if given; no row has ``tail``.
+
+        Args:
+            query: Which sessions.
+            order: What to sort by.
+            limit: How many at most.
+            after: Where the page before ended.
+            choices: Restricts further.
+        """
         column, direction, sign = (
             order.lstrip("-"),
             "DESC" if order[0] == "-" else "ASC",
             "<" if order[0] == "-" else ">",
         )
-        restricted = _conditions(query)
-        if query.live_at is not None:
-            restricted.texts.append(f"NOT coalesce({_DEAD}, 0)")
-            restricted.values.append(microseconds(query.live_at))
+        restricted = _all_conditions(query, choices)
         is_whole_table = not restricted.texts
         if after is not None:
             restricted.texts.append(f"({column}, session_id) {sign} (?, ?)")
@@ -245,12 +314,38 @@ class SessionIndex:
             return []  # otherwise all sessions without a title would match
         return self._database.read(lambda db: _ids(db, query, values))
 
+    def choices(self, question: Question) -> Choices:
+        """Return which values the columns have that the fields of a question ask for.
+
+        A column has few values, so each is looked at once. One with very many does not restrict.
+        """
+
+        def read(db: sqlite3.Connection) -> Choices:
+            chosen = {}
+            for name in question.asked:
+                values = _values(db, name)
+                fitting = [one for one in values if question.fits(name, _read_value(name, one))]
+                if len(fitting) <= _MOST_VALUES:
+                    chosen[name] = fitting
+            return chosen
+
+        return self._database.read(read)
+
+    def newest_ids(self, query: Query, choices: Choices, limit: int) -> list[str]:
+        """Return at most ``limit`` ids, the most recently active first."""
+        found = _all_conditions(query, choices)
+        statement = (
+            f"SELECT session_id FROM sessions {found.where}"  # noqa: S608
+            " ORDER BY last_activity DESC, session_id DESC LIMIT ?"
+        )
+        return self._database.read(lambda db: _ids(db, statement, [*found.values, limit]))
+
     def ids(self, query: Query) -> list[str]:
         """Return all ids, the least recently active first.
 
         With ``expired_at``, the sessions that expired first come first.
         """
-        restricted = _conditions(query)
+        restricted = _all_conditions(query)
         column = "last_activity, session_id" if query.expired_at is None else "expires_at"
         statement = f"SELECT session_id FROM sessions {restricted.where} ORDER BY {column}"  # noqa: S608
         return self._database.read(lambda db: _ids(db, statement, restricted.values), apart=True)

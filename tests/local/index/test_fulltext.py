@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localsessions._local.index import hits
 from localsessions._local.index.fulltext import FullText, NewTexts
 from localsessions._local.index.hits import TextHit
-from localsessions._rules.question import read_question
+from localsessions._rules.question import Near, Question, read_question
 from localsessions._rules.texts import SESSION_ITSELF, Text
 
 
@@ -88,8 +89,36 @@ def test_of_very_many_hits_what_came_in_last_comes_first_after_titles(
     expected = [("titled", None), *((f"s{number}", 1) for number in reversed(range(10)))]
     assert found(texts, "parser") == expected
     some = {"s1", "s8"}
-    allowed = texts.search(read_question("parser"), lambda asked: some & {*asked})
-    assert [hit.session_id for hit in allowed if hit] == ["s8", "s1"]
+
+    def ids(few: list[str] | None, question: str = "parser") -> list[str]:
+        meant = hits.Meant(lambda asked: some & {*asked}, few)
+        asked = texts.search(read_question(question), meant)
+        return [hit.session_id for hit in asked if hit]
+
+    assert ids(None) == ["s8", "s1"]
+    assert ids(["s1", "nowhere", "s8"]) == ["s1", "s8"]
+    assert ids([]) == ids(["titled"]) == []
+    assert ids(["s8", "s1"], "parser role:assistant") == []
+
+
+def test_few_sessions_are_asked_one_by_one_for_a_word_that_stands_everywhere(
+    texts: FullText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hits, "_MANY_HITS", 5)
+    for number in range(50):
+        put(texts, f"s{number:02}", "parser", "parser")
+    looked: list[str] = []
+    one_by_one = hits.Hits._last_in
+
+    def counted(self: hits.Hits, session_id: str, question: Question, near: Near) -> Any:
+        looked.append(session_id)
+        return one_by_one(self, session_id, question, near)
+
+    monkeypatch.setattr(hits.Hits, "_last_in", counted)
+    meant = hits.Meant(lambda asked: asked, [f"s{number:02}" for number in range(49, 0, -1)])
+    first = next(hit for hit in texts.search(read_question("parser"), meant) if hit)
+    assert (first.session_id, first.position) == ("s49", 1)
+    assert looked == [f"s{number:02}" for number in range(49, 39, -1)]
 
 
 def test_only_what_changed_is_indexed_again(texts: FullText) -> None:

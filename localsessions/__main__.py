@@ -10,7 +10,7 @@ import sys
 
 __all__ = ["main"]
 
-_EXTRA = frozenset({"click", "platformdirs", "rich"})
+_EXTRA = frozenset({"click", "dateparser", "platformdirs", "rich"})
 
 
 def main() -> int:
@@ -33,9 +33,10 @@ def _run() -> int:
         if error.name is None or error.name.partition(".")[0] not in _EXTRA:
             raise
         sys.stderr.write(
-            f"error: the command line needs {error.name}: pip install 'localsessions[cli]'\n"
+            f"error: the command line needs {error.name.partition('.')[0]}:"
+            " pip install 'localsessions[cli]'\n"
         )
-        return 1
+        return 6
     except KeyboardInterrupt:  # while modules are loading; afterwards ``run`` catches it
         return 130
 

@@ -44,8 +44,8 @@ class _Outcome:
 def verify(ctx: click.Context, *, repair: bool, yes: bool, as_json: bool) -> None:
     """Check every file and name each repair; change nothing unless --repair is given.
 
-    Ends with 5 if a session is unreadable, with 1 if something else needs a person or a repair
-    failed, with 0 if all is well or the store repairs it by itself.
+    Ends with 5 if a session is unreadable, with 1 if something else needs a person, with 6 if a
+    repair failed, with 0 if all is well or the store repairs it by itself.
     """
     if yes and not repair:
         raise click.UsageError("--yes goes with --repair only")
@@ -69,7 +69,7 @@ def _verdict(findings: Sequence[Finding]) -> ExitCode:
     kinds = {finding.kind for finding in findings}
     if "unreadable" in kinds:
         return ExitCode.UNREADABLE
-    return ExitCode.FAILURE if kinds - _HARMLESS else ExitCode.DONE
+    return ExitCode.NO if kinds - _HARMLESS else ExitCode.DONE
 
 
 def _emit_findings(findings: Sequence[Finding], *, to: Callable[[str], None]) -> None:
@@ -109,7 +109,7 @@ def _repair(
     _emit_outcomes(outcomes, as_json=as_json)
     verdict = _verdict(_verified(store))
     has_failed = any(outcome.failed for outcome in outcomes)
-    return ExitCode.FAILURE if has_failed and verdict is ExitCode.DONE else verdict
+    return ExitCode.SYSTEM if has_failed and verdict is ExitCode.DONE else verdict
 
 
 def _outcome(store: SessionStore, finding: Finding, *, as_json: bool) -> _Outcome:
@@ -145,6 +145,6 @@ def reindex(*, as_json: bool) -> None:
     with opened() as store, progress("reading") as show:
         count = store.reindex(on_progress=show)
     if as_json:
-        emit_json({"sessions": count})
+        emit_json([{"sessions": count}])
     else:
         note(f"indexed {count} sessions")

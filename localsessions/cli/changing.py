@@ -51,7 +51,7 @@ def new(
 
 def _emit_made(made: SessionSummary, *, as_json: bool) -> None:
     if as_json:
-        emit_json(made)
+        emit_json([made])
     else:
         emit(one_line(made.session_id))
 
@@ -80,7 +80,7 @@ def append(*, reference: str, role: str, name: str | None, text: str | None, as_
         session_id = store.resolve(reference)
         added = store.append(session_id, message)
     if as_json:
-        emit_json({"session_id": session_id, "messages": added})
+        emit_json(added, session_id=session_id)
     else:
         emit(one_line(str(added[0]["id"])))
 
@@ -93,7 +93,7 @@ def _typed() -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        stop(f"standard input is not UTF-8 (byte {error.start})", ExitCode.FAILURE)
+        stop(f"standard input is not UTF-8 (byte {error.start})", ExitCode.USAGE)
     if not text:
         raise click.UsageError("standard input is empty: there is nothing to append")
     return text.removesuffix("\n").removesuffix("\r")
@@ -153,7 +153,7 @@ def archive(*, reference: str, off: bool, as_json: bool) -> None:
 
 def _emit_changed(changed: SessionSummary, what: str, *, as_json: bool) -> None:
     if as_json:
-        emit_json(changed)
+        emit_json([changed])
     else:
         note(one_line(f"{changed.session_id}: {what}"))
 

@@ -108,11 +108,11 @@ def _open_editor(path: str) -> None:
     try:
         code = subprocess.call([*words, path])
     except OSError as error:
-        stop(f"the editor {editor!r} cannot be started: {error.strerror}", ExitCode.FAILURE)
+        stop(f"the editor {editor!r} cannot be started: {error.strerror}", ExitCode.SYSTEM)
     finally:
         signal.signal(signal.SIGINT, former)
     if code != 0:
-        stop(f"the editor {editor!r} ended with {code}", ExitCode.FAILURE)
+        stop(f"the editor {editor!r} ended with {code}", ExitCode.SYSTEM)
 
 
 def _words(command: str) -> list[str]:

@@ -198,9 +198,9 @@ def _write(path: str, parts: Iterable[bytes], *, force: bool) -> None:
     """
     if os.name == "nt" and ":" in os.path.splitdrive(path)[1]:
         reason = "on Windows a name with ':' is a stream of another file; choose a name without it"
-        stop(f"{path}: {reason}", ExitCode.FAILURE)
+        stop(f"{path}: {reason}", ExitCode.USAGE)
     if os.path.lexists(path) and not force:
-        stop(f"{path} is there already; --force overwrites it", ExitCode.FAILURE)
+        stop(f"{path} is there already; --force overwrites it", ExitCode.CONFLICT)
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as device:  # /dev/stdout, a FIFO; a folder raises
             device.writelines(parts)

@@ -18,11 +18,15 @@ from localsessions.cli.output import note, one_line
 from localsessions.errors import (
     ChangesExpiredError,
     ConflictError,
+    FormatVersionError,
     LockTimeoutError,
+    NotOwnerError,
     SessionError,
     SessionExistsError,
+    SessionLimitError,
     SessionNotFoundError,
     UnreadableSessionError,
+    UnstorableValueError,
 )
 
 if TYPE_CHECKING:
@@ -35,11 +39,12 @@ class ExitCode(IntEnum):
     """The exit code of the process."""
 
     DONE = 0
-    FAILURE = 1
+    NO = 1  # nothing was found, the answer was no, or something was left undone
     USAGE = 2
     NOT_FOUND = 3
     CONFLICT = 4
     UNREADABLE = 5
+    SYSTEM = 6  # the disk, a permission, another program
     INTERRUPTED = 130
     BROKEN_PIPE = 141  # 128 + SIGPIPE, like a filter that the signal ended
 
@@ -49,10 +54,15 @@ _OF_CLASSES = (
     (SessionNotFoundError, ExitCode.NOT_FOUND),
     (ConflictError, ExitCode.CONFLICT),
     (LockTimeoutError, ExitCode.CONFLICT),
+    (NotOwnerError, ExitCode.CONFLICT),
     (SessionExistsError, ExitCode.CONFLICT),
+    (SessionLimitError, ExitCode.CONFLICT),
+    (FormatVersionError, ExitCode.UNREADABLE),
     (UnreadableSessionError, ExitCode.UNREADABLE),
-    (SessionError, ExitCode.FAILURE),
-    (OSError, ExitCode.FAILURE),
+    (UnstorableValueError, ExitCode.USAGE),
+    (SessionError, ExitCode.SYSTEM),
+    (FileNotFoundError, ExitCode.NOT_FOUND),
+    (OSError, ExitCode.SYSTEM),
 )
 # Misuse, as the store documents it. Subclasses (KeyError, UnicodeError, ...) are bugs of ours.
 _OF_EXACT_CLASSES = {ValueError: ExitCode.USAGE, LookupError: ExitCode.NOT_FOUND}

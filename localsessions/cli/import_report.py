@@ -51,7 +51,7 @@ def emit_file(file: FileReport) -> None:
 def verdict(report: ImportReport, named: Sequence[str]) -> ExitCode:
     """Return how ``import`` ends: badly if a named file gave nothing, or a session was refused."""
     is_bad = _gave_nothing(report.files, named) or any(file.refused for file in report.files)
-    return ExitCode.FAILURE if is_bad else ExitCode.DONE
+    return ExitCode.NO if is_bad else ExitCode.DONE
 
 
 def _summed(sums: FormatTotals) -> str:

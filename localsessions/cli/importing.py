@@ -110,12 +110,12 @@ def import_files(
         refuse_unasked("import", yes=yes)
         _show_places(places)
         if not agrees("Import them?", yes=yes):
-            stop("nothing was imported", ExitCode.FAILURE)
+            stop("nothing was imported", ExitCode.NO)
     seen = _states(places)  # before they are read: what is written meanwhile is new
     with opened(make=True) as store:
         report = _imported(store, paths or [one.path for one in places], wanted, again=again)
         if as_json:
-            emit_json({"files": report.files, "totals": report.totals, "total": report.total})
+            emit_json(report.files, totals=report.totals, total=report.total)
         else:
             emit_report(report, paths, verbose=verbose)
         if watch:

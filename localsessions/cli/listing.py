@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from localsessions.cli.exits import ExitCode
 from localsessions.cli.folder import (
     chosen_folder,
     every_session,
@@ -16,14 +17,16 @@ from localsessions.cli.folder import (
 )
 from localsessions.cli.options import examples, filter_options, json_option
 from localsessions.cli.output import (
+    Row,
+    cell_of,
     counted,
     emit,
     emit_data,
     emit_json,
     emit_table,
+    is_fitted,
     note,
     one_line,
-    short_instant,
     styled,
 )
 from localsessions.cli.progress import progress
@@ -77,7 +80,7 @@ def list_sessions(
             page = store.list(**filters, order=order, limit=limit or 50, cursor=cursor)
         hidden = _hidden(store, filters)
     if as_json:
-        emit_json(page)
+        emit_json(page.items, next_cursor=page.next_cursor)
         return
     if page.items:
         _emit_sessions(page.items)
@@ -89,7 +92,7 @@ def _emit_sessions(sessions: Sequence[SessionSummary]) -> None:
     rows = [
         (
             one.session_id,
-            "undated" if one.undated else short_instant(one.last_activity),
+            "undated" if one.undated else cell_of(one.last_activity),
             str(one.message_count),
             f"{one.status}, pinned" if one.pinned else one.status,
             one.agent_id or "",
@@ -131,7 +134,7 @@ def count(*, as_json: bool, filters: Filters) -> None:
     with opened() as store:
         found = store.count(**filters)
     if as_json:
-        emit_json({"sessions": found})
+        emit_json([{"sessions": found}])
     else:
         emit(str(found))
 
@@ -180,11 +183,19 @@ def search(*, words: tuple[str, ...], limit: int, as_json: bool, filters: Filter
         hits = store.search(text, **filters, limit=limit, on_progress=show)
     if as_json:
         emit_json(hits)
-        return
-    for hit in hits:
-        _emit_hit(hit)
+    elif is_fitted():
+        for hit in hits:
+            _emit_hit(hit)
+    else:
+        emit_table((), [*map(_row, hits)])
     if not hits:
         note("nothing found")
+        raise click.exceptions.Exit(ExitCode.NO)
+
+
+def _row(hit: SearchHit) -> Row:
+    number = "" if hit.position is None else str(hit.position + 1)
+    return hit.session.session_id, number, hit.role or "", hit.session.title, hit.snippet
 
 
 def _phrase(argument: str) -> str:
@@ -224,7 +235,7 @@ def stats(*, as_json: bool) -> None:
     with opened() as store:
         found = store.stats()
     if as_json:
-        emit_json(found)
+        emit_json([found])
     else:
         _emit_stats(found)
 
@@ -255,6 +266,6 @@ def where(*, reference: str | None, as_json: bool) -> None:
         with opened() as store:
             path = store.path(store.resolve(reference))
     if as_json:
-        emit_json({"path": path})
+        emit_json([{"path": path}])
     else:
         emit_data(os.fsencode(path) + b"\n")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Row",
+    "cell_of",
     "clean",
     "counted",
     "emit",
@@ -35,6 +36,7 @@ __all__ = [
     "emit_json",
     "emit_json_line",
     "emit_table",
+    "is_fitted",
     "is_plain",
     "note",
     "one_line",
@@ -116,14 +118,28 @@ def _write(stream: TextIO, data: bytes) -> None:
         raise
 
 
-def emit_json(value: object) -> None:
-    """Write a value as a JSON document in UTF-8: the fields of models by their names."""
-    _emit_escaped(encode_value(_plain(value)).decode())
+def emit_json(items: Sequence[object], **more: object) -> None:
+    """Write a JSON document in UTF-8, the envelope of every command; see docs/command-line.md.
+
+    Args:
+        items: What the command is about; the fields of models by their names.
+        **more: What the envelope says beside them.
+    """
+    _emit_escaped(encode_value(_envelope(items, more)).decode())
 
 
-def emit_json_line(value: object) -> None:
-    """Write a value as ``emit_json`` does, on one line of many."""
-    _emit_escaped(json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":")) + "\n")
+def emit_json_line(item: object) -> None:
+    """Write an envelope with one item, on one line of many."""
+    told = json.dumps(_envelope([item], {}), ensure_ascii=False, separators=(",", ":"))
+    _emit_escaped(f"{told}\n")
+
+
+def _envelope(items: Sequence[object], more: Mapping[str, object]) -> JsonValue:
+    command = click.get_current_context().info_name
+    return _plain({"version": _ENVELOPE, "command": command, "items": items, **more})
+
+
+_ENVELOPE = 1
 
 
 def _emit_escaped(text: str) -> None:
@@ -149,8 +165,13 @@ def _plain(value: object) -> JsonValue:
     raise AssertionError(value)
 
 
+def cell_of(instant: datetime) -> str:
+    """Return an instant as tables show it, in UTC: on a terminal to the minute, else whole."""
+    return short_instant(instant) if is_fitted() else format_instant(instant)
+
+
 def short_instant(instant: datetime) -> str:
-    """Return an instant to the minute, in UTC, as tables show it."""
+    """Return an instant to the minute, in UTC, as a person reads it."""
     return f"{format_instant(instant)[:16].replace('T', ' ')}Z"
 
 
@@ -164,6 +185,11 @@ def is_plain(stream: TextIO | None) -> bool:
     """
     is_dumb = os.environ.get("TERM") == "dumb"
     return bool(not _is_terminal(stream) or os.environ.get("NO_COLOR") or is_dumb)
+
+
+def is_fitted() -> bool:
+    """Tell whether what is shown is for a person, at a terminal; otherwise a program reads it."""
+    return _is_terminal(sys.stdout)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
@@ -187,7 +213,7 @@ def emit_table(
     numbers: Sequence[int] = (),
     spare: Sequence[int] = (),
 ) -> None:
-    """Write a table: fitted to a terminal; otherwise whole, with padded columns and tabs.
+    """Write a table: fitted to a terminal; otherwise bare rows, with a tab between the cells.
 
     Args:
         header: The names of the columns.
@@ -196,30 +222,18 @@ def emit_table(
         numbers: The columns that are aligned to the right.
         spare: The columns that a narrow terminal leaves out, in this order.
     """
-    table = [header, *([one_line(cell) for cell in row] for row in rows)]
-    if _is_terminal(sys.stdout):
-        emit(_fitted(table, numbers, spare))
+    table = [[one_line(cell) for cell in row] for row in rows]
+    if is_fitted():
+        emit(_fitted([header, *table], numbers, spare))
     else:
-        emit(_padded(table, numbers))
+        for row in table:
+            emit("\t".join(row))
 
 
 def _widths(table: Sequence[Row]) -> list[int]:
     from rich.cells import cell_len
 
     return [max(map(cell_len, column)) for column in zip(*table, strict=True)]
-
-
-def _padded(table: Sequence[Row], numbers: Sequence[int]) -> str:
-    from rich.cells import cell_len
-
-    widths = _widths(table)
-
-    def padded(cell: str, column: int) -> str:
-        space = " " * (widths[column] - cell_len(cell))
-        return space + cell if column in numbers else cell + space
-
-    lines = ("\t".join(padded(cell, at) for at, cell in enumerate(row)) for row in table)
-    return "\n".join(line.rstrip() for line in lines)
 
 
 # Other columns are left out until the last column has this width.

@@ -75,10 +75,12 @@ def program(ctx: click.Context) -> None:
     """Keep agent sessions in a folder, each in a readable JSON file.
 
     SESSION is an id, the beginning of an id, a title, or 'latest'. Data goes to standard output,
-    everything else to standard error; --json makes the data one JSON document.
+    everything else to standard error; --json makes the data one JSON document, and a table in a
+    pipe is bare, with tabs.
 
-    Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 conflict or locked, 5 an unreadable
-    session, 130 interrupted, 141 the reader of the output closed it early.
+    Exit codes: 0 done, 1 nothing found or the answer was no, 2 usage, 3 not found, 4 a conflict,
+    locked or there already, 5 an unreadable session, 6 a failure of the system, 130 interrupted,
+    141 the reader of the output closed it early.
     """
     if ctx.invoked_subcommand is None:
         note(ctx.get_help())

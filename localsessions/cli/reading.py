@@ -52,7 +52,8 @@ def show(*, reference: str, count: int, every: bool, as_json: bool) -> None:
     first = 0 if every else max(0, len(session.messages) - count)
     messages = session.messages[first:]
     if as_json:
-        emit_json({"session": summary, "path": path, "children": ids, "messages": messages})
+        told = {"session": summary, "path": path, "children": ids, "messages": messages}
+        emit_json([told])
         return
     _emit_facts(summary, path)
     if ids:
@@ -95,7 +96,7 @@ def history(*, reference: str, count: int | None, as_json: bool) -> None:
     first = 0 if count is None else max(0, len(session.messages) - count)
     messages = session.messages[first:]
     if as_json:
-        emit_json({"session_id": session.session_id, "messages": messages})
+        emit_json(messages, session_id=session.session_id)
         return
     _emit_messages(messages, first)
     if not messages:

@@ -20,7 +20,15 @@ from localsessions.cli.options import (
     json_option,
     yes_option,
 )
-from localsessions.cli.output import emit, emit_json, emit_table, note, one_line, short_instant
+from localsessions.cli.output import (
+    cell_of,
+    emit,
+    emit_json,
+    emit_table,
+    note,
+    one_line,
+    short_instant,
+)
 from localsessions.cli.times import age
 from localsessions.errors import UnreadableSessionError
 from localsessions.format import parse_json
@@ -38,7 +46,7 @@ __all__ = ["cleanup", "delete", "restore"]
 
 def _ask(question: str, *, yes: bool) -> None:
     if not agrees(question, yes=yes):
-        stop("nothing was removed", ExitCode.FAILURE)
+        stop("nothing was removed", ExitCode.NO)
 
 
 # -- delete --------------------------------------------------------------------------------------
@@ -99,7 +107,7 @@ def _restore(store: SessionStore, session_id: str, *, as_json: bool) -> None:
         note(one_line(f"restored {session_id}, which was unreadable when it was deleted"))
         raise
     if as_json:
-        emit_json(summary_of(store, restored))
+        emit_json([summary_of(store, restored)])
     else:
         note(one_line(f"restored {session_id}"))
 
@@ -142,7 +150,7 @@ def _emit_trash(trash: Sequence[TrashedSession], *, as_json: bool) -> None:
         rows = [
             (
                 item.session_id + (" (checkpoints)" if item.checkpoints_only else ""),
-                short_instant(item.deleted_at),
+                cell_of(item.deleted_at),
                 str(item.size_bytes),
             )
             for item in trash
@@ -233,7 +241,7 @@ def _clean(
             older_than = utc_now() - plan.cutoff
     report = clean(older_than, dry_run=dry_run)
     if as_json:
-        emit_json(report)
+        emit_json(report.actions, cutoff=report.cutoff, dry_run=report.dry_run)
     else:
         _emit_report(report, to=emit)
 

@@ -47,5 +47,5 @@ def serve(*, host: str, port: int) -> None:
         try:
             serve_store(store, host, port, on_ready=say)
         except ImportError as error:
-            stop(str(error), ExitCode.FAILURE)
+            stop(str(error), ExitCode.SYSTEM)
         note("stopped")

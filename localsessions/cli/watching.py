@@ -21,7 +21,15 @@ import click
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, optional_session_argument
 from localsessions.cli.options import examples
-from localsessions.cli.output import emit, emit_json_line, note, one_line, styled
+from localsessions.cli.output import (
+    emit,
+    emit_json_line,
+    emit_table,
+    is_fitted,
+    note,
+    one_line,
+    styled,
+)
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import format_instant
 
@@ -50,7 +58,9 @@ _MADE_ID = 29
 
 
 @click.command(
-    epilog=examples("localsessions watch latest", "localsessions watch --json --since N | jq .kind")
+    epilog=examples(
+        "localsessions watch latest", "localsessions watch --json --since N | jq .items[].kind"
+    )
 )
 @optional_session_argument
 @click.option(
@@ -178,12 +188,17 @@ class _Lines:
 
     def __init__(self, only: str | None) -> None:
         self._width = _MADE_ID if only is None else 0
-        self._gap = "  " if sys.stdout is not None and sys.stdout.isatty() else "\t"
 
     def emit(self, change: SessionChange) -> None:
+        session_id, details = change.session_id, ", ".join(_details(change))
+        if not is_fitted():
+            at = format_instant(change.seen_at)
+            row = at, change.kind, session_id, _ORIGINS[change.origin], details
+            emit_table((), [row])
+            return
         from rich.cells import cell_len
 
-        session_id = one_line(change.session_id)
+        session_id = one_line(session_id)
         width = cell_len(session_id)
         self._width = max(self._width, width)
         kind = f"{change.kind:10}"
@@ -192,9 +207,9 @@ class _Lines:
             styled(kind, colour="red") if change.kind == "unreadable" else kind,
             styled(session_id) + " " * (self._width - width),
             f"{_ORIGINS[change.origin]:15}",
-            one_line(", ".join(_details(change))),
+            one_line(details),
         )
-        emit(self._gap.join(cells).rstrip())
+        emit("  ".join(cells).rstrip())
 
 
 def _details(change: SessionChange) -> Iterator[str]:

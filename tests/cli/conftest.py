@@ -57,7 +57,19 @@ class Cli:
         """Return the JSON document that a command writes; it must succeed."""
         result = self(*arguments, "--json")
         assert (result.exit_code, result.stderr) == (0, "")
-        return json.loads(result.stdout)
+        document = json.loads(result.stdout)
+        assert list(document)[:3] == ["version", "command", "items"]
+        assert (document["version"], document["command"]) == (1, arguments[0])
+        return document
+
+    def items(self, *arguments: str) -> Any:
+        """Return what the document is about."""
+        return self.json(*arguments)["items"]
+
+    def item(self, *arguments: str) -> Any:
+        """Return what the document is about; it is one thing."""
+        (item,) = self.items(*arguments)
+        return item
 
     def process(
         self, *arguments: str, env: Mapping[str, str] | None = None, **options: Any

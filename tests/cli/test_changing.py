@@ -49,7 +49,7 @@ def test_an_age_that_is_none_is_refused(cli: Cli, ttl: str) -> None:
 
 
 def test_new_as_json_is_a_summary(cli: Cli) -> None:
-    summary = SessionSummary.model_validate(cli.json("new", "--id", "s"))
+    summary = SessionSummary.model_validate(cli.item("new", "--id", "s"))
     assert summary.size_bytes == (cli.folder / "s.json").stat().st_size
 
 
@@ -97,14 +97,19 @@ def test_append_of_nothing_is_refused(cli: Cli) -> None:
 def test_append_of_what_is_no_utf_8_is_refused_with_the_place(cli: Cli) -> None:
     cli.add("s")
     result = cli("append", "s", "--role", "user", "-", input=b"abc\xff")
-    assert (result.exit_code, result.stderr) == (1, "error: standard input is not UTF-8 (byte 3)\n")
+    assert (result.exit_code, result.stderr) == (2, "error: standard input is not UTF-8 (byte 3)\n")
     assert load(cli, "s").messages == []
 
 
 def test_append_as_json_has_the_messages_as_they_are_stored(cli: Cli) -> None:
     cli.add("s")
     document = cli.json("append", "s", "--role", "user", "text")
-    assert document == {"session_id": "s", "messages": load(cli, "s").messages}
+    assert document == {
+        "version": 1,
+        "command": "append",
+        "items": load(cli, "s").messages,
+        "session_id": "s",
+    }
 
 
 def test_append_creates_no_session(cli: Cli) -> None:
@@ -117,7 +122,7 @@ def test_rename_sets_and_clears_the_title(cli: Cli) -> None:
     result = cli("rename", "s", "New")
     assert (result.stdout, result.stderr) == ("", "s: title: New\n")
     assert load(cli, "s").title == "New"
-    assert cli.json("rename", "s", "--clear")["title"] == "words"
+    assert cli.item("rename", "s", "--clear")["title"] == "words"
     assert load(cli, "s").title is None
 
 
@@ -129,7 +134,7 @@ def test_rename_wants_either_a_title_or_clear(cli: Cli, arguments: list[str]) ->
 def test_tag_adds_and_removes(cli: Cli) -> None:
     cli.add("s")
     assert cli("tag", "s", "a", "b").stderr == "s: tags: a, b\n"
-    assert cli.json("tag", "s", "c", "--remove", "a")["tags"] == ["b", "c"]
+    assert cli.item("tag", "s", "c", "--remove", "a")["tags"] == ["b", "c"]
     assert cli("tag", "s", "-r", "b", "-r", "c").stderr == "s: tags: none\n"
 
 
@@ -142,7 +147,7 @@ def test_pin_and_archive_go_on_and_off(cli: Cli) -> None:
     cli.add("s")
     assert cli("pin", "s").stderr == "s: pinned\n"
     assert cli("pin", "s", "--off").stderr == "s: no longer pinned\n"
-    assert cli.json("archive", "s")["status"] == "archived"
+    assert cli.item("archive", "s")["status"] == "archived"
     assert cli("archive", "s", "--off").stderr == "s: status: active\n"
 
 
@@ -161,7 +166,7 @@ def test_fork_prefers_a_message_with_that_id_to_a_number(cli: Cli) -> None:
     cli.add("s", "one")
     with cli.store() as store:
         store.append("s", {"role": "user", "content": "two", "id": "1"})
-    assert cli.json("fork", "s", "--at", "1", "--id", "f")["message_count"] == 2
+    assert cli.item("fork", "s", "--at", "1", "--id", "f")["message_count"] == 2
 
 
 @pytest.mark.parametrize("at", ["0", "3", "99999999999999999999", "nobody", "²"])

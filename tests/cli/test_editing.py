@@ -195,19 +195,19 @@ def test_an_editor_that_fails_stores_nothing_and_keeps_the_text(
 ) -> None:
     cli.add("s", title="Old")
     result = edit(cli, tmp_path, "path.write_text(text.replace('Old', 'Mine'))\nsys.exit(3)")
-    assert result.exit_code == 1
+    assert result.exit_code == 6
     assert "ended with 3" in result.stderr
     assert "Mine" in kept(result, temp_folder).read_text()
     assert document(cli)["title"] == "Old"
 
 
-@pytest.mark.parametrize("script", ["sys.exit(3)", "path.unlink()"])
+@pytest.mark.parametrize(("script", "code"), [("sys.exit(3)", 6), ("path.unlink()", 3)])
 def test_an_editor_that_leaves_nothing_leaves_no_file_behind(
-    cli: Cli, tmp_path: Path, temp_folder: Path, script: str
+    cli: Cli, tmp_path: Path, temp_folder: Path, script: str, code: int
 ) -> None:
     cli.add("s")
     result = edit(cli, tmp_path, script)
-    assert result.exit_code == 1
+    assert result.exit_code == code
     assert os.listdir(temp_folder) == []
 
 
@@ -226,7 +226,7 @@ def test_ctrl_c_in_the_editor_is_the_editors_own(cli: Cli, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("editor", "code", "message"),
-    [("/nowhere/ed --wait", 1, "cannot be started: "), ("'ed", 2, "is no command")],
+    [("/nowhere/ed --wait", 6, "cannot be started: "), ("'ed", 2, "is no command")],
 )
 def test_an_editor_that_cannot_be_started_is_named(
     cli: Cli, editor: str, code: int, message: str
@@ -251,7 +251,7 @@ def test_the_path_of_an_editor_may_stand_in_quotes(cli: Cli) -> None:
 def test_a_session_of_a_newer_format_is_not_opened(cli: Cli) -> None:
     cli.write("s", '{"format": "localsessions/2", "messages": []}')
     result = cli("edit", "s", env={"EDITOR": "/nowhere"})
-    assert result.exit_code == 1
+    assert result.exit_code == 5
     assert "upgrade localsessions" in result.stderr
 
 

@@ -19,6 +19,7 @@ from localsessions import (
     ChangesExpiredError,
     ConflictError,
     DurabilityUnknownError,
+    FormatVersionError,
     LockTimeoutError,
     NotOwnerError,
     SessionError,
@@ -79,10 +80,10 @@ def test_a_folder_that_is_not_there_ends_with_3_and_is_not_made(
 
 
 @pytest.mark.parametrize("command", [["list"], ["new"]])
-def test_a_file_in_the_place_of_the_folder_ends_with_1(cli: Cli, command: list[str]) -> None:
+def test_a_file_in_the_place_of_the_folder_ends_with_6(cli: Cli, command: list[str]) -> None:
     cli.folder.write_text("")
     result = cli(*command)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (6, "")
     assert str(cli.folder) in result.stderr
     assert result.stderr.count("\n") == 1
 
@@ -137,13 +138,14 @@ def test_misuse_ends_with_2_and_one_line(cli: Cli, arguments: list[str], message
         (LockTimeoutError(10, session_id="s"), ExitCode.CONFLICT),
         (SessionExistsError("s"), ExitCode.CONFLICT),
         (UnreadableSessionError("s", "torn"), ExitCode.UNREADABLE),
-        (DurabilityUnknownError(OSError(5, "x"), path="/p"), ExitCode.FAILURE),
-        (UnstorableValueError("x", "y"), ExitCode.FAILURE),
-        (SessionLimitError(3), ExitCode.FAILURE),
-        (NotOwnerError("s", "ann"), ExitCode.FAILURE),
-        (SessionError("x"), ExitCode.FAILURE),
-        (PermissionError(13, "Permission denied", "/p"), ExitCode.FAILURE),
-        (OSError("no number"), ExitCode.FAILURE),
+        (DurabilityUnknownError(OSError(5, "x"), path="/p"), ExitCode.SYSTEM),
+        (UnstorableValueError("x", "y"), ExitCode.USAGE),
+        (FormatVersionError("s", "localsessions/9", "localsessions/1"), ExitCode.UNREADABLE),
+        (SessionLimitError(3), ExitCode.CONFLICT),
+        (NotOwnerError("s", "ann"), ExitCode.CONFLICT),
+        (SessionError("x"), ExitCode.SYSTEM),
+        (PermissionError(13, "Permission denied", "/p"), ExitCode.SYSTEM),
+        (OSError("no number"), ExitCode.SYSTEM),
         (ValueError("misuse"), ExitCode.USAGE),
         (LookupError("no such message"), ExitCode.NOT_FOUND),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED),
@@ -205,7 +207,7 @@ def test_the_commands_are_these() -> None:
 def test_the_module_runs_as_a_program(cli: Cli) -> None:
     made = cli.process("new", "--id", "s", "--json")
     assert (made.returncode, made.stderr) == (0, b"")
-    assert json.loads(made.stdout)["session_id"] == "s"
+    assert json.loads(made.stdout)["items"][0]["session_id"] == "s"
 
 
 def test_the_version_is_shown_without_rich_and_without_a_store(cli: Cli) -> None:
@@ -224,7 +226,11 @@ def test_the_version_is_shown_without_rich_and_without_a_store(cli: Cli) -> None
 
 @pytest.mark.parametrize(
     ("missing", "arguments"),
-    [("click", ["--version"]), ("rich.cells", ["list"]), ("platformdirs", ["path"])],
+    [
+        ("click", ["--version"]),
+        ("dateparser", ["list", "--since", "last week"]),
+        ("platformdirs", ["path"]),
+    ],
 )
 def test_a_missing_extra_is_one_line_with_the_pip_line(
     cli: Cli, missing: str, arguments: list[str]
@@ -243,7 +249,7 @@ def test_a_missing_extra_is_one_line_with_the_pip_line(
         capture_output=True,
         env={**os.environ, "LOCALSESSIONS_DIR": folder},
     )
-    assert (done.returncode, done.stdout) == (1, b"")
+    assert (done.returncode, done.stdout) == (6, b"")
     assert text_of(done.stderr) == (
         f"error: the command line needs {missing}: pip install 'localsessions[cli]'\n"
     )
@@ -293,14 +299,14 @@ def test_a_reader_that_goes_away_is_no_error(cli: Cli, unbuffered: str) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_takes_no_more_ends_with_1(cli: Cli, unbuffered: str) -> None:
+def test_output_that_takes_no_more_ends_with_6(cli: Cli, unbuffered: str) -> None:
     cli.add("s", "x" * 200_000)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     result = cli.process("export", "s", stdout=writing, env={"PYTHONUNBUFFERED": unbuffered})
     os.close(reading)
     os.close(writing)
-    assert result.returncode == 1
+    assert result.returncode == 6
     assert result.stderr.startswith(b"error: ")
 
 
@@ -309,7 +315,7 @@ def test_no_space_for_the_output_ends_with_1(cli: Cli) -> None:
     cli.add("s")
     with open("/dev/full", "wb") as full:
         result = cli.process("list", stdout=full)
-    assert (result.returncode, result.stderr) == (1, b"error: No space left on device\n")
+    assert (result.returncode, result.stderr) == (6, b"error: No space left on device\n")
 
 
 @pytest.mark.needs("bash")
@@ -368,7 +374,7 @@ def test_two_terminals_at_once_lose_nothing(cli: Cli) -> None:
         for number in range(6)
     ]
     assert [process.wait(120) for process in processes] == [0] * 6
-    messages = cli.json("history", "s")["messages"]
+    messages = cli.items("history", "s")
     assert sorted(message["content"] for message in messages) == [f"text {n}" for n in range(6)]
 
 
@@ -379,7 +385,7 @@ def test_a_folder_that_cannot_be_written_can_be_read() -> None:
         listed = cli("list", "--json")
         renamed = cli("rename", "s", "T")
     assert json.loads(listed.stdout)["items"][0]["message_count"] == 1
-    assert (renamed.exit_code, renamed.stdout) == (1, "")
+    assert (renamed.exit_code, renamed.stdout) == (6, "")
     assert renamed.stderr.startswith("error: the session folder is read-only: ")
     assert renamed.stderr.count("\n") == 1
 
@@ -388,7 +394,7 @@ def test_a_folder_that_cannot_be_written_can_be_read() -> None:
 def test_a_folder_that_cannot_be_read_ends_with_1() -> None:
     with TemporaryDirectory() as folder, unprivileged(Path(folder), mode=0o111) as cli:
         result = cli("list")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (6, "")
     assert result.stderr.startswith("error: Permission denied: ")
 
 

@@ -62,8 +62,8 @@ def test_importing_again_changes_nothing(cli: Cli) -> None:
 
 def test_import_as_json_has_files_and_totals(cli: Cli, tmp_path: Path) -> None:
     document = cli.json("import", chat(tmp_path / "a.json", "text"))
-    assert list(document) == ["files", "totals", "total"]
-    assert list(document["files"][0]) == list(FileReport.__dataclass_fields__)
+    assert list(document) == ["version", "command", "items", "totals", "total"]
+    assert list(document["items"][0]) == list(FileReport.__dataclass_fields__)
     assert list(document["total"]) == list(FormatTotals.__dataclass_fields__)
 
 
@@ -109,7 +109,7 @@ def test_left_out_lines_are_named(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_refused_session_is_named_and_ends_with_1(cli: Cli, tmp_path: Path) -> None:
     path = chat(tmp_path / "a.json", "text")
-    (file,) = cli.json("import", path)["files"]
+    file = cli.item("import", path)
     (cli.folder / f"{file['session_ids'][0]}.json").write_text("{")
     result = cli("import", path)
     assert result.exit_code == 1
@@ -249,7 +249,7 @@ def test_only_what_is_young_is_read(cli: Cli, tmp_path: Path) -> None:
     chat(folder / "old.json", "x")
     os.utime(folder / "old.json", (1, 1))
     document = cli.json("import", str(folder), "--since", "30d")
-    assert document["files"] == []
+    assert document["items"] == []
     record = {
         "type": "user", "uuid": "u", "sessionId": "s", "timestamp": "2020-01-01T00:00:00Z",
         "message": {"role": "user", "content": "x"},

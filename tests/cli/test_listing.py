@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -35,31 +36,16 @@ def test_lists_the_last_active_first_with_title_and_count(cli: Cli) -> None:
     with cli.store() as store:
         store.pin("new")
     age(cli, "old", 1)
-    header, first, second = cli("list").stdout.splitlines()
-    assert [cell.strip() for cell in header.split("\t")] == [
-        "ID",
-        "LAST ACTIVITY",
-        "MESSAGES",
-        "STATUS",
-        "AGENT",
-        "TITLE",
-    ]
-    assert [cell.strip() for cell in first.split("\t")[2:]] == [
-        "0",
-        "active, pinned",
-        "coder",
-        "A title",
-    ]
-    assert second.startswith("old\t")
-    assert second.endswith("first words")
+    first, second = cli("list").stdout.splitlines()
+    document = cli.items("list")
+    at = [one["last_activity"] for one in document]
+    assert first.split("\t") == ["new", at[0], "0", "active, pinned", "coder", "A title"]
+    assert second.split("\t") == ["old", at[1], "2", "active", "", "first words"]
 
 
-def test_columns_are_aligned_for_wide_characters_too(cli: Cli) -> None:
-    cli.add("日本", agent_id="a")
-    cli.add("plain-id", agent_id="b")
-    lines = cli("list").stdout.splitlines()
-    assert lines[1].startswith("plain-id\t")
-    assert lines[2].startswith("日本    \t")
+def test_a_tab_in_a_title_parts_no_columns(cli: Cli) -> None:
+    cli.add("s", title="a\tb\nc")
+    assert cli("list").stdout.split("\t")[5:] == ["a b c\n"]
 
 
 def test_a_long_id_is_whole_when_piped(cli: Cli) -> None:
@@ -83,7 +69,7 @@ def test_an_unreadable_session_without_a_place_is_listed_with_its_reason(cli: Cl
 def test_json_of_a_listing_has_the_fields_of_page_and_summary(cli: Cli) -> None:
     cli.add("s", "Привет", user_id="ann")
     document = cli.json("list")
-    assert list(document) == ["items", "next_cursor"]
+    assert list(document) == ["version", "command", "items", "next_cursor"]
     assert list(document["items"][0]) == list(SessionSummary.model_fields)
     assert SessionSummary.model_validate(document["items"][0]).title == "Привет"
     assert document["items"][0]["created_at"].endswith("Z")
@@ -136,9 +122,9 @@ def test_filters_and_orders(cli: Cli, options: list[str], expected: list[str]) -
     age(cli, "c", 3)
     assert ids(cli.json("list", *options)) == expected
     if "--order" not in options:
-        assert cli.json("count", *options) == {"sessions": len(expected)}
+        assert cli.item("count", *options) == {"sessions": len(expected)}
         cli.add("of another kind", "nothing")
-        hits = cli.json("search", "text", *options)
+        hits = json.loads(cli("search", "text", "--json", *options).stdout)["items"]
         assert {hit["session"]["session_id"] for hit in hits} == {*expected}
 
 
@@ -160,10 +146,10 @@ def test_archived_sessions_are_left_out_and_counted(cli: Cli) -> None:
         store.archive("b")
     assert cli("list").stderr == "1 archived session left out: --with-archived shows them, too\n"
     assert cli("list", "--with-archived").stderr == ""
-    assert cli("search", "text").stdout.splitlines()[0].startswith("a ")
-    assert "b  " in cli("search", "text", "status:archived").stdout
+    assert cli("search", "text").stdout.startswith("a\t")
+    assert "b\t" in cli("search", "text", "status:archived").stdout
     assert cli("count").stdout == "1\n"
-    assert cli("list", "--status", "archived").stdout.splitlines()[1].startswith("b")
+    assert cli("list", "--status", "archived").stdout.startswith("b\t")
 
 
 def test_a_cursor_goes_on_where_the_listing_ended(cli: Cli) -> None:
@@ -243,24 +229,24 @@ def test_control_characters_in_json_are_escapes(cli: Cli) -> None:
 def test_search_finds_messages_with_their_position(cli: Cli) -> None:
     cli.add("s", "nothing here", "the deploy failed", title="Release")
     result = cli("search", "deploy", "failed")
-    assert result.stdout == "s  message 2, user  Release\n  the deploy failed\n"
+    assert result.stdout == "s\t2\tuser\tRelease\tthe deploy failed\n"
 
 
 def test_search_finds_what_is_no_message(cli: Cli) -> None:
     cli.add("s", title="Release")
-    assert cli("search", "release").stdout == "s  title, tags or metadata  Release\n  Release\n"
+    assert cli("search", "release").stdout == "s\t\t\tRelease\tRelease\n"
 
 
 def test_search_shows_a_session_without_a_title(cli: Cli) -> None:
     with cli.store() as store:
         store.create("s")
         store.append("s", {"role": "assistant", "content": "needle"})
-    assert cli("search", "needle").stdout == "s  message 1, assistant\n  needle\n"
+    assert cli("search", "needle").stdout == "s\t1\tassistant\t\tneedle\n"
 
 
 def test_search_as_json_has_the_fields_of_a_hit(cli: Cli) -> None:
     cli.add("s", "needle")
-    (hit,) = cli.json("search", "needle")
+    (hit,) = cli.items("search", "needle")
     assert list(hit) == list(SearchHit.__dataclass_fields__)
     assert (hit["position"], hit["highlights"]) == (0, [[0, 6]])
 
@@ -268,17 +254,17 @@ def test_search_as_json_has_the_fields_of_a_hit(cli: Cli) -> None:
 def test_search_without_a_hit_says_so(cli: Cli) -> None:
     cli.add("s", "text")
     result = cli("search", "needle")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing found\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "nothing found\n")
 
 
 def test_search_for_nothing_finds_nothing(cli: Cli) -> None:
     cli.add("s", "text")
     result = cli("search", "?!")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing found\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "nothing found\n")
 
 
 def hits(cli: Cli, *words: str) -> list[str]:
-    return [hit["session"]["session_id"] for hit in cli.json("search", *words)]
+    return [hit["session"]["session_id"] for hit in cli.items("search", *words)]
 
 
 def test_an_argument_of_several_words_is_a_phrase(cli: Cli) -> None:
@@ -300,9 +286,22 @@ def test_words_may_be_left_out_and_fields_asked_for(cli: Cli) -> None:
         ["-race for", "race", "tag:two words", "role:user"],
     ):
         assert hits(cli, *words) == ["b"], words
-    shown = cli("search", "tag:two words").stdout
-    assert shown.splitlines()[0].startswith("b  last said")
-    assert cli("search", "-n", "5", "--", "race", "-for").stdout.startswith("b  message 1, user")
+    assert cli("search", "-n", "5", "--", "race", "-for").stdout.startswith("b\t1\tuser\t")
+
+
+@pytest.mark.needs("terminals")
+def test_on_a_terminal_a_hit_says_its_place_and_the_text_around_it(cli: Cli) -> None:
+    cli.add("b", "the condition of the race", title="T")
+    cli("tag", "b", "work")
+    plain = {"NO_COLOR": "1"}
+
+    def last_lines(*words: str) -> list[str]:
+        _, shown = cli.terminal("search", *words, env=plain)
+        return [re.sub(r".*\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in shown.splitlines()[-2:]]
+
+    assert last_lines("race") == ["b  message 1, user  T", "  the condition of the race"]
+    assert last_lines("tag:work")[0] == "b  last said  T"
+    assert last_lines("work")[0] == "b  title, tags or metadata  T"
 
 
 # stats, path
@@ -311,7 +310,7 @@ def test_words_may_be_left_out_and_fields_asked_for(cli: Cli) -> None:
 def test_stats_counts_what_is_there(cli: Cli) -> None:
     cli.add("s", "one", "two")
     cli.write("torn", "{")
-    document = cli.json("stats")
+    document = cli.item("stats")
     assert list(document) == list(StoreStats.__dataclass_fields__)
     assert (document["sessions"], document["unreadable"], document["messages"]) == (2, 1, 2)
     assert "messages:          2\n" in cli("stats").stdout
@@ -321,7 +320,7 @@ def test_path_is_that_of_the_session_or_of_the_folder(cli: Cli) -> None:
     cli.add("a b")
     assert cli("path", "a").stdout == f"{cli.folder / 'a b.json'}\n"
     assert cli("path").stdout == f"{cli.folder}\n"
-    assert cli.json("path") == {"path": str(cli.folder)}
+    assert cli.item("path") == {"path": str(cli.folder)}
 
 
 def test_path_of_a_folder_that_is_not_there_is_printed_and_not_made(cli: Cli) -> None:

@@ -42,12 +42,12 @@ def test_show_has_the_facts_and_the_last_messages(cli: Cli) -> None:
 def test_show_has_as_many_messages_as_asked_for(cli: Cli, options: list[str], count: int) -> None:
     cli.add("s", *(f"text {number}" for number in range(7)))
     assert cli("show", "s", *options).stdout.count("\n  text ") == count
-    assert len(cli.json("show", "s", *options)["messages"]) == count
+    assert len(cli.item("show", "s", *options)["messages"]) == count
 
 
 def test_show_as_json_has_summary_path_and_messages(cli: Cli) -> None:
     cli.add("s", "text")
-    document = cli.json("show", "s")
+    document = cli.item("show", "s")
     assert list(document) == ["session", "path", "children", "messages"]
     assert document["session"]["session_id"] == "s"
     assert document["messages"][0]["content"] == "text"
@@ -64,7 +64,7 @@ def test_show_of_an_unreadable_session_says_where_it_is_torn(cli: Cli) -> None:
 @pytest.mark.parametrize("reference", ["session-1", "session-", "A title", "a TITLE", "latest"])
 def test_a_session_is_named_by_id_prefix_title_or_latest(cli: Cli, reference: str) -> None:
     cli.add("session-1", title="A title")
-    assert cli.json("show", reference)["session"]["session_id"] == "session-1"
+    assert cli.item("show", reference)["session"]["session_id"] == "session-1"
 
 
 def test_an_ambiguous_name_ends_with_2_and_names_the_candidates(cli: Cli) -> None:
@@ -152,6 +152,6 @@ def test_show_names_what_a_session_started(cli: Cli) -> None:
         store.fork("a", new_id="fork")
     shown = cli("show", "a").stdout
     assert "started:        agent, fork\n" in shown
-    assert cli.json("show", "a")["children"] == ["agent", "fork"]
+    assert cli.item("show", "a")["children"] == ["agent", "fork"]
     assert "parent:         a\n" in cli("show", "fork").stdout
     assert "started:" not in cli("show", "fork").stdout

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localsessions import CleanupReport, SessionStore, TrashedSession
+from localsessions import SessionStore, TrashedSession
 
 if TYPE_CHECKING:
     from .conftest import Cli
@@ -61,7 +61,7 @@ def test_delete_moves_to_the_trash_and_restore_brings_back(cli: Cli) -> None:
     ]
     assert ids(cli) == set()
     assert cli("restore", "a").stderr == "restored a\n"
-    assert cli.json("restore", "latest")["session_id"] == "b"
+    assert cli.item("restore", "latest")["session_id"] == "b"
     assert ids(cli) == {"a", "b"}
 
 
@@ -69,9 +69,9 @@ def test_delete_as_json_says_where_in_the_trash(cli: Cli) -> None:
     cli.add("a")
     cli("delete", "a", "--yes")
     cli.add("a", "again")
-    (item,) = cli.json("delete", "a", "--yes")
+    (item,) = cli.items("delete", "a", "--yes")
     assert list(item) == list(TrashedSession.__dataclass_fields__)
-    assert item == cli.json("restore", "--list")[0]
+    assert item == cli.items("restore", "--list")[0]
 
 
 def test_delete_takes_an_unreadable_session_too(cli: Cli) -> None:
@@ -115,7 +115,7 @@ def test_delete_says_what_somebody_else_deleted_meanwhile(
     monkeypatch.setattr(SessionStore, "delete", slow)
     result = cli("delete", "a", "b", "--yes", "--json")
     assert result.exit_code == 3
-    assert [item["session_id"] for item in json.loads(result.stdout)] == ["b"]
+    assert [item["session_id"] for item in json.loads(result.stdout)["items"]] == ["b"]
     assert result.stderr == "error: deleted by someone else meanwhile: a\n"
 
 
@@ -123,9 +123,9 @@ def test_restore_lists_the_trash(cli: Cli) -> None:
     cli.add("a")
     assert cli("restore", "--list").stderr == "the trash is empty\n"
     cli("delete", "a", "--yes")
-    header, row = cli("restore", "--list").stdout.splitlines()
-    assert header.split() == ["ID", "DELETED", "BYTES"]
-    assert row.startswith("a ")
+    (item,) = cli.items("restore", "--list")
+    cells = cli("restore", "--list").stdout.rstrip("\n").split("\t")
+    assert cells == ["a", item["deleted_at"], str(item["size_bytes"])]
 
 
 @pytest.mark.parametrize("reference", ["session-1", "session", "A title"])
@@ -201,15 +201,15 @@ def test_cleanup_of_old_and_expired_names_each_session_once(cli: Cli) -> None:
     expire(cli, "both")
     expire(cli, "expired")
     report = cli.json("cleanup", "--older-than", "30d", "--expired", "--dry-run")
-    assert list(report) == list(CleanupReport.__dataclass_fields__)
+    assert list(report) == ["version", "command", "items", "cutoff", "dry_run"]
     assert report["dry_run"] is True
-    assert sorted(action["session_id"] for action in report["actions"]) == [
+    assert sorted(action["session_id"] for action in report["items"]) == [
         "both",
         "expired",
         "old",
     ]
     report = cli.json("cleanup", "--older-than", "30d", "--expired", "--yes")
-    assert sorted(action["session_id"] for action in report["actions"]) == [
+    assert sorted(action["session_id"] for action in report["items"]) == [
         "both",
         "expired",
         "old",
@@ -231,9 +231,9 @@ def test_the_trash_is_emptied_for_good(cli: Cli) -> None:
     assert dry.stdout.startswith("would remove a for good: deleted 20")
     young = cli("cleanup", "--empty-trash", "--deleted-for", "1d", "--yes")
     assert (young.stdout, young.stderr) == ("", "there is nothing to remove\n")
-    (item,) = cli.json("cleanup", "--empty-trash", "--yes")
+    (item,) = cli.items("cleanup", "--empty-trash", "--yes")
     assert item["session_id"] == "a"
-    assert cli.json("restore", "--list") == []
+    assert cli.items("restore", "--list") == []
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_sigterm_ends_it_as_any_program(cli: Cli) -> None:
         assert service.end(signal.SIGTERM)[0] == -signal.SIGTERM
 
 
-def test_a_port_in_use_is_one_line_and_1(cli: Cli) -> None:
+def test_a_port_in_use_is_one_line_and_6(cli: Cli) -> None:
     """C19: what to do is said."""
     cli.add("s")
     with socket.socket() as holder:
@@ -109,7 +109,7 @@ def test_a_port_in_use_is_one_line_and_1(cli: Cli) -> None:
         holder.listen()
         port = holder.getsockname()[1]
         done = cli.process("serve", "--port", str(port))
-    assert done.returncode == 1
+    assert done.returncode == 6
     assert done.stderr.decode() == (
         f"error: port {port} of 127.0.0.1: is in use by another program; choose another port\n"
     )
@@ -125,12 +125,12 @@ def test_the_port_is_8001_unless_told(cli: Cli) -> None:
 
 
 def test_without_the_extra_it_says_what_to_install(cli: Cli) -> None:
-    """C19: one line and 1."""
+    """C19: one line and 6."""
     code = "import sys; sys.modules['starlette'] = None; from localsessions.__main__ import main\n"
     command = [sys.executable, "-c", f"{code}sys.exit(main())", "serve"]
     done = subprocess.run(command, env={**os.environ, **cli.env}, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (
-        1,
+        6,
         "error: the server needs starlette: pip install 'localsessions[server]'\n",
     )
 

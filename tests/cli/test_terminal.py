@@ -225,11 +225,11 @@ def test_emptying_the_trash_asks(cli: Cli) -> None:
     cli("delete", "a", "--yes")
     code, _ = cli.terminal("cleanup", "--empty-trash", answers={"for good? [y/N]: ": "n\n"})
     assert code == 1
-    assert len(cli.json("restore", "--list")) == 1
+    assert len(cli.items("restore", "--list")) == 1
     code, shown = cli.terminal("cleanup", "--empty-trash", answers={"for good? [y/N]: ": "y\n"})
     assert code == 0
     assert "removed a for good" in shown
-    assert cli.json("restore", "--list") == []
+    assert cli.items("restore", "--list") == []
 
 
 @pytest.mark.needs("terminals")
@@ -239,7 +239,7 @@ def test_append_on_a_terminal_says_what_to_do(cli: Cli) -> None:
         "append", "s", "--role", "user", answers={"Ctrl-D on a line of its own ends it": "hi\n\x04"}
     )
     assert code == 0
-    assert cli.json("history", "s")["messages"][0]["content"] == "hi"
+    assert cli.items("history", "s")[0]["content"] == "hi"
 
 
 # bars

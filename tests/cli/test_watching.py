@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import needs
@@ -23,6 +24,7 @@ from killing import interrupt
 from patience import replace
 
 from localsessions import SessionChange
+from localsessions.cli.watching import _Lines
 
 from .conftest import interruptible, text_of
 
@@ -50,10 +52,10 @@ class Watching:
 
     def line(self) -> str:
         """Wait for a line and return it, without what fills the columns."""
-        return re.sub(r" *\t", "  ", text_of(self.stdout.readline()).rstrip("\n"))
+        return re.sub(r"\t+", "  ", text_of(self.stdout.readline()).rstrip())
 
     def document(self) -> Any:
-        return json.loads(self.stdout.readline())
+        return json.loads(self.stdout.readline())["items"][0]
 
     def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
         """Send a signal; return the exit code and what was not read yet of both streams."""
@@ -120,7 +122,7 @@ def test_each_change_is_a_line_as_it_happens(cli: Cli) -> None:
         second = watch.line()
         (cli.folder / "a.json").unlink()
         third = watch.line()
-    instant = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}Z  ")
+    instant = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]+Z  ")
     assert all(instant.match(line) for line in (first, second, third))
     assert [instant.sub("", line) for line in (first, second, third)] == [
         "modified  a  another store  messages 1-3",
@@ -171,13 +173,24 @@ def test_a_flag_that_is_taken_away_is_said_to_be(cli: Cli) -> None:
         assert watch.line().endswith("  not pinned")
 
 
-def test_the_columns_are_steady(cli: Cli) -> None:
+def test_the_columns_are_steady_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("localsessions.cli.watching.is_fitted", lambda: True)
+    lines = _Lines(None)
+    for session_id in ("a", "x" * 29, "b"):
+        change = SessionChange(1, session_id, "created", "external", datetime.now(UTC))
+        lines.emit(change)
+    shown = capsys.readouterr().out.splitlines()
+    assert {line.index("another program") for line in shown} == {65}
+
+
+def test_in_a_pipe_there_are_no_columns_but_tabs(cli: Cli) -> None:
     cli.folder.mkdir()
     with watching(cli) as watch:
-        for session_id in ("a", "x" * 29, "b"):
-            put(cli, session_id, HELLO)
-        lines = [watch.stdout.readline().decode() for _ in range(3)]
-    assert {line.index("another program") for line in lines} == {62}
+        put(cli, "a", HELLO)
+        cells = watch.stdout.readline().decode().rstrip("\n").split("\t")
+    assert cells[1:] == ["created", "a", "another program", 'message 1, title "hello"']
 
 
 def test_what_others_wrote_reaches_no_terminal_raw(cli: Cli) -> None:
@@ -190,7 +203,7 @@ def test_what_others_wrote_reaches_no_terminal_raw(cli: Cli) -> None:
     assert line.endswith(r'title "a\u001b[31m\nb "')
     assert "\x1b" not in line + fault
     assert b"\x1b" not in document
-    assert json.loads(document)["changed"]["title"] == [None, "a\x1b[31m\nb\u2028"]
+    assert json.loads(document)["items"][0]["changed"]["title"] == [None, "a\x1b[31m\nb\u2028"]
 
 
 def test_a_long_title_is_cut_and_a_lone_surrogate_is_spelled_out(cli: Cli) -> None:
@@ -461,7 +474,7 @@ def test_ctrl_c_ends_it_although_nobody_reads(cli: Cli, before: str) -> None:
         code, shown, noted = watch.end()
     assert code == 130
     expected = numbers(cli, begun)
-    told = [json.loads(line)["number"] for line in shown.splitlines()[:-1]]
+    told = [json.loads(line)["items"][0]["number"] for line in shown.splitlines()[:-1]]
     assert told == expected[: len(told)]
     assert "watched up to " in noted
 

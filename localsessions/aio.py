@@ -1,6 +1,7 @@
 """AsyncSessionStore: each verb of SessionStore in a worker thread, one line each.
 
-A cancelled call continues in its thread: what it writes is whole, only no caller waits for it.
+A cancelled call continues in its thread: what it writes is whole, only no caller waits for it. A
+cancelled search is given up.
 asyncio is imported at use: its import takes a third of the time that the package takes.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -49,6 +51,30 @@ def awaited(
         import asyncio
 
         return await asyncio.to_thread(verb, self.store, *args, **kwargs)
+
+    return in_a_thread
+
+
+def given_up(
+    verb: Callable[Concatenate[SessionStore, P], R],
+) -> Callable[Concatenate[AsyncSessionStore, P], Coroutine[Any, Any, R]]:
+    """Return a verb with ``is_wanted`` as a coroutine; a cancelled call ends in its thread, too."""
+
+    @functools.wraps(verb)
+    async def in_a_thread(self: AsyncSessionStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        import asyncio
+
+        asked, is_cancelled = kwargs.get("is_wanted"), threading.Event()
+
+        def is_wanted() -> bool:
+            return not is_cancelled.is_set() and (not callable(asked) or bool(asked()))
+
+        kwargs["is_wanted"] = is_wanted
+        try:
+            return await asyncio.to_thread(verb, self.store, *args, **kwargs)
+        except asyncio.CancelledError:
+            is_cancelled.set()
+            raise
 
     return in_a_thread
 
@@ -187,7 +213,7 @@ class AsyncSessionStore:
     delete_many = awaited(SessionStore.delete_many)
     list = awaited(SessionStore.list)
     count = awaited(SessionStore.count)
-    search = awaited(SessionStore.search)
+    search = given_up(SessionStore.search)
     resolve = awaited(SessionStore.resolve)
 
     # -- deleting ----------------------------------------------------------------------------

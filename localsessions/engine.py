@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from localsessions.errors import SearchGivenUpError
 from localsessions.models import (
     Checkpoint,
     Deletion,
@@ -37,6 +38,7 @@ from localsessions.models.instants import microseconds
 
 __all__ = [
     "Allows",
+    "Asked",
     "Care",
     "Change",
     "Changes",
@@ -44,6 +46,7 @@ __all__ = [
     "Durability",
     "Engine",
     "Follower",
+    "IsWanted",
     "Listings",
     "Progress",
     "Query",
@@ -56,6 +59,9 @@ Durability: TypeAlias = Literal["full", "fast"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (done, total) while long work goes on."""
+
+IsWanted: TypeAlias = Callable[[], bool]
+"""Tells whether the answer of a search is still wanted."""
 
 Allows: TypeAlias = Callable[[SessionSummary], bool]
 """Tells, inside the lock, whether a session as it is now must go. It refuses by raising."""
@@ -133,6 +139,31 @@ def _is_expired(summary: SessionSummary, now: datetime) -> bool:
 
 def _is_live(summary: SessionSummary, now: datetime) -> bool:
     return summary.status not in ("archived", "unreadable") and not _is_expired(summary, now)
+
+
+class Asked(NamedTuple):
+    """How much of a search's answer is asked for.
+
+    Attributes:
+        limit: How many sessions at most.
+        neighbours: How many messages before a hit, and how many after it.
+        on_progress: Called while texts are read.
+        is_wanted: Called now and then: whether the answer is still wanted.
+    """
+
+    limit: int
+    neighbours: int = 0
+    on_progress: Progress | None = None
+    is_wanted: IsWanted | None = None
+
+    def refuse_unwanted(self) -> None:
+        """Refuse to go on if the answer is no longer wanted.
+
+        Raises:
+            SearchGivenUpError: It is not.
+        """
+        if self.is_wanted is not None and not self.is_wanted():
+            raise SearchGivenUpError
 
 
 class Change(NamedTuple):
@@ -354,15 +385,16 @@ class Listings(Protocol):
         reference, then those of sessions whose title has the same words, in any letter case.
         """
 
-    def search(
-        self, text: str, query: Query, *, limit: int, on_progress: Progress | None
-    ) -> Sequence[SearchHit]:
+    def search(self, text: str, query: Query, asked: Asked) -> Sequence[SearchHit]:
         """Return the sessions that a question finds, the best first; see ``_rules.question``.
 
         A session that has all words side by side goes before one that has them in one message,
         that before one that has other words that may be meant, and that before one that has them
         in several messages. Of two of a kind, the one of which the words are more goes first; of
         equals, the one that was active last. Each session is there once, with its best place.
+
+        Raises:
+            SearchGivenUpError: The answer is no longer wanted.
         """
 
 

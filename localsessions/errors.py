@@ -14,6 +14,7 @@
       SessionLimitError(RuntimeError)              .limit
       NotOwnerError(PermissionError)               .user_id
       ChangesExpiredError(LookupError)             .since
+      SearchGivenUpError                           the caller said so
 
 Some errors are not in this tree, because it is not the store that fails: ``OSError`` with its path,
 ``ValueError`` and ``TypeError`` for misuse, ``ImportError`` with the pip line for a missing extra.
@@ -36,6 +37,7 @@ __all__ = [
     "FormatVersionError",
     "LockTimeoutError",
     "NotOwnerError",
+    "SearchGivenUpError",
     "SessionError",
     "SessionExistsError",
     "SessionLimitError",
@@ -265,6 +267,13 @@ class NotOwnerError(SessionError, PermissionError):
             session_id=session_id,
             path=path,
         )
+
+
+class SearchGivenUpError(SessionError):
+    """The caller no longer wants the answer of a search."""
+
+    def __init__(self) -> None:
+        super().__init__("the search was given up: its answer is no longer wanted")
 
 
 class ChangesExpiredError(SessionError, LookupError):

@@ -20,6 +20,7 @@ from pydantic import JsonValue
 from localsessions._rules import edits
 from localsessions._rules.arguments import (
     refuse_conflict_rule,
+    refuse_limit,
     refuse_naive,
     refuse_negative,
     refuse_options,
@@ -31,7 +32,7 @@ from localsessions._rules.arguments import (
 )
 from localsessions._rules.refusals import raise_first, raise_refusals
 from localsessions._rules.retention import cutoff_of, verdict
-from localsessions.engine import Change, Durability, Engine, Progress, Query
+from localsessions.engine import Asked, Change, Durability, Engine, IsWanted, Progress, Query
 from localsessions.errors import NotOwnerError, SessionNotFoundError
 from localsessions.models import (
     Checkpoint,
@@ -722,7 +723,9 @@ class SessionStore:
         text: str,
         *,
         limit: int = 20,
+        neighbours: int = 0,
         on_progress: Progress | None = None,
+        is_wanted: IsWanted | None = None,
         **filters: Unpack[Filters],
     ) -> Sequence[SearchHit]:
         """Find sessions by the words of messages, titles, tags and metadata, the best first.
@@ -754,15 +757,22 @@ class SessionStore:
         Args:
             text: What to search for.
             limit: How many sessions at most.
+            neighbours: How many messages before each hit, and how many after it, come with it.
             on_progress: Called with (done, total) while texts are read.
+            is_wanted: Called now and then, in the thread of the search: whether the answer is still
+                wanted. A program that searches while a person types gives up the older question
+                so. What was read until then stays read.
             **filters: Which sessions, see ``Filters``; without any, all.
 
         Raises:
+            SearchGivenUpError: ``is_wanted`` said no.
             ValueError, TypeError: As ``list``.
         """
         refuse_other("text", text, str, "a str")
-        query = _query(filters)
-        return self.engine.search(text, query, limit=limit, on_progress=on_progress)
+        refuse_limit(limit)
+        refuse_negative("neighbours", neighbours)
+        asked = Asked(limit, neighbours, on_progress, is_wanted)
+        return self.engine.search(text, _query(filters), asked)
 
     def resolve(self, reference: str) -> str:
         """Return the id that a person means: an id, the beginning of an id, a title, or "latest".

@@ -20,6 +20,7 @@ from localsessions.errors import (
     FormatVersionError,
     LockTimeoutError,
     NotOwnerError,
+    SearchGivenUpError,
     SessionError,
     SessionExistsError,
     SessionLimitError,
@@ -133,6 +134,7 @@ EXAMPLES: dict[str, tuple[SessionError, dict[str, object], list[str]]] = {
         {"since": 17, "path": "/d", "session_id": None},
         ["since 17 is not known", "list() again", "last_change()"],
     ),
+    "given up": (SearchGivenUpError(), {"session_id": None}, ["given up", "no longer wanted"]),
 }
 
 each = pytest.mark.parametrize("name", EXAMPLES)

@@ -30,7 +30,16 @@ from localsessions._local.turnstile import working
 from localsessions._local.writing import Writer
 from localsessions._rules.cursor import Cursor
 from localsessions._rules.drafts import draft_of
-from localsessions.engine import Allows, Change, Durability, Engine, Follower, Progress, Query
+from localsessions.engine import (
+    Allows,
+    Asked,
+    Change,
+    Durability,
+    Engine,
+    Follower,
+    Progress,
+    Query,
+)
 from localsessions.errors import (
     ConflictError,
     SessionExistsError,
@@ -240,10 +249,8 @@ class LocalEngine(Engine):
         titled = self.reconciler.ask(lambda: self.index.ids_titled(reference, limit))
         return list(dict.fromkeys([*ids, *titled]))[:limit]
 
-    def search(
-        self, text: str, query: Query, *, limit: int, on_progress: Progress | None
-    ) -> Sequence[SearchHit]:
-        return self.searching.hits(text, query, limit, on_progress)
+    def search(self, text: str, query: Query, asked: Asked) -> Sequence[SearchHit]:
+        return self.searching.hits(text, query, asked)
 
     # -- changes -----------------------------------------------------------------------------
 

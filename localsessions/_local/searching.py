@@ -7,6 +7,7 @@ changed since the last search are read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from localsessions._codec.summary import plain_document
@@ -18,8 +19,8 @@ from localsessions._local.reconciling import Reconciler
 from localsessions._local.version import digest_of
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.question import Question, read_question
-from localsessions._rules.texts import snippet_of, texts_in, texts_of
-from localsessions.engine import Progress, Query
+from localsessions._rules.texts import neighbours_of, snippet_of, texts_in, texts_of
+from localsessions.engine import Asked, Query
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.models import SearchHit, SessionSummary
 
@@ -48,33 +49,44 @@ class Search:
         self._texts = texts
         self._done = (-1, "", 0)
 
-    def hits(
-        self, text: str, query: Query, limit: int, on_progress: Progress | None
-    ) -> Sequence[SearchHit]:
-        """Return the sessions that are found, the best first; at most ``limit``."""
+    def hits(self, text: str, query: Query, asked: Asked) -> Sequence[SearchHit]:
+        """Return the sessions that are found, the best first."""
         hits: Sequence[SearchHit] = ()
         question = read_question(text)
         for _ in range(_TRIES):
-            hits, is_current = self._answer(lambda: self._hits(question, query, limit), on_progress)
+            hits, is_current = self._answer(lambda: self._hits(question, query, asked), asked)
             if is_current:
-                return hits
+                return self._with_neighbours(hits, asked)
         # Other processes write faster than this one checks: each hit was right a moment ago, and
         # its file still exists.
         return [hit for hit in hits if self._reconciler.fingerprint(hit.session.session_id)]
 
+    def _with_neighbours(self, hits: Sequence[SearchHit], asked: Asked) -> Sequence[SearchHit]:
+        if not asked.neighbours:
+            return hits
+
+        def found(hit: SearchHit) -> SearchHit:
+            if hit.position is None:
+                return hit
+            around = self._texts.around(hit.session.session_id, hit.position, asked.neighbours)
+            return replace(hit, neighbours=neighbours_of(around, hit.position))
+
+        return [found(hit) for hit in hits]
+
     def _hits(
-        self, question: Question, query: Query, limit: int
+        self, question: Question, query: Query, asked: Asked
     ) -> tuple[Sequence[SearchHit], bool]:
         """Return what is found, and whether all of it agrees with the files now."""
         narrowed = query.narrowed(since=question.since, until=question.until)
         choices = self._index.choices(question)
         if not question.groups:
-            return self._listed(question, narrowed, choices, limit), True
+            return self._listed(question, narrowed, choices, asked.limit), True
         hits: list[SearchHit] = []
         is_current = True
 
         def allows(session_ids: Sequence[str]) -> set[str]:
             """Return the sessions that are asked for, and those without a row."""
+            asked.refuse_unwanted()
             rows = self._index.rows(session_ids)
             summaries = {one: row.summary for one, row in rows.items()}
             others = {one for one, told in summaries.items() if not is_meant(told)}
@@ -89,6 +101,7 @@ class Search:
             few = self._index.newest_ids(narrowed, choices, _FEW + 1)
             meant = Meant(allows, few if len(few) <= _FEW else None)
         for found in self._texts.search(question, meant):
+            asked.refuse_unwanted()
             row = found and self._index.get(found.session_id)
             if found is None or (row is None and self._reconciler.summary(found.session_id)):
                 is_current = False
@@ -97,7 +110,7 @@ class Search:
                 snippet, highlights = snippet_of(found.text, found.finder)
                 place = found.position, found.text.role
                 hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
-            if len(hits) == limit:
+            if len(hits) == asked.limit:
                 break
         return hits, is_current
 
@@ -120,7 +133,7 @@ class Search:
 
     # -- catching up ----------------------------------------------------------------------
 
-    def _answer(self, ask: Callable[[], T], on_progress: Progress | None = None) -> T:
+    def _answer(self, ask: Callable[[], T], asked: Asked) -> T:
         """Update the texts, then return what they say; ask again where they were lost.
 
         Raises:
@@ -130,11 +143,11 @@ class Search:
         def find() -> tuple[int | None, T]:
             # The generation is read before the question: another thread may find the words lost in
             # between.
-            return self._catch_up(on_progress), ask()
+            return self._catch_up(asked), ask()
 
         return self._texts.ask_while_lost(lambda: self._reconciler.ask(find))
 
-    def _catch_up(self, on_progress: Progress | None = None) -> int | None:
+    def _catch_up(self, asked: Asked) -> int | None:
         """Index the words of what changed since the last search; only those files are read.
 
         The first call compares all hashes: after a power cut, either database may be older than the
@@ -162,8 +175,9 @@ class Search:
         for batch in self._batches(new):
             self._bring_in(batch, is_learning=is_learning)
             done += len(batch)
-            if on_progress is not None:
-                on_progress(done, len(changes))
+            if asked.on_progress is not None:
+                asked.on_progress(done, len(changes))
+            asked.refuse_unwanted()
         self._texts.learn()
         # Rows that an index was filled with have numbers from before its log began.
         self._done = (generation, epoch, max(changes[-1].change if changes else last, first))

@@ -14,6 +14,7 @@ from localsessions.models import Order, Session
 
 __all__ = [
     "refuse_conflict_rule",
+    "refuse_limit",
     "refuse_naive",
     "refuse_negative",
     "refuse_options",
@@ -58,8 +59,13 @@ def refuse_page(order: str, limit: int, cursor: str | None) -> None:
     """Refuse invalid arguments for a page of a listing."""
     if order not in _ORDERS:
         raise ValueError(f"order must be one of {', '.join(sorted(_ORDERS))}, not {order!r}")
-    refuse_other("limit", limit, int, "an int")
+    refuse_limit(limit)
     refuse_other("cursor", cursor, str | None, "the next_cursor of a page or None")
+
+
+def refuse_limit(limit: int) -> None:
+    """Refuse a limit that is not an int of 1 or more."""
+    refuse_other("limit", limit, int, "an int")
     if limit < 1:
         raise ValueError(f"limit must be 1 or more, not {limit}")
 

@@ -20,10 +20,20 @@ from typing import Any, NamedTuple, TypeAlias
 from pydantic import JsonValue
 
 from localsessions._rules.finder import Finder
-from localsessions.models import Session, message_text
+from localsessions.models import Neighbour, Session, message_text
 from localsessions.models.spoken import reasoning_texts
 
-__all__ = ["SESSION_ITSELF", "Snippet", "Text", "columns_of", "snippet_of", "texts_in", "texts_of"]
+__all__ = [
+    "SESSION_ITSELF",
+    "Snippet",
+    "Text",
+    "beginning_of",
+    "columns_of",
+    "neighbours_of",
+    "snippet_of",
+    "texts_in",
+    "texts_of",
+]
 
 SESSION_ITSELF = -1
 """The position of the session's own text; the texts of messages have the messages' positions."""
@@ -93,6 +103,23 @@ def snippet_of(text: Text, finder: Finder) -> Snippet:
     label, body = places[counts.index(max(counts))]
     line, spans = finder.snippet(body)
     return label + line, tuple((start + len(label), stop + len(label)) for start, stop in spans)
+
+
+def neighbours_of(texts: Mapping[int, Text], position: int | None) -> tuple[Neighbour, ...]:
+    """Return the messages of a session beside one of them, from their texts by position."""
+    others = sorted(texts.keys() - {position, SESSION_ITSELF})
+    return tuple(Neighbour(one, texts[one].role or "", beginning_of(texts[one])) for one in others)
+
+
+def beginning_of(text: Text) -> str:
+    """Return the beginning of a text on a single line; what was said goes before the rest."""
+    places = (place for place in _places(text.body) if place[1].strip())
+    label, body = next(places, ("", ""))
+    line = label + " ".join(body[: 2 * _LONGEST_BEGINNING].split())
+    return line if len(line) <= _LONGEST_BEGINNING else line[: _LONGEST_BEGINNING - 1] + "…"
+
+
+_LONGEST_BEGINNING = 200
 
 
 def _places(body: str) -> Iterator[tuple[str, str]]:

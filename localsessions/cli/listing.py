@@ -35,12 +35,12 @@ from localsessions.models import Order, Page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from localsessions.models import Filters, SearchHit, SessionSummary, StoreStats
+    from localsessions.models import Filters, Neighbour, SearchHit, SessionSummary, StoreStats
     from localsessions.store import SessionStore
 
 __all__ = ["count", "list_sessions", "search", "stats", "where"]
 
-_MOST = 1_000_000
+_MOST, _MOST_BESIDE = 1_000_000, 1_000
 
 
 @click.command("list", epilog=examples("localsessions list --since 2d --agent coder"))
@@ -166,8 +166,18 @@ class _Question(click.Command):
     show_default=True,
     help="How many sessions at most.",
 )
+@click.option(
+    "--context",
+    "-C",
+    type=click.IntRange(0, _MOST_BESIDE),
+    default=0,
+    metavar="N",
+    help="Show so many messages before and after each hit, too.",
+)
 @json_option
-def search(*, words: tuple[str, ...], limit: int, as_json: bool, filters: Filters) -> None:
+def search(
+    *, words: tuple[str, ...], limit: int, context: int, as_json: bool, filters: Filters
+) -> None:
     """Find sessions by their words, the best first.
 
     The words of messages, reasoning, arguments of calls, titles, tags and metadata count. What one
@@ -180,7 +190,7 @@ def search(*, words: tuple[str, ...], limit: int, as_json: bool, filters: Filter
     if any(word.startswith("status:") for word in words):
         filters["archived"] = None
     with opened() as store, progress("reading") as show:
-        hits = store.search(text, **filters, limit=limit, on_progress=show)
+        hits = store.search(text, **filters, limit=limit, neighbours=context, on_progress=show)
     if as_json:
         emit_json(hits)
     elif is_fitted():
@@ -211,7 +221,16 @@ def _emit_hit(hit: SearchHit) -> None:
         place = f"message {hit.position + 1}, {one_line(hit.role or '')}"
     title = one_line(hit.session.title)
     emit(f"{styled(one_line(hit.session.session_id))}  {place}" + (f"  {title}" if title else ""))
+    before = [one for one in hit.neighbours if one.position < (hit.position or 0)]
+    for one in before:
+        _emit_neighbour(one)
     emit(f"  {_highlighted(hit)}")
+    for one in hit.neighbours[len(before) :]:
+        _emit_neighbour(one)
+
+
+def _emit_neighbour(one: Neighbour) -> None:
+    emit(one_line(f"| {one.position + 1} {one.role}: {one.text}").join(("  ", "")))
 
 
 def _highlighted(hit: SearchHit) -> str:

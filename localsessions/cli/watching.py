@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from localsessions.models import SessionChange
     from localsessions.store import SessionStore
 
-__all__ = ["watch"]
+__all__ = ["ChangeLines", "watch"]
 
 # How long a wait lasts if the system does not end it at a Ctrl-C or a closed pipe.
 _PATIENCE = 0.5
@@ -80,7 +80,7 @@ def watch(*, reference: str | None, since: int | None, as_json: bool) -> None:
     with opened() as store:
         only = None if reference is None else store.resolve(reference)
         number = store.last_change() if since is None else since
-        show = _emit_document if as_json else _Lines(only).emit
+        show = _emit_document if as_json else ChangeLines(only).emit
         heard = _Heard()
         with heard.warnings(), _following(store, number, heard):
             try:
@@ -183,7 +183,7 @@ def _emit_document(change: SessionChange) -> None:
     emit_json_line({**document, "new_messages": change.new_messages})
 
 
-class _Lines:
+class ChangeLines:
     """Writes changes in columns; the column of the ids only grows."""
 
     def __init__(self, only: str | None) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "CleanupReport",
     "Deletion",
     "Finding",
+    "Neighbour",
     "Order",
     "Page",
     "SearchHit",
@@ -117,6 +118,21 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A message beside a hit.
+
+    Attributes:
+        position: Index of the message in ``Session.messages``.
+        role: Its role.
+        text: The beginning of what it says, on a single line, marked as a ``snippet`` is.
+    """
+
+    position: int
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchHit:
     """The best hit in a session for a search.
 
@@ -128,6 +144,8 @@ class SearchHit:
             or "reasoning: " if the hit is there, and with "call of " if it is a tool's name.
         highlights: Where the searched words are in ``snippet``, as (start, end).
         score: Higher is better; comparable only within the same search.
+        neighbours: The messages before and after, in order, if they are asked for; those that say
+            nothing are left out.
     """
 
     session: SessionSummary
@@ -136,6 +154,7 @@ class SearchHit:
     snippet: str
     highlights: tuple[tuple[int, int], ...]
     score: float
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -289,19 +289,30 @@ def test_words_may_be_left_out_and_fields_asked_for(cli: Cli) -> None:
     assert cli("search", "-n", "5", "--", "race", "-for").stdout.startswith("b\t1\tuser\t")
 
 
+def last_lines(cli: Cli, *words: str, count: int = 2) -> list[str]:
+    """Return what a terminal shows of a search when its bar is gone."""
+    _, shown = cli.terminal("search", *words, env={"NO_COLOR": "1"})
+    lines = shown.splitlines()[-count:]
+    return [re.sub(r".*\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in lines]
+
+
 @pytest.mark.needs("terminals")
 def test_on_a_terminal_a_hit_says_its_place_and_the_text_around_it(cli: Cli) -> None:
     cli.add("b", "the condition of the race", title="T")
     cli("tag", "b", "work")
-    plain = {"NO_COLOR": "1"}
+    assert last_lines(cli, "race") == ["b  message 1, user  T", "  the condition of the race"]
+    assert last_lines(cli, "tag:work")[0] == "b  last said  T"
+    assert last_lines(cli, "work")[0] == "b  title, tags or metadata  T"
 
-    def last_lines(*words: str) -> list[str]:
-        _, shown = cli.terminal("search", *words, env=plain)
-        return [re.sub(r".*\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in shown.splitlines()[-2:]]
 
-    assert last_lines("race") == ["b  message 1, user  T", "  the condition of the race"]
-    assert last_lines("tag:work")[0] == "b  last said  T"
-    assert last_lines("work")[0] == "b  title, tags or metadata  T"
+@pytest.mark.needs("terminals")
+def test_the_messages_beside_a_hit_are_shown_on_request(cli: Cli) -> None:
+    cli.add("s", "one", "two \x1b[31m", "needle", "four", "five")
+    assert last_lines(cli, "needle", "-C", "1", count=4) == [
+        *("s  message 3, user  one", r"  | 2 user: two \x1b[31m", "  needle", "  | 4 user: four"),
+    ]
+    (hit,) = cli.items("search", "needle", "-C", "1")
+    assert [one["position"] for one in hit["neighbours"]] == [1, 3]
 
 
 # stats, path

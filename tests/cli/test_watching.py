@@ -24,7 +24,7 @@ from killing import interrupt
 from patience import replace
 
 from localsessions import SessionChange
-from localsessions.cli.watching import _Lines
+from localsessions.cli.watching import ChangeLines
 
 from .conftest import interruptible, text_of
 
@@ -177,7 +177,7 @@ def test_the_columns_are_steady_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("localsessions.cli.watching.is_fitted", lambda: True)
-    lines = _Lines(None)
+    lines = ChangeLines(None)
     for session_id in ("a", "x" * 29, "b"):
         change = SessionChange(1, session_id, "created", "external", datetime.now(UTC))
         lines.emit(change)

@@ -24,7 +24,7 @@ from localsessions._rules.differences import differences
 from localsessions._rules.drafts import Draft
 from localsessions._rules.question import read_question
 from localsessions._rules.texts import texts_of
-from localsessions.engine import Allows, Change, Engine, Follower, Progress, Query
+from localsessions.engine import Allows, Asked, Change, Engine, Follower, Progress, Query
 from localsessions.models import Session, SessionChange, SessionSummary
 from localsessions.models.standing import original_of, stand, version_of
 
@@ -209,9 +209,8 @@ class DictEngine(Engine):
         titled = [one for one, title in found.items() if like == title != words.fold("")]
         return [reference] if reference in found else [*dict.fromkeys([*begun, *titled])][:limit]
 
-    def search(
-        self, text: str, query: Query, *, limit: int, on_progress: Progress | None
-    ) -> Sequence[models.SearchHit]:
+    def search(self, text: str, query: Query, asked: Asked) -> Sequence[models.SearchHit]:
+        asked.refuse_unwanted()
         question = read_question(text)
         with self._guard:
             every = [one for one in self._matching(query) if question.matches(one)][::-1]
@@ -219,8 +218,9 @@ class DictEngine(Engine):
         bodies = [words.fold(text.body).split() for found in texts for text in found.values()]
         known = {word for one in bodies for word in (*one, *map(" ".join, pairwise(one)))}
         near = question.near(known)
-        hits = [best_hit(question, near, *found) for found in zip(every, texts, strict=True)]
-        return sorted(filter(None, hits), key=lambda hit: -hit.score)[:limit]
+        found = zip(every, texts, strict=True)
+        hits = [best_hit(question, near, *one, asked.neighbours) for one in found]
+        return sorted(filter(None, hits), key=lambda hit: -hit.score)[: asked.limit]
 
     def notice(self, *, fresh: bool = False) -> None:
         return  # nobody but engines changes anything

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from localsessions import models
 from localsessions._rules.finder import Finder
 from localsessions._rules.question import Near, Question
-from localsessions._rules.texts import SESSION_ITSELF, Text, snippet_of
+from localsessions._rules.texts import SESSION_ITSELF, Text, neighbours_of, snippet_of
 from localsessions._rules.words import fold
 
 __all__ = ["best_hit"]
 
 
 def best_hit(
-    question: Question, near: Near, summary: models.SessionSummary, texts: Mapping[int, Text]
+    question: Question,
+    near: Near,
+    summary: models.SessionSummary,
+    texts: Mapping[int, Text],
+    neighbours: int,
 ) -> models.SearchHit | None:
     """Return the best place of a session; None if it has not all that is asked for."""
     if not question.groups:
@@ -36,5 +40,8 @@ def best_hit(
         is_own = position == SESSION_ITSELF
         share = len(finder.places(text.body)[1]) / len(fold(text.body))
         place = (None if is_own else position), text.role, *snippet_of(text, finder)
-        hits.append(models.SearchHit(summary, *place, (is_own + share) / 3 - step))
+        beside = range(position - neighbours, position + neighbours + 1)
+        around = {} if is_own else {one: texts[one] for one in beside if one in texts}
+        score = (is_own + share) / 3 - step
+        hits.append(models.SearchHit(summary, *place, score, neighbours_of(around, position)))
     return max(hits, key=lambda hit: hit.score, default=None)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from contract.acts import user
-from localsessions import SearchHit, Session, SessionStore
+from localsessions import SearchGivenUpError, SearchHit, Session, SessionStore
 
 
 def say(store: SessionStore, session_id: str, *texts: str) -> None:
@@ -377,3 +377,55 @@ def test_fields_narrow_a_question_with_the_commonest_word(store: SessionStore) -
         hits = store.search(question, limit=100)
         found = sorted(hit.session.session_id for hit in hits)
         assert found == [f"s{number:02}" for number in numbers], question
+
+
+def test_the_messages_beside_a_hit_come_with_it_on_request(store: SessionStore) -> None:
+    said = ["first", "second " * 100, "the needle", "", "fourth\nline", "fifth"]
+    store.save(Session(session_id="s", title="needle", messages=[user(text) for text in said]))
+    store.save(Session(session_id="t", messages=[user("needle")]))
+    hits = {hit.session.session_id: hit for hit in store.search("the needle", neighbours=2)}
+    around = [(one.position, one.role, one.text) for one in hits["s"].neighbours]
+    assert around == [
+        (0, "user", "first"),
+        (1, "user", ("second " * 100)[:199] + "…"),
+        (4, "user", "fourth line"),
+    ]
+    assert [one.position for one in store.search("the needle", neighbours=1)[0].neighbours] == [1]
+    assert store.search("the needle")[0].neighbours == ()
+    titled = store.search("needle", neighbours=3)
+    assert {hit.neighbours for hit in titled if hit.position is None} == {()}
+
+
+def test_a_neighbour_says_what_it_is_where_nothing_was_said(store: SessionStore) -> None:
+    thinking = {"role": "assistant", "content": [{"type": "thinking", "thinking": "why so"}]}
+    call = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"function": {"name": "ls", "arguments": '{"path": "/tmp"}'}}],
+    }
+    store.save(Session(session_id="s", messages=[thinking, user("the needle"), call]))
+    (hit,) = store.search("needle", neighbours=1)
+    assert [one.text for one in hit.neighbours] == ["reasoning: why so", "argument of ls: /tmp"]
+
+
+def test_a_search_that_is_no_longer_wanted_is_given_up(store: SessionStore) -> None:
+    store.create_many(Session(session_id=f"s{n}", messages=[user("needle")]) for n in range(30))
+    asked: list[bool] = []
+
+    def is_wanted() -> bool:
+        asked.append(True)
+        return len(asked) < 1
+
+    with pytest.raises(SearchGivenUpError, match="no longer wanted"):
+        store.search("needle", is_wanted=is_wanted)
+    assert asked
+    assert len(store.search("needle", limit=30, is_wanted=lambda: True)) == 30
+
+
+@pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -1}, {"neighbours": -1}], ids=str)
+def test_a_number_out_of_its_range_is_refused_by_name(
+    wrong: dict[str, int], store: SessionStore
+) -> None:
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        store.search("needle", **wrong)  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from contract.acts import Following, until
 
-from localsessions import AsyncSessionStore, ConflictError
+from localsessions import AsyncSessionStore, ConflictError, Session
+from localsessions._local import searching
 from localsessions._local.engine import LocalEngine
 from localsessions.engine import Follower
 
@@ -106,3 +107,28 @@ def test_what_another_program_does_comes_as_it_happens(folder: Path) -> None:
         assert watching() == []
 
     asyncio.run(run())
+
+
+def test_a_cancelled_search_is_given_up_in_its_thread(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_BATCH", 1)
+    reached, may_go_on, read = threading.Event(), threading.Event(), list[int]()
+
+    def on_progress(done: int, _total: int) -> None:
+        read.append(done)
+        reached.set()
+        may_go_on.wait(30)
+
+    async def search_and_cancel() -> None:
+        async with AsyncSessionStore(folder) as store:
+            await store.create_many(Session(session_id=f"s{number}") for number in range(9))
+            task = asyncio.create_task(store.search("words", on_progress=on_progress))
+            await asyncio.to_thread(reached.wait, 30)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            may_go_on.set()
+
+    asyncio.run(search_and_cancel())
+    assert read == [1]

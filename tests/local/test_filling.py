@@ -136,7 +136,7 @@ def test_indexes_that_a_killed_process_left_out_are_made_by_the_next(
     with SessionStore(folder) as store:
         store.list()
     every = indexes(folder)
-    assert len(every) == 14
+    assert len(every) == 18
     killed = SessionStore(folder)
     killed.list()
     calls = 0

@@ -21,7 +21,13 @@ from zlib import crc32
 from localsessions._local.index import schema
 from localsessions._local.index.database import Database
 from localsessions._local.index.hits import Hits, Meant, TextHit
-from localsessions._local.index.text_row import blob_of, columns, packed_text, stored_texts
+from localsessions._local.index.text_row import (
+    blob_of,
+    columns,
+    packed_text,
+    stored_texts,
+    unsealed_text,
+)
 from localsessions._local.index.vocabulary import learn, learn_all
 from localsessions._rules.question import Question
 from localsessions._rules.texts import Text
@@ -163,6 +169,20 @@ class FullText:
             meant: Which sessions are asked for; None means all.
         """
         return iter(Hits(self._database, question, meant))
+
+    def around(self, session_id: str, position: int, count: int) -> dict[int, Text]:
+        """Return the texts of a message and of so many before and after it, by position."""
+        query = (
+            "SELECT position, role, body, seal FROM texts"
+            " WHERE session_id = ? AND position BETWEEN ? AND ?"
+        )
+        values = [session_id, max(0, position - count), position + count]
+
+        def read(db: sqlite3.Connection) -> dict[int, Text]:
+            rows = db.execute(query, values).fetchall()
+            return {row[0]: unsealed_text(session_id, *row) for row in rows}
+
+        return self._database.read(read)
 
     def clear(self) -> None:
         """Delete everything, so that it is read again from the files."""

@@ -23,6 +23,7 @@ from proof.indexed import DATABASES, SUFFIXES, answers, fill, fresh_answers
 from localsessions import SessionStore
 from localsessions._local.index.database import Database
 from localsessions._local.index.row import IndexRow
+from localsessions.engine import Asked
 
 
 @pytest.fixture
@@ -328,7 +329,7 @@ def test_words_that_another_thread_finds_lost_before_they_are_asked_are_filled_a
         lost: list[int | None] = []
 
         def catch_up_and_lose(*given: object) -> int | None:
-            generation = caught_up()
+            generation = caught_up(Asked(1))
             if not lost:
                 lost.append(generation)
                 remove(filled / ".localsessions" / "search.sqlite3")

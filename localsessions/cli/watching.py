@@ -190,6 +190,7 @@ class ChangeLines:
         self._width = _MADE_ID if only is None else 0
 
     def emit(self, change: SessionChange) -> None:
+        """Write a change; in a pipe as bare cells."""
         session_id, details = change.session_id, ", ".join(_details(change))
         if not is_fitted():
             at = format_instant(change.seen_at)

@@ -38,7 +38,7 @@ _LEAST_ROOM_BYTES = 4 << 20
 # SQLite writes its log into the database when the log has so many pages, and cuts a longer one. It
 # cannot while somebody reads; then a log of twice the size is cut after the next write.
 _LOG_PAGES, _LOG_BYTES = 256, 1 << 20
-# A database may have so many free pages, or an eighth of all; of more, some go with each write.
+# A database may have so many free pages, or a sixteenth; of more, some go with each write.
 _FREE_PAGES, _GIVEN_BACK_PAGES = 256, 512
 _LOOK_FOR_FREE_PAGES_EVERY = 8
 # The file exists and may be intact, but cannot be used: another process has locked it, the disk is
@@ -220,7 +220,7 @@ class Database:
         if self._has_waste or self._writes % _LOOK_FOR_FREE_PAGES_EVERY == 0:
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
-            self._has_waste = free > max(_FREE_PAGES, pages // 8)
+            self._has_waste = free > max(_FREE_PAGES, pages // 16)
             for _ in range(min(free, _GIVEN_BACK_PAGES) if self._has_waste else 0):
                 # One by one: sqlite3 stops at the first row of a statement without columns.
                 connection.execute("PRAGMA incremental_vacuum (1)")

@@ -2,7 +2,7 @@
 
 FTS5 removes a text by writing once more which words it had; both go only when all that was written
 before is merged into one (https://www.sqlite.org/fts5.html, section 6.8). So the removed bytes are
-counted, and when they are an eighth of the database, the words are merged step by step, and the
+counted, and when they are a twelfth of the database, the words are merged step by step, and the
 vocabulary forgets the words that are gone. The functions take the connection of an open
 transaction.
 """
@@ -14,7 +14,7 @@ import sqlite3
 __all__ = ["count_removed", "forget_gone", "is_worn", "merge"]
 
 _LEAST_BYTES = 256 << 10
-_SHARE, _SHARE_OF_TERMS = 8, 4
+_SHARE, _SHARE_OF_TERMS = 12, 4
 _STEP_PAGES = 128
 
 

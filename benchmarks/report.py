@@ -147,7 +147,8 @@ PROCESSES = """\
 ## Several processes
 
 What a turn costs where two and four processes append to one session and to many, and how often one
-writes a file whole: [benchmarks/handover.md](benchmarks/handover.md)."""
+writes a file whole: [benchmarks/handover.md](benchmarks/handover.md). What `.localsessions` takes
+while several write, watch and search: [benchmarks/growing.md](benchmarks/growing.md)."""
 
 
 def page(results: Results) -> str:

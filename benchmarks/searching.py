@@ -31,6 +31,7 @@ from zlib import crc32
 from pydantic import JsonValue
 
 from localsessions import Session, SessionStore, message_text
+from localsessions._local.index.text_row import unpacked
 from localsessions.format import encode
 from localsessions.transcripts import import_paths
 
@@ -156,7 +157,7 @@ def measure_first(folder: Path, size: int) -> list[str]:
         first = measured(lambda: store.search("traceback"))
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     with closing(sqlite3.connect(folder / ".localsessions" / "search.sqlite3")) as found:
-        texts = [one.decode("utf-8", "replace") for (one,) in found.execute(TEXTS_OF)]
+        texts = [unpacked(one).decode("utf-8", "replace") for (one,) in found.execute(TEXTS_OF)]
         words = [word for (word,) in found.execute(VOCABULARY)]
     floor, taken = bare(texts), sum(map(len, texts)) / 1e6
     kept = sum(path.stat().st_blocks * 512 for path in (folder / ".localsessions").rglob("*"))

@@ -281,10 +281,11 @@ class SessionStore:
             last_good: If the file is unreadable, return the last good version that is kept.
                 ``.localsessions/kept`` receives copies while any program watches the store: of
                 each session a second after it changed, and of the 64 sessions that were active
-                last when the watching began. It holds the newest 1,000, at most 256 MiB together
-                and 32 MiB each. A copy is removed when its session is deleted. The returned
-                version is not based on a file: ``save`` does not write it over the broken file.
-                Delete the broken file first; it goes to the trash.
+                last when the watching began. It holds the newest 1,000, compressed, together at
+                most a quarter of what the sessions take, or 2 MiB; the newest in any case, and
+                none of a session over 32 MiB. A copy is removed when its session is deleted. The
+                returned version is not based on a file: ``save`` does not write it over the broken
+                file. Delete the broken file first; it goes to the trash.
             user_id: The acting user; None does not restrict.
 
         Raises:

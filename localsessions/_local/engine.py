@@ -367,10 +367,11 @@ class LocalEngine(Engine):
             messages=messages,
             size_bytes=size_bytes,
             trashed=len(self.folder.trash.items()),
-            index_bytes=self.index.size_bytes() + self.texts.size_bytes(),
+            trash_bytes=self.folder.trash.bytes_on_disk(),
             last_sweep_seconds=self.reconciler.last_sweep_seconds,
             watcher=watcher,
             watcher_reason=reason,
+            derived_bytes=self.folder.bytes_by_part(),
             counters={
                 "files_read": self.folder.files_read,
                 "files_written": self.folder.files_written,

@@ -273,7 +273,9 @@ class _Looker:
     def _keep_later(self, changed: Iterable[str]) -> None:
         now = time.monotonic()
         if self._told < 0:  # the first time: the sessions that are likely to be edited
-            self._to_keep = dict.fromkeys(self._last_good.newest(_NEWEST), (now, now))
+            # The newest at last: of copies, too, the newest stay.
+            newest = reversed(self._last_good.newest(_NEWEST))
+            self._to_keep = dict.fromkeys(newest, (now, now))
         for session_id in changed:
             _, at_last = self._to_keep.get(session_id, (0, now + _BUSY))
             self._to_keep[session_id] = min(now + _QUIET, at_last), at_last

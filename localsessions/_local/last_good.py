@@ -30,6 +30,7 @@ class LastGood:
         row, kept = self._index.get(session_id), self._folder.kept
         if row is None:
             kept.drop(session_id)
+            self._prune_if_due()
             return
         # A file that is too young to differ for sure from a later version is copied again, which is
         # harmless.
@@ -41,3 +42,9 @@ class LastGood:
             return  # changed since: the report of that change leads here again
         if digest_of(read.data) == row.digest:
             kept.keep(session_id, read.data)
+            self._prune_if_due()
+
+    def _prune_if_due(self) -> None:
+        if self._folder.kept.is_to_be_pruned:
+            *_, sessions_bytes = self._index.totals()
+            self._folder.kept.prune(sessions_bytes)

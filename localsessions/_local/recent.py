@@ -8,16 +8,16 @@ __all__ = ["Recent"]
 
 T = TypeVar("T")
 
-_FEW = 32
-_MANY = 256
-_MOST_BYTES = 8 << 20
+_FEW, _MOST_BYTES = 32, 64 << 20
+_MANY, _MOST_BYTES_OF_MANY = 256, 8 << 20
 
 
 class Recent(Generic[T]):
     """Something of each session that was used last.
 
-    It keeps 32, and up to 256 while these take at most 8 MiB. Several threads may use it at once;
-    it has no lock, which a fork could leave locked in the child.
+    It keeps up to 32 while these take at most 64 MiB, and up to 256 while these take at most 8 MiB;
+    the last one in any case. Several threads may use it at once; it has no lock, which a fork
+    could leave locked in the child.
     """
 
     def __init__(self) -> None:
@@ -38,10 +38,11 @@ class Recent(Generic[T]):
         replaced = self._kept.pop(session_id, None)
         self._kept[session_id] = what, size_bytes
         gone = [] if replaced is None else [replaced]
-        while (count := len(self._kept)) > _FEW:
+        while (count := len(self._kept)) > 1:
             oldest = list(self._kept)[0]  # noqa: RUF015  (other threads change it)
             took = sum(size for _, size in list(self._kept.values()))
-            if count <= _MANY and took <= _MOST_BYTES:
+            most_bytes = _MOST_BYTES if count <= _FEW else _MOST_BYTES_OF_MANY
+            if count <= _MANY and took <= most_bytes:
                 break
             if (found := self._kept.pop(oldest, None)) is not None:
                 gone.append(found)

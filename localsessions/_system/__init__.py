@@ -17,6 +17,7 @@ Each file has the same names with the same promises; the caller never asks on wh
     APPENDS_IN_ONE_STEP           whether what two processes append to a file at once stands there
                                   whole, one after the other
     TAKES_ANY_NAME                whether a name with any characters is that of a file
+    bytes_on_disk                 what a file takes there; its size where the system does not say so
     TIME_GRAIN_NS                 how fine the modification time of a file is
 """
 
@@ -34,6 +35,7 @@ if sys.platform == "win32":
         TIME_GRAIN_NS,
         WRITING,
         Status,
+        bytes_on_disk,
         fstat,
         lstat,
         make_folder,
@@ -58,6 +60,7 @@ else:
         TIME_GRAIN_NS,
         WRITING,
         Status,
+        bytes_on_disk,
         fstat,
         lstat,
         make_folder,
@@ -82,6 +85,7 @@ __all__ = [
     "TIME_GRAIN_NS",
     "WRITING",
     "Status",
+    "bytes_on_disk",
     "fstat",
     "lstat",
     "make_folder",

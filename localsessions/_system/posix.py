@@ -17,6 +17,7 @@ __all__ = [
     "TIME_GRAIN_NS",
     "WRITING",
     "Status",
+    "bytes_on_disk",
     "fstat",
     "lstat",
     "make_folder",
@@ -57,6 +58,11 @@ open_file = os.open
 fstat = os.fstat
 lstat = os.lstat
 scandir = os.scandir
+
+
+def bytes_on_disk(path: str) -> int:
+    """Return what a file takes on the disk, in whole blocks; links are not followed."""
+    return os.lstat(path).st_blocks * 512  # whatever the file system's own blocks are: stat(3type)
 
 
 def open_to_read(path: str) -> int:

@@ -37,6 +37,7 @@ __all__ = [
     "Entry",
     "Listing",
     "Status",
+    "bytes_on_disk",
     "fstat",
     "lstat",
     "make_folder",
@@ -277,6 +278,11 @@ def open_file(path: str, flags: int, _mode: int = 0o600) -> int:
     """
     patience = _PATIENCE_SECONDS if flags & os.O_CREAT else _READING_PATIENCE_SECONDS
     return _patiently(lambda: _open(path, flags), patience)
+
+
+def bytes_on_disk(path: str) -> int:
+    """Return the size of a file; how many clusters it takes depends on the volume."""
+    return lstat(path).st_size
 
 
 def open_to_read(path: str) -> int:

@@ -266,8 +266,10 @@ def _emit_stats(found: StoreStats) -> None:
         ("unreadable", found.unreadable),
         ("messages", found.messages),
         ("bytes of sessions", found.size_bytes),
-        ("bytes of index", found.index_bytes),
+        ("bytes derived", sum(found.derived_bytes.values())),
+        *((f"  {name}", size_bytes) for name, size_bytes in found.derived_bytes.items()),
         ("in the trash", found.trashed),
+        ("bytes of trash", found.trash_bytes),
     ):
         emit(f"{name + ':':19}{value}")
 

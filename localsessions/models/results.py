@@ -303,6 +303,10 @@ class Finding:
 class StoreStats:
     """Sizes and counts of a store, and the work of this object since it was opened.
 
+    ``derived_bytes`` says what each part of ``.localsessions`` takes on the disk, in whole blocks:
+    "index", with the log of changes; "search"; "journal", the turns that the index does not have
+    yet; "kept copies" of the last good versions; "spares" of sessions that are being added to;
+    "locks", "temp files" and "other". ``trash_bytes`` is what the trash takes.
     ``counters`` counts work: ``files_read``; ``files_written`` and, among these, ``ends_written``
     for files of which only the end was written; ``sweeps``; ``index_rebuilds``. It also counts, by
     reason ("written whole: ..."), the files that were written whole although the change only added
@@ -317,8 +321,9 @@ class StoreStats:
     messages: int
     size_bytes: int
     trashed: int
-    index_bytes: int
+    trash_bytes: int
     last_sweep_seconds: float
     watcher: Literal["off", "events", "polling"] = "off"
     watcher_reason: str = ""
+    derived_bytes: Mapping[str, int] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)

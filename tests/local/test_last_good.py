@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import random
 import shutil
 import time
 from collections.abc import Callable
@@ -31,7 +33,7 @@ def user(text: str) -> dict[str, str]:
 
 
 def copies(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / ".localsessions" / "kept").glob("*.json"))
+    return sorted(path.name for path in (folder / ".localsessions" / "kept").glob("*.json.gz"))
 
 
 def is_kept(store: SessionStore, session_id: str) -> bool:
@@ -101,7 +103,7 @@ def test_without_a_copy_the_file_is_unreadable_all_the_same(
 
 
 def test_a_torn_copy_is_no_good_version(watched: SessionStore, folder: Path) -> None:
-    (folder / ".localsessions" / "kept" / "s.json").write_text(TORN)
+    (folder / ".localsessions" / "kept" / "s.json.gz").write_text(TORN)
     Path(watched.path("s")).write_text(TORN)
     with pytest.raises(UnreadableSessionError):
         watched.load("s", last_good=True)
@@ -172,7 +174,7 @@ def test_nothing_is_kept_where_nobody_watches(folder: Path, store: SessionStore)
 
 
 def test_a_copy_that_is_current_is_not_made_again(watched: SessionStore, folder: Path) -> None:
-    copy = folder / ".localsessions" / "kept" / "s.json"
+    copy = folder / ".localsessions" / "kept" / "s.json.gz"
     watched.close()
     os.utime(copy)  # in the tick of the clock in which the file was written, nobody can tell
     before = copy.stat()
@@ -195,51 +197,110 @@ def test_watching_goes_on_where_no_copy_can_be_made(
     wait_until(lambda: told == ["t"])
 
 
-def test_the_oldest_copies_go_beyond_the_number_and_the_size(
+def noise(size_bytes: int) -> bytes:
+    """Return bytes that cannot be compressed."""
+    return random.Random(size_bytes).randbytes(size_bytes)
+
+
+def test_copies_take_a_quarter_of_the_sessions_and_the_newest_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_room, "_MOST", 3)
-    monkeypatch.setattr(kept_room, "_MOST_BYTES", 250)
-    monkeypatch.setattr(kept_room, "_LARGEST", 120)
+    monkeypatch.setattr(kept_room, "_MOST", 4)
+    monkeypatch.setattr(kept_room, "_LEAST_BYTES", 0)
+    monkeypatch.setattr(kept_room, "_LARGEST", 100_000)
     kept = KeptVersions(str(tmp_path / "kept"))
-    for number, size in enumerate([10, 10, 10, 10]):
-        kept.keep(f"s{number}", b"x" * size)
-        os.utime(tmp_path / "kept" / f"s{number}.json", (number, number))
-    kept.prune()
-    assert [kept.kept_ns(f"s{number}") > 0 for number in range(4)] == [False, True, True, True]
+
+    def keep(name: str, size_bytes: int, at: int) -> None:
+        kept.keep(name, noise(size_bytes))
+        os.utime(tmp_path / "kept" / f"{name}.json.gz", (at, at))
+
+    def names() -> list[str]:
+        return sorted(name.removesuffix(".json.gz") for name in os.listdir(tmp_path / "kept"))
+
+    for number in range(5):
+        keep(f"s{number}", 10, number)
+    kept.prune(1 << 20)
+    assert names() == ["s1", "s2", "s3", "s4"]
 
     for number in range(5, 8):
-        kept.keep(f"s{number}", b"x" * 100)
-        os.utime(tmp_path / "kept" / f"s{number}.json", (number, number))
-    kept.prune()
-    assert sorted(os.listdir(tmp_path / "kept")) == ["s6.json", "s7.json"]
+        keep(f"s{number}", 30_000, number)
+    kept.drop("s2")
+    kept.prune(4 * 80_000)
+    assert names() == ["s3", "s4", "s6", "s7"]  # what is older and small stays
 
-    kept.keep("s7", b"x" * 121)
-    assert kept.read("s7") is None
+    keep("s8", 90_000, 8)
+    kept.prune(4 * 80_000)
+    assert names() == ["s8"]  # more than all may take, and the newest
+
+    kept.keep("s8", noise(100_001))
+    assert kept.read("s8") is None
+    kept.prune(0)
+    assert names() == []
 
 
-def test_copies_are_pruned_without_being_asked(
+def test_copies_of_a_small_store_are_all_kept(tmp_path: Path) -> None:
+    kept = KeptVersions(str(tmp_path / "kept"))
+    for number in range(100):
+        kept.keep(f"s{number}", noise(10_000))
+    kept.prune(0)
+    assert len(os.listdir(tmp_path / "kept")) == 100
+
+
+def test_a_copy_is_compressed_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    kept = KeptVersions(str(tmp_path / "kept"))
+    data = b'{"messages": [' + b'{"role": "user"},' * 10_000 + b"]}"
+    kept.keep("s", data)
+    assert kept.read("s") == data
+    (copy,) = (tmp_path / "kept").iterdir()
+    assert gzip.decompress(copy.read_bytes()) == data
+    assert copy.stat().st_size < len(data) / 50
+
+
+@pytest.mark.parametrize("cut", [0, 1, 10, 100])
+def test_a_copy_that_is_torn_or_garbled_is_none(tmp_path: Path, cut: int) -> None:
+    kept = KeptVersions(str(tmp_path / "kept"))
+    kept.keep("s", noise(200))
+    (copy,) = (tmp_path / "kept").iterdir()
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:cut])
+    assert kept.read("s") is None
+    copy.write_bytes(whole[:cut] + bytes([whole[cut] ^ 255]) + whole[cut + 1 :])
+    assert kept.read("s") is None or cut == 10
+
+
+def test_a_copy_that_would_fill_the_memory_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_room, "_MOST", 5)
     kept = KeptVersions(str(tmp_path / "kept"))
-    for number in range(2 * kept_room._PRUNE_EVERY):
-        kept.keep(f"s{number}", b"x")
-    assert len(os.listdir(tmp_path / "kept")) <= 5 + kept_room._PRUNE_EVERY
+    kept.keep("s", b"0" * 1_000)
+    monkeypatch.setattr(kept_room, "_LARGEST", 999)
+    assert kept.read("s") is None
+
+
+def test_the_watching_prunes_the_copies(
+    folder: Path, store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_room, "_MOST", 5)
+    monkeypatch.setattr(kept_room, "_PRUNE_EVERY", 2)
+    for number in range(12):
+        store.create(f"s{number:02}")
+    store.watch(lambda change: None)
+    wait_until(lambda: is_kept(store, "s11"))  # the newest is copied last, and so it stays
+    assert len(copies(folder)) <= 5 + 2
 
 
 def test_what_a_killed_process_left_is_removed_and_a_live_one_is_left(tmp_path: Path) -> None:
     kept = KeptVersions(str(tmp_path / "kept"))
     kept.keep("a", b"old")
-    part = tmp_path / "kept" / "a.json.part"
+    part = tmp_path / "kept" / "a.json.gz.part"
     part.write_bytes(b"ha")
     kept.keep("a", b"new")  # somebody else is about to
-    kept.prune()
+    kept.prune(0)
     assert part.exists()
     assert kept.read("a") == b"old"
 
     os.utime(part, (1, 1))
-    kept.prune()
+    kept.prune(0)
     kept.keep("a", b"new")
     assert kept.read("a") == b"new"
     assert not part.exists()

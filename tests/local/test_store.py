@@ -307,7 +307,7 @@ def test_stats_count_sessions_bytes_and_work(store: SessionStore, folder: Path) 
     stats = store.stats()
     assert (stats.sessions, stats.unreadable, stats.messages, stats.trashed) == (2, 1, 2, 1)
     assert stats.size_bytes == sum((folder / name).stat().st_size for name in ("a.json", "c.json"))
-    assert stats.index_bytes > 0
+    assert stats.derived_bytes["index"] > 0
     assert stats.save_dir == str(folder)
     assert stats.counters["files_written"] == 3
     assert stats.counters["sweeps"] >= 1

@@ -10,6 +10,7 @@ as it is, byte for byte; every other session works. A session that could be read
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import random
@@ -168,12 +169,14 @@ def test_mutants_in_the_place_of_other_files_hide_nothing(folder: Path) -> None:
         store.delete("gone")
         (trashed,) = (Path(one.path) for one in store.trash())
         last = max((folder / "s.checkpoints").iterdir())
-        kept = folder / ".localsessions/kept/s.json"
+        kept = folder / ".localsessions/kept/s.json.gz"
         kept.parent.mkdir()
         for number in range(count):
             data = mutant(random.Random(f"other {number}"))
             for path in (trashed, last, kept):
                 path.write_bytes(data)
+            if number % 2:
+                kept.write_bytes(gzip.compress(data))
             (folder / "s.json").write_bytes(data[:20])
             with contextlib.suppress(UnreadableSessionError):
                 store.load("s", last_good=True)

@@ -57,8 +57,8 @@ PLACES: tuple[Place, ...] = (
     ".localsessions/tmp",
     f".localsessions/tmp/{stripe_of('s'):02x}-0123456789abcdef.tmp",
     ".localsessions/kept",
-    ".localsessions/kept/s.json",
-    ".localsessions/kept/s.json.part",
+    ".localsessions/kept/s.json.gz",
+    ".localsessions/kept/s.json.gz.part",
 )
 
 
@@ -95,8 +95,8 @@ FEW: dict[Place, list[str]] = {
     f".trash/{STAMP}-s.json": ["delete", "empty_trash", "restore"],
     f".trash/{STAMP}-s.checkpoints": ["empty_trash", "restore"],
     ".localsessions/kept": ["keep", "drop"],
-    ".localsessions/kept/s.json": ["keep", "last good"],
-    ".localsessions/kept/s.json.part": ["keep"],
+    ".localsessions/kept/s.json.gz": ["keep", "last good"],
+    ".localsessions/kept/s.json.gz.part": ["keep"],
 }
 
 

@@ -12,6 +12,7 @@ sessions nor the index::
     shared_sync  one sync of a folder for all threads that come together
     spares     writes only the end of a file, to its previous version
     checkpoints, trash
+    usage      what each part takes on the disk
     folder     SessionFolder, which combines them
     batch      writes many sessions, or moves them to the trash, in one round of syncs
 

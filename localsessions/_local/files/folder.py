@@ -33,6 +33,7 @@ from localsessions._local.files.publishing import FileWritten, Publisher
 from localsessions._local.files.reading import FileRead, read_unchecked, read_whole
 from localsessions._local.files.scan import Scan, scan
 from localsessions._local.files.spares import SPARE_SUFFIX, Spares
+from localsessions._local.files.usage import bytes_by_part
 from localsessions._local.version import Fingerprint, Tail
 from localsessions.engine import Durability
 from localsessions.errors import SessionNotFoundError
@@ -158,6 +159,10 @@ class SessionFolder:
             if is_ours:
                 durable.unlink(self.publisher.in_tmp(name))
         return is_ours
+
+    def bytes_by_part(self) -> dict[str, int]:
+        """Return what each part of ``.localsessions`` takes on the disk."""
+        return bytes_by_part(self.private)
 
     def temp_files(self) -> list[str]:
         """Return the paths of temp files: of current writes, or left by killed processes.

@@ -21,6 +21,7 @@ from localsessions._local.files.checkpoints import FOLDER_SUFFIX, Checkpoints
 from localsessions._local.files.locks import StripedLocks
 from localsessions._local.files.publishing import Publisher
 from localsessions._local.files.reading import FileRead, read_whole
+from localsessions._local.files.usage import bytes_of_tree
 from localsessions.errors import DurabilityUnknownError, SessionExistsError, SessionNotFoundError
 from localsessions.models import TrashedSession
 
@@ -187,6 +188,10 @@ class TrashFolder:
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(self._items(names), key=lambda item: item.deleted_at, reverse=True)
+
+    def bytes_on_disk(self) -> int:
+        """Return what everything in the trash takes on the disk."""
+        return bytes_of_tree(self.folder)
 
     def _items(self, names: list[str]) -> Iterator[TrashedSession]:
         present = frozenset(names)

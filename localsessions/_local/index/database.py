@@ -35,6 +35,12 @@ _ATTEMPTS = 4
 # SQLite maps a file of 32 kB or more (-shm) that all processes share. If the disk has no room for
 # a page when the page is touched, as on ext4, the system kills the process (SIGBUS).
 _LEAST_ROOM_BYTES = 4 << 20
+# SQLite writes its log into the database when the log has so many pages, and cuts a longer one. It
+# cannot while somebody reads; then a log of twice the size is cut after the next write.
+_LOG_PAGES, _LOG_BYTES = 256, 1 << 20
+# A database may have so many free pages, or a sixteenth; of more, some go with each write.
+_FREE_PAGES, _GIVEN_BACK_PAGES = 256, 512
+_LOOK_FOR_FREE_PAGES_EVERY = 8
 # The file exists and may be intact, but cannot be used: another process has locked it, the disk is
 # full or read-only, or the folder is gone.
 _UNUSABLE = {
@@ -101,6 +107,8 @@ class Database:
         self.identity: str | None = None
         self._pid = os.getpid()
         self._closed = False
+        self._writes = 0
+        self._has_waste = False
         self._integrity = Integrity(path)
         _all.add(self)
 
@@ -194,14 +202,38 @@ class Database:
             connection.execute(f"BEGIN {kind}")
             was_kept = kind == "IMMEDIATE" and self._integrity.is_kept()
             answer = act(self._known(connection))
+            if kind == "IMMEDIATE":
+                self._give_back(connection)
         except BaseException:  # Ctrl-C too: an open transaction would block other processes
             with suppress(sqlite3.Error):  # the first error says more
                 connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+        if kind == "IMMEDIATE":
+            self._shorten_log(connection)
         if was_kept:
             self._integrity.go_on()
         return answer
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        """Give some free pages back to the disk, inside a transaction, if there are many."""
+        if self._has_waste or self._writes % _LOOK_FOR_FREE_PAGES_EVERY == 0:
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            self._has_waste = free > max(_FREE_PAGES, pages // 16)
+            for _ in range(min(free, _GIVEN_BACK_PAGES) if self._has_waste else 0):
+                # One by one: sqlite3 stops at the first row of a statement without columns.
+                connection.execute("PRAGMA incremental_vacuum (1)")
+        self._writes += 1
+
+    def _shorten_log(self, connection: sqlite3.Connection) -> None:
+        """Cut a log that SQLite could not cut in time, unless somebody still reads from it."""
+        if self.path is None or _size(f"{self.path}-wal") <= 2 * _LOG_BYTES:
+            return
+        with suppress(sqlite3.Error):  # the next act meets what is wrong
+            connection.execute("PRAGMA busy_timeout = 0")
+            connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchall()
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
     def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
         """Call ``ask`` until the database stays complete during the call; return its answer.
@@ -337,6 +369,8 @@ class Database:
         # older, consistent state, and the next look at the folder brings it up to date.
         _keep_a_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         if self.path is None:  # perhaps because the disk has no room
             connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cell_size_check = ON")
@@ -405,11 +439,16 @@ class Database:
 def _keep_a_log(connection: sqlite3.Connection) -> None:
     """Switch to a write-ahead log; wait while another process creates the database.
 
+    A new database is made so that free pages can be given back to the disk.
+
     SQLite does not wait: while a process writes in the previous mode, it answers "busy" at once.
     """
     deadline = time.monotonic() + _BUSY_MS / 1000
     while True:
         try:
+            # On a database that has pages this would be a write.
+            if connection.execute("PRAGMA page_count").fetchone() == (0,):
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:

@@ -29,6 +29,7 @@ from localsessions._local.index.text_row import (
     unsealed_text,
 )
 from localsessions._local.index.vocabulary import learn, learn_all
+from localsessions._local.index.wear import count_removed, forget_gone, is_worn, merge
 from localsessions._rules.question import Question
 from localsessions._rules.texts import Text
 from localsessions._rules.words import fold
@@ -140,7 +141,7 @@ class FullText:
             The sessions whose files are no longer as they were read: nothing of them was replaced.
         """
 
-        def write(db: sqlite3.Connection) -> list[str]:
+        def write(db: sqlite3.Connection) -> tuple[list[str], bool]:
             overtaken, adding = [], _Adding(db, is_learning=is_learning)
             self._unseal(db)
             for one in read:
@@ -149,9 +150,24 @@ class FullText:
                 else:
                     overtaken.append(one.session_id)
             adding.end()
-            return overtaken
+            return overtaken, is_worn(db)
 
-        return self._database.write(write)
+        overtaken, is_worn_now = self._database.write(write)
+        if is_worn_now:
+            self._merge()
+        return overtaken
+
+    def _merge(self) -> None:
+        """Take out what words of removed texts take, in short transactions."""
+        is_first = True
+
+        def write(db: sqlite3.Connection) -> bool:
+            self._unseal(db)
+            return merge(db, is_first=is_first)
+
+        while self._database.write(write):
+            is_first = False
+        self._database.write(forget_gone)
 
     def learn(self) -> None:
         """See to it that parts of all words are found."""
@@ -249,6 +265,7 @@ class _Adding:
         stored = stored_texts(db, session_id) if known else []
         former = {position: (text, row) for row, position, text in stored}
         stale = {p for p, (text, _) in former.items() if texts.get(p) != text}
+        count_removed(db, sum(len(former[p][0].body) for p in stale))
         _remove(db, ((former[p][1], former[p][0]) for p in stale))
         for position in sorted(texts.keys() - (former.keys() - stale)):
             self._add(session_id, position, texts[position])

@@ -174,14 +174,6 @@ class Journal:
         except OSError:
             return False
 
-    def size_bytes(self) -> int:
-        """Return its size on the disk, with the one before it."""
-        sizes = 0
-        for path in (self.path, self._old):
-            with contextlib.suppress(OSError):
-                sizes += _system.lstat(path).st_size
-        return sizes
-
 
 def _sealed(line: bytes) -> bytes:
     # The line feed in front ends a torn line. To another version, a line may mean something else.

@@ -44,11 +44,6 @@ class ReplayedDatabase(Database):
     def _journal(self) -> Journal | None:
         return None if self.path is None else self._own_journal
 
-    def size_bytes(self) -> int:
-        """Return the size of the database and its journal on the disk."""
-        journal = self._journal
-        return super().size_bytes() + (0 if journal is None else journal.size_bytes())
-
     def append(self, line: bytes) -> bool:
         """Append a line to the journal; return whether it is there."""
         journal = self._journal

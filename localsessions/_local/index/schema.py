@@ -91,7 +91,7 @@ def seal_of(*parts: object) -> int:
 
 # -- search.sqlite3 ------------------------------------------------------------------------------
 
-SEARCH_VERSION = 4
+SEARCH_VERSION = 5
 
 SEARCH_TABLES = """
 CREATE TABLE indexed (
@@ -102,10 +102,10 @@ CREATE TABLE texts (
   role BLOB, body BLOB NOT NULL, seal INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX by_place ON texts (session_id, position);
-CREATE TABLE sealed (checksum INTEGER, learned INTEGER NOT NULL);
-INSERT INTO sealed VALUES (NULL, 1);
+CREATE TABLE sealed (checksum INTEGER, learned INTEGER NOT NULL, removed_bytes INTEGER NOT NULL);
+INSERT INTO sealed VALUES (NULL, 1, 0);
 CREATE VIRTUAL TABLE words USING fts5 (
-  own, said, argued, thought, content = '', tokenize = 'ascii'
+  said, own, argued, thought, content = '', tokenize = 'ascii'
 );
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, 'row');
 CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE);

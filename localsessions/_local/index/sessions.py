@@ -197,10 +197,6 @@ class SessionIndex:
         """Call ``ask`` until the database stays complete during the call, see ``Database``."""
         return self._database.ask_while_lost(ask)
 
-    def size_bytes(self) -> int:
-        """Return the size of the index and its journal on the disk."""
-        return self._database.size_bytes()
-
     def page(
         self,
         query: Query,

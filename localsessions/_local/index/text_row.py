@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import zlib
 
 from localsessions._local.index import schema
 from localsessions._rules.finder import SECTIONS
 from localsessions._rules.texts import Text, columns_of
 from localsessions._rules.words import indexable
 
-__all__ = ["blob_of", "columns", "packed_text", "stored_texts", "text_of", "unsealed_text"]
+__all__ = [
+    "blob_of",
+    "columns",
+    "packed_text",
+    "stored_texts",
+    "text_of",
+    "unpacked",
+    "unsealed_text",
+]
 
 # Stands between two sections of a text, so that no phrase matches across them. No query has it.
 _BETWEEN = " \ue000 "
+# What a body begins with. A short one hardly gets smaller.
+_AS_IT_IS, _DEFLATED = b"=", b"z"
+_SHORT_BYTES = 128
+_LEVEL = 1  # the next levels take twice the time and save a fiftieth
 
 
 def columns(text: Text) -> tuple[str, ...]:
@@ -32,9 +45,19 @@ def packed_text(session_id: str, position: int, text: Text) -> tuple[object, ...
     Role and body are blobs: they may contain lone surrogates, which SQLite's texts cannot store.
     """
     role = None if text.role is None else text.role.encode("utf-8", "surrogatepass")
-    body = text.body.encode("utf-8", "surrogatepass")
+    body = _packed(text.body.encode("utf-8", "surrogatepass"))
     seal = schema.seal_of_text(session_id, position, role, body)
     return session_id, position, role, body, seal
+
+
+def _packed(body: bytes) -> bytes:
+    deflated = zlib.compress(body, _LEVEL) if len(body) > _SHORT_BYTES else body
+    return _DEFLATED + deflated if len(deflated) < len(body) else _AS_IT_IS + body
+
+
+def unpacked(body: bytes) -> bytes:
+    """Return a body as it was before it was packed; its seal must be right."""
+    return zlib.decompress(body[1:]) if body.startswith(_DEFLATED) else body[1:]
 
 
 def unsealed_text(session_id: str, position: int, role: object, body: object, seal: int) -> Text:
@@ -46,7 +69,7 @@ def unsealed_text(session_id: str, position: int, role: object, body: object, se
     role_blob, body_blob = None if role is None else blob_of(role), blob_of(body)
     if seal != schema.seal_of_text(session_id, position, role_blob, body_blob):
         raise sqlite3.DatabaseError(f"the text {position} of {session_id!r} is garbled")
-    return Text(None if role_blob is None else text_of(role_blob), text_of(body_blob))
+    return Text(None if role_blob is None else text_of(role_blob), text_of(unpacked(body_blob)))
 
 
 def stored_texts(db: sqlite3.Connection, session_id: str) -> list[tuple[int, int, Text]]:

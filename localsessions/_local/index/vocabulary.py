@@ -1,7 +1,8 @@
 """The vocabulary of the texts: which words there are, and which of them may be meant by another.
 
 ``vocabulary`` is FTS5's own list. ``terms`` has the words of which parts are searched, and
-``parts`` their trigrams. A word stays in both when its last text is gone, so each one is checked.
+``parts`` their trigrams. A word stays in both for a while when its last text is gone (see
+``wear``), so each one is checked.
 The functions take the connection of an open transaction.
 """
 

@@ -13,7 +13,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -265,18 +266,24 @@ def test_a_fault_that_comes_back_every_time_is_told(tmp_path: Path) -> None:
 def test_an_index_whose_size_cannot_be_told_fails_no_answer(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stat = os.stat
+    stat, lstat = os.stat, os.lstat
 
     def failing(path: str | int, **named: bool) -> os.stat_result:
         if str(path).endswith(("sqlite3", "-wal")):
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
         return stat(path, **named)
 
+    def failing_of_links(path: str) -> os.stat_result:
+        if str(path).endswith(("sqlite3", "-wal", "-shm", "index.checked")):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return lstat(path)
+
     with SessionStore(filled) as store:
-        assert store.stats().index_bytes > 0
-        journal = (filled / ".localsessions" / "journal").stat().st_size
+        assert store.stats().derived_bytes["index"] > 0
         monkeypatch.setattr(os, "stat", failing)
-        assert (store.stats().sessions, store.stats().index_bytes) == (25, journal)
+        monkeypatch.setattr(os, "lstat", failing_of_links)
+        stats = store.stats()
+        assert (stats.sessions, stats.derived_bytes["index"]) == (25, 0)
 
 
 @pytest.mark.needs("open files that go")
@@ -407,3 +414,67 @@ def test_an_index_that_is_lost_in_memory_too_is_an_error_in_the_end(
         monkeypatch.undo()
         assert len(store.list(limit=99).items) == 25
         assert len(store.search("parser", limit=99)) == 24
+
+
+# -- what it takes on the disk -------------------------------------------------------------------
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Iterator[Database]:
+    made = Database(str(tmp_path / "blobs"), "CREATE TABLE blobs (one BLOB)", 1)
+    yield made
+    made.close()
+
+
+def put_blobs(blobs: Database, count: int, size_bytes: int) -> None:
+    def write(db: sqlite3.Connection) -> None:
+        db.executemany("INSERT INTO blobs VALUES (?)", [(b"x" * size_bytes,)] * count)
+
+    blobs.write(write)
+
+
+def log_bytes(blobs: Database) -> int:
+    return Path(f"{blobs.path}-wal").stat().st_size
+
+
+def test_a_log_of_many_small_writes_is_short(blobs: Database) -> None:
+    for _ in range(200):
+        put_blobs(blobs, 10, 2_000)
+    assert log_bytes(blobs) < 2 << 20
+
+
+def test_the_log_of_a_large_write_is_cut_at_once(blobs: Database) -> None:
+    put_blobs(blobs, 2_000, 4_000)
+    assert log_bytes(blobs) == 0
+
+
+def test_the_log_that_a_reader_held_up_is_cut_by_the_next_write_after_it(blobs: Database) -> None:
+    put_blobs(blobs, 1, 1)
+    with closing(sqlite3.connect(str(blobs.path))) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM blobs").fetchone() == (1,)
+        for _ in range(10):
+            put_blobs(blobs, 100, 4_000)
+        assert log_bytes(blobs) > 3 << 20
+        assert reader.execute("SELECT count(*) FROM blobs").fetchone() == (1,)
+    put_blobs(blobs, 1, 1)
+    assert log_bytes(blobs) < 1 << 20
+    assert blobs.read(lambda db: db.execute("SELECT count(*) FROM blobs").fetchone()) == (1_002,)
+
+
+def test_pages_that_are_free_are_given_back_by_the_next_writes(blobs: Database) -> None:
+    put_blobs(blobs, 3_000, 4_000)
+    blobs.write(lambda db: db.execute("DELETE FROM blobs WHERE rowid % 10"))
+    for _ in range(20):
+        put_blobs(blobs, 1, 1)
+    (pages,) = blobs.read(lambda db: db.execute("PRAGMA page_count").fetchone())
+    assert pages < 300 + 2 * 256
+
+
+def test_few_free_pages_are_kept_for_what_comes(blobs: Database) -> None:
+    put_blobs(blobs, 300, 4_000)
+    blobs.write(lambda db: db.execute("DELETE FROM blobs WHERE rowid % 3"))
+    for _ in range(20):
+        put_blobs(blobs, 1, 1)
+    (free,) = blobs.read(lambda db: db.execute("PRAGMA freelist_count").fetchone())
+    assert free > 150

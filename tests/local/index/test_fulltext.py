@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localsessions._local.index import hits
+from localsessions._local.index import hits, wear
 from localsessions._local.index.fulltext import FullText, NewTexts
 from localsessions._local.index.hits import TextHit
 from localsessions._rules.question import Near, Question, read_question
@@ -262,3 +262,84 @@ def test_in_memory_it_works_the_same() -> None:
     assert found(texts, "parser") == [("a", 0)]
     assert texts.size_bytes() == 0
     texts.close()
+
+
+# -- what removed texts take -----------------------------------------------------------------------
+
+
+def bytes_of(texts: FullText, table: str) -> int:
+    query = f"SELECT coalesce(sum(length(block)), 0) FROM {table}_data"
+    return int(texts._database.read(lambda db: db.execute(query).fetchone())[0])
+
+
+def terms(texts: FullText) -> set[str]:
+    return texts._database.read(lambda db: {one for (one,) in db.execute("SELECT term FROM terms")})
+
+
+def name_of(number: int) -> str:
+    """Return a word of its own for a number."""
+    return "".join("bcdfghklmn"[int(digit)] + "aeiou"[int(digit) // 2] for digit in str(number))
+
+
+def said(round_: int) -> list[str]:
+    return [
+        " ".join(f"{name_of(round_ * 800 + number * 40 + at)} ever again" for at in range(40))
+        for number in range(20)
+    ]
+
+
+@pytest.fixture
+def worn(texts: FullText, monkeypatch: pytest.MonkeyPatch) -> FullText:
+    """A database in which sessions said other things before."""
+    monkeypatch.setattr(wear, "_LEAST_BYTES", 10_000)
+    monkeypatch.setattr(wear, "_STEP_PAGES", 2)
+    put(texts, "stays", *said(100))
+    for round_ in range(30):
+        put(texts, "changes", *said(round_))
+    return texts
+
+
+def test_words_of_removed_texts_take_no_room_for_long(worn: FullText, tmp_path: Path) -> None:
+    fresh = FullText(str(tmp_path / "fresh.sqlite3"))
+    for round_, session_id in ((100, "stays"), (29, "changes")):
+        put(fresh, session_id, *said(round_))
+    fresh._database.write(lambda db: db.execute("INSERT INTO parts (parts) VALUES ('rebuild')"))
+    for table in ("words", "parts"):
+        assert bytes_of(worn, table) < 8 * bytes_of(fresh, table)
+    last, before = name_of(29 * 800 + 7), name_of(28 * 800 + 7)
+    assert found(worn, f'"{last}"') == found(fresh, f'"{last}"') == [("changes", 0)]
+    assert found(worn, f'"{name_of(100 * 800 + 7)}"') == [("stays", 0)]
+    assert ("changes", 0) not in found(worn, f'"{before}"')
+    fresh.close()
+
+
+def test_words_that_no_text_has_any_more_are_forgotten_and_parts_of_the_others_found(
+    worn: FullText,
+) -> None:
+    known = terms(worn)
+    for round_ in (29, 100):
+        assert {name_of(round_ * 800 + number) for number in range(800)} <= known
+    assert len(known) < 8 * 800
+    assert name_of(1) not in known
+    assert found(worn, name_of(100 * 800 + 79)[1:]) == [("stays", 1)]
+
+
+def test_the_words_are_whole_after_each_step_of_a_merge(worn: FullText) -> None:
+    worn.digests()  # checks them
+    worn.close()  # seals them
+    again = FullText(worn._database.path)
+    assert made(again) == 0
+    assert found(again, f'"{name_of(29 * 800 + 7)}"') == [("changes", 0)]
+    again.close()
+
+
+def test_a_text_is_stored_smaller_and_comes_back_as_it_was(texts: FullText) -> None:
+    bodies = ["", "x", "short", "=z", "zed " * 30, "long and long and " * 100, "\ud800 alone " * 50]
+    put(texts, "a", *bodies)
+    query = "SELECT position, length(body) FROM texts"
+    sizes = dict(texts._database.read(lambda db: db.execute(query).fetchall()))
+    assert sizes[5] < len(bodies[5]) / 10
+    hits_ = {hit.position: hit.text.body for hit in asked(texts, "long") if hit}
+    assert hits_ == {5: bodies[5]}
+    put(texts, "a", *bodies)  # nothing changed, so nothing is put in again
+    assert dict(texts._database.read(lambda db: db.execute(query).fetchall())) == sizes

@@ -228,15 +228,6 @@ def test_fingerprints_are_of_one_instant_while_another_writes(tmp_path: Path) ->
     other.close()
 
 
-def test_size_is_what_the_disk_holds(tmp_path: Path) -> None:
-    index = SessionIndex(str(tmp_path / "index.sqlite3"))
-    assert index.size_bytes() == 0
-    put(index, row("a"))
-    assert index.size_bytes() > 4096
-    index.close()
-    assert SessionIndex(None).size_bytes() == 0
-
-
 def test_a_secondary_index_of_wrong_keys_hides_nothing_after_the_next_sweep(tmp_path: Path) -> None:
     with SessionStore(tmp_path) as store:
         store.create("mine", user_id="u", agent_id="a")

@@ -6,8 +6,10 @@ changed since the last search are read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from localsessions._codec.summary import plain_document
@@ -172,9 +174,9 @@ class Search:
         new.sort(key=lambda one: one.active_at)  # what is put in later counts as newer
         done = len(changes) - len(new)
         is_learning = len(new) < _MANY
-        for batch in self._batches(new):
-            self._bring_in(batch, is_learning=is_learning)
-            done += len(batch)
+        bring_in = self._bring_in if is_learning else self._bring_in_many
+        for count in bring_in(self._batches(new)):
+            done += count
             if asked.on_progress is not None:
                 asked.on_progress(done, len(changes))
             asked.refuse_unwanted()
@@ -187,7 +189,9 @@ class Search:
         """Return the hashes of the files whose texts are there; forget the files that are not."""
         known = self._texts.digests()
         present = {one.session_id for one in changes if one.digest is not None}
-        self._bring_in([ChangedRow(0, one, None, 0) for one in known.keys() - present])
+        gone = [ChangedRow(0, one, None, 0) for one in known.keys() - present]
+        for _ in self._bring_in([gone]):
+            pass
         return known
 
     def _batches(self, changes: Sequence[ChangedRow]) -> Iterator[list[ChangedRow]]:
@@ -203,13 +207,39 @@ class Search:
         if batch:
             yield batch
 
-    def _bring_in(self, changes: Sequence[ChangedRow], *, is_learning: bool = True) -> None:
-        """Put in what the files of sessions say now."""
+    def _bring_in(self, batches: Iterable[Sequence[ChangedRow]]) -> Iterator[int]:
+        """Put in what the files of sessions say now; yield after each batch how many those were."""
+        for batch in batches:
+            overtaken = self._texts.put([*map(self._read, batch)])
+            self._bring_in_again(batch, overtaken, is_learning=True)
+            yield len(batch)
+
+    def _bring_in_many(self, batches: Iterable[Sequence[ChangedRow]]) -> Iterator[int]:
+        """Do what ``_bring_in`` does; while one batch is put in, the next one is read."""
+        putting = partial(self._texts.put, is_learning=False)
+        with ThreadPoolExecutor(1, "localsessions-search") as thread:
+            former: tuple[Sequence[ChangedRow], Future[list[str]]] | None = None
+            for batch in batches:
+                read = [one._replace(packed=one.pack()) for one in map(self._read, batch)]
+                if former is not None:
+                    yield self._ended(*former)
+                former = batch, thread.submit(putting, read)
+            if former is not None:
+                yield self._ended(*former)
+
+    def _ended(self, batch: Sequence[ChangedRow], putting: Future[list[str]]) -> int:
+        self._bring_in_again(batch, putting.result(), is_learning=False)
+        return len(batch)
+
+    def _bring_in_again(
+        self, batch: Sequence[ChangedRow], overtaken: Sequence[str], *, is_learning: bool
+    ) -> None:
+        """Put in what the files say now that changed while they were read."""
         for _ in range(_TRIES):
-            if not changes:
+            batch = [one for one in batch if one.session_id in overtaken]
+            if not batch:
                 return
-            overtaken = self._texts.put([*map(self._read, changes)], is_learning=is_learning)
-            changes = [one for one in changes if one.session_id in overtaken]
+            overtaken = self._texts.put([*map(self._read, batch)], is_learning=is_learning)
 
     def _read(self, change: ChangedRow) -> NewTexts:
         """Return a file's words; without any if the file is gone or unreadable."""

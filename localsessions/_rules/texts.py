@@ -29,6 +29,7 @@ __all__ = [
     "Text",
     "beginning_of",
     "columns_of",
+    "has_marks",
     "neighbours_of",
     "snippet_of",
     "texts_in",
@@ -84,7 +85,7 @@ def columns_of(text: Text) -> tuple[str, str, str, str]:
     """Return what of a text is the session's own, what was said, what tools got, and thoughts."""
     if text.role is None:
         return text.body, "", "", ""
-    if not _has_marks(text.body):
+    if not has_marks(text.body):
         return "", text.body, "", ""
     sections = _SECTION.findall(text.body)
     said = _SECTION.split(text.body, maxsplit=1)[0]
@@ -196,10 +197,11 @@ def _is_number(value: JsonValue) -> bool:
 
 
 def _unmarked(text: str) -> str:
-    return _MARK.sub(" ", text) if _has_marks(text) else text
+    return _MARK.sub(" ", text) if has_marks(text) else text
 
 
-def _has_marks(text: str) -> bool:
+def has_marks(text: str) -> bool:
+    """Tell whether a text has what parts sections."""
     return _ARGUMENT in text or _REASONING in text or _BEGIN in text
 
 

@@ -3,8 +3,8 @@
 ``texts`` has a row for each message that has words, and a row with position -1 for the session
 itself; each row has a seal, like the rows of the sessions. ``words`` is an FTS5 table without its
 own content, with a column for each place where words stand. ``indexed`` says from which version of
-each session's file the rows were made. ``hits`` asks these tables, and ``vocabulary`` says which
-other words may be meant.
+each session's file the rows were made. ``adding`` fills these tables, ``hits`` asks them, and
+``vocabulary`` says which other words may be meant.
 
 A flipped bit in the words would hide a hit, and SQLite does not detect it. So a process that added
 texts seals all words when it closes the database, and a process that opens the database checks the
@@ -14,25 +14,19 @@ seal.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 from zlib import crc32
 
 from localsessions._local.index import schema
+from localsessions._local.index.adding import Adding, NewTexts
 from localsessions._local.index.database import Database
 from localsessions._local.index.hits import Hits, Meant, TextHit
-from localsessions._local.index.text_row import (
-    blob_of,
-    columns,
-    packed_text,
-    stored_texts,
-    unsealed_text,
-)
-from localsessions._local.index.vocabulary import learn, learn_all
-from localsessions._local.index.wear import count_removed, forget_gone, is_worn, merge
+from localsessions._local.index.text_row import blob_of, unsealed_text
+from localsessions._local.index.vocabulary import learn_all
+from localsessions._local.index.wear import forget_gone, is_worn, merge
 from localsessions._rules.question import Question
 from localsessions._rules.texts import Text
-from localsessions._rules.words import fold
 
 __all__ = ["FullText", "NewTexts"]
 
@@ -53,24 +47,6 @@ _BLOCKS = (
     "SELECT id, sz FROM parts_docsize",
     "SELECT k, v FROM parts_config",
 )
-
-
-class NewTexts(NamedTuple):
-    """The texts of a session that was read.
-
-    Attributes:
-        session_id: Which session.
-        digest: Hash of the file from which the texts were read; None if the file is gone.
-        active_at: The session's last activity as a number: of equals, the last comes first.
-        texts: The texts of its messages, by position.
-        is_current: Called inside the transaction: whether the file is still as it was read.
-    """
-
-    session_id: str
-    digest: bytes | None
-    active_at: int
-    texts: Mapping[int, Text]
-    is_current: Callable[[], bool]
 
 
 class FullText:
@@ -142,14 +118,15 @@ class FullText:
         """
 
         def write(db: sqlite3.Connection) -> tuple[list[str], bool]:
-            overtaken, adding = [], _Adding(db, is_learning=is_learning)
+            overtaken, adding = [], Adding(db, is_learning=is_learning)
             self._unseal(db)
+            current = []
             for one in read:
                 if one.is_current():
-                    adding.replace(one)
+                    current.append(one)
                 else:
                     overtaken.append(one.session_id)
-            adding.end()
+            adding.replace(current)
             return overtaken, is_worn(db)
 
         overtaken, is_worn_now = self._database.write(write)
@@ -237,78 +214,3 @@ def _checksum(db: sqlite3.Connection) -> int:
             for value in row:
                 found = crc32(value if isinstance(value, bytes) else repr(value).encode(), found)
     return found
-
-
-# -- what is put in ------------------------------------------------------------------------------
-
-
-class _Adding:
-    """Texts that are put in, in one transaction.
-
-    Args:
-        db: The database.
-        is_learning: Whether parts of their words are searched from now on; of many texts it costs
-            less to learn all words of the vocabulary at the end.
-    """
-
-    def __init__(self, db: sqlite3.Connection, *, is_learning: bool) -> None:
-        self._db = db
-        self._next = (db.execute("SELECT max(id) FROM texts").fetchone()[0] or 0) + 1
-        self._texts: list[tuple[object, ...]] = []
-        self._words: list[tuple[object, ...]] = []
-        self._is_learning = is_learning
-
-    def replace(self, new: NewTexts) -> None:
-        """Replace the texts of a session; texts that did not change are not indexed again."""
-        session_id, texts, db = new.session_id, new.texts, self._db
-        known = db.execute("SELECT 1 FROM indexed WHERE session_id = ?", [session_id]).fetchone()
-        stored = stored_texts(db, session_id) if known else []
-        former = {position: (text, row) for row, position, text in stored}
-        stale = {p for p, (text, _) in former.items() if texts.get(p) != text}
-        count_removed(db, sum(len(former[p][0].body) for p in stale))
-        _remove(db, ((former[p][1], former[p][0]) for p in stale))
-        for position in sorted(texts.keys() - (former.keys() - stale)):
-            self._add(session_id, position, texts[position])
-        if new.digest is None:
-            db.execute("DELETE FROM indexed WHERE session_id = ?", [session_id])
-        else:
-            values = [session_id, new.digest, new.active_at]
-            db.execute("INSERT OR REPLACE INTO indexed VALUES (?, ?, ?)", values)
-
-    def _add(self, session_id: str, position: int, text: Text) -> None:
-        self._texts.append((self._next, *packed_text(session_id, position, text)))
-        self._words.append((self._next, *columns(text)))
-        self._next += 1
-
-    def end(self) -> None:
-        """Put everything in."""
-        self._db.executemany(
-            "INSERT INTO texts (id, session_id, position, role, body, seal)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            self._texts,
-        )
-        self._db.executemany(
-            "INSERT INTO words (rowid, own, said, argued, thought) VALUES (?, ?, ?, ?, ?)",
-            self._words,
-        )
-        if self._is_learning:
-            learn(self._db, {word for one in self._words for word in _words_of(one)})
-        else:
-            self._db.execute("UPDATE sealed SET learned = 0 WHERE learned = 1")
-
-
-def _words_of(row: tuple[object, ...]) -> Iterator[str]:
-    for column in row:
-        if isinstance(column, str):
-            yield from fold(column).split()
-
-
-def _remove(db: sqlite3.Connection, rows: Iterable[tuple[int, Text]]) -> None:
-    for row, text in rows:
-        # A table without content needs the old text to delete it.
-        db.execute(
-            "INSERT INTO words (words, rowid, own, said, argued, thought)"
-            " VALUES ('delete', ?, ?, ?, ?, ?)",
-            [row, *columns(text)],
-        )
-        db.execute("DELETE FROM texts WHERE id = ?", [row])

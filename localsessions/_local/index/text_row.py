@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import sqlite3
 import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from localsessions._local.index import schema
 from localsessions._rules.finder import SECTIONS
-from localsessions._rules.texts import Text, columns_of
+from localsessions._rules.texts import Text, columns_of, has_marks
 from localsessions._rules.words import indexable
 
 __all__ = [
+    "PackedText",
     "blob_of",
     "columns",
-    "packed_text",
     "stored_texts",
     "text_of",
     "unpacked",
@@ -29,25 +31,39 @@ _SHORT_BYTES = 128
 _LEVEL = 1  # the next levels take twice the time and save a fiftieth
 
 
-def columns(text: Text) -> tuple[str, ...]:
-    """Return a text as FTS5 takes it: a column for each place where words stand."""
-    found = [one if one.isascii() else _storable(one) for one in columns_of(text)]
-    return tuple([re.sub(SECTIONS, _BETWEEN, one) for one in found])
-
-
-def _storable(text: str) -> str:
-    return indexable(text).encode("utf-8", "replace").decode()
-
-
-def packed_text(session_id: str, position: int, text: Text) -> tuple[object, ...]:
-    """Return session id, position, role, body and seal of a text.
+class PackedText(NamedTuple):
+    """A text as the tables take it.
 
     Role and body are blobs: they may contain lone surrogates, which SQLite's texts cannot store.
     """
-    role = None if text.role is None else text.role.encode("utf-8", "surrogatepass")
-    body = _packed(text.body.encode("utf-8", "surrogatepass"))
-    seal = schema.seal_of_text(session_id, position, role, body)
-    return session_id, position, role, body, seal
+
+    session_id: str
+    position: int
+    role: bytes | None
+    body: bytes
+    seal: int
+    columns: Sequence[str]
+
+    @classmethod
+    def of(cls, session_id: str, position: int, text: Text) -> PackedText:
+        """Pack a text."""
+        role = None if text.role is None else text.role.encode("utf-8", "surrogatepass")
+        body = _packed(text.body.encode("utf-8", "surrogatepass"))
+        seal = schema.seal_of_text(session_id, position, role, body)
+        return cls(session_id, position, role, body, seal, columns(text))
+
+
+def columns(text: Text) -> Sequence[str]:
+    """Return a text as FTS5 takes it: a column for each place where words stand."""
+    return [_storable(one) if one else one for one in columns_of(text)]
+
+
+def _storable(text: str) -> str:
+    if not text.isascii():
+        text = indexable(text).encode("utf-8", "replace").decode()
+    # A statement that takes many texts ends one at a null; nor does a null stand in a word.
+    text = text.replace("\0", " ") if "\0" in text else text
+    return re.sub(SECTIONS, _BETWEEN, text) if has_marks(text) else text
 
 
 def _packed(body: bytes) -> bytes:

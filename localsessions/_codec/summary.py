@@ -111,9 +111,12 @@ def summarized(data: bytes, session_id: str, modified_at: datetime) -> Summarize
     return Summarized(summary, end)
 
 
-def plain_document(data: bytes) -> dict[str, Any] | None:
-    """Return the document of a file whose fields all have plain types; None of any other file."""
-    document: Any = parse_proven(data)
+def plain_document(data: bytes, *, is_proven: bool = False) -> dict[str, Any] | None:
+    """Return the document of a file whose fields all have plain types; None of any other file.
+
+    With ``is_proven`` the caller knows that orjson reads the file without loss.
+    """
+    document: Any = parse_proven(data, is_proven=is_proven)
     return document if type(document) is dict and _is_plain(document) else None
 
 

@@ -254,7 +254,9 @@ class Search:
             return NewTexts(session_id, None, 0, {}, is_current)
         try:
             read = self._folder.read(session_id)
-            if (plain := plain_document(read.data)) is not None:
+            digest = digest_of(read.data)
+            is_proven = change.is_proven and digest == change.digest
+            if (plain := plain_document(read.data, is_proven=is_proven)) is not None:
                 texts = texts_in(plain)
             else:
                 texts = texts_of(decoded(read, session_id, self._folder.path(session_id)))
@@ -262,5 +264,4 @@ class Search:
             # Its row must say so: otherwise no change is logged when the file is readable again.
             self._reconciler.summary(session_id)
             return NewTexts(session_id, b"", 0, {}, is_current)
-        digest = digest_of(read.data)
         return NewTexts(session_id, digest, change.active_at, texts, is_current)

@@ -166,12 +166,14 @@ class ChangedRow(NamedTuple):
         session_id: The session.
         digest: The hash of its file; None if it is deleted.
         active_at: Its last activity as a number that only sorts; 0 if it is deleted.
+        is_proven: Whether the file needs no proof, see ``Tail``.
     """
 
     change: int
     session_id: str
     digest: bytes | None
     active_at: int
+    is_proven: bool = False
 
 
 class SessionIndex:
@@ -533,8 +535,9 @@ class SessionIndex:
     def changed_since(self, change: int) -> list[ChangedRow]:
         """Return the sessions with a later change, by its number."""
         query = (
-            "SELECT change, session_id, digest, last_activity FROM sessions WHERE change > ?"
-            " UNION ALL SELECT change, session_id, NULL, 0 FROM gone WHERE change > ?"
+            "SELECT change, session_id, digest, last_activity, tail LIKE '%,true]' FROM sessions"
+            " WHERE change > ? UNION ALL SELECT change, session_id, NULL, 0, 0 FROM gone"
+            " WHERE change > ?"
             " ORDER BY change"
         )
 

@@ -16,24 +16,25 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
-from localsessions.models import (
-    Checkpoint,
-    Deletion,
-    Finding,
-    Message,
-    Order,
-    Page,
-    SearchHit,
-    Session,
-    SessionChange,
-    SessionSummary,
-    StoreStats,
-    TrashedSession,
-    activity_key,
-)
+from localsessions.models import Order, Page, activity_key
 from localsessions.models.instants import microseconds
+
+if TYPE_CHECKING:
+    from localsessions.models import (
+        Checkpoint,
+        Deletion,
+        Finding,
+        Message,
+        SearchHit,
+        Session,
+        SessionChange,
+        SessionSummary,
+        StoreStats,
+        TrashedSession,
+    )
+    from localsessions.models.plain import Summary
 
 __all__ = [
     "Allows",
@@ -57,7 +58,7 @@ Durability: TypeAlias = Literal["full", "fast"]
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (done, total) while long work goes on."""
 
-Allows: TypeAlias = Callable[[SessionSummary], bool]
+Allows: TypeAlias = Callable[["SessionSummary"], bool]
 """Tells, inside the lock, whether a session as it is now must go. It refuses by raising."""
 
 
@@ -90,7 +91,7 @@ class Query(NamedTuple):
     parent: str | None = None
     folded: bool = False
 
-    def matches(self, summary: SessionSummary) -> bool:
+    def matches(self, summary: Summary) -> bool:
         """Tell whether the query matches a session; ``folded`` depends on others too."""
         return (
             self.user_id in (None, summary.user_id)
@@ -106,11 +107,11 @@ class Query(NamedTuple):
         )
 
 
-def _is_expired(summary: SessionSummary, now: datetime) -> bool:
+def _is_expired(summary: Summary, now: datetime) -> bool:
     return summary.expires_at is not None and summary.expires_at <= now
 
 
-def _is_live(summary: SessionSummary, now: datetime) -> bool:
+def _is_live(summary: Summary, now: datetime) -> bool:
     return summary.status not in ("archived", "unreadable") and not _is_expired(summary, now)
 
 

@@ -13,10 +13,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import JsonValue
-
+from localsessions import models
 from localsessions._rules import edits
 from localsessions._rules.arguments import (
     refuse_conflict_rule,
@@ -33,26 +32,7 @@ from localsessions._rules.refusals import raise_first, raise_refusals
 from localsessions._rules.retention import cutoff_of, verdict
 from localsessions.engine import Change, Durability, Engine, Progress, Query
 from localsessions.errors import NotOwnerError, SessionNotFoundError
-from localsessions.models import (
-    Checkpoint,
-    CleanupAction,
-    CleanupReport,
-    Deletion,
-    Finding,
-    Message,
-    Order,
-    Page,
-    SearchHit,
-    Session,
-    SessionChange,
-    SessionSummary,
-    StoreStats,
-    TrashedSession,
-    expiry_of,
-    formatted_now,
-    made_id,
-    utc_now,
-)
+from localsessions.models import expiry_of, formatted_now, made_id, utc_now
 from localsessions.models.standing import original_of
 from localsessions.watching import (
     OnChange,
@@ -62,6 +42,26 @@ from localsessions.watching import (
     changes_as_they_happen,
     refuse_uncallable,
 )
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from localsessions.models import (
+        Checkpoint,
+        CleanupAction,
+        CleanupReport,
+        Deletion,
+        Finding,
+        Message,
+        Order,
+        Page,
+        SearchHit,
+        Session,
+        SessionChange,
+        SessionSummary,
+        StoreStats,
+        TrashedSession,
+    )
 
 __all__ = ["SessionStore"]
 
@@ -120,6 +120,7 @@ class SessionStore:
                 lock_timeout=lock_timeout,
                 max_file_bytes=max_file_bytes,
             )
+            _name_models()
         elif hasattr(save_dir, "address"):
             self._engine = save_dir
         else:
@@ -236,7 +237,7 @@ class SessionStore:
         if max_live is not None:
             refuse_negative("max_live", max_live)
         now = utc_now()
-        session = Session(
+        session = models.Session(
             session_id=made_id("sess") if session_id is None else session_id,
             user_id=user_id,
             agent_id=agent_id,
@@ -330,7 +331,7 @@ class SessionStore:
             DurabilityUnknownError: The session is written and visible, but the disk did not
                 confirm it.
         """
-        refuse_other("session", session, Session, "a Session, as load() returns")
+        refuse_other("session", session, models.Session, "a Session, as load() returns")
         refuse_conflict_rule(on_conflict)
         self.engine.replace(session, merges=on_conflict == "merge")
         return session
@@ -961,7 +962,7 @@ class SessionStore:
         else:
             raise_first(engine.delete_many(concerned, is_due), concerned)
         told = tuple(actions[one] for one in concerned if one in actions)
-        return CleanupReport(cutoff or now, dry_run, told)
+        return models.CleanupReport(cutoff or now, dry_run, told)
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -1055,7 +1056,7 @@ class SessionStore:
             UnstorableValueError: A value would be lost or changed, or the snapshot takes more than
                 ``max_file_bytes``; nothing was written.
         """
-        made = Checkpoint(made_id("ckpt"), session_id, copy.deepcopy(data), utc_now())
+        made = models.Checkpoint(made_id("ckpt"), session_id, copy.deepcopy(data), utc_now())
         self.engine.save_checkpoint(made)
         return made
 
@@ -1123,3 +1124,11 @@ def _refuse_wrong(query: Query) -> None:
     texts = ("user_id", "agent_id", "status", "program", "project", "parent")
     refuse_other_texts(**{name: getattr(query, name) for name in texts})
     refuse_naive(since=query.since, until=query.until)
+
+
+def _name_models() -> None:
+    """Let ``typing.get_type_hints`` find what the verbs' annotations name, once a store is open."""
+    from pydantic import JsonValue
+
+    named = {name: getattr(models, name) for name in models.__all__}
+    globals().update(named, JsonValue=JsonValue)

@@ -20,7 +20,8 @@ from localsessions._rules.question import Question, read_question
 from localsessions._rules.texts import snippet_of, texts_in, texts_of
 from localsessions.engine import Progress, Query
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import SearchHit, SessionSummary
+from localsessions.models import PlainSummary, SearchHit
+from localsessions.models.results import checked
 
 __all__ = ["Search"]
 
@@ -75,7 +76,7 @@ class Search:
             others = {one for one, told in summaries.items() if not is_meant(told)}
             return {*session_ids} - others
 
-        def is_meant(summary: SessionSummary) -> bool:
+        def is_meant(summary: PlainSummary) -> bool:
             return query.matches(summary) and question.matches(summary)
 
         is_narrowed = question.is_narrowed or query != Query()
@@ -87,7 +88,9 @@ class Search:
                 is_current &= self._reconciler.refresh_row(row)
                 snippet, highlights = snippet_of(found.text, found.finder)
                 place = found.position, found.text.role
-                hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
+                hits.append(
+                    SearchHit(checked(row.summary), *place, snippet, highlights, found.score)
+                )
             if len(hits) == limit:
                 break
         return hits, is_current
@@ -99,7 +102,7 @@ class Search:
         while size == _BATCH and len(hits) < limit:
             rows = self._index.page(query, "-last_activity", _BATCH, after)
             found = [row.summary for row in rows if question.matches(row.summary)]
-            hits += [SearchHit(one, None, None, one.preview, (), 0.0) for one in found]
+            hits += [SearchHit(checked(one), None, None, one.preview, (), 0.0) for one in found]
             size = len(rows)
             after = Cursor("", *key_of(rows[-1].summary, "-last_activity")) if rows else None
         return hits[:limit]

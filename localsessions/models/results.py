@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Literal, TypeAlias, TypeVar
+from functools import cache
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from localsessions.models.instants import Instant, microseconds
+from localsessions.models.instant_field import Instant
+from localsessions.models.plain import PlainSummary
 
 __all__ = [
     "ChangeKind",
@@ -19,21 +21,14 @@ __all__ = [
     "CleanupReport",
     "Deletion",
     "Finding",
-    "Order",
-    "Page",
     "SearchHit",
     "SessionChange",
     "SessionSummary",
     "StoreStats",
     "TrashedSession",
     "Unreadable",
-    "activity_key",
+    "checked",
 ]
-
-Order: TypeAlias = Literal[
-    "-last_activity", "last_activity", "-created_at", "created_at", "-size_bytes", "size_bytes"
-]
-"""The sort key of a listing; with "-" the latest or largest comes first."""
 
 
 class Unreadable(BaseModel):
@@ -82,37 +77,19 @@ class SessionSummary(BaseModel):
     unreadable: Unreadable | None = None
 
 
-_LONG_AGO = 1 << 53
+def checked(plain: PlainSummary) -> SessionSummary:
+    """Return the model of a line of a listing; its values have the right types already."""
+    told, fault = plain.__dict__, plain.unreadable
+    if fault is not None:
+        told = {**told, "unreadable": Unreadable(**fault.__dict__)}
+    return _blank().model_copy(update=told)
 
 
-def activity_key(summary: SessionSummary) -> int:
-    """Return the number by which last activities are compared: microseconds since 1970.
-
-    That of an undated session is 285 years smaller, so that it is older than each dated session.
-    """
-    key = microseconds(summary.last_activity)
-    return key - _LONG_AGO if summary.undated else key
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Some items in order, and the cursor that asks for the next page.
-
-    ``next_cursor`` is None on the last page. It is opaque, and valid only with the same order and
-    the same filters.
-    """
-
-    items: tuple[T, ...]
-    next_cursor: str | None = None
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
+@cache  # made at its first use: importing the package builds no model
+def _blank() -> SessionSummary:
+    """Return a summary to copy; the copies are not validated, which takes longer."""
+    times = dict.fromkeys(("created_at", "last_activity", "updated_at"), "2000-01-01T00:00:00Z")
+    return SessionSummary.model_validate({"session_id": "", **times})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Unpack, get_args
 
 import click
 
-from localsessions.cli.folder import chosen_folder, opened, optional_session_argument
+from localsessions.cli.folder import (
+    chosen_folder,
+    opened,
+    opened_to_list,
+    optional_session_argument,
+)
 from localsessions.cli.options import Filters, examples, filter_options, json_option
 from localsessions.cli.output import (
     emit,
@@ -64,7 +69,7 @@ def list_sessions(
     """
     if every and limit is not None:
         raise click.UsageError("--all and --limit exclude each other")
-    with opened() as store:
+    with opened_to_list() as store:
         page = store.list(**filters, folded=fold, order=order, limit=limit or 50, cursor=cursor)
         if every:
             page = _to_the_end(store, page, order, filters, folded=fold)

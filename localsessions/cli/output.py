@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
-from pydantic import BaseModel
 
 from localsessions.format import encode_value
 from localsessions.models import format_instant
@@ -138,8 +137,8 @@ def _plain(value: object) -> JsonValue:
         return value
     if isinstance(value, datetime):
         return format_instant(value)
-    if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    if names := getattr(type(value), "model_fields", None):  # of a pydantic model
+        return {name: _plain(getattr(value, name)) for name in names}
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):

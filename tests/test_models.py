@@ -339,7 +339,9 @@ def test_the_model_of_a_plain_summary_says_the_same(fault: PlainUnreadable | Non
     made = checked(plain)
     assert made == SessionSummary.model_validate(dataclasses.asdict(plain))
     assert SessionSummary.model_validate_json(made.model_dump_json()) == made
-    assert made is not checked(plain)
+    assert made.model_fields_set == set(SessionSummary.model_fields)
+    assert made is checked(plain)
+    assert dataclasses.replace(plain) == plain
 
 
 def test_the_fields_of_a_file_are_those_of_a_session() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MADE_TITLE_LENGTH",
+    "Modelled",
     "Order",
     "Page",
     "PlainSummary",
@@ -51,9 +52,20 @@ class PlainUnreadable:
     column: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlainSummary:
-    """The fields of ``SessionSummary``, which says what they mean; the caller gives right types."""
+class Modelled:
+    """Has room for the model that was made of a line; ``results.checked`` makes and keeps it."""
+
+    __slots__ = ("model",)  # beside the fields: it is none
+
+    model: SessionSummary
+
+
+@dataclass(kw_only=True)  # frozen, it takes six times as long to make
+class PlainSummary(Modelled):
+    """The fields of ``SessionSummary``, which says what they mean; the caller gives right types.
+
+    Listings share it, so nobody changes it.
+    """
 
     session_id: str
     title: str = ""

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 # Runs a command and writes the names of all modules as the last line of standard error.
 RUN = """
-import sys
+import os, sys
+if "_AS" in os.environ:
+    sys.stdout.isatty = lambda: True
 from localsessions.__main__ import main
 code = main()
 sys.stderr.write("\\n" + " ".join(sys.modules))
@@ -62,6 +64,15 @@ def commands_among(modules: set[str]) -> set[str]:
     """Return the modules of commands."""
     places = {f"localsessions.cli.{place.partition('.')[0]}" for _, place, _ in PLACES}
     return modules & places - {"localsessions.cli.completion"}
+
+
+def test_a_table_on_a_terminal_is_drawn_without_rich_console(cli: Cli) -> None:
+    cli.add("session-1")
+    cli.write("torn", "{")
+    shown, modules = ran(cli, "list", _AS="terminal")
+    assert "\x1b[31munreadable" in shown
+    assert "rich.cells" in modules
+    assert not modules & {"rich.console", "rich.table", "rich.text", "pydantic"}
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["list", "--all"]])

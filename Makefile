@@ -57,6 +57,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/redaction.py
 	$(BIN)/python benchmarks/transcripts.py
 	$(BIN)/python benchmarks/searching.py
+	$(BIN)/python benchmarks/starting.py
 
 # Makes the JSON Schema again after a change of the models; a test holds it.
 schema: $(READY)

@@ -147,7 +147,12 @@ PROCESSES = """\
 ## Several processes
 
 What a turn costs where two and four processes append to one session and to many, and how often one
-writes a file whole: [benchmarks/handover.md](benchmarks/handover.md)."""
+writes a file whole: [benchmarks/handover.md](benchmarks/handover.md).
+
+## Starting
+
+What a command takes in a new process, and what an import takes:
+[benchmarks/starting.md](benchmarks/starting.md)."""
 
 
 def page(results: Results) -> str:

@@ -58,6 +58,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/transcripts.py
 	$(BIN)/python benchmarks/searching.py
 	$(BIN)/python benchmarks/growing.py
+	$(BIN)/python benchmarks/starting.py
 
 # Makes the JSON Schema again after a change of the models; a test holds it.
 schema: $(READY)

@@ -148,7 +148,12 @@ PROCESSES = """\
 
 What a turn costs where two and four processes append to one session and to many, and how often one
 writes a file whole: [benchmarks/handover.md](benchmarks/handover.md). What `.localsessions` takes
-while several write, watch and search: [benchmarks/growing.md](benchmarks/growing.md)."""
+while several write, watch and search: [benchmarks/growing.md](benchmarks/growing.md).
+
+## Starting
+
+What a command takes in a new process, and what an import takes:
+[benchmarks/starting.md](benchmarks/starting.md)."""
 
 
 def page(results: Results) -> str:

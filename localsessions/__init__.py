@@ -1,7 +1,7 @@
 """A local-first embedded store for agent sessions: one readable JSON file per session.
 
 This is the public interface. It imports no extra: a program that uses the command line, the server
-or an adapter imports it. The classes for asynchronous code are imported at their first use.
+or an adapter imports it. All but the errors is imported at its first use, and pydantic with it.
 """
 
 from importlib import import_module
@@ -22,32 +22,32 @@ from localsessions.errors import (
     UnreadableSessionError,
     UnstorableValueError,
 )
-from localsessions.models import (
-    Checkpoint,
-    CleanupAction,
-    CleanupReport,
-    Deletion,
-    Filters,
-    Finding,
-    Message,
-    Neighbour,
-    Page,
-    SearchHit,
-    Session,
-    SessionChange,
-    SessionSummary,
-    StoreStats,
-    TrashedSession,
-    Turn,
-    Unreadable,
-    message_text,
-    reasoning_text,
-)
-from localsessions.store import SessionStore
 
 if TYPE_CHECKING:
     from localsessions.aio import AsyncSessionStore
     from localsessions.manager import SessionManager
+    from localsessions.models import (
+        Checkpoint,
+        CleanupAction,
+        CleanupReport,
+        Deletion,
+        Filters,
+        Finding,
+        Message,
+        Neighbour,
+        Page,
+        SearchHit,
+        Session,
+        SessionChange,
+        SessionSummary,
+        StoreStats,
+        TrashedSession,
+        Turn,
+        Unreadable,
+        message_text,
+        reasoning_text,
+    )
+    from localsessions.store import SessionStore
 
 __version__ = "0.1.0"
 
@@ -92,16 +92,19 @@ __all__ = [
 _AT_USE = {
     "AsyncSessionStore": "localsessions.aio",
     "SessionManager": "localsessions.manager",
+    "SessionStore": "localsessions.store",
 }
+# All other names that are imported at use.
+_MODELS = "localsessions.models"
 
 
 if not TYPE_CHECKING:  # a type checker knows the names above and refuses all others
 
     def __getattr__(name: str) -> object:
         """Import a name at its first use; see PEP 562."""
-        if name not in _AT_USE:
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(_AT_USE[name]), name)
+        value = globals()[name] = getattr(import_module(_AT_USE.get(name, _MODELS)), name)
         return value
 
 

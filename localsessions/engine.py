@@ -16,25 +16,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from localsessions.errors import SearchGivenUpError
-from localsessions.models import (
-    Checkpoint,
-    Deletion,
-    Finding,
-    Message,
-    Order,
-    Page,
-    SearchHit,
-    Session,
-    SessionChange,
-    SessionSummary,
-    StoreStats,
-    TrashedSession,
-    activity_key,
-)
+from localsessions.models import Order, Page, activity_key
 from localsessions.models.instants import microseconds
+
+if TYPE_CHECKING:
+    from localsessions.models import (
+        Checkpoint,
+        Deletion,
+        Finding,
+        Message,
+        SearchHit,
+        Session,
+        SessionChange,
+        SessionSummary,
+        StoreStats,
+        TrashedSession,
+    )
+    from localsessions.models.plain import Summary
 
 __all__ = [
     "Allows",
@@ -63,7 +64,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 IsWanted: TypeAlias = Callable[[], bool]
 """Tells whether the answer of a search is still wanted."""
 
-Allows: TypeAlias = Callable[[SessionSummary], bool]
+Allows: TypeAlias = Callable[["SessionSummary"], bool]
 """Tells, inside the lock, whether a session as it is now must go. It refuses by raising."""
 
 
@@ -112,7 +113,7 @@ class Query(NamedTuple):
         before = [one for one in (self.until, until) if one is not None]
         return self._replace(since=max(after, default=None), until=min(before, default=None))
 
-    def matches(self, summary: SessionSummary) -> bool:
+    def matches(self, summary: Summary) -> bool:
         """Tell whether the query matches a session; ``folded`` depends on others too."""
         return (
             self.user_id in (None, summary.user_id)
@@ -133,11 +134,11 @@ class Query(NamedTuple):
         )
 
 
-def _is_expired(summary: SessionSummary, now: datetime) -> bool:
+def _is_expired(summary: Summary, now: datetime) -> bool:
     return summary.expires_at is not None and summary.expires_at <= now
 
 
-def _is_live(summary: SessionSummary, now: datetime) -> bool:
+def _is_live(summary: Summary, now: datetime) -> bool:
     return summary.status not in ("archived", "unreadable") and not _is_expired(summary, now)
 
 

@@ -7,6 +7,7 @@ touches a disk.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from localsessions._codec import (
     MAX_DEPTH,
@@ -20,9 +21,12 @@ from localsessions._codec import (
 )
 from localsessions._codec import decode as _decode
 from localsessions._codec.names import file_stem, is_session_id
-from localsessions._codec.summary import summarize
-from localsessions.models import Session, utc_now
+from localsessions._codec.summary import summarize as _summarize
+from localsessions.models import utc_now
 from localsessions.models.standing import original_of
+
+if TYPE_CHECKING:
+    from localsessions.models import Session, SessionSummary
 
 __all__ = [
     "MAX_DEPTH",
@@ -57,6 +61,13 @@ def decode(data: bytes, session_id: str, *, modified_at: datetime | None = None)
         UnreadableSessionError: The file is not a session; its content is not guessed.
     """
     return _decode(data, session_id=session_id, modified_at=modified_at or utc_now())
+
+
+def summarize(session: Session, size_bytes: int) -> SessionSummary:
+    """Return the line of a listing for a session whose file has ``size_bytes``."""
+    from localsessions.models.results import checked
+
+    return checked(_summarize(session, size_bytes))
 
 
 def original_bytes(session: Session) -> bytes | None:

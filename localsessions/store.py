@@ -13,10 +13,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Literal, Self, Unpack
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
-from pydantic import JsonValue
-
+from localsessions import models
 from localsessions._rules import edits
 from localsessions._rules.arguments import (
     refuse_conflict_rule,
@@ -34,27 +33,7 @@ from localsessions._rules.refusals import raise_first, raise_refusals
 from localsessions._rules.retention import cutoff_of, verdict
 from localsessions.engine import Asked, Change, Durability, Engine, IsWanted, Progress, Query
 from localsessions.errors import NotOwnerError, SessionNotFoundError
-from localsessions.models import (
-    Checkpoint,
-    CleanupAction,
-    CleanupReport,
-    Deletion,
-    Filters,
-    Finding,
-    Message,
-    Order,
-    Page,
-    SearchHit,
-    Session,
-    SessionChange,
-    SessionSummary,
-    StoreStats,
-    TrashedSession,
-    expiry_of,
-    formatted_now,
-    made_id,
-    utc_now,
-)
+from localsessions.models import expiry_of, formatted_now, made_id, utc_now
 from localsessions.models.standing import original_of
 from localsessions.watching import (
     OnChange,
@@ -64,6 +43,27 @@ from localsessions.watching import (
     changes_as_they_happen,
     refuse_uncallable,
 )
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from localsessions.models import (
+        Checkpoint,
+        CleanupAction,
+        CleanupReport,
+        Deletion,
+        Filters,
+        Finding,
+        Message,
+        Order,
+        Page,
+        SearchHit,
+        Session,
+        SessionChange,
+        SessionSummary,
+        StoreStats,
+        TrashedSession,
+    )
 
 __all__ = ["SessionStore"]
 
@@ -122,6 +122,7 @@ class SessionStore:
                 lock_timeout=lock_timeout,
                 max_file_bytes=max_file_bytes,
             )
+            _name_models()
         elif hasattr(save_dir, "address"):
             self._engine = save_dir
         else:
@@ -238,7 +239,7 @@ class SessionStore:
         if max_live is not None:
             refuse_negative("max_live", max_live)
         now = utc_now()
-        session = Session(
+        session = models.Session(
             session_id=made_id("sess") if session_id is None else session_id,
             user_id=user_id,
             agent_id=agent_id,
@@ -333,7 +334,7 @@ class SessionStore:
             DurabilityUnknownError: The session is written and visible, but the disk did not
                 confirm it.
         """
-        refuse_other("session", session, Session, "a Session, as load() returns")
+        refuse_other("session", session, models.Session, "a Session, as load() returns")
         refuse_conflict_rule(on_conflict)
         self.engine.replace(session, merges=on_conflict == "merge")
         return session
@@ -908,7 +909,7 @@ class SessionStore:
         else:
             raise_first(engine.delete_many(concerned, is_due), concerned)
         told = tuple(actions[one] for one in concerned if one in actions)
-        return CleanupReport(cutoff or now, dry_run, told)
+        return models.CleanupReport(cutoff or now, dry_run, told)
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -1002,7 +1003,7 @@ class SessionStore:
             UnstorableValueError: A value would be lost or changed, or the snapshot takes more than
                 ``max_file_bytes``; nothing was written.
         """
-        made = Checkpoint(made_id("ckpt"), session_id, copy.deepcopy(data), utc_now())
+        made = models.Checkpoint(made_id("ckpt"), session_id, copy.deepcopy(data), utc_now())
         self.engine.save_checkpoint(made)
         return made
 
@@ -1076,7 +1077,7 @@ def _query(filters: Filters) -> Query:
         TypeError: There is no filter of that name, or its value has a wrong type.
         ValueError: A time has no offset.
     """
-    if unknown := filters.keys() - Filters.__annotations__.keys():
+    if unknown := filters.keys() - models.Filters.__annotations__.keys():
         raise TypeError(f"there is no filter {min(unknown)!r}; see localsessions.Filters")
     refuse_other_texts(**{name: filters.get(name) for name in _TEXTS})
     refuse_naive(since=filters.get("since"), until=filters.get("until"))
@@ -1100,3 +1101,11 @@ def _query(filters: Filters) -> Query:
         folded=bool(filters.get("folded")),
         live_at=utc_now() if filters.get("live") else None,
     )
+
+
+def _name_models() -> None:
+    """Let ``typing.get_type_hints`` find what the verbs' annotations name, once a store is open."""
+    from pydantic import JsonValue
+
+    named = {name: getattr(models, name) for name in models.__all__}
+    globals().update(named, JsonValue=JsonValue)

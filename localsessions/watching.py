@@ -9,19 +9,21 @@ import inspect
 import threading
 from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from localsessions._logger import log
 from localsessions.engine import Engine
 from localsessions.errors import ChangesExpiredError
-from localsessions.models import SessionChange
+
+if TYPE_CHECKING:
+    from localsessions.models import SessionChange
 
 __all__ = ["Following", "OnChange", "OnError", "Watch"]
 
-OnChange: TypeAlias = Callable[[SessionChange], object]
+OnChange: TypeAlias = Callable[["SessionChange"], object]
 """Called with each change."""
 
-OnError: TypeAlias = Callable[[Exception, SessionChange | None], object]
+OnError: TypeAlias = Callable[[Exception, "SessionChange | None"], object]
 """Called with an error, and with the change if the callback raised the error for that change."""
 
 _BATCH = 256

@@ -13,7 +13,7 @@ import pytest
 import localsessions
 from localsessions import errors, models
 
-LOADED = "import json, sys, localsessions; print(json.dumps(sorted(sys.modules)))"
+LOADED = "import json, sys; {}; print(json.dumps(sorted(sys.modules)))"
 
 
 def test_the_face_is_sorted_and_each_name_is_there() -> None:
@@ -70,25 +70,46 @@ def answer_of(program: str, *arguments: str) -> list[str]:
 
 
 WAITING = [
-    *("click", "rich", "starlette", "uvicorn", "filelock", "watchdog", "orjson"),
+    *("click", "rich", "starlette", "uvicorn", "filelock", "watchdog", "orjson", "pydantic"),
     *("asyncio", "logging", "tempfile", "email", "importlib.metadata"),
     *("localsessions.aio", "localsessions.manager", "localsessions.models.schema"),
     *("localsessions._local", "localsessions._codec", "localsessions._rules.merging"),
 ]
 
 
+def loaded_by(statement: str) -> set[str]:
+    """Return the modules that a new process has after an import."""
+    return set(answer_of(LOADED.format(statement)))
+
+
 def test_importing_brings_no_extra_and_nothing_that_can_wait() -> None:
-    assert set(answer_of(LOADED)).isdisjoint(WAITING)
+    bare = loaded_by("import localsessions")
+    assert bare.isdisjoint([*WAITING, "localsessions.models", "localsessions.store"])
+    assert loaded_by("from localsessions import SessionStore").isdisjoint(WAITING)
 
 
-def test_importing_costs_little_more_than_pydantic() -> None:
+@pytest.mark.parametrize("name", ["Session", "SessionSummary", "SearchHit", "Message"])
+def test_importing_a_model_costs_little_more_than_pydantic(name: str) -> None:
     """Counted in modules, since a time is another one on each machine."""
-    loaded = set(answer_of(LOADED))
+    loaded = loaded_by(f"from localsessions import {name}")
     # What pydantic brings for any model whatever, told apart from what comes with it.
-    known = set(answer_of(LOADED.replace("localsessions", "pydantic.main, pydantic.fields")))
+    known = loaded_by("import pydantic.main, pydantic.fields")
     ours = {name for name in loaded if name.startswith("localsessions")}
-    assert len(ours) <= 20
-    assert len(loaded - known - ours) <= 16
+    assert len(ours) <= 12
+    assert len(loaded - known - ours) <= 3
+
+
+HINTED = """
+import inspect, json, sys, typing
+from localsessions import SessionStore
+SessionStore(sys.argv[1]).close()
+verbs = [verb for name, verb in vars(SessionStore).items() if inspect.isfunction(verb)]
+print(json.dumps([verb.__name__ for verb in verbs if typing.get_type_hints(verb)]))
+"""
+
+
+def test_type_hints_of_the_verbs_can_be_asked_once_a_store_was_open(tmp_path: Path) -> None:
+    assert {"append", "list", "search", "watch", "save"} <= {*answer_of(HINTED, str(tmp_path))}
 
 
 OPENED = """

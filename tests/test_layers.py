@@ -57,7 +57,10 @@ def test_the_engine_of_a_folder_is_named_where_a_store_is_opened_and_nowhere_els
         for path in elsewhere
         if (found := [one for one in imported(path) if one.startswith("localsessions._local")])
     }
-    assert named == {"store.py": ["localsessions._local.engine.LocalEngine"]}
+    assert named == {
+        "store.py": ["localsessions._local.engine.LocalEngine"],
+        "listing.py": ["localsessions._local.listing.ListingEngine"],
+    }
 
 
 @pytest.mark.parametrize("room", UPPER)

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue, ValidationError
+from pydantic_core import PydanticUndefined
 
 from localsessions.models import (
     CleanupAction,
     CleanupReport,
     Message,
     Page,
+    PlainSummary,
+    PlainUnreadable,
     Session,
     SessionSummary,
+    Unreadable,
     format_instant,
+    made_id,
     message_text,
     parse_instant,
     reasoning_text,
     utc_now,
 )
+from localsessions.models.file_fields import SESSION_FIELDS
+from localsessions.models.results import checked
 
 GOLDEN = sorted((Path(__file__).parent / "data" / "v1").glob("*.json"))
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
@@ -308,3 +317,39 @@ def test_a_summary_is_frozen() -> None:
     summary = SessionSummary(session_id="s", created_at=NOW, last_activity=NOW, updated_at=NOW)
     with pytest.raises(ValidationError, match="frozen"):
         summary.title = "x"  # type: ignore[misc]
+
+
+# A line of a listing without a model
+
+
+def test_a_plain_summary_has_the_fields_and_the_defaults_of_the_model() -> None:
+    for plain, model in ((PlainSummary, SessionSummary), (PlainUnreadable, Unreadable)):
+        kept = {one.name: one.default for one in dataclasses.fields(plain)}
+        told = {name: one.default for name, one in model.model_fields.items()}
+        assert list(kept) == list(told)
+        assert [one for one in kept.values() if one is not dataclasses.MISSING] == [
+            one for one in told.values() if one is not PydanticUndefined
+        ]
+
+
+@pytest.mark.parametrize("fault", [None, PlainUnreadable("torn", 3, 4)])
+def test_the_model_of_a_plain_summary_says_the_same(fault: PlainUnreadable | None) -> None:
+    times: dict[str, Any] = {"created_at": NOW, "last_activity": NOW, "updated_at": NOW}
+    plain = PlainSummary(session_id="s", tags=("a",), unreadable=fault, **times)
+    made = checked(plain)
+    assert made == SessionSummary.model_validate(dataclasses.asdict(plain))
+    assert SessionSummary.model_validate_json(made.model_dump_json()) == made
+    assert made.model_fields_set == set(SessionSummary.model_fields)
+    assert made is checked(plain)
+    assert dataclasses.replace(plain) == plain
+
+
+def test_the_fields_of_a_file_are_those_of_a_session() -> None:
+    assert tuple(Session.model_fields) == SESSION_FIELDS
+
+
+def test_an_id_is_random_and_sorts_by_time() -> None:
+    first, second = made_id("sess"), made_id("sess")
+    assert first != second
+    assert first[:13] <= second[:13]
+    assert len(first) == len("sess_") + 24

@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from math import isfinite
-from typing import NamedTuple
-
-from pydantic import JsonValue, ValidationError
+from typing import TYPE_CHECKING, NamedTuple
 
 from localsessions._codec.layout import MAX_DEPTH, MAX_DIGITS, STORABLE
 from localsessions.errors import UnstorableValueError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue, ValidationError
 
 __all__ = ["Wrong", "fault_at", "fault_in", "first_doubt", "refuse_unstorable", "wrong_types"]
 

@@ -10,15 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from itertools import chain
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import orjson
-from pydantic import JsonValue
 
-from localsessions.models import Session, format_instant, parse_instant
+from localsessions.models import format_instant, parse_instant
+from localsessions.models.file_fields import SESSION_FIELDS
 from localsessions.models.standing import Original, original_of
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from localsessions.models import Session
 
 __all__ = [
     "INSTANTS",
@@ -56,8 +61,7 @@ MAX_FILE_BYTES = 1 << 30
 
 STORABLE = frozenset({str, int, float, bool, type(None), dict, list})
 
-_FIELDS = tuple(Session.model_fields)
-KNOWN = frozenset(_FIELDS)
+KNOWN = frozenset(SESSION_FIELDS)
 INSTANTS = ("created_at", "expires_at", "last_activity", "updated_at")
 
 # An empty container gets no line for its content. So a value that is indented to the last level may
@@ -121,6 +125,8 @@ def lay_out(value: JsonValue, newline: bytes = b"\n") -> bytes:
     newlines indents a part.
     """
     if type(value) is int:
+        from decimal import Decimal
+
         # Decimal has no limit on digits; str(int) stops at 4,300 (CVE-2020-10735).
         return str(value if value.bit_length() < 64 else Decimal(value)).encode()
     if isinstance(value, str):
@@ -156,7 +162,7 @@ def document_of(session: Session, stamps: Mapping[str, JsonValue]) -> dict[str, 
             said[instant] = _spelled(value, spelled.get(instant))
     document: dict[str, JsonValue] = {}
     places = _unknown_after(original.keys) if original and unknown else {}
-    for name in (None, *_FIELDS) if places else _FIELDS:
+    for name in (None, *SESSION_FIELDS) if places else SESSION_FIELDS:
         # This is ``not _is_empty(value)``, inline because it runs for each field of each turn.
         if name is not None and (
             (value := said[name])
@@ -184,7 +190,7 @@ def _unknown_after(keys: tuple[str, ...]) -> Mapping[str | None, list[str]]:
     places: dict[str | None, list[str]] = {}
     anchor: str | None = None
     for key in keys:
-        if key in _FIELDS:
+        if key in SESSION_FIELDS:
             anchor = key
         else:
             places.setdefault(anchor, []).append(key)
@@ -204,7 +210,7 @@ def is_as_written(document: Mapping[str, JsonValue], session_id: str) -> bool:
     return (
         known.keys() >= _ALWAYS
         and known["session_id"] == session_id
-        and list(known) == [name for name in _FIELDS if name in known]
+        and list(known) == [name for name in SESSION_FIELDS if name in known]
         and known.pop("messages") is not None
         and not any(map(_is_empty, known.values()))
     )

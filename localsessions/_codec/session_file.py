@@ -14,11 +14,11 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
-from pydantic import JsonValue, ValidationError
 
+from localsessions import models
 from localsessions._codec.layout import (
     INSTANTS,
     KNOWN,
@@ -32,8 +32,13 @@ from localsessions._codec.layout import (
     may_be_laid_out,
 )
 from localsessions.errors import FormatVersionError, UnreadableSessionError, UnstorableValueError
-from localsessions.models import FORMAT, Session, parse_instant
+from localsessions.models import FORMAT, parse_instant
 from localsessions.models.standing import Original, original_of, set_extra, stand, version_of
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from localsessions.models import Session
 
 __all__ = [
     "as_it_was",
@@ -129,8 +134,10 @@ def _refuse_unreadable(session: Session) -> None:
         )
     if name := _huge_number(session):
         raise UnstorableValueError(name, _HUGE, session_id=session.session_id)
+    from pydantic_core import ValidationError
+
     try:
-        Session.model_validate(session.__dict__)
+        models.Session.model_validate(session.__dict__)
     except ValidationError as error:
         from localsessions._codec.explaining import wrong_types
 
@@ -204,9 +211,11 @@ def _session(
     Raises:
         json.JSONDecodeError: A field has a wrong type, or its number is too large.
     """
+    from pydantic_core import ValidationError
+
     known = known_fields(document, modified_at)
     try:
-        session = Session.model_validate(known | {"session_id": session_id})
+        session = models.Session.model_validate(known | {"session_id": session_id})
     except ValidationError as error:
         from localsessions._codec.explaining import fault_in, wrong_types
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 from math import isfinite
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING
 
 from localsessions._codec.explaining import fault_at, first_doubt
 from localsessions._codec.layout import MAX_DIGITS, is_storable
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 __all__ = ["parse_strictly"]
 

@@ -9,29 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localsessions._codec.layout import is_as_written, known_fields, messages_end
 from localsessions._codec.session_file import parse_proven
 from localsessions.errors import UnreadableSessionError
 from localsessions.models import (
     FORMAT,
-    Session,
-    SessionSummary,
-    Unreadable,
+    PlainSummary,
+    PlainUnreadable,
     listed_source,
     made_title_of,
     parse_instant,
     preview_of,
 )
 
+if TYPE_CHECKING:
+    from localsessions.models import Session
+
 __all__ = ["Summarized", "plain_document", "summarize", "summarize_unreadable", "summarized"]
 
 
-def summarize(session: Session, size_bytes: int) -> SessionSummary:
+def summarize(session: Session, size_bytes: int) -> PlainSummary:
     """Return the line of a listing for a session whose file has ``size_bytes``."""
-    return SessionSummary(
+    return PlainSummary(
         session_id=session.session_id,
         title=session.title or session.made_title,
         user_id=session.user_id,
@@ -61,16 +62,16 @@ def _source_of(
 
 def summarize_unreadable(
     error: UnreadableSessionError, session_id: str, modified_at: datetime, size_bytes: int
-) -> SessionSummary:
+) -> PlainSummary:
     """Return the line of a listing for a file that is not a session."""
-    return SessionSummary(
+    return PlainSummary(
         session_id=session_id,
         status="unreadable",
         created_at=modified_at,
         last_activity=modified_at,
         updated_at=modified_at,
         size_bytes=size_bytes,
-        unreadable=Unreadable(reason=error.reason, line=error.line, column=error.column),
+        unreadable=PlainUnreadable(reason=error.reason, line=error.line, column=error.column),
     )
 
 
@@ -90,7 +91,7 @@ _KINDS: dict[str, type] = {
 class Summarized(NamedTuple):
     """A file's summary and, if writing the session would give the same file, its messages' end."""
 
-    summary: SessionSummary
+    summary: PlainSummary
     messages_end: int | None
 
 
@@ -159,42 +160,33 @@ def _is_plain_context(context: Mapping[str, Any]) -> bool:
 
 def _summary(
     document: Mapping[str, Any], times: Mapping[str, Any], session_id: str, size_bytes: int
-) -> SessionSummary:
+) -> PlainSummary:
     get = document.get
     messages = get("messages", ())
     active, updated, expires = times["last_activity"], times["updated_at"], get("expires_at")
     last_activity = _instant(active)
-    return _blank().model_copy(
-        update={
-            "session_id": session_id,
-            "title": get("title") or made_title_of(messages),
-            "user_id": get("user_id"),
-            "agent_id": get("agent_id"),
-            "current_agent": get("agent_context", _NONE).get("current_agent"),
-            "status": get("status", "active"),
-            "pinned": get("pinned", False),
-            "tags": tuple(get("tags", ())),
-            "created_at": _instant(times["created_at"]),
-            "last_activity": last_activity,
-            "updated_at": last_activity if updated == active else _instant(updated),
-            "expires_at": None if expires is None else parse_instant(expires),
-            "message_count": len(messages),
-            "size_bytes": size_bytes,
-            "revision": get("revision", 0),
-            "preview": preview_of(messages),
-            **_source_of(get("source", _NONE), get("forked_from", _NONE), last_activity),
-        }
+    return PlainSummary(
+        session_id=session_id,
+        title=get("title") or made_title_of(messages),
+        user_id=get("user_id"),
+        agent_id=get("agent_id"),
+        current_agent=get("agent_context", _NONE).get("current_agent"),
+        status=get("status", "active"),
+        pinned=get("pinned", False),
+        tags=tuple(get("tags", ())),
+        created_at=_instant(times["created_at"]),
+        last_activity=last_activity,
+        updated_at=last_activity if updated == active else _instant(updated),
+        expires_at=None if expires is None else parse_instant(expires),
+        message_count=len(messages),
+        size_bytes=size_bytes,
+        revision=get("revision", 0),
+        preview=preview_of(messages),
+        **_source_of(get("source", _NONE), get("forked_from", _NONE), last_activity),
     )
 
 
 _NONE: Mapping[str, Any] = {}
-
-
-@cache  # made at its first use: importing the package builds no model
-def _blank() -> SessionSummary:
-    """Return a summary to copy; the copies are not validated, so each value needs its type."""
-    times = dict.fromkeys(("created_at", "last_activity", "updated_at"), "2000-01-01T00:00:00Z")
-    return SessionSummary.model_validate({"session_id": "", **times})
 
 
 def _instant(value: str | datetime) -> datetime:

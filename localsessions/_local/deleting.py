@@ -22,6 +22,7 @@ from localsessions.errors import (
     UnreadableSessionError,
 )
 from localsessions.models import Deletion, Session, TrashedSession, place_of
+from localsessions.models.results import checked
 
 __all__ = ["Trash"]
 
@@ -40,7 +41,7 @@ class Trash:
     def is_to_go(self, session_id: str, allows: Allows) -> bool:
         """Return, inside the lock, whether a session exists and may be deleted."""
         summary = self._reconciler.summary(session_id)
-        return summary is not None and allows(summary)
+        return summary is not None and allows(checked(summary))
 
     def put(self, session_id: str) -> None:
         """Delete an existing session."""

@@ -1,34 +1,37 @@
 """LocalEngine: sessions in a folder, each in a readable file; owns folder, index, locks and feed.
 
-This module imports every module that a verb may need. So an open store imports nothing more, and
-no fork can happen during an import, which would hang the child.
+This module imports every module that a verb may need, also those that other rooms import at use. So
+an open store imports nothing more, and no fork can happen during an import, which would leave the
+module locked in the child and hang it; filelock's own fork hooks wait for its import, too.
 """
 
 from __future__ import annotations
 
-import os
+import decimal  # noqa: F401
+import hashlib  # noqa: F401
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
+import filelock  # noqa: F401
+
 import localsessions._codec.explaining
 import localsessions._codec.strict  # noqa: F401
 from localsessions._codec import MAX_FILE_BYTES, checkpoint
-from localsessions._codec.names import is_session_id
 from localsessions._local.batches import Bulk
 from localsessions._local.checking import verify
 from localsessions._local.deleting import Trash
 from localsessions._local.feed import Feed
 from localsessions._local.files import SessionFolder
 from localsessions._local.growing import Growth
-from localsessions._local.index import IndexRow, SessionIndex, listing_of
+from localsessions._local.index import SessionIndex
 from localsessions._local.index.fulltext import FullText
+from localsessions._local.listing import Listings, database_in
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.repairing import repair
 from localsessions._local.searching import Search
 from localsessions._local.turnstile import working
 from localsessions._local.writing import Writer
-from localsessions._rules.cursor import Cursor
 from localsessions._rules.drafts import draft_of
 from localsessions.engine import (
     Allows,
@@ -54,6 +57,7 @@ from localsessions.models import (
     Message,
     Order,
     Page,
+    PlainSummary,
     SearchHit,
     Session,
     SessionChange,
@@ -62,12 +66,9 @@ from localsessions.models import (
     TrashedSession,
     Unreadable,
 )
+from localsessions.models.results import checked
 
 __all__ = ["LocalEngine"]
-
-# A page checks each row that it returns. While rows keep changing, it is read this often at most.
-_LOOKS = 10
-_MOST_ROWS = 2**31  # the limit of SQLite
 
 
 class LocalEngine(Engine):
@@ -91,20 +92,17 @@ class LocalEngine(Engine):
             max_file_bytes=min(max_file_bytes, MAX_FILE_BYTES),
         )
         self.address = self.folder.save_dir
-        self.index = SessionIndex(self._database("index.sqlite3"))
-        self.texts = FullText(self._database("search.sqlite3"))
+        self.index = SessionIndex(database_in(self.folder, "index.sqlite3"))
+        self.texts = FullText(database_in(self.folder, "search.sqlite3"))
         self.reconciler = Reconciler(self.folder, self.index)
         self.reader = self.reconciler.reader
+        self.listings = Listings(self.reconciler)
         self.growth = Growth(self.reconciler)
         self.writer = Writer(self.reconciler, self.growth)
         self.deleting = Trash(self.reconciler, self.growth)
         self.searching = Search(self.reconciler, self.texts)
         self.feed = Feed(self.reconciler)
         self._closed = False
-
-    def _database(self, name: str) -> str | None:
-        is_writable = self.folder.read_only is None
-        return os.path.join(self.folder.private, name) if is_writable else None
 
     def close(self) -> None:
         self.feed.close()  # first: a look that goes on meets nothing that is closed
@@ -209,45 +207,21 @@ class LocalEngine(Engine):
     def page(
         self, query: Query, *, order: Order, limit: int, cursor: str | None, fresh: bool
     ) -> Page[SessionSummary]:
-        limit = min(limit, _MOST_ROWS)
-        after = None if cursor is None else Cursor.decode(cursor, listing_of(query, order))
-        if fresh:
-            self.reconciler.refresh(fresh=True)
-        rows = self._looked_at(lambda: self.index.page(query, order, limit + 1, after))
-        items = tuple(row.summary for row in rows[:limit])
-        more = self.index.cursor(items[-1], query, order) if len(rows) > limit else None
-        return Page(items, more)
-
-    def _looked_at(self, ask: Callable[[], Sequence[IndexRow]]) -> Sequence[IndexRow]:
-        """Ask the index until each row that it returns agrees with its file."""
-        rows: Sequence[IndexRow] = ()
-        for _ in range(_LOOKS):
-            rows = self.reconciler.ask(ask)
-            stale = [row for row in rows if not self.reconciler.refresh_row(row)]
-            if not stale:
-                return rows
-            self.reconciler.refresh()
-        return [row for row in rows if self.folder.fingerprint(row.summary.session_id)]
+        page = self.listings.page(query, order=order, limit=limit, cursor=cursor, fresh=fresh)
+        return Page(tuple(map(checked, page.items)), page.next_cursor)
 
     def summary(self, session_id: str) -> SessionSummary | None:
-        return self.reconciler.summary(session_id)
+        summary = self.listings.summary(session_id)
+        return None if summary is None else checked(summary)
 
     def count(self, query: Query) -> int:
-        return self.reconciler.ask(lambda: self.index.count(query))
+        return self.listings.count(query)
 
     def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
-        self.reconciler.refresh(fresh=fresh)
-        return self.reconciler.ask(lambda: self.index.ids(query))
+        return self.listings.ids(query, fresh=fresh)
 
     def named(self, reference: str, limit: int) -> Sequence[str]:
-        self.reconciler.refresh()
-        ids: Sequence[str] = ()
-        if is_session_id(reference):
-            if self.folder.fingerprint(reference) is not None:
-                return [reference]
-            ids = self.reconciler.ask(lambda: self.index.ids_like(reference, limit))
-        titled = self.reconciler.ask(lambda: self.index.ids_titled(reference, limit))
-        return list(dict.fromkeys([*ids, *titled]))[:limit]
+        return self.listings.named(reference, limit)
 
     def search(self, text: str, query: Query, asked: Asked) -> Sequence[SearchHit]:
         return self.searching.hits(text, query, asked)
@@ -392,4 +366,4 @@ def _build_models() -> None:
     session = Session(session_id="first")
     session.title, session.expires_at, session.messages = "first", session.created_at, []
     times = session.model_dump(include={"created_at", "last_activity", "updated_at"})
-    SessionSummary.model_validate({"session_id": "first", **times})
+    checked(PlainSummary(session_id="first", **times))

@@ -8,14 +8,17 @@ at rest.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from localsessions._codec import decode
 from localsessions._local.files import FileRead, SessionFolder
 from localsessions._local.index import IndexRow, SessionIndex, row_of, row_unreadable
 from localsessions._local.version import Version
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import Session
 from localsessions.models.standing import original_of, stand
+
+if TYPE_CHECKING:
+    from localsessions.models import Session
 
 __all__ = ["PAUSE", "Reader", "decoded", "is_young"]
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from localsessions._codec.names import folded
 from localsessions._local.files import FileWritten, SessionFolder
@@ -30,7 +29,11 @@ from localsessions._local.version import Fingerprint
 from localsessions._logger import log
 from localsessions.engine import Progress
 from localsessions.errors import ChangesExpiredError
-from localsessions.models import Session, SessionChange, SessionSummary
+from localsessions.models import PlainSummary
+from localsessions.models.ids import random_hex
+
+if TYPE_CHECKING:
+    from localsessions.models import Session, SessionChange
 
 __all__ = ["Reconciler", "Replaced", "Written"]
 
@@ -88,7 +91,7 @@ class Reconciler:
         self.last_sweep_seconds = 0.0
         self.is_watched: Callable[[], bool] | None = None
         self.on_record: Callable[[], object] | None = None
-        self._name = secrets.token_hex(8)
+        self._name = random_hex(8)
 
     @property
     def origin(self) -> str:
@@ -239,7 +242,7 @@ class Reconciler:
         # A row that only was not settled is right if the file still says the same.
         return now.digest == row.digest and now.summary == row.summary
 
-    def summary(self, session_id: str) -> SessionSummary | None:
+    def summary(self, session_id: str) -> PlainSummary | None:
         """Return the summary of a session as its file is now; None when there is no file."""
         if (row := self.index.get(session_id)) is not None and self.refresh_row(row):
             return row.summary

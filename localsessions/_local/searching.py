@@ -24,7 +24,8 @@ from localsessions._rules.question import Question, read_question
 from localsessions._rules.texts import neighbours_of, snippet_of, texts_in, texts_of
 from localsessions.engine import Asked, Query
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import SearchHit, SessionSummary
+from localsessions.models import PlainSummary, SearchHit
+from localsessions.models.results import checked
 
 __all__ = ["Search"]
 
@@ -94,7 +95,7 @@ class Search:
             others = {one for one, told in summaries.items() if not is_meant(told)}
             return {*session_ids} - others
 
-        def is_meant(summary: SessionSummary) -> bool:
+        def is_meant(summary: PlainSummary) -> bool:
             is_asked = query.matches(summary) and question.matches(summary)
             return is_asked and not (query.folded and self._has_parent(summary))
 
@@ -111,12 +112,13 @@ class Search:
                 is_current &= self._reconciler.refresh_row(row)
                 snippet, highlights = snippet_of(found.text, found.finder)
                 place = found.position, found.text.role
-                hits.append(SearchHit(row.summary, *place, snippet, highlights, found.score))
+                shown = checked(row.summary)
+                hits.append(SearchHit(shown, *place, snippet, highlights, found.score))
             if len(hits) == asked.limit:
                 break
         return hits, is_current
 
-    def _has_parent(self, summary: SessionSummary) -> bool:
+    def _has_parent(self, summary: PlainSummary) -> bool:
         return summary.parent is not None and self._index.get(summary.parent) is not None
 
     def _listed(
@@ -128,7 +130,7 @@ class Search:
         while size == _BATCH and len(hits) < limit:
             rows = self._index.page(query, "-last_activity", _BATCH, after, choices)
             found = [row.summary for row in rows if question.matches(row.summary)]
-            hits += [SearchHit(one, None, None, one.preview, (), 0.0) for one in found]
+            hits += [SearchHit(checked(one), None, None, one.preview, (), 0.0) for one in found]
             size = len(rows)
             after = Cursor("", *key_of(rows[-1].summary, "-last_activity")) if rows else None
         return hits[:limit]

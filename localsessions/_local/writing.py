@@ -43,6 +43,7 @@ from localsessions.errors import (
     UnreadableSessionError,
 )
 from localsessions.models import FORMAT, Session, SessionSummary
+from localsessions.models.results import checked
 from localsessions.models.standing import Original, original_of, stand, version_of
 
 __all__ = ["Writer", "refuse_twin", "stood_on"]
@@ -284,7 +285,7 @@ class Writer:
         )
         if not draft.is_changed:
             self._growth.keep(end)
-            return end.row.summary
+            return checked(end.row.summary)
         with self._reconciler.changing():
             grown = self._growth.publish(end, draft)
             if grown is None:
@@ -296,7 +297,7 @@ class Writer:
             self._growth.keep(grown.ends)
         if grown.written.doubt is not None:
             raise grown.written.doubt
-        return grown.row.summary
+        return checked(grown.row.summary)
 
     def _changed(self, session_id: str, change: Change) -> Session:
         """Read a session, change it, store it; repeat if a program without locks wrote first."""

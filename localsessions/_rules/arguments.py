@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import UnionType
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-from localsessions.models import Order, Session
+from localsessions import models
+from localsessions.models import Order
+
+if TYPE_CHECKING:
+    from localsessions.models import Session
 
 __all__ = [
     "refuse_conflict_rule",
@@ -109,5 +113,5 @@ def sessions_in(sessions: Iterable[Session]) -> Sequence[Session]:
     refuse_other("sessions", sessions, Iterable, "several sessions, as in a list")
     chosen = tuple(sessions)
     for session in chosen:
-        refuse_other("a session", session, Session, "a Session")
+        refuse_other("a session", session, models.Session, "a Session")
     return chosen

@@ -8,8 +8,9 @@ import json
 from datetime import datetime
 from typing import NamedTuple
 
-from localsessions.models import Order, SessionSummary, activity_key
+from localsessions.models import Order, activity_key
 from localsessions.models.instants import microseconds
+from localsessions.models.plain import Summary
 
 __all__ = ["Cursor", "key_of"]
 
@@ -44,7 +45,7 @@ class Cursor(NamedTuple):
         return cls(listing, value, session_id)
 
 
-def key_of(summary: SessionSummary, order: Order) -> tuple[int, str]:
+def key_of(summary: Summary, order: Order) -> tuple[int, str]:
     """Return the key by which a listing in this order sorts a session: a number, then the id."""
     if order.endswith("last_activity"):
         return activity_key(summary), summary.session_id

@@ -15,6 +15,7 @@ from localsessions._codec.summary import summarize
 from localsessions._rules.merging import merge
 from localsessions.errors import ConflictError
 from localsessions.models import Session, SessionSummary, formatted_now, parse_instant
+from localsessions.models.results import checked
 from localsessions.models.standing import Original, original_of, set_extra, stand, version_of
 
 __all__ = ["Draft", "conflict", "draft_of", "merged_draft", "summary_of", "take_over"]
@@ -121,7 +122,7 @@ def conflict(
 def summary_of(session: Session) -> SessionSummary:
     """Return the summary of a session as it was read or written last."""
     original = original_of(session)
-    return summarize(session, len(original.data) if original else 0)
+    return checked(summarize(session, len(original.data) if original else 0))
 
 
 def take_over(session: Session, merged: Session) -> None:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
-
-from localsessions.models import Message, Session, expiry_of, formatted_now, made_id, utc_now
+from localsessions.models import expiry_of, formatted_now, made_id, utc_now
 from localsessions.models.standing import stand
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from localsessions.models import Message, Session
 
 __all__ = ["fork_of", "message_of", "switch_agent", "upsert_run"]
 

@@ -25,8 +25,9 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from localsessions._rules.words import fold, is_sign
-from localsessions.models import SessionSummary, activity_key
+from localsessions.models import activity_key
 from localsessions.models.instants import microseconds
+from localsessions.models.plain import Summary
 
 __all__ = [
     "Near",
@@ -127,7 +128,7 @@ class Question(NamedTuple):
         others = {*vocabulary}
         return {word: found for word in self.varying if (found := _near(word, others))}
 
-    def matches(self, summary: SessionSummary) -> bool:
+    def matches(self, summary: Summary) -> bool:
         """Tell whether the fields match a session; ``role`` is a message's."""
         if not all(self.fits(name, getattr(summary, name)) for name in self.asked):
             return False

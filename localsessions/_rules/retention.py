@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from localsessions.models import CleanupAction, SessionSummary, format_instant
+from localsessions import models
+from localsessions.models import format_instant
+
+if TYPE_CHECKING:
+    from localsessions.models import CleanupAction, SessionSummary
 
 __all__ = ["cutoff_of", "verdict"]
 
@@ -48,14 +53,16 @@ def verdict(
         reason = f"expired at {format_instant(expires_at)}" if expires_at else ""
         is_due = expires_at is not None and expires_at <= now
     elif active > now:
-        return CleanupAction(session_id, False, "its last activity lies in the future", active)
+        return models.CleanupAction(
+            session_id, False, "its last activity lies in the future", active
+        )
     else:
         reason = f"last active at {format_instant(active)}"
         is_due = active < cutoff
     if not is_due:
         return None
     if summary.unreadable is not None:
-        return CleanupAction(session_id, False, "it is unreadable", active)
+        return models.CleanupAction(session_id, False, "it is unreadable", active)
     if summary.pinned:
-        return CleanupAction(session_id, False, "it is pinned", active)
-    return CleanupAction(session_id, True, reason, active)
+        return models.CleanupAction(session_id, False, "it is pinned", active)
+    return models.CleanupAction(session_id, True, reason, active)

@@ -6,6 +6,7 @@ those are the store's. Standard output carries data, everything else goes to sta
 ::
 
     program     the group of all commands, and the only entry point; it ends in an exit code
+    commands    name and help of each command; its module is imported when it is run
     exits       exit codes, and the only place that makes them from exceptions
     folder      which folder, opening it, SESSION arguments
     times       ages (2d) and instants as arguments

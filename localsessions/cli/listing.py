@@ -13,6 +13,7 @@ from localsessions.cli.folder import (
     chosen_folder,
     every_session,
     opened,
+    opened_to_list,
     optional_session_argument,
 )
 from localsessions.cli.options import examples, filter_options, json_option
@@ -73,7 +74,7 @@ def list_sessions(
         raise click.UsageError("--all and --limit exclude each other")
     if every and cursor is not None:
         raise click.UsageError("--all and --cursor exclude each other")
-    with opened() as store:
+    with opened_to_list() as store:
         if every:
             page = Page(tuple(every_session(store, filters, order)))
         else:

@@ -10,21 +10,22 @@ import errno
 import json
 import os
 import re
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TextIO
+from itertools import zip_longest
+from typing import TYPE_CHECKING, TextIO
 
 import click
-from pydantic import BaseModel
 
 from localsessions.format import encode_value
 from localsessions.models import format_instant
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
-    from rich.text import Text
 
 __all__ = [
     "Row",
@@ -154,8 +155,8 @@ def _plain(value: object) -> JsonValue:
         return value
     if isinstance(value, datetime):
         return format_instant(value)
-    if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    if names := getattr(type(value), "model_fields", None):  # of a pydantic model
+        return {name: _plain(getattr(value, name)) for name in names}
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
@@ -238,6 +239,8 @@ def _widths(table: Sequence[Row]) -> list[int]:
 
 # Other columns are left out until the last column has this width.
 _ROOM = 20
+# The last column is narrowed down to this width before the others are.
+_LEAST = 12
 
 
 def _kept(table: Sequence[Row], spare: Sequence[int], width: int) -> list[int]:
@@ -251,41 +254,56 @@ def _kept(table: Sequence[Row], spare: Sequence[int], width: int) -> list[int]:
 
 
 def _fitted(table: Sequence[Row], numbers: Sequence[int], spare: Sequence[int]) -> str:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(color_system=None if is_plain(sys.stdout) else "auto", highlight=False)
-    overflow: Literal["crop", "ellipsis"] = "crop" if console.options.ascii_only else "ellipsis"
-    columns = _kept(table, spare, console.width)
+    # Not rich.table: its import takes as long as a whole listing.
+    width = shutil.get_terminal_size().columns
+    columns = _kept(table, spare, width)
     header, *rows = ([row[at] for at in columns] for row in table)
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    last = columns[-1]
-    for at, name in zip(columns, header, strict=True):
-        justify: Literal["left", "right"] = "right" if at in numbers else "left"
-        # The last column is narrowed first: rich keeps the width of columns that do not wrap.
-        made.add_column(name, justify=justify, no_wrap=at != last, overflow=overflow)
-    for first, *middle, end in rows:
-        made.add_row(_folded(first), *map(_cut, middle), _last(end, overflow))
-    with console.capture() as capture:
-        console.print(made)
-    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
+    widths = _narrowed(_widths([header, *rows]), width)
+    is_right = [at in numbers for at in columns]
+    lines = [styled(line) for line in _lines(header, widths, is_right)]
+    return "\n".join([*lines, *(line for row in rows for line in _lines(row, widths, is_right))])
 
 
-def _folded(cell: str) -> Text:
-    from rich.text import Text
+def _narrowed(widths: list[int], width: int) -> list[int]:
+    """Return widths that fit: the last column is narrowed first, then each time the widest."""
+    excess = sum(widths) + 2 * (len(widths) - 1) - width
+    last = min(widths[-1], max(widths[-1] - excess, _LEAST))
+    excess -= widths[-1] - last
+    narrowed = [*widths[:-1], last]
+    while excess > 0 and max(narrowed) > 1:
+        narrowed[narrowed.index(max(narrowed))] -= 1
+        excess -= 1
+    return narrowed
 
-    return Text(cell, overflow="fold", no_wrap=False)
+
+def _lines(row: Row, widths: Sequence[int], is_right: Sequence[bool]) -> Iterator[str]:
+    """Yield the lines of a row: more than one where a cell is folded."""
+    from rich.cells import cell_len, set_cell_size
+
+    _, *middle, end = (_cut(cell, width) for cell, width in zip(row, widths, strict=True))
+    is_fault = row[-1].startswith("unreadable")
+    if is_fault:
+        end = _folded(row[-1], widths[-1])
+    for cells in zip_longest(_folded(row[0], widths[0]), *middle, end, fillvalue=""):
+        *others, last = (
+            " " * (width - cell_len(cell)) + cell if right else set_cell_size(cell, width)
+            for cell, width, right in zip(cells, widths, is_right, strict=True)
+        )
+        last = last.rstrip()
+        red = is_fault and last and not is_plain(sys.stdout)
+        yield "  ".join([*others, click.style(last, fg="red") if red else last]).rstrip()
 
 
-def _cut(cell: str) -> Text:
-    from rich.text import Text
+def _folded(cell: str, width: int) -> list[str]:
+    from rich.cells import chop_cells
 
-    return Text(cell)
+    return [part for line in textwrap.wrap(cell, width) for part in chop_cells(line, width)]
 
 
-def _last(cell: str, overflow: Literal["crop", "ellipsis"]) -> Text:
-    from rich.text import Text
+def _cut(cell: str, width: int) -> list[str]:
+    from rich.cells import cell_len, set_cell_size
 
-    if cell.startswith("unreadable"):
-        return Text(cell, style="red", overflow="fold", no_wrap=False)
-    return Text(cell, overflow=overflow, no_wrap=True)
+    if cell_len(cell) <= width:
+        return [cell]
+    has_ellipsis = sys.stdout.encoding.lower().startswith("utf")
+    return [set_cell_size(cell, width - 1) + "…" if has_ellipsis else set_cell_size(cell, width)]

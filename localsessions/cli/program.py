@@ -10,21 +10,12 @@ import click
 from click.shell_completion import shell_complete
 
 from localsessions import __version__
-from localsessions.cli.care import reindex, verify
-from localsessions.cli.changing import append, archive, fork, new, pin, rename, tag
-from localsessions.cli.completion import COMPLETE_VARIABLE, completion
-from localsessions.cli.editing import edit
-from localsessions.cli.exchange import export_session
+from localsessions.cli.commands import COMMANDS, loaded
+from localsessions.cli.completion import COMPLETE_VARIABLE
 from localsessions.cli.exits import ExitCode, exit_code_of
 from localsessions.cli.folder import folder_option
-from localsessions.cli.importing import import_files
-from localsessions.cli.listing import count, list_sessions, search, stats, where
 from localsessions.cli.options import examples
 from localsessions.cli.output import note, survive_any_encoding
-from localsessions.cli.reading import history, show
-from localsessions.cli.removing import cleanup, delete, restore
-from localsessions.cli.serving import serve
-from localsessions.cli.watching import watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,20 +23,24 @@ if TYPE_CHECKING:
 __all__ = ["program", "run"]
 
 _NAME = "localsessions"
-_COMMANDS = (
-    *(append, archive, cleanup, completion, count, delete, edit, export_session, fork, history),
-    *(import_files, list_sessions, new, pin, reindex, rename, restore, search, serve, show),
-    *(stats, tag, verify, watch, where),
-)
 
 
 class _Program(click.Group):
+    """Knows of each command its name and its help, and imports the one that is resolved."""
+
     def main(  # type: ignore[override]  # click's own promises more than is wanted
         self, args: Sequence[str] | None = None, prog_name: str = _NAME, **extra: Any
     ) -> NoReturn:
         """Run, and end with our exit codes instead of click's."""
         arguments = list(sys.argv[1:] if args is None else args)
         sys.exit(exit_code_of(lambda: self._run(arguments, prog_name, extra)))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that a line names, and what follows it."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, known and loaded(known), rest
 
     def _run(self, arguments: list[str], prog_name: str, extra: dict[str, Any]) -> None:
         survive_any_encoding()
@@ -88,8 +83,7 @@ def program(ctx: click.Context) -> None:
 
 
 program.params.insert(0, folder_option())
-for _command in _COMMANDS:
-    _command.params.append(folder_option())
+for _command in COMMANDS:
     program.add_command(_command)
 
 

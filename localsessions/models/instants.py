@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeAlias
-
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
-
-from localsessions.models.wrong_type import wrong_type
 
 __all__ = [
-    "Instant",
     "expiry_of",
     "format_instant",
     "formatted_now",
+    "in_utc",
     "instant_of",
     "microseconds",
     "parse_instant",
@@ -45,7 +40,7 @@ def parse_instant(text: str) -> datetime:
         ValueError: The text is not an ISO 8601 date and time, or its year in UTC is not 1 to 9999.
     """
     instant = datetime.fromisoformat(text)
-    return _in_utc(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    return in_utc(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
 def microseconds(instant: datetime) -> int:
@@ -86,26 +81,13 @@ def expiry_of(now: datetime, ttl: float | None) -> datetime | None:
         ) from None
 
 
-def _in_utc(instant: datetime) -> datetime:
+def in_utc(instant: datetime) -> datetime:
+    """Return an aware instant in UTC.
+
+    Raises:
+        ValueError: Its year in UTC is not 1 to 9999.
+    """
     try:
         return instant.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"in UTC, {instant.isoformat()} is not of the years 1 to 9999") from None
-
-
-def _instant(value: object) -> datetime:
-    if isinstance(value, str):
-        return parse_instant(value)
-    if not isinstance(value, datetime):
-        raise wrong_type("must be an ISO 8601 text or an aware datetime")
-    if value.tzinfo is None:
-        raise wrong_type("must be an aware datetime, as in datetime.now(UTC)")
-    return _in_utc(value)
-
-
-Instant: TypeAlias = Annotated[
-    datetime,
-    PlainValidator(_instant),
-    PlainSerializer(format_instant, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]

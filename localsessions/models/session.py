@@ -7,47 +7,25 @@ and loading costs no more than parsing.
 from __future__ import annotations
 
 import contextlib
-import secrets
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, PrivateAttr
 
 from localsessions.models import history as histories
+from localsessions.models.file_fields import FORMAT
 from localsessions.models.history import Message, Turn
-from localsessions.models.instants import Instant, format_instant, utc_now
-from localsessions.models.spoken import message_text
+from localsessions.models.instant_field import Instant
+from localsessions.models.instants import utc_now
+from localsessions.models.plain import made_title_of, preview_of
 from localsessions.models.wrong_type import wrong_type
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from pydantic import GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
-__all__ = [
-    "FORMAT",
-    "MADE_TITLE_LENGTH",
-    "Session",
-    "listed_source",
-    "made_id",
-    "made_title_of",
-    "place_of",
-    "preview_of",
-]
-
-FORMAT = "localsessions/1"
-"""The value that this version writes into the field ``format`` of every file."""
-
-MADE_TITLE_LENGTH = 80
-"""The maximum number of characters of a title that is made from a message."""
-
-
-def made_id(prefix: str) -> str:
-    """Return a new id; ids sort by the millisecond in which they are made."""
-    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+__all__ = ["Session", "place_of"]
 
 
 class _Shape:
@@ -295,41 +273,3 @@ def place_of(source: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 _PLACE = ("program", "session_id", "file", "element", "begins")
-
-
-def listed_source(
-    source: Mapping[str, JsonValue], forked_from: Mapping[str, JsonValue], last_activity: datetime
-) -> dict[str, str | bool | None]:
-    """Return what a listing says of where a session came from, by the name in the summary."""
-    parent = source.get("parent") or forked_from
-    said = {
-        "program": source.get("program"),
-        "project": source.get("project"),
-        "branch": source.get("branch"),
-        "parent": parent.get("session_id") if isinstance(parent, dict) else None,
-    }
-    undated = source.get("undated")
-    is_undated = isinstance(undated, str) and undated == format_instant(last_activity)
-    texts = {name: text if isinstance(text, str) else None for name, text in said.items()}
-    return {**texts, "undated": is_undated}
-
-
-def made_title_of(messages: Sequence[Message]) -> str:
-    """Return a title made from the first text of a user, see ``Session.made_title``."""
-    for message in messages:
-        if message["role"] == "user" and (text := message_text(message)):
-            return _shortened(text)
-    return ""
-
-
-def preview_of(messages: Sequence[Message]) -> str:
-    """Return the beginning of the last message that has a text, see ``Session.preview``."""
-    for message in reversed(messages):
-        if text := message_text(message):
-            return _shortened(text)
-    return ""
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text[: 8 * MADE_TITLE_LENGTH].split())
-    return line if len(line) <= MADE_TITLE_LENGTH else line[: MADE_TITLE_LENGTH - 1] + "…"

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import JsonValue
-
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from localsessions.models.session import Session
 
 __all__ = ["Original", "original_of", "set_extra", "stand", "version_of"]

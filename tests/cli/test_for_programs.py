@@ -12,6 +12,7 @@ import pytest
 
 from localsessions import Session, SessionSummary
 from localsessions.cli import program
+from localsessions.cli.commands import loaded
 from localsessions.cli.exits import ExitCode
 from localsessions.models import SearchHit, TrashedSession
 
@@ -85,8 +86,9 @@ def test_every_command_has_json_or_is_said_to_have_none() -> None:
         return any("--json" in option.opts for option in command.params)
 
     context = click.Context(program)
-    commands = {name: program.get_command(context, name) for name in program.list_commands(context)}
-    having = {name for name, one in commands.items() if one is not None and has_json(one)}
+    known = (program.get_command(context, name) for name in program.list_commands(context))
+    commands = {one.name: loaded(one) for one in known if one is not None}
+    having = {name for name, one in commands.items() if has_json(one)}
     assert having == commands.keys() - WITHOUT
     told = {command.split()[0] for row in section("JSON") for command in quoted(row[0])}
     assert told == having

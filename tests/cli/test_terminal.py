@@ -68,6 +68,25 @@ def test_the_reason_of_an_unreadable_session_is_whole_on_a_narrow_terminal(cli: 
 
 
 @pytest.mark.needs("terminals")
+def test_the_title_stays_beside_an_id_that_fills_the_terminal(cli: Cli) -> None:
+    cli.add("x" * 60, title="Show the files of the project")
+    _, shown = cli.terminal("list", columns=60)
+    header, first, *rest = plain(shown).splitlines()
+    assert header.split() == ["ID", "LAST", "ACTIVITY", "TITLE"]
+    assert first.endswith("Show the fi…")
+    assert sum(line.count("x") for line in (first, *rest)) == 60
+
+
+@pytest.mark.needs("terminals")
+def test_wide_characters_are_cut_by_their_cells(cli: Cli) -> None:
+    cli.add("s", title="日本語" * 30)
+    _, shown = cli.terminal("list", columns=60)
+    (line,) = [line for line in plain(shown).splitlines() if line.startswith("s ")]
+    assert line.endswith("…")
+    assert sum(1 + (ord(char) > 0x3000) for char in line) <= 60
+
+
+@pytest.mark.needs("terminals")
 def test_a_terminal_gets_styles(cli: Cli) -> None:
     cli.add("s", "needle")
     assert CONTROL.search(cli.terminal("list")[1])

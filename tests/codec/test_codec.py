@@ -43,7 +43,7 @@ from localsessions.errors import (
     UnreadableSessionError,
     UnstorableValueError,
 )
-from localsessions.models import FORMAT, Session, Unreadable, format_instant
+from localsessions.models import FORMAT, PlainUnreadable, Session, format_instant
 from localsessions.models.standing import original_of, version_of
 
 FOUND = Fingerprint(100, 1_735_634_700_000_000_000, 1_735_634_700_000_000_000, 7)
@@ -1041,7 +1041,7 @@ def test_a_value_that_is_no_session_is_read_exactly_or_is_unreadable() -> None:
 def test_a_summary_says_what_the_session_says() -> None:
     session = read(WHOLE, "session_1735634700000")
     summary = summarize(session, len(WHOLE))
-    assert summary.model_dump() == {
+    assert dataclasses.asdict(summary) == {
         "session_id": "session_1735634700000",
         "title": "Show the files",
         "user_id": "user_123",
@@ -1097,6 +1097,6 @@ def test_an_unreadable_file_has_a_summary_too() -> None:
     summary = summarize_unreadable(fault_of(b"{torn"), "s", MODIFIED_AT, 100)
     assert (summary.session_id, summary.status, summary.size_bytes) == ("s", "unreadable", 100)
     assert summary.last_activity == MODIFIED_AT
-    assert summary.unreadable == Unreadable(
+    assert summary.unreadable == PlainUnreadable(
         reason="Expecting property name enclosed in double quotes", line=1, column=2
     )

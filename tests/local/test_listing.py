@@ -14,7 +14,7 @@ from inside import local
 
 from localsessions import SessionStore
 from localsessions._local.index import row
-from localsessions.models import Order, SessionSummary
+from localsessions.models import Order, PlainSummary
 
 ORDERS: list[Order] = [
     "-last_activity",
@@ -108,7 +108,7 @@ def test_listing_again_unpacks_only_the_rows_that_changed(
     unpacked: list[str] = []
     unpack = row._unpacked_summary
 
-    def noted(text: str) -> SessionSummary:
+    def noted(text: str) -> PlainSummary:
         unpacked.append(text)
         return unpack(text)
 

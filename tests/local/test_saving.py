@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tracemalloc
 from collections.abc import Callable
@@ -13,7 +14,6 @@ import pytest
 from inside import local
 
 from localsessions import Session, SessionStore
-from localsessions._local import version
 from localsessions._local.version import digest_of
 
 
@@ -33,7 +33,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(data))
         return sha1(data, **options)
 
-    monkeypatch.setattr(version, "sha1", counted)
+    monkeypatch.setattr(hashlib, "sha1", counted)
     return sizes
 
 

@@ -560,8 +560,8 @@ BREAKAGES = (
     ),
     Mutation(
         "a listing believes the index without looking at the files",
-        "localsessions/_local/engine.py",
-        "            stale = [row for row in rows if not self.reconciler.refresh_row(row)]\n",
+        "localsessions/_local/listing.py",
+        "            stale = [row for row in rows if not self._reconciler.refresh_row(row)]\n",
         "            stale: list[IndexRow] = []\n",
         "tests/local/test_reconcile.py::test_what_a_page_returns_is_right_without_any_sweep[replaced]",
     ),

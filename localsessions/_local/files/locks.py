@@ -47,10 +47,6 @@ class StripedLocks:
     """
 
     def __init__(self, folder: str, timeout: float) -> None:
-        # Before any thread can run a verb: a fork during an import leaves the module locked in the
-        # child, and filelock's own fork hooks wait for that import.
-        import filelock  # noqa: F401
-
         self.folder = folder
         self.timeout = min(
             timeout, threading.TIMEOUT_MAX

@@ -9,7 +9,6 @@ the new file is renamed over it, and the folder is synced.
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from localsessions._local.files.locks import StripedLocks, stripe_of
 from localsessions._local.files.shared_sync import SharedSync
 from localsessions._local.version import Fingerprint, Spare
 from localsessions.errors import DurabilityUnknownError, UnstorableValueError
+from localsessions.models.ids import random_hex
 
 __all__ = ["FileWritten", "Overtaken", "Prepared", "Publisher", "later"]
 
@@ -77,7 +77,7 @@ class Publisher:
 
     def temp_path(self, session_id: str, suffix: str) -> str:
         """Return the path of a new private name."""
-        return self.in_tmp(f"{stripe_of(session_id):02x}-{secrets.token_hex(8)}{suffix}")
+        return self.in_tmp(f"{stripe_of(session_id):02x}-{random_hex(8)}{suffix}")
 
     def in_tmp(self, name: str) -> str:
         """Return the path of a private name."""
@@ -203,7 +203,7 @@ class Publisher:
         path = os.path.join(folder, ".gitignore")
         if os.path.lexists(path):  # a dangling link counts, too
             return
-        temp = self.in_tmp(f"00-{secrets.token_hex(8)}.tmp")
+        temp = self.in_tmp(f"00-{random_hex(8)}.tmp")
         try:
             # Written before it gets its name: a power cut could leave an empty file, which would
             # stay forever.

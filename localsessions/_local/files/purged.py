@@ -11,20 +11,23 @@ from __future__ import annotations
 import errno
 import json
 import os
-import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from operator import itemgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import JsonValue
-
-from localsessions import _system
+from localsessions import _system, models
 from localsessions._local.files import durable
 from localsessions._local.files.publishing import Publisher
 from localsessions.errors import DurabilityUnknownError
-from localsessions.models import Deletion, parse_instant
+from localsessions.models import parse_instant
+from localsessions.models.ids import random_hex
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from localsessions.models import Deletion
 
 __all__ = ["Purged"]
 
@@ -117,7 +120,7 @@ class Purged:
         return True
 
     def _new_path(self) -> str:
-        return os.path.join(self._folder, f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
+        return os.path.join(self._folder, f"{_PREFIX}{random_hex(8)}{_SUFFIX}")
 
     def deletions(self, session_ids: Collection[str]) -> list[Deletion]:
         """Return what is remembered of sessions."""
@@ -227,4 +230,4 @@ def _deletion(line: bytes) -> Deletion | None:
     except (ValueError, TypeError, KeyError):
         return None
     is_whole = isinstance(session_id, str) and isinstance(source, dict)
-    return Deletion(session_id, source, deleted_at) if is_whole else None
+    return models.Deletion(session_id, source, deleted_at) if is_whole else None

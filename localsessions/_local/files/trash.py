@@ -12,9 +12,9 @@ import re
 import stat
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from localsessions import _system
+from localsessions import _system, models
 from localsessions._codec.names import SUFFIX, file_stem, session_id_of
 from localsessions._local.files import durable
 from localsessions._local.files.checkpoints import FOLDER_SUFFIX, Checkpoints
@@ -23,7 +23,9 @@ from localsessions._local.files.publishing import Publisher
 from localsessions._local.files.reading import FileRead, read_whole
 from localsessions._local.files.usage import bytes_of_tree
 from localsessions.errors import DurabilityUnknownError, SessionExistsError, SessionNotFoundError
-from localsessions.models import TrashedSession
+
+if TYPE_CHECKING:
+    from localsessions.models import TrashedSession
 
 __all__ = ["Going", "TrashFolder"]
 
@@ -89,7 +91,7 @@ class TrashFolder:
             doubt = self._move(going.checkpoints, going.beside, session_id) or doubt
         if doubt:
             raise doubt
-        return TrashedSession(session_id, deleted_at, going.size_bytes, going.target)
+        return models.TrashedSession(session_id, deleted_at, going.size_bytes, going.target)
 
     def make(self) -> None:
         """Create the folder, where it does not exist.
@@ -208,7 +210,7 @@ class TrashFolder:
                 size_bytes = _size_of_all(path) if is_alone else os.lstat(path).st_size
             except (ValueError, FileNotFoundError, NotADirectoryError):
                 continue  # not ours, or purged just now
-            yield TrashedSession(session_id, deleted_at, size_bytes, path, is_alone)
+            yield models.TrashedSession(session_id, deleted_at, size_bytes, path, is_alone)
 
     def read(self, item: TrashedSession) -> FileRead:
         """Return what a deleted session's file holds.

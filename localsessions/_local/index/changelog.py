@@ -22,14 +22,17 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import orjson
 
+from localsessions import models
 from localsessions._local.index.schema import seal_of
 from localsessions._local.version import Fingerprint
 from localsessions._rules.differences import differences
-from localsessions.models import ChangeKind, ChangeOrigin, SessionChange, Unreadable
+
+if TYPE_CHECKING:
+    from localsessions.models import ChangeKind, ChangeOrigin, SessionChange
 
 __all__ = [
     "KEPT_CHANGES",
@@ -371,7 +374,7 @@ def changes_after(
     return [_change(previous, row, own) for previous, row in zip(before, rows, strict=False)]
 
 
-_Columns: TypeAlias = tuple[int, str, ChangeKind, str | None, int, str, int]
+_Columns: TypeAlias = "tuple[int, str, ChangeKind, str | None, int, str, int]"
 
 
 def _change(previous: int, found: _Columns, own: str) -> SessionChange:
@@ -381,14 +384,14 @@ def _change(previous: int, found: _Columns, own: str) -> SessionChange:
     number, session_id, kind, made_by, seen_at, details, _ = found
     told = _loads.__wrapped__(details)  # not the cached object: the caller keeps this
     unreadable = told.get("unreadable")
-    return SessionChange(
+    return models.SessionChange(
         number=number,
         session_id=session_id,
         kind=kind,
         origin=_origin(made_by, own),
         seen_at=_EPOCH + timedelta(microseconds=seen_at),
         changed={name: (was, now) for name, (was, now) in told.get("changed", {}).items()},
-        unreadable=None if unreadable is None else Unreadable.model_validate(unreadable),
+        unreadable=None if unreadable is None else models.Unreadable.model_validate(unreadable),
     )
 
 

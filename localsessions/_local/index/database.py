@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import sqlite3
 import stat
 import threading
@@ -22,6 +21,7 @@ from typing import TypeVar
 from localsessions._local.index.integrity import Integrity
 from localsessions._local.index.schema import IDENTITY
 from localsessions._logger import log
+from localsessions.models.ids import random_hex
 
 __all__ = ["Database"]
 
@@ -337,7 +337,7 @@ class Database:
 
     def lose_rows(self, connection: sqlite3.Connection) -> None:
         """Let every process know that rows are lost; call it in the transaction that finds that."""
-        self.identity = secrets.token_hex(8)
+        self.identity = random_hex(8)
         connection.execute("UPDATE identity SET value = ?", [self.identity])
         self.generation += 1
 
@@ -395,7 +395,7 @@ class Database:
             for statement in self._schema.split(";"):
                 connection.execute(statement)
             connection.execute(IDENTITY)
-            connection.execute("INSERT INTO identity VALUES (?)", [secrets.token_hex(8)])
+            connection.execute("INSERT INTO identity VALUES (?)", [random_hex(8)])
             connection.execute(f"PRAGMA user_version = {self._version}")
         self.generation += 1
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -29,6 +28,7 @@ from zlib import crc32
 
 from localsessions import _system
 from localsessions._local.index.schema import VERSION
+from localsessions.models.ids import random_hex
 
 __all__ = ["Journal", "Lines"]
 
@@ -147,7 +147,7 @@ class Journal:
         temp = f"{self.path}.new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temp)  # a killed process left it
-        head = _sealed(secrets.token_hex(_NAME_BYTES // 2).encode())
+        head = _sealed(random_hex(_NAME_BYTES // 2).encode())
         fd = _system.open_file(temp, _system.MAKING, 0o600)
         try:
             _system.make_private(fd)

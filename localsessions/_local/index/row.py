@@ -13,10 +13,9 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import orjson
-from pydantic_core import from_json
 
 from localsessions._codec import decode, messages_end
 from localsessions._codec.names import folded
@@ -26,9 +25,12 @@ from localsessions._local.index.schema import seal_of
 from localsessions._local.version import Fingerprint, Spare, Tail, digest_of
 from localsessions._rules.words import fold
 from localsessions.errors import UnreadableSessionError
-from localsessions.models import Session, SessionSummary, activity_key, listed_source
+from localsessions.models import PlainSummary, PlainUnreadable, activity_key, listed_source
 from localsessions.models.instants import microseconds
 from localsessions.models.standing import original_of
+
+if TYPE_CHECKING:
+    from localsessions.models import Session
 
 __all__ = [
     "COLUMNS",
@@ -81,7 +83,7 @@ class IndexRow(NamedTuple):
     ``tail`` is known for a file that is laid out as a store writes it.
     """
 
-    summary: SessionSummary
+    summary: PlainSummary
     fingerprint: Fingerprint
     settled: bool
     digest: bytes
@@ -173,17 +175,16 @@ def row_grown(
         digest: Hash of the whole file.
         tail: Where its messages end now.
     """
-    summary = former.summary.model_copy(
-        update={
-            "title": spoken[0],
-            "preview": spoken[1],
-            "message_count": message_count,
-            "size_bytes": size_bytes,
-            "tags": tuple(session.tags),
-            **listed_source(session.source, session.forked_from, session.last_activity),
-            **{name: getattr(session, name) for name in _IN_THE_END},
-        }
-    )
+    told = {
+        "title": spoken[0],
+        "preview": spoken[1],
+        "message_count": message_count,
+        "size_bytes": size_bytes,
+        "tags": tuple(session.tags),
+        **listed_source(session.source, session.forked_from, session.last_activity),
+        **{name: getattr(session, name) for name in _IN_THE_END},
+    }
+    summary = PlainSummary(**{**former.summary.__dict__, **told})
     return IndexRow(summary, fingerprint, True, digest, tail=tail)
 
 
@@ -274,10 +275,10 @@ def unpacked_tags(packed: object) -> Sequence[str]:
         raise sqlite3.DatabaseError("tags in the index are garbled") from None
 
 
-def _packed_summary(summary: SessionSummary) -> str:
+def _packed_summary(summary: PlainSummary) -> str:
     told = summary.__dict__
     if summary.unreadable is not None:
-        told = {**told, "unreadable": dict(summary.unreadable)}
+        told = {**told, "unreadable": summary.unreadable.__dict__}
     try:
         return orjson.dumps(told).decode()
     except TypeError:  # lone surrogates in a title, or a long number: json writes both
@@ -367,11 +368,33 @@ def read_fingerprint(text: str) -> Fingerprint:
         raise sqlite3.DatabaseError("a fingerprint is garbled") from None
 
 
-def _unpacked_summary(text: str) -> SessionSummary:
+def _unpacked_summary(text: str) -> PlainSummary:
     try:
-        return SessionSummary.model_validate(from_json(text))
-    except ValueError:  # pydantic's parser refuses lone surrogates
-        return SessionSummary.model_validate(json.loads(text))
+        return _summary_of(_loads(text))
+    except (LookupError, TypeError, ValueError):  # sealed, so its writer has other fields
+        raise sqlite3.DatabaseError("a summary is not of this version") from None
+
+
+def _summary_of(told: dict[str, Any]) -> PlainSummary:
+    told["tags"] = tuple(told["tags"])
+    for name in _INSTANTS:
+        if told[name] is not None:
+            told[name] = datetime.fromisoformat(told[name])
+    if told["unreadable"] is not None:
+        told["unreadable"] = PlainUnreadable(**told["unreadable"])
+    return PlainSummary(**told)
+
+
+_INSTANTS = ("created_at", "last_activity", "updated_at", "expires_at")
+
+
+def _loads(text: str) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError:  # lone surrogates: only json reads them
+        told = json.loads(text)
+    # orjson makes a float of a long integer.
+    return told if type(told["revision"]) is int else json.loads(text)
 
 
 def _unpacked_tail(text: str | None) -> Tail | None:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import gt, lt
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from zlib import crc32
 
 from localsessions._local.index import changelog, table
@@ -33,8 +33,12 @@ from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.question import Question
 from localsessions._rules.words import fold
 from localsessions.engine import Query
-from localsessions.models import Order, SessionChange, SessionSummary
+from localsessions.models import Order
 from localsessions.models.instants import microseconds
+from localsessions.models.plain import Summary
+
+if TYPE_CHECKING:
+    from localsessions.models import SessionChange
 
 __all__ = ["UNSETTLED", "ChangedRow", "Choices", "SessionIndex", "listing_of"]
 
@@ -242,7 +246,7 @@ class SessionIndex:
 
         return self._database.read(read)
 
-    def cursor(self, row: SessionSummary, query: Query, order: Order) -> str:
+    def cursor(self, row: Summary, query: Query, order: Order) -> str:
         """Return the cursor for the page after a row."""
         return Cursor(listing_of(query, order), *key_of(row, order)).encode()
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localsessions import SessionStore
 from localsessions._local.index import UNSETTLED, IndexRow, SessionIndex
+from localsessions._local.index.changelog import State
+from localsessions._local.index.row import row_of_state
 from localsessions._local.version import Fingerprint
 from localsessions.engine import Query
-from localsessions.models import SessionSummary, Unreadable
+from localsessions.models import PlainSummary, PlainUnreadable
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 
 
 def row(session_id: str, digest: bytes = b"d", **fields: object) -> IndexRow:
-    summary = SessionSummary.model_validate(
-        {"session_id": session_id, "created_at": DAY, "last_activity": DAY, "updated_at": DAY}
-        | fields
-    )
+    times: dict[str, Any] = dict.fromkeys(("created_at", "last_activity", "updated_at"), DAY)
+    summary = PlainSummary(session_id=session_id, **{**times, **fields})
     return IndexRow(summary, Fingerprint(1, 2, 3, 4), True, digest)
 
 
@@ -48,15 +50,29 @@ def test_a_row_comes_back_as_it_was_put(index: SessionIndex) -> None:
         pinned=True,
         expires_at=DAY + timedelta(microseconds=1),
         size_bytes=2**40,
-        unreadable=Unreadable(reason="torn", line=3, column=4),
+        unreadable=PlainUnreadable(reason="torn", line=3, column=4),
     )._replace(settled=False)
-    rich = rich._replace(summary=rich.summary.model_copy(update={"session_id": "ä b"}))
+    rich = rich._replace(summary=replace(rich.summary, session_id="ä b"))
     put(index, rich)
     found = index.get("ä b")
     assert found is not None
     assert found == rich._replace(change=found.change)
     assert index.get("none") is None
     assert index.fingerprints() == {"ä b": f"{UNSETTLED}{rich.fingerprint.text}"}
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"revision": 1, "session_id": "s"}', "no JSON"])
+def test_a_summary_that_another_version_packed_is_damage(text: str) -> None:
+    state = State(Fingerprint(1, 2, 3, 4), True, b"d", text, None)
+    with pytest.raises(sqlite3.DatabaseError, match="not of this version"):
+        row_of_state(state, None)
+
+
+def test_a_long_revision_comes_back(index: SessionIndex) -> None:
+    put(index, row("s", revision=10**30))
+    found = index.get("s")
+    assert found is not None
+    assert found.summary.revision == 10**30
 
 
 def test_put_replaces_and_counts_changes(index: SessionIndex) -> None:
@@ -80,7 +96,7 @@ def test_live_are_those_that_are_neither_expired_nor_archived_nor_unreadable(
         row("later", expires_at=DAY + timedelta(seconds=1)),
         row("expired", expires_at=DAY),
         row("archived", status="archived"),
-        row("torn", status="unreadable", unreadable=Unreadable(reason="torn")),
+        row("torn", status="unreadable", unreadable=PlainUnreadable(reason="torn")),
     )
     live = Query(live_at=DAY)
     assert {one.summary.session_id for one in index.page(live, "created_at", 10, None)} == {
@@ -110,7 +126,7 @@ def test_totals_and_expiry(index: SessionIndex) -> None:
         index,
         row("a", size_bytes=5, message_count=2, expires_at=DAY),
         row("b", size_bytes=7, expires_at=DAY + timedelta(seconds=1)),
-        row("c", unreadable=Unreadable(reason="torn")),
+        row("c", unreadable=PlainUnreadable(reason="torn")),
     )
     assert index.totals() == (3, 1, 2, 12)
     assert index.ids(Query(expired_at=DAY)) == ["a"]

@@ -1,0 +1,84 @@
+"""The commands: name, help and place of each; a command is imported when it is run or completed.
+
+A module of commands takes milliseconds to import, and a line on the terminal names one command.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from localsessions.cli.folder import folder_option
+
+__all__ = ["COMMANDS", "PLACES", "loaded"]
+
+
+class _Place(NamedTuple):
+    """Where a command is, in this package, and the first paragraph of its help."""
+
+    name: str
+    place: str
+    help: str
+
+
+PLACES = (
+    _Place(
+        "append",
+        "changing.append",
+        "Add a message at the end of a session; print the message's id.",
+    ),
+    _Place("archive", "changing.archive", "Set the status of a session to archived."),
+    _Place(
+        "cleanup",
+        "removing.cleanup",
+        "Move old or expired sessions to the trash, or empty the trash.",
+    ),
+    _Place("completion", "completion.completion", "Print the completion script of a shell."),
+    _Place("count", "listing.count", "Count sessions."),
+    _Place("delete", "removing.delete", "Move sessions to the trash; 'restore' brings them back."),
+    _Place("edit", "editing.edit", "Open a session in your editor and store your changes."),
+    _Place("export", "exchange.export_session", "Write sessions for people or for other programs."),
+    _Place("fork", "changing.fork", "Copy a session up to some message; print the id of the copy."),
+    _Place("history", "reading.history", "Print the messages of a session in order."),
+    _Place("import", "importing.import_files", "Store the sessions of other programs."),
+    _Place("list", "listing.list_sessions", "List sessions, the last active first."),
+    _Place("new", "changing.new", "Create a new session, and the folder if needed; print its id."),
+    _Place("path", "listing.where", "Print the path of a session's file, or of the whole folder."),
+    _Place("pin", "changing.pin", "Keep a session from every cleanup."),
+    _Place("reindex", "care.reindex", "Delete the index and rebuild it from the files."),
+    _Place("rename", "changing.rename", "Set the title of a session."),
+    _Place("restore", "removing.restore", "Bring a deleted session back, or list the trash."),
+    _Place("search", "listing.search", "Find sessions by their words, the best first."),
+    _Place(
+        "serve", "serving.serve", "Answer HTTP requests of programs on this machine, until Ctrl-C."
+    ),
+    _Place("show", "reading.show", "Show the facts of a session and its last messages."),
+    _Place("stats", "listing.stats", "Show sizes and counts of the folder."),
+    _Place("tag", "changing.tag", "Add tags to a session and remove some."),
+    _Place(
+        "verify",
+        "care.verify",
+        "Check every file and name each repair; change nothing unless --repair is given.",
+    ),
+    _Place("watch", "watching.watch", "Print each change as it happens, until Ctrl-C."),
+)
+
+COMMANDS = tuple(click.Command(one.name, help=one.help) for one in PLACES)
+"""What stands for each command until it is ``loaded``: enough to list it and complete its name."""
+
+
+def loaded(known: click.Command) -> click.Command:
+    """Return the command that one of ``COMMANDS`` stands for; a command itself is returned."""
+    return _loaded(known.name) if known in COMMANDS else known
+
+
+@cache
+def _loaded(name: str | None) -> click.Command:
+    (place,) = (one.place for one in PLACES if one.name == name)
+    module, _, function = place.partition(".")
+    command: click.Command = getattr(import_module(f"localsessions.cli.{module}"), function)
+    command.params.append(folder_option())
+    return command

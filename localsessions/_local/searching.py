@@ -130,6 +130,8 @@ class Search:
         while size == _BATCH and len(hits) < limit:
             rows = self._index.page(query, "-last_activity", _BATCH, after, choices)
             found = [row.summary for row in rows if question.matches(row.summary)]
+            if (left_out := question.left_out) is not None:
+                found = [one for one in found if not self._texts.occurs(left_out, one.session_id)]
             hits += [SearchHit(checked(one), None, None, one.preview, (), 0.0) for one in found]
             size = len(rows)
             after = Cursor("", *key_of(rows[-1].summary, "-last_activity")) if rows else None
@@ -182,7 +184,6 @@ class Search:
             if asked.on_progress is not None:
                 asked.on_progress(done, len(changes))
             asked.refuse_unwanted()
-        self._texts.learn()
         # Rows that an index was filled with have numbers from before its log began.
         self._done = (generation, epoch, max(changes[-1].change if changes else last, first))
         return generation

@@ -103,8 +103,8 @@ def _needles(term: Term, near: Near) -> Iterator[str]:
     """Yield strings of which a folded text has one, if it has the term; a space ends a word."""
     words = " ".join(term.words)
     yield f" {words} "
-    if term.parts:
-        yield f" {' '.join(term.parts)} "
+    if term.otherwise:
+        yield f" {' '.join(term.otherwise)} "
     if (word := term.may_vary) is None or word not in near:
         return
     if len(term.words) > 1 or len(word) == 2:

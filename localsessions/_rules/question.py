@@ -10,6 +10,7 @@
     race OR deadlock        one of both
     -flaky                  no message that has this word
     agent:codex             what the session or the message has in this field, see ``_FIELDS``
+    -tag:draft              no session or message that has this in the field
     after:2026-01           the session's last activity, from a day, month or year on; or before: it
 
 A word that is asked for may also be meant as a part of a longer word, or as another form of it;
@@ -18,6 +19,7 @@ only where no text has anything like it, one letter of it may be wrong.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -64,6 +66,7 @@ _FIELDS = {
 """Which attribute of a summary each field is about; ``role`` is a message's."""
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?", re.ASCII)
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_JOINED = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)+", re.ASCII)
 _ENDINGS = re.compile(
     "(?:s|es|ed|d|e|n|t|y|al|ly|ies|ied|ier|ive|able|ers?|ors?|ings?|ions?|ments?)?", re.ASCII
 )
@@ -79,12 +82,13 @@ class Term(NamedTuple):
     Attributes:
         words: The words, folded.
         is_exact: Whether they are meant as they are: they were in quotes.
-        parts: The parts of one word in camel case, which may be written as words elsewhere.
+        otherwise: The same written in another way: the parts of one word in camel case as words,
+            or the words that a hyphen or an underscore joins as one.
     """
 
     words: tuple[str, ...]
     is_exact: bool
-    parts: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
 
     @property
     def may_vary(self) -> str | None:
@@ -101,6 +105,7 @@ class Question(NamedTuple):
         groups: Of each group, one term must occur.
         without: Terms that must not occur in the same message.
         fields: What is asked of the session or of the message's role, by the name of the field.
+        without_fields: What it must not be, by the name of the field.
         since: The session's last activity is at this instant or later, if given.
         until: It is before this instant, if given.
     """
@@ -110,6 +115,7 @@ class Question(NamedTuple):
     fields: Mapping[str, tuple[str, ...]]
     since: datetime | None
     until: datetime | None
+    without_fields: Mapping[str, tuple[str, ...]]
 
     @property
     def side_by_side(self) -> Term | None:
@@ -117,6 +123,11 @@ class Question(NamedTuple):
         if len(self.groups) < 2 or any(len(group) > 1 for group in self.groups):
             return None
         return Term(tuple(word for (term,) in self.groups for word in term.words), is_exact=True)
+
+    @property
+    def left_out(self) -> Question | None:
+        """What must not occur, as a question of its own; None if there is nothing."""
+        return Question((self.without,), (), {}, None, None, {}) if self.without else None
 
     @property
     def varying(self) -> set[str]:
@@ -132,6 +143,10 @@ class Question(NamedTuple):
         """Tell whether the fields match a session; ``role`` is a message's."""
         if not all(self.fits(name, getattr(summary, name)) for name in self.asked):
             return False
+        for name, values in self.without_fields.items():
+            told = _values(getattr(summary, _FIELDS[name])) if name != "role" else ()
+            if any(_fit(_FIELDS[name], told, one) for one in values):
+                return False
         at = activity_key(summary)
         is_after = self.since is None or at >= microseconds(self.since)
         return is_after and (self.until is None or at < microseconds(self.until))
@@ -143,20 +158,20 @@ class Question(NamedTuple):
 
     def fits(self, attribute: str, value: str | Sequence[str] | None) -> bool:
         """Tell whether an attribute of a summary may have this value."""
-        values = (value,) if value is None or isinstance(value, str) else value
-        fits = _is_in if attribute == "project" else _is_one_of
         asked = [one for name, one in self.fields.items() if _FIELDS[name] == attribute]
-        return all(fits(values, wanted) for some in asked for wanted in some)
+        return all(_fit(attribute, _values(value), wanted) for some in asked for wanted in some)
 
     def is_role(self, role: str | None) -> bool:
         """Tell whether a message of this role is asked for."""
-        return all(_is_one_of((role,), one) for one in self.fields.get("role", ()))
+        is_asked = all(_fit("role", (role,), one) for one in self.fields.get("role", ()))
+        without = self.without_fields.get("role", ())
+        return is_asked and not any(_fit("role", (role,), one) for one in without)
 
     @property
     def is_narrowed(self) -> bool:
         """Whether not every session is meant; a role narrows messages only."""
         has_times = self.since is not None or self.until is not None
-        return has_times or bool(self.fields.keys() - {"role"})
+        return has_times or bool((self.fields.keys() | self.without_fields.keys()) - {"role"})
 
 
 def read_question(text: str) -> Question:
@@ -179,6 +194,7 @@ class _Reading:
         self._groups: list[tuple[Term, ...]] = []
         self._without: list[Term] = []
         self._fields: dict[str, tuple[str, ...]] = {}
+        self._without_fields: dict[str, tuple[str, ...]] = {}
         self._times: dict[str, datetime] = {}
         self._joins = False
         self._left = _MOST_WORDS
@@ -186,17 +202,14 @@ class _Reading:
     def takes_field(self, piece: re.Match[str]) -> bool:
         """Take a piece if it is a field with a value."""
         no, name, quoted, plain = piece.group("no", "field", "quoted", "plain")
-        if no or name is None:
-            return False
         value = plain if quoted is None else quoted
-        if (
-            name in _FIELDS
-            and fold(value).strip()
-            and len(self._fields.get(name, ())) < _MOST_WORDS
-        ):
-            self._fields[name] = (*self._fields.get(name, ()), value)
+        if name is None or not value.strip():
+            return False
+        fields = self._without_fields if no else self._fields
+        if name in _FIELDS and len(fields.get(name, ())) < _MOST_WORDS:
+            fields[name] = (*fields.get(name, ()), value)
             return True
-        if name in ("after", "before") and (day := _day(value)) is not None:
+        if not no and name in ("after", "before") and (day := _day(value)) is not None:
             choose = max if name == "after" else min
             self._times[name] = choose(day, self._times.get(name, day))
             return True
@@ -205,7 +218,8 @@ class _Reading:
     def take(self, piece: re.Match[str], *, is_last: bool) -> None:
         """Take words, or what joins them."""
         no, name, quoted, plain = piece.group("no", "field", "quoted", "plain")
-        is_between = bool(self._groups or self._fields or self._times) and not is_last
+        has_fields = self._fields or self._times or self._without_fields
+        is_between = bool(self._groups or has_fields) and not is_last
         if is_between and not name and not no and plain in ("OR", "AND"):
             self._joins = plain == "OR" and bool(self._groups)
             return
@@ -225,20 +239,31 @@ class _Reading:
     def question(self) -> Question:
         """Return what was read."""
         groups, without = self._groups, self._without
-        if not (groups or self._fields or self._times):  # nothing to leave words out of
+        has_fields = self._fields or self._times or self._without_fields
+        if not (groups or has_fields):  # nothing to leave words out of
             groups, without = [(term,) for term in without], []
         since, until = self._times.get("after"), self._times.get("before")
-        return Question(tuple(groups), tuple(without), self._fields, since, until)
+        fields = self._fields, since, until, self._without_fields
+        return Question(tuple(groups), tuple(without), *fields)
 
 
 def _term(text: str, is_quoted: bool, most_words: int) -> Term | None:
     words = tuple(fold(text).split()[:most_words])
     if not words:
         return None
-    is_one = len(words) == 1 and len(words[0]) <= _LONGEST_WORD
-    parts = tuple(fold(" ".join(_PARTS.findall(text))).split()) if is_one else ()
-    is_camel = len(parts) > 1 and "".join(parts) == words[0] and not text.isupper()
-    return Term(words, is_quoted, parts if is_camel else ())
+    is_phrase = is_quoted and len(words) > 1
+    return Term(words, is_quoted, () if is_phrase else _otherwise(text, words))
+
+
+def _otherwise(text: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    whole = "".join(words)
+    if len(whole) > _LONGEST_WORD:
+        return ()
+    if len(words) > 1:
+        return (whole,) if _JOINED.fullmatch(text) else ()
+    parts = tuple(fold(" ".join(_PARTS.findall(text))).split())
+    is_camel = len(parts) > 1 and "".join(parts) == whole and not text.isupper()
+    return parts if is_camel else ()
 
 
 def _day(text: str) -> datetime | None:
@@ -253,13 +278,15 @@ def _day(text: str) -> datetime | None:
         return None
 
 
-def _is_one_of(values: Iterable[str | None], wanted: str) -> bool:
-    return any(value is not None and fold(value) == fold(wanted) for value in values)
+def _values(value: str | Sequence[str] | None) -> Sequence[str | None]:
+    return (value,) if value is None or isinstance(value, str) else value
 
 
-def _is_in(projects: Iterable[str | None], wanted: str) -> bool:
-    """Tell whether a project is in a folder, or has the name that is asked for."""
-    return any(one is not None and fold(wanted) in fold(one) for one in projects)
+def _fit(attribute: str, values: Sequence[str | None], wanted: str) -> bool:
+    """Tell whether one of these values of an attribute is meant: of a project, also a part."""
+    fit = operator.contains if attribute == "project" else operator.eq
+    folded = fold if fold(wanted).strip() else str.strip  # of signs alone, folding leaves nothing
+    return any(one is not None and fit(folded(one), folded(wanted)) for one in values)
 
 
 # -- words that may be meant, too ----------------------------------------------------------------

@@ -22,7 +22,9 @@ def best_hit(
 ) -> models.SearchHit | None:
     """Return the best place of a session; None if it has not all that is asked for."""
     if not question.groups:
-        is_meant = question.is_narrowed
+        left_out = question.left_out and Finder(question.left_out)
+        has_one = left_out and any(left_out.occurs_in(one.body) for one in texts.values())
+        is_meant = question.is_narrowed and not has_one
         return models.SearchHit(summary, None, None, summary.preview, (), 0) if is_meant else None
     groups = [Finder(question._replace(groups=(one,)), near) for one in question.groups]
     bodies = [text.body for text in texts.values() if question.is_role(text.role)]

@@ -429,3 +429,51 @@ def test_a_number_out_of_its_range_is_refused_by_name(
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name} must be"):
         store.search("needle", **wrong)  # type: ignore[arg-type]
+
+
+def test_what_is_left_out_may_be_a_field_and_stand_beside_fields_alone(
+    store: SessionStore,
+) -> None:
+    made: list[tuple[str, list[str], str, str]] = [
+        ("a", ["work"], "/src/app", "the parser is flaky"),
+        ("b", ["work", "draft"], "/src/app", "the parser"),
+        ("c", ["!"], "/src/lib", "the parser"),
+        ("d", [], "/src/app", "the lexer"),
+    ]
+    for name, tags, project, text in made:
+        answer = {"role": "assistant", "content": "the answer"}
+        session = Session(session_id=name, tags=tags, messages=[user(text), answer])
+        session.source = {"project": project}
+        store.save(session)
+    asked = {
+        "tag:work -flaky": ["b"],
+        "-flaky": ["a"],  # there is nothing to leave it out of
+        "parser -tag:draft": ["a", "c"],
+        "parser -project:lib": ["a", "b"],
+        "-tag:work": ["c", "d"],
+        "-tag:work -project:app": ["c"],
+        "the -role:user": ["a", "b", "c", "d"],
+        "parser -role:user": [],
+        "tag:!": ["c"],
+        "the -tag:!": ["a", "b", "d"],
+    }
+    for question, expected in asked.items():
+        found = sorted(hit.session.session_id for hit in store.search(question))
+        assert found == expected, question
+
+
+def test_what_is_written_together_is_found_however_it_is_written(store: SessionStore) -> None:
+    texts = ["use utf-8", "use utf8", "getUserName()", "get_user_name()", "another"]
+    for number, text in enumerate(texts):
+        store.save(Session(session_id=f"s{number}", messages=[user(text)]))
+    asked = {
+        "utf8": ["s0", "s1"],
+        "utf-8": ["s0", "s1"],
+        "get_user_name": ["s2", "s3"],
+        "getUserName": ["s2", "s3"],
+        "get-user-name": ["s2", "s3"],
+        '"get_user_name"': ["s3"],
+    }
+    for question, expected in asked.items():
+        found = sorted(hit.session.session_id for hit in store.search(question))
+        assert found == expected, question

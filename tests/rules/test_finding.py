@@ -121,8 +121,8 @@ def test_a_hit_far_inside_a_long_text_is_shown(word: str, distance: int) -> None
 # -- questions -----------------------------------------------------------------------------------
 
 
-def term(*words: str, exact: bool = False, parts: tuple[str, ...] = ()) -> tuple[Term, ...]:
-    return (Term(words, exact, parts),)
+def term(*words: str, exact: bool = False, otherwise: tuple[str, ...] = ()) -> tuple[Term, ...]:
+    return (Term(words, exact, otherwise),)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def term(*words: str, exact: bool = False, parts: tuple[str, ...] = ()) -> tuple
         ('"one two" three', [term("one", "two", exact=True), term("three")]),
         ("one one", [term("one")]),
         ('"one two', [term("one", "two", exact=True)]),
-        ("foo_bar", [term("foo", "bar")]),
+        ("foo_bar", [term("foo", "bar", otherwise=("foobar",))]),
         ("fooBar HTTPServer2", [
-            term("foobar", parts=("foo", "bar")),
-            term("httpserver2", parts=("http", "server", "2")),
+            term("foobar", otherwise=("foo", "bar")),
+            term("httpserver2", otherwise=("http", "server", "2")),
         ]),
         ('"" x', [term("x")]),
         ("one OR two three", [(*term("one"), *term("two")), term("three")]),

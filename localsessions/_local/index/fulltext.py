@@ -161,7 +161,11 @@ class FullText:
             question: What is asked; it has words.
             meant: Which sessions are asked for; None means all.
         """
-        return iter(Hits(self._database, question, meant))
+        return iter(Hits(self._database, question, meant, self.learn))
+
+    def occurs(self, question: Question, session_id: str) -> bool:
+        """Tell whether a text of a session has the words of a question, as they are."""
+        return Hits(self._database, question, None, self.learn).occurs_in(session_id)
 
     def around(self, session_id: str, position: int, count: int) -> dict[int, Text]:
         """Return the texts of a message and of so many before and after it, by position."""

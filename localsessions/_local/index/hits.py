@@ -74,10 +74,18 @@ class Hits:
         database: The texts.
         question: What is asked; it has words.
         meant: Which sessions are asked for; None means all.
+        learn: Sees to it that parts of all words are found.
     """
 
-    def __init__(self, database: Database, question: Question, meant: Meant | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        question: Question,
+        meant: Meant | None,
+        learn: Callable[[], None],
+    ) -> None:
         self._database = database
+        self._learn = learn
         self._question = question
         self._meant = meant
         self._few = None if meant is None or meant.few is None else frozenset(meant.few)
@@ -86,6 +94,7 @@ class Hits:
     @cached_property
     def _near(self) -> Near:
         """Which other words may be meant; most searches end before they need it."""
+        self._learn()
         return self._database.read(lambda db: near_words(db, self._question))
 
     def __iter__(self) -> Iterator[TextHit | None]:
@@ -103,6 +112,10 @@ class Hits:
             yield from self._step(self._ranked(question, self._near), any_form, 1)
         if len(question.groups) > 1:
             yield from self._step(self._apart(), any_form, 0)
+
+    def occurs_in(self, session_id: str) -> bool:
+        """Tell whether a text of a session has the words as they are."""
+        return self._last_in(session_id, self._question, _NO_WORDS) is not None
 
     def _step(self, hits: Iterator[_Hit], finder: Finder, grade: int) -> Iterator[TextHit | None]:
         """Yield the first hit of each session that was not told before.
@@ -281,8 +294,8 @@ def match_of(question: Question, near: Near) -> str:
 def _forms(term: Term, near: Near) -> Iterator[str]:
     phrase = " ".join(term.words)
     yield f'"{phrase}"'
-    if term.parts:
-        yield f'"{" ".join(term.parts)}"'
+    if term.otherwise:
+        yield f'"{" ".join(term.otherwise)}"'
     if (word := term.may_vary) is None or word not in near:
         return
     if len(term.words) > 1:

@@ -34,8 +34,8 @@ T = TypeVar("T")
 # Sessions may change during a search, and databases may be lost when other processes rebuild them.
 # Then the search begins again, at most this often.
 _TRIES = 10
-# How much is put in in one transaction.
-_BATCH, _BATCH_BYTES = 500, 8 << 20
+# How much is put in in one transaction; the log of the database grows as much.
+_BATCH, _BATCH_BYTES = 500, 4 << 20
 # So few sessions are asked one by one for a word that stands everywhere.
 _FEW = 5000
 # Of so many sessions the words are learnt all at once.

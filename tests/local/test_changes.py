@@ -485,7 +485,7 @@ FLIPS = {
     "no utf-8": "UPDATE changes SET session_id = CAST(x'ff' AS TEXT) WHERE seq = {}",
     "details": "UPDATE changes SET details = details || ' ' WHERE seq = {}",
     "no json": "UPDATE changes SET details = '{{' WHERE seq = {}",
-    "time": "UPDATE changes SET seen_at = seen_at + 1 WHERE seq = {}",
+    "time": "UPDATE changes SET earlier = earlier + 1 WHERE seq = {}",
     "number": "UPDATE changes SET number = number + 1 WHERE seq = {}",
     "seal": "UPDATE changes SET seal = seal + 1 WHERE seq = {}",
     "place": "UPDATE changes SET seq = seq + 100 WHERE seq = {}",

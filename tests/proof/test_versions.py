@@ -401,12 +401,13 @@ if sys.argv[3] == "other tables":
             setattr(table, name, getattr(table, name).replace("good", "fine"))
         table.COLUMNS = tuple(name.replace("good", "fine") for name in table.COLUMNS)
 if sys.argv[3] == "another meaning":
+    from dataclasses import replace
     mark = "of another meaning: "
     def marked(one, packed=row._packed_summary):
-        return packed(one.model_copy(update={"preview": mark + one.preview}))
+        return packed(replace(one, preview=mark + one.preview))
     def unmarked(text, unpacked=row._unpacked_summary):
         one = unpacked(text)
-        return one.model_copy(update={"preview": one.preview.removeprefix(mark)})
+        return replace(one, preview=one.preview.removeprefix(mark))
     row._packed_summary, row._unpacked_summary = marked, unmarked
 from localsessions import SessionStore
 with SessionStore(sys.argv[1], durability="fast") as store:

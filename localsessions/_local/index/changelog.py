@@ -58,6 +58,14 @@ KEPT_CHANGES = 50_000
 """The log keeps at least this many changes; a client that missed more lists again."""
 
 _CUT_EVERY = 1024
+# A kind is stored as its first letter.
+_KINDS: Mapping[str, ChangeKind] = {
+    "c": "created",
+    "m": "modified",
+    "d": "deleted",
+    "u": "unreadable",
+    "r": "readable",
+}
 _LARGEST = (1 << 63) - 1  # the largest integer that SQLite can store
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -240,14 +248,14 @@ class Log:
         if previous != self._last:
             raise sqlite3.DatabaseError(_OTHER_END)
         number, seen_at = self.next_number(), seen_at or time.time_ns() // 1000
-        kind = _kind(before, after)
+        earlier, kind = number - seen_at, _kind(before, after)[0]
         details = _dumps(_details(before, after))
         # The seal covers the previous number too, so that a missing change is detected.
-        seal = seal_of(previous, number, session_id, kind, origin, seen_at, details)
+        seal = seal_of(previous, number, session_id, kind, origin, earlier, details)
         seq = self._db.execute(
-            "INSERT INTO changes (number, session_id, kind, origin, seen_at, details, seal)"
+            "INSERT INTO changes (number, session_id, kind, origin, earlier, details, seal)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [number, session_id, kind, origin, seen_at, details, seal],
+            [number, session_id, kind, origin, earlier, details, seal],
         ).lastrowid
         self._end = self._last = number
         if seq is not None and seq % _CUT_EVERY == 0:
@@ -269,13 +277,14 @@ def _kind(before: State | None, after: State | None) -> ChangeKind:
     return "modified" if before.is_readable else "readable"
 
 
-def _details(before: State | None, after: State | None) -> dict[str, object]:
+def _details(before: State | None, after: State | None) -> Mapping[str, object]:
+    """Return which fields changed or, of a file that is no session, why."""
     if after is None:
         return {}
     now = _loads(after.summary)
-    if now.get("unreadable") is not None:
-        return {"unreadable": now["unreadable"]}
-    return {"changed": differences(_loads((before and before.last_readable) or "{}"), now)}
+    if (unreadable := now.get("unreadable")) is not None:
+        return {**unreadable}
+    return differences(_loads((before and before.last_readable) or "{}"), now)
 
 
 def _cut(db: sqlite3.Connection, seq: int) -> None:
@@ -364,7 +373,7 @@ def changes_after(
         return None
     # Read the table itself, not its index of numbers: a flipped key there would hide a change.
     rows = db.execute(
-        "SELECT number, session_id, kind, origin, seen_at, details, seal FROM changes"
+        "SELECT number, session_id, kind, origin, earlier, details, seal FROM changes"
         " WHERE seq > ? ORDER BY seq LIMIT ?",
         [after[0] if after else -1, limit],
     ).fetchall()
@@ -374,24 +383,25 @@ def changes_after(
     return [_change(previous, row, own) for previous, row in zip(before, rows, strict=False)]
 
 
-_Columns: TypeAlias = "tuple[int, str, ChangeKind, str | None, int, str, int]"
+_Columns: TypeAlias = tuple[int, str, str, str | None, int, str, int]
 
 
 def _change(previous: int, found: _Columns, own: str) -> SessionChange:
     *parts, seal = found
     if seal != seal_of(previous, *parts):
         raise sqlite3.DatabaseError(f"the change {found[0]} is garbled, or those before it")
-    number, session_id, kind, made_by, seen_at, details, _ = found
+    number, session_id, letter, made_by, earlier, details, _ = found
     told = _loads.__wrapped__(details)  # not the cached object: the caller keeps this
-    unreadable = told.get("unreadable")
+    kind = _KINDS[letter]
+    changed = {} if kind == "unreadable" else told
     return models.SessionChange(
         number=number,
         session_id=session_id,
         kind=kind,
         origin=_origin(made_by, own),
-        seen_at=_EPOCH + timedelta(microseconds=seen_at),
-        changed={name: (was, now) for name, (was, now) in told.get("changed", {}).items()},
-        unreadable=None if unreadable is None else models.Unreadable.model_validate(unreadable),
+        seen_at=_EPOCH + timedelta(microseconds=number - earlier),
+        changed={name: (was, now) for name, (was, now) in changed.items()},
+        unreadable=models.Unreadable.model_validate(told) if kind == "unreadable" else None,
     )
 
 
@@ -401,7 +411,7 @@ def _origin(made_by: str | None, own: str) -> ChangeOrigin:
     return "this store" if made_by == own else "another store"
 
 
-def _dumps(value: dict[str, object]) -> str:
+def _dumps(value: Mapping[str, object]) -> str:
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # lone surrogates: they are escaped

@@ -231,9 +231,11 @@ class Database:
         if self.path is None or _size(f"{self.path}-wal") <= 2 * _LOG_BYTES:
             return
         with suppress(sqlite3.Error):  # the next act meets what is wrong
-            connection.execute("PRAGMA busy_timeout = 0")
-            connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchall()
-            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            try:
+                connection.execute("PRAGMA busy_timeout = 0")
+                connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchall()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
     def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
         """Call ``ask`` until the database stays complete during the call; return its answer.

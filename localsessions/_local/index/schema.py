@@ -72,7 +72,7 @@ INSERT INTO meta VALUES ('complete', 0);
 INSERT INTO meta VALUES ('journal', '');
 CREATE TABLE changes (
   seq INTEGER PRIMARY KEY, number INTEGER NOT NULL UNIQUE, session_id TEXT NOT NULL,
-  kind TEXT NOT NULL, origin TEXT, seen_at INTEGER NOT NULL, details TEXT NOT NULL,
+  kind TEXT NOT NULL, origin TEXT, earlier INTEGER NOT NULL, details TEXT NOT NULL,
   seal INTEGER NOT NULL
 );
 CREATE TABLE pending (session_id TEXT PRIMARY KEY, before TEXT, seal INTEGER NOT NULL) WITHOUT ROWID

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -137,6 +138,8 @@ def as_other_user() -> AsOtherUser:
     def run(folder: Path, act: Callable[[], object]) -> object:
         if os.geteuid() != 0:
             return act()
+        # What a watch imports: the other user may perhaps not read Python's own files.
+        import_module("watchdog.observers")
         for parent in folder.parents:
             if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o077 == 0:
                 parent.chmod(0o711)

@@ -1,7 +1,7 @@
 """Adding: texts that are put into the tables of the search, in one transaction.
 
-Many texts go in by one statement: their bytes stand one after the other in one blob, and a list in
-JSON says where. SQLite frees Python meanwhile, so another thread can read what comes next.
+Many texts go in by one statement: Python is free meanwhile, so another thread can read what comes
+next. With a statement for each text, the two threads would wait for each other at each.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
-
-import orjson
 
 from localsessions._local.index.text_row import PackedText, columns, stored_texts
 from localsessions._local.index.vocabulary import learn
@@ -20,6 +19,8 @@ from localsessions._rules.texts import Text
 from localsessions._rules.words import fold
 
 __all__ = ["Adding", "NewTexts"]
+
+_MOST_ROWS = 1000
 
 
 class NewTexts(NamedTuple):
@@ -97,67 +98,30 @@ class Adding:
         if gone:
             query = "DELETE FROM indexed WHERE session_id IN (SELECT value FROM json_each(?))"
             self._db.execute(query, [json.dumps(gone)])
-        parts = _Parts()
-        rows = [
-            (one.session_id, *parts.place(one.digest), one.active_at)
-            for one in read
-            if one.digest is not None
+        noted = [
+            (one.session_id, one.digest, one.active_at) for one in read if one.digest is not None
         ]
-        self._db.execute(_INSERT_INDEXED, parts.values(rows))
+        _insert(self._db, "INSERT OR REPLACE INTO indexed", noted)
 
     def _insert(self, texts: Sequence[PackedText]) -> None:
         (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM texts").fetchone()
-        bodies, words = _Parts(), _Parts()
-        rows, spoken = [], []
-        for row, one in enumerate(texts, start=last + 1):
-            role = (None, None) if one.role is None else bodies.place(one.role)
-            body = bodies.place(one.body)
-            rows.append((row, one.session_id, one.position, *role, *body, one.seal))
-            places = [number for text in one.columns for number in words.place(text.encode())]
-            spoken.append((row, *places))
-        self._db.execute(_INSERT_TEXTS, bodies.values(rows))
-        self._db.execute(_INSERT_WORDS, words.values(spoken))
+        numbered = [*enumerate(texts, start=last + 1)]
+        rows = [(row, *one[:-1]) for row, one in numbered]
+        _insert(self._db, "INSERT INTO texts (id, session_id, position, role, body, seal)", rows)
+        words = [(row, *one.columns) for row, one in numbered]
+        _insert(self._db, "INSERT INTO words (rowid, own, said, argued, thought)", words)
 
 
-class _Parts:
-    """Bytes that a statement takes one after the other, and where each part of them is."""
-
-    def __init__(self) -> None:
-        self._parts = [b"."]  # of a blob without bytes SQLite would make NULL
-        self._end = 2
-
-    def place(self, part: bytes) -> tuple[int, int]:
-        """Add a part; return where it begins, as SQLite counts, and its length."""
-        begin = self._end
-        self._parts.append(part)
-        self._end += len(part)
-        return begin, len(part)
-
-    def values(self, rows: Sequence[Sequence[object]]) -> Mapping[str, object]:
-        """Return the parts, and rows that name places in them, as a statement takes them."""
-        return {"parts": b"".join(self._parts), "rows": orjson.dumps(rows).decode()}
-
-
-def _cell(at: int) -> str:
-    return f"json_extract(value, '$[{at}]')"
-
-
-def _part(at: int) -> str:
-    return f"substr(:parts, {_cell(at)}, {_cell(at + 1)})"
-
-
-_EACH = "FROM json_each(:rows)"
-_INSERT_INDEXED = (
-    f"INSERT OR REPLACE INTO indexed SELECT {_cell(0)}, {_part(1)}, {_cell(3)} {_EACH}"
-)
-_INSERT_TEXTS = (
-    "INSERT INTO texts (id, session_id, position, role, body, seal) "
-    f"SELECT {_cell(0)}, {_cell(1)}, {_cell(2)}, {_part(3)}, {_part(5)}, {_cell(7)} {_EACH}"
-)
-_WORDS = ", ".join(f"CAST({_part(at)} AS TEXT)" for at in (1, 3, 5, 7))
-_INSERT_WORDS = (
-    f"INSERT INTO words (rowid, own, said, argued, thought) SELECT {_cell(0)}, {_WORDS} {_EACH}"
-)
+def _insert(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[object]]) -> None:
+    """Insert rows, as many by one statement as SQLite allows."""
+    if not rows:
+        return
+    width = len(rows[0])
+    most = min(_MOST_ROWS, db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // width)
+    row = f"({', '.join('?' * width)})"
+    for begin in range(0, len(rows), most):
+        some = rows[begin : begin + most]
+        db.execute(f"{into} VALUES {', '.join([row] * len(some))}", [*chain.from_iterable(some)])
 
 
 def _words_of(text: PackedText) -> Iterator[str]:

@@ -22,6 +22,7 @@ everything in them can be rebuilt from the session files::
                a store is opened, not with the package
 """
 
+from localsessions._local.index.conditions import Choices, listing_of
 from localsessions._local.index.recorded import WrittenRow
 from localsessions._local.index.row import (
     IndexRow,
@@ -33,10 +34,8 @@ from localsessions._local.index.row import (
 from localsessions._local.index.sessions import (
     UNSETTLED,
     ChangedRow,
-    Choices,
     News,
     SessionIndex,
-    listing_of,
 )
 
 __all__ = [

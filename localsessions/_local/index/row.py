@@ -270,9 +270,12 @@ def unpacked_tags(packed: object) -> Sequence[str]:
         sqlite3.DatabaseError: It is none.
     """
     try:
-        return [json.loads(one) for one in str(packed)[1:-1].split(_PART)]
+        tags = [json.loads(one) for one in str(packed)[1:-1].split(_PART)]
     except ValueError:
-        raise sqlite3.DatabaseError("tags in the index are garbled") from None
+        tags = [None]
+    if not all(isinstance(one, str) for one in tags):
+        raise sqlite3.DatabaseError("tags in the index are garbled")
+    return tags
 
 
 def _packed_summary(summary: PlainSummary) -> str:

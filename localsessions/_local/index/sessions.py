@@ -1,7 +1,7 @@
 """SessionIndex: a row for each session, with filters, orders, pages and the log of changes.
 
-This file has the queries and the writes. ``row`` packs the rows; ``table`` changes the rows
-together with the log.
+This file has the questions and the writes. ``conditions`` says in SQL which sessions are asked for,
+``row`` packs the rows, ``table`` changes the rows together with the log.
 """
 
 from __future__ import annotations
@@ -10,21 +10,25 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import gt, lt
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
-from zlib import crc32
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from localsessions._local.index import changelog, table
 from localsessions._local.index.changelog import Log
+from localsessions._local.index.conditions import (
+    DEAD,
+    Choices,
+    Conditions,
+    conditions_of,
+    listing_of,
+    values_of,
+)
 from localsessions._local.index.recorded import WrittenRow
 from localsessions._local.index.replayed import ReplayedDatabase
 from localsessions._local.index.row import (
     IndexRow,
-    comparable,
     is_proven,
     listed,
-    packed_tags,
     unpacked,
-    unpacked_tags,
 )
 from localsessions._local.index.table import MANY
 from localsessions._local.index.turn import line_of
@@ -40,110 +44,15 @@ from localsessions.models.plain import Summary
 if TYPE_CHECKING:
     from localsessions.models import SessionChange
 
-__all__ = ["UNSETTLED", "ChangedRow", "Choices", "SessionIndex", "listing_of"]
+__all__ = ["UNSETTLED", "ChangedRow", "SessionIndex"]
 
 T = TypeVar("T")
 
+_MOST_VALUES = 500
 UNSETTLED = "?"
 _FINGERPRINTS = (
     f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
     " FROM sessions NOT INDEXED"
-)
-
-
-Choices: TypeAlias = Mapping[str, Sequence[object]]
-"""By the name of a column, the values of which a row must have one."""
-_MOST_VALUES = 500
-
-
-class _Conditions(NamedTuple):
-    """The conditions of a SQL statement, and their values."""
-
-    texts: list[str]
-    values: list[object]
-
-    @property
-    def where(self) -> str:
-        """The WHERE clause; empty if there is no condition."""
-        return f"WHERE {' AND '.join(self.texts)}" if self.texts else ""
-
-
-def _conditions(query: Query) -> _Conditions:
-    """Return the conditions of a query, except ``live_at``."""
-    found = _Conditions([], [])
-    for name, condition, stands_for in _CONDITIONS:
-        value = getattr(query, name)
-        if value is not None:
-            found.texts.append(condition)
-            found.values.append(stands_for(value))
-    for name, (yes, no) in _EITHER.items():
-        if (value := getattr(query, name)) is not None:
-            found.texts.append(yes if value else no)
-    for tag in query.tags:
-        found.texts.append("tags IS NOT NULL AND instr(tags, ?)")
-        found.values.append(packed_tags((tag,)))
-    if query.folded:
-        found.texts.append(_NO_PARENT)
-    return found
-
-
-def _all_conditions(query: Query, choices: Choices | None = None) -> _Conditions:
-    """Return the conditions of a query."""
-    found = _conditions(query)
-    if query.live_at is not None:
-        found.texts.append(f"NOT coalesce({_DEAD}, 0)")
-        found.values.append(microseconds(query.live_at))
-    for name, values in (choices or {}).items():
-        found.texts.append(f"{name} IN ({', '.join('?' * len(values))})")
-        found.values.extend(values)
-    return found
-
-
-def _values(db: sqlite3.Connection, column: str) -> Iterator[object]:
-    """Yield each value of a column once, except NULL; an index leads from one to the next."""
-    if column == "tags":
-        query = "SELECT DISTINCT tags FROM sessions INDEXED BY by_tags WHERE tags IS NOT NULL"
-        yield from (value for (value,) in db.execute(query))
-        return
-    first = f"SELECT min({column}) FROM sessions WHERE {column} IS NOT NULL"  # noqa: S608
-    (value,) = db.execute(first).fetchone()
-    while value is not None:
-        yield value
-        (value,) = db.execute(f"{first} AND {column} > ?", [value]).fetchone()
-
-
-def _read_value(column: str, value: object) -> str | Sequence[str] | None:
-    """Return what a summary has whose row has this value in a column.
-
-    Raises:
-        sqlite3.DatabaseError: It is garbled.
-    """
-    if column == "tags":
-        return unpacked_tags(value)
-    text = value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
-    if not isinstance(text, str):
-        raise sqlite3.DatabaseError(f"the index of {column} is garbled")
-    return text
-
-
-_DEAD = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"
-_EITHER = {
-    "pinned": ("pinned = 1", "pinned = 0"),
-    "archived": ("status = 'archived'", "status IS NOT 'archived'"),
-    "unreadable": ("unreadable = 1", "unreadable = 0"),
-}
-_NO_PARENT = "NOT EXISTS (SELECT 1 FROM sessions AS other WHERE other.session_id = sessions.parent)"
-_CONDITIONS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
-    ("user_id", "user_id = ?", comparable),
-    ("agent_id", "agent_id = ?", comparable),
-    ("status", "status = ?", comparable),
-    ("since", "last_activity >= ?", microseconds),
-    ("until", "last_activity < ?", microseconds),
-    ("expired_at", "expires_at <= ?", microseconds),
-    ("program", "program = ?", comparable),
-    ("project", "project = ?", comparable),
-    ("branch", "branch = ?", comparable),
-    ("parent", "parent = ?", comparable),
 )
 
 
@@ -225,7 +134,7 @@ class SessionIndex:
             "DESC" if order[0] == "-" else "ASC",
             "<" if order[0] == "-" else ">",
         )
-        restricted = _all_conditions(query, choices)
+        restricted = conditions_of(query, choices)
         is_whole_table = not restricted.texts
         if after is not None:
             restricted.texts.append(f"({column}, session_id) {sign} (?, ?)")
@@ -256,11 +165,11 @@ class SessionIndex:
         With ``live_at`` it counts all sessions, and subtracts those that are not live. These are
         few, so the indexes answer both, and few rows are read.
         """
-        restricted = _conditions(query)
+        restricted = conditions_of(query._replace(live_at=None))
         statement = f"SELECT count(*) FROM sessions {restricted.where}"  # noqa: S608
         values = restricted.values
         if query.live_at is not None:
-            dead = _Conditions([_DEAD, *restricted.texts], [microseconds(query.live_at), *values])
+            dead = Conditions([DEAD, *restricted.texts], [microseconds(query.live_at), *values])
             statement = f"SELECT ({statement}) - (SELECT count(*) FROM sessions {dead.where})"  # noqa: S608
             values = [*values, *dead.values]
         return self._database.read(lambda db: int(db.execute(statement, values).fetchone()[0]))
@@ -325,8 +234,8 @@ class SessionIndex:
         def read(db: sqlite3.Connection) -> Choices:
             chosen = {}
             for name in question.asked:
-                values = _values(db, name)
-                fitting = [one for one in values if question.fits(name, _read_value(name, one))]
+                values = values_of(db, name)
+                fitting = [one for one, told in values if question.fits(name, told)]
                 if len(fitting) <= _MOST_VALUES:
                     chosen[name] = fitting
             return chosen
@@ -335,7 +244,7 @@ class SessionIndex:
 
     def newest_ids(self, query: Query, choices: Choices, limit: int) -> list[str]:
         """Return at most ``limit`` ids, the most recently active first."""
-        found = _all_conditions(query, choices)
+        found = conditions_of(query, choices)
         statement = (
             f"SELECT session_id FROM sessions {found.where}"  # noqa: S608
             " ORDER BY last_activity DESC, session_id DESC LIMIT ?"
@@ -347,7 +256,7 @@ class SessionIndex:
 
         With ``expired_at``, the sessions that expired first come first.
         """
-        restricted = _all_conditions(query)
+        restricted = conditions_of(query)
         column = "last_activity, session_id" if query.expired_at is None else "expires_at"
         statement = f"SELECT session_id FROM sessions {restricted.where} ORDER BY {column}"  # noqa: S608
         return self._database.read(lambda db: _ids(db, statement, restricted.values), apart=True)
@@ -568,12 +477,6 @@ class SessionIndex:
             self._database.lose_rows(db)
 
         self._database.write(write)
-
-
-def listing_of(query: Query, order: Order) -> str:
-    """Return a short name for an order and filters; a cursor is valid only with the same name."""
-    told = repr((order, *_conditions(query), query.live_at is None))
-    return f"{crc32(told.encode('utf-8', 'surrogatepass')):08x}"
 
 
 def _ids(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[str]:

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from localsessions import SessionStore
-from localsessions._local.index import UNSETTLED, IndexRow, SessionIndex
+from localsessions._local.index import UNSETTLED, IndexRow, SessionIndex, table
 from localsessions._local.index.changelog import State
 from localsessions._local.index.row import row_of_state
 from localsessions._local.version import Fingerprint
+from localsessions._rules.question import read_question
 from localsessions.engine import Query
 from localsessions.models import PlainSummary, PlainUnreadable
 
@@ -283,3 +284,30 @@ def test_a_garbled_id_of_an_index_that_was_lost_meanwhile_is_no_damage_of_the_ne
     index.remove(["a", "b\0x"], lambda _: True)
     assert index.fingerprints().keys() == {"b"}
     assert index.generation == generation
+
+
+def test_a_field_is_answered_while_indexes_are_missing(index: SessionIndex) -> None:
+    put(index, row("a", agent_id="Coder", tags=("x",)), row("b", agent_id="other"))
+    index._database.write(table.drop_indexes)
+    for text in ("agent:coder", "tag:x"):
+        choices = index.choices(read_question(text))
+        assert index.newest_ids(Query(), choices, 9) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "value"),
+    [
+        ("agent", "agent_id", 7),
+        ("agent", "agent_id", b"\xff\xff"),
+        ("tag", "tags", "x"),
+        ("tag", "tags", "\x1f7\x1f"),
+    ],
+)
+def test_a_garbled_value_of_a_field_makes_the_index_anew(
+    index: SessionIndex, field: str, column: str, value: object
+) -> None:
+    put(index, row("a", agent_id="coder", tags=("x",)))
+    generation = index.generation
+    index._database.write(lambda db: db.execute(f"UPDATE sessions SET {column} = ?", [value]))
+    assert index.choices(read_question(f"{field}:x")) == {column: []}
+    assert index.generation > generation

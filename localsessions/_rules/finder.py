@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from localsessions._rules.question import Near, Question, Term
 from localsessions._rules.words import fold, normal, traced
@@ -11,6 +12,7 @@ from localsessions._rules.words import fold, normal, traced
 __all__ = ["SECTIONS", "Finder"]
 
 _BEFORE, _AFTER = 40, 100
+_REACHES = (200, 600)
 # A long text is searched in parts until a part has a hit; no phrase is longer than the overlap.
 _BLOCK, _OVERLAP, _LONGEST_WORD = 2_000, 2_000, 200
 _MARKS = "\x1d\x1e\x1f"
@@ -51,9 +53,25 @@ class Finder:
             lead_in = _word_edge(text, block - _BEFORE)
             part = text[lead_in : _word_edge(text, block + _BLOCK + _OVERLAP)]
             if self.count_in(part):  # quicker than to trace where it is
-                part, spans = self.places(part)
-                return self._around(part, spans, cut=lead_in > 0)
+                begin, end = self._first_in(part)
+                near, spans = self.places(part[begin:end])
+                return self._around(near, spans, cut=lead_in + begin > 0)
         return self._around(text[: _BEFORE + _AFTER], [], cut=False)
+
+    def _first_in(self, part: str) -> tuple[int, int]:
+        """Return a place in a part where its first hit is, with what a snippet shows around it.
+
+        Whether a text has a hit is known a hundred times sooner than where it is. So the place is
+        guessed from that in the folded text, and it is looked whether it is right.
+        """
+        folded = _folded(part)
+        found = [folded.find(needle) for group in self._groups for needle in group]
+        guess = min(at for at in found if at >= 0) * len(part) // len(folded)
+        for reach in _REACHES:
+            begin, end = _word_edge(part, guess - reach), _word_edge(part, guess + reach)
+            if self.count_in(part[begin:end]) and not self.count_in(part[: begin + _BEFORE]):
+                return begin, _word_edge(part, end + _AFTER)
+        return 0, len(part)
 
     def places(self, text: str) -> tuple[str, list[tuple[int, int]]]:
         """Return a text in normal form, and where it has what is asked for."""
@@ -94,6 +112,18 @@ def _word_edge(text: str, at: int) -> int:
 
 def _folded(text: str) -> str:
     """Fold a text; no phrase goes from one section into the next."""
+    return _fold_again(text) if len(text) > _LONGEST_KEPT else _folded_last(text)
+
+
+_LONGEST_KEPT = 1 << 20
+
+
+@lru_cache(maxsize=8)  # a text that has a hit is looked at several times, one after the other
+def _folded_last(text: str) -> str:
+    return _fold_again(text)
+
+
+def _fold_again(text: str) -> str:
     if not any(mark in text for mark in _MARKS):
         return fold(text)
     return "|".join(map(fold, re.split(SECTIONS, text)))

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["fold", "indexable", "is_sign", "normal", "traced"]
+__all__ = ["BLANKS", "fold", "indexable", "is_sign", "normal", "traced"]
 
 # Patterns are compiled when they are used: compiling takes longer than importing this module.
 _SIGNS = (
@@ -23,6 +23,10 @@ _SIGNS = (
 _VOICED = "[\uff66-\uff9d][\uff9e\uff9f]"
 _SHORT = 8
 _NOT_ASCII = "[^\x00-\x7f]+"
+BLANKS = (
+    "[\u2010-\u2027\u2030-\u205e\u2190-\u245f\u2500-\u2775\u2794-\u2bff\u3001-\u3003\uff01-\uff0f]+"
+)
+"""Matches signs that separate words: dashes, quotes, arrows, mathematics, tables, pictures."""
 # Diacritics of Latin, Greek and Cyrillic, and the points of Hebrew and Arabic, which are written
 # or left out as people like. The marks of other scripts are vowels.
 _DROPPED = "[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\ufe00-\ufe0f\U000e0100-\U000e01ef]"
@@ -77,11 +81,13 @@ def fold(text: str) -> str:
 def indexable(text: str) -> str:
     """Return a text for an index that splits at ASCII signs and folds ASCII letters itself.
 
-    What is ASCII stays as it is, which is most of the texts of most people; so this is quick.
+    What is ASCII stays as it is, which is most of the texts of most people; so this is quick. So
+    are dashes, quotes, arrows and lines of tables.
     """
     if text.isascii():
         return text
-    return re.sub(_NOT_ASCII, _folded_run, text)
+    text = re.sub(BLANKS, " ", text)
+    return text if text.isascii() else re.sub(_NOT_ASCII, _folded_run, text)
 
 
 def _folded_run(run: re.Match[str]) -> str:

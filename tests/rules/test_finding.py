@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from localsessions._rules.question import (
     is_wordlike,
     read_question,
 )
-from localsessions._rules.words import fold, indexable
+from localsessions._rules.words import BLANKS, fold, indexable, traced
 
 # Scripts, marks, surrogates, separators: what makes folding hard.
 letters = st.text(
@@ -74,6 +75,14 @@ def test_what_is_indexed_has_the_same_words(text: str) -> None:
     assert "".join(one if one > "\x7f" or one.isalnum() else " " for one in signs).split() == (
         fold(text).split()
     )
+
+
+def test_each_blank_separates_words_as_it_would_by_itself() -> None:
+    blanks = [chr(code) for code in range(0x110000) if re.fullmatch(BLANKS, chr(code))]
+    assert len(blanks) > 2_000
+    for blank in blanks:
+        assert traced(f"a{blank}b")[0] == fold(f"a{blank}b") == " a b "
+        assert traced(f"a{blank}\u0301b")[0] == fold(f"a{blank}\u0301b")
 
 
 @given(letters, letters, letters)

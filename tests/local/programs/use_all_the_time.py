@@ -32,7 +32,8 @@ def write(store: SessionStore, number: int, chance: random.Random) -> None:
     session_id, said = chance.choice(ids), turn(chance)
     if number % 10 == 1:
         session = store.load(session_id)
-        session.messages[0].update(said[0])
+        for message in session.messages[:1]:  # one that was just created has none yet
+            message.update(said[0])
         store.save(session)
     elif number % 10 == 3:
         with store.edit(session_id) as draft:

@@ -168,6 +168,24 @@ def test_a_cleanup_touches_only_what_the_filter_asks_for(varied: SessionStore) -
     assert varied.count(tags=["work"], pinned=False) == 0
 
 
+def test_a_session_that_leaves_the_filter_meanwhile_is_not_removed(
+    store: SessionStore, other: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create_many(Session(session_id=name, tags=["draft"], last_activity=DAY) for name in "ab")
+    delete_many = type(store.engine).delete_many
+
+    def untag_first(*given: Any) -> Any:
+        other.tag("a", remove=["draft"])
+        with other.edit("a", is_activity=False) as session:
+            session.last_activity = DAY
+        return delete_many(*given)
+
+    monkeypatch.setattr(type(store.engine), "delete_many", untag_first)
+    report = store.cleanup(max_age=0, tags=["draft"])
+    assert [one.session_id for one in report.actions] == ["b"]
+    assert [one.session_id for one in store.list()] == ["a"]
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"user": "ann"}, "there is no filter 'user'"),
     ({"tags": "work"}, "several texts"),

@@ -27,7 +27,7 @@ __all__ = [
 _BETWEEN = " \ue000 "
 # What a body begins with. A short one hardly gets smaller.
 _AS_IT_IS, _DEFLATED = b"=", b"z"
-_SHORT_BYTES = 128
+_SHORT_BYTES = 512
 _LEVEL = 1  # the next levels take twice the time and save a fiftieth
 
 

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionStore"]
 
 _MOST_BYTES = 256 * 1024 * 1024
+_MOST_NEIGHBOURS = 10_000
 
 
 class SessionStore:
@@ -742,7 +743,8 @@ class SessionStore:
         single letter only as a word.
 
         Words in double quotes must follow each other as they are. ``OR`` between two words asks
-        for one of them. ``-word`` leaves out the messages that have it. These fields narrow:
+        for one of them. ``-word`` leaves out the messages that have it; without other words, the
+        sessions. These fields narrow, and ``-`` before one leaves out what has it:
         ``agent:``, ``user:``, ``program:``, ``project:`` or ``cwd:`` (words of the folder),
         ``branch:``, ``tag:``, ``status:``, ``parent:``, ``role:`` (of the message), and ``after:``
         and ``before:`` with a year, a month or a day in UTC, as 2026-11-30. Without words, the
@@ -759,7 +761,8 @@ class SessionStore:
         Args:
             text: What to search for.
             limit: How many sessions at most.
-            neighbours: How many messages before each hit, and how many after it, come with it.
+            neighbours: How many messages before each hit, and how many after it, come with it; at
+                most 10,000.
             on_progress: Called with (done, total) while texts are read.
             is_wanted: Called now and then, in the thread of the search: whether the answer is still
                 wanted. A program that searches while a person types gives up the older question
@@ -773,7 +776,7 @@ class SessionStore:
         refuse_other("text", text, str, "a str")
         refuse_limit(limit)
         refuse_negative("neighbours", neighbours)
-        asked = Asked(limit, neighbours, on_progress, is_wanted)
+        asked = Asked(limit, min(neighbours, _MOST_NEIGHBOURS), on_progress, is_wanted)
         return self.engine.search(text, _query(filters), asked)
 
     def resolve(self, reference: str) -> str:

@@ -7,15 +7,14 @@ changed since the last search are read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
 from localsessions._codec.summary import plain_document
 from localsessions._local.index import ChangedRow, Choices
 from localsessions._local.index.fulltext import FullText, NewTexts
-from localsessions._local.index.hits import Meant
+from localsessions._local.index.hits import Meant, TextHit
 from localsessions._local.reading import decoded
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.version import digest_of
@@ -24,7 +23,7 @@ from localsessions._rules.question import Question, read_question
 from localsessions._rules.texts import neighbours_of, snippet_of, texts_in, texts_of
 from localsessions.engine import Asked, Query
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import PlainSummary, SearchHit
+from localsessions.models import Neighbour, PlainSummary, SearchHit
 from localsessions.models.results import checked
 
 __all__ = ["Search"]
@@ -37,7 +36,7 @@ _TRIES = 10
 # How much is put in in one transaction; the log of the database grows as much.
 _BATCH, _BATCH_BYTES = 500, 4 << 20
 # So few sessions are asked one by one for a word that stands everywhere.
-_FEW = 5000
+_FEW = 2000
 # Of so many sessions the words are learnt all at once.
 _MANY = 200
 
@@ -59,22 +58,16 @@ class Search:
         for _ in range(_TRIES):
             hits, is_current = self._answer(lambda: self._hits(question, query, asked), asked)
             if is_current:
-                return self._with_neighbours(hits, asked)
+                return hits
         # Other processes write faster than this one checks: each hit was right a moment ago, and
         # its file still exists.
         return [hit for hit in hits if self._reconciler.fingerprint(hit.session.session_id)]
 
-    def _with_neighbours(self, hits: Sequence[SearchHit], asked: Asked) -> Sequence[SearchHit]:
-        if not asked.neighbours:
-            return hits
-
-        def found(hit: SearchHit) -> SearchHit:
-            if hit.position is None:
-                return hit
-            around = self._texts.around(hit.session.session_id, hit.position, asked.neighbours)
-            return replace(hit, neighbours=neighbours_of(around, hit.position))
-
-        return [found(hit) for hit in hits]
+    def _neighbours(self, hit: TextHit, count: int) -> tuple[Neighbour, ...]:
+        if not count or hit.position is None:
+            return ()
+        around = self._texts.around(hit.session_id, hit.position, count)
+        return neighbours_of(around, hit.position)
 
     def _hits(
         self, question: Question, query: Query, asked: Asked
@@ -83,7 +76,7 @@ class Search:
         narrowed = query.narrowed(since=question.since, until=question.until)
         choices = self._index.choices(question)
         if not question.groups:
-            return self._listed(question, narrowed, choices, asked.limit), True
+            return self._listed(question, narrowed, choices, asked), True
         hits: list[SearchHit] = []
         is_current = True
 
@@ -103,7 +96,7 @@ class Search:
         if choices or narrowed != Query():
             few = self._index.newest_ids(narrowed, choices, _FEW + 1)
             meant = Meant(allows, few if len(few) <= _FEW else None)
-        for found in self._texts.search(question, meant):
+        for found in self._texts.search(question, meant, asked.refuse_unwanted):
             asked.refuse_unwanted()
             row = found and self._index.get(found.session_id)
             if found is None or (row is None and self._reconciler.summary(found.session_id)):
@@ -113,7 +106,8 @@ class Search:
                 snippet, highlights = snippet_of(found.text, found.finder)
                 place = found.position, found.text.role
                 shown = checked(row.summary)
-                hits.append(SearchHit(shown, *place, snippet, highlights, found.score))
+                beside = self._neighbours(found, asked.neighbours)
+                hits.append(SearchHit(shown, *place, snippet, highlights, found.score, beside))
             if len(hits) == asked.limit:
                 break
         return hits, is_current
@@ -122,20 +116,24 @@ class Search:
         return summary.parent is not None and self._index.get(summary.parent) is not None
 
     def _listed(
-        self, question: Question, query: Query, choices: Choices, limit: int
+        self, question: Question, query: Query, choices: Choices, asked: Asked
     ) -> list[SearchHit]:
         """Return the sessions that a question without words asks for, the newest first."""
         hits: list[SearchHit] = []
         after, size = None, _BATCH if question.is_narrowed else 0
-        while size == _BATCH and len(hits) < limit:
+        while size == _BATCH and len(hits) < asked.limit:
+            asked.refuse_unwanted()
             rows = self._index.page(query, "-last_activity", _BATCH, after, choices)
             found = [row.summary for row in rows if question.matches(row.summary)]
             if (left_out := question.left_out) is not None:
-                found = [one for one in found if not self._texts.occurs(left_out, one.session_id)]
+                occurs = partial(
+                    self._texts.occurs, left_out, refuse_unwanted=asked.refuse_unwanted
+                )
+                found = [one for one in found if not occurs(one.session_id)]
             hits += [SearchHit(checked(one), None, None, one.preview, (), 0.0) for one in found]
             size = len(rows)
             after = Cursor("", *key_of(rows[-1].summary, "-last_activity")) if rows else None
-        return hits[:limit]
+        return hits[: asked.limit]
 
     # -- catching up ----------------------------------------------------------------------
 
@@ -221,17 +219,20 @@ class Search:
         """Do what ``_bring_in`` does; while one batch is put in, the next one is read."""
         putting = partial(self._texts.put, is_learning=False)
         with ThreadPoolExecutor(1, "localsessions-search") as thread:
-            former: tuple[Sequence[ChangedRow], Future[list[str]]] | None = None
+            former: tuple[Sequence[ChangedRow], Callable[[], list[str]]] | None = None
             for batch in batches:
                 read = [one._replace(packed=one.pack()) for one in map(self._read, batch)]
                 if former is not None:
                     yield self._ended(*former)
-                former = batch, thread.submit(putting, read)
+                try:
+                    former = batch, thread.submit(putting, read).result
+                except RuntimeError:  # no thread can be started: there are too many, or Python ends
+                    former = batch, partial(putting, read)
             if former is not None:
                 yield self._ended(*former)
 
-    def _ended(self, batch: Sequence[ChangedRow], putting: Future[list[str]]) -> int:
-        self._bring_in_again(batch, putting.result(), is_learning=False)
+    def _ended(self, batch: Sequence[ChangedRow], put: Callable[[], list[str]]) -> int:
+        self._bring_in_again(batch, put(), is_learning=False)
         return len(batch)
 
     def _bring_in_again(

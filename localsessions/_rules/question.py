@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple, TypeAlias
@@ -141,10 +141,10 @@ class Question(NamedTuple):
 
     def matches(self, summary: Summary) -> bool:
         """Tell whether the fields match a session; ``role`` is a message's."""
-        if not all(self.fits(name, getattr(summary, name)) for name in self.asked):
+        if not all(self.fits(name, _told(summary, name)) for name in self.asked):
             return False
         for name, values in self.without_fields.items():
-            told = _values(getattr(summary, _FIELDS[name])) if name != "role" else ()
+            told = _told(summary, _FIELDS[name]) if name != "role" else ()
             if any(_fit(_FIELDS[name], told, one) for one in values):
                 return False
         at = activity_key(summary)
@@ -156,10 +156,18 @@ class Question(NamedTuple):
         """The attributes of a summary that its fields are about."""
         return tuple(dict.fromkeys(_FIELDS[name] for name in self.fields if name != "role"))
 
-    def fits(self, attribute: str, value: str | Sequence[str] | None) -> bool:
-        """Tell whether an attribute of a summary may have this value."""
-        asked = [one for name, one in self.fields.items() if _FIELDS[name] == attribute]
-        return all(_fit(attribute, _values(value), wanted) for some in asked for wanted in some)
+    def fits(self, attribute: str, values: Sequence[str | None]) -> bool:
+        """Tell whether these are values that an attribute of a summary must have."""
+        return all(_fit(attribute, values, wanted) for wanted in self._wanted(attribute))
+
+    def may_fit(self, attribute: str, values: Sequence[str | None]) -> bool:
+        """Tell whether these are some of the values that an attribute must have."""
+        return any(_fit(attribute, values, wanted) for wanted in self._wanted(attribute))
+
+    def _wanted(self, attribute: str) -> Iterator[str]:
+        for name, wanted in self.fields.items():
+            if _FIELDS[name] == attribute:
+                yield from wanted
 
     def is_role(self, role: str | None) -> bool:
         """Tell whether a message of this role is asked for."""
@@ -278,7 +286,11 @@ def _day(text: str) -> datetime | None:
         return None
 
 
-def _values(value: str | Sequence[str] | None) -> Sequence[str | None]:
+def _told(summary: Summary, attribute: str) -> Sequence[str | None]:
+    """Return what a summary has in an attribute; an agent may have handed over to another one."""
+    if attribute == "agent_id":
+        return summary.agent_id, summary.current_agent
+    value: str | Sequence[str] | None = getattr(summary, attribute)
     return (value,) if value is None or isinstance(value, str) else value
 
 

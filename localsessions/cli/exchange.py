@@ -64,7 +64,7 @@ _KINDS: tuple[ExportKind, ...] = ("markdown", "json", "jsonl")
 )
 @click.option("--force", "-f", is_flag=True, help="Overwrite files.")
 @redact_options
-@click.option("--all", "every", is_flag=True, help="All sessions, in place of SESSION.")
+@click.option("--all", "every", is_flag=True, help="All sessions, archived ones too.")
 @filter_options
 def export_session(
     *,
@@ -86,6 +86,8 @@ def export_session(
     from localsessions.transcripts import EXPORT_SUFFIXES
 
     is_many = every or are_given(filters)
+    if every and filters.get("archived") is False:
+        filters["archived"] = None
     if is_many == (reference is not None):
         raise click.UsageError("give either a SESSION, or --all or a filter (--project FOLDER)")
     if preview:
@@ -171,7 +173,10 @@ def _export_many(
     place = None if output == "-" else output
     if place is None and export.kind != "jsonl":
         raise click.UsageError("many sessions need -o FOLDER, or --format jsonl to be printed")
-    each = export.each(store, [one.session_id for one in every_session(store, filters)])
+    ids = [one.session_id for one in every_session(store, filters)]
+    suffix = EXPORT_SUFFIXES[export.kind]
+    names = {one: os.path.basename(store.path(one)).removesuffix(".json") + suffix for one in ids}
+    each = export.each(store, ids)
     if place is None:
         for _, data in each:
             emit_data(data, is_json=True)
@@ -179,10 +184,12 @@ def _export_many(
         _write(place, (data for _, data in each), force=force)
     else:
         os.makedirs(place, mode=0o700, exist_ok=True)
+        if not force and (there := {*os.listdir(place)} & {*names.values()}):
+            told = f"{os.path.join(place, min(there))} is there already"
+            others = f", and {len(there) - 1} more" if len(there) > 1 else ""
+            stop(f"{told}{others}; nothing was written; --force overwrites", ExitCode.CONFLICT)
         for session_id, data in each:
-            stem = os.path.basename(store.path(session_id)).removesuffix(".json")
-            name = stem + EXPORT_SUFFIXES[export.kind]
-            _write(os.path.join(place, name), [data], force=force)
+            _write(os.path.join(place, names[session_id]), [data], force=force)
     export.note_left_out()
     to = "" if place is None else f" to {place}"
     note(one_line(f"wrote {counted(export.written, 'session')}{to}"))

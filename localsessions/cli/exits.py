@@ -62,6 +62,7 @@ _OF_CLASSES = (
     (UnstorableValueError, ExitCode.USAGE),
     (SessionError, ExitCode.SYSTEM),
     (FileNotFoundError, ExitCode.NOT_FOUND),
+    (FileExistsError, ExitCode.CONFLICT),
     (OSError, ExitCode.SYSTEM),
 )
 # Misuse, as the store documents it. Subclasses (KeyError, UnicodeError, ...) are bugs of ours.

@@ -19,19 +19,20 @@ from localsessions.cli.folder import (
 from localsessions.cli.options import examples, filter_options, json_option
 from localsessions.cli.output import (
     Row,
-    cell_of,
     counted,
     emit,
     emit_data,
     emit_json,
+    emit_rows,
     emit_table,
     is_fitted,
     note,
     one_line,
+    short_instant,
     styled,
 )
 from localsessions.cli.progress import progress
-from localsessions.models import Order, Page
+from localsessions.models import Order, Page, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ def list_sessions(
             page = Page(tuple(every_session(store, filters, order)))
         else:
             page = store.list(**filters, order=order, limit=limit or 50, cursor=cursor)
-        hidden = _hidden(store, filters)
+        hidden = 0 if as_json else _hidden(store, filters)
     if as_json:
         emit_json(page.items, next_cursor=page.next_cursor)
         return
@@ -89,11 +90,14 @@ def list_sessions(
 
 
 def _emit_sessions(sessions: Sequence[SessionSummary]) -> None:
+    if not is_fitted():
+        emit_rows(map(_fields, sessions))
+        return
     header = ("ID", "LAST ACTIVITY", "MESSAGES", "STATUS", "AGENT", "TITLE")
     rows = [
         (
             one.session_id,
-            "undated" if one.undated else cell_of(one.last_activity),
+            "undated" if one.undated else short_instant(one.last_activity),
             str(one.message_count),
             f"{one.status}, pinned" if one.pinned else one.status,
             one.agent_id or "",
@@ -102,6 +106,13 @@ def _emit_sessions(sessions: Sequence[SessionSummary]) -> None:
         for one in sessions
     ]
     emit_table(header, rows, numbers=(2,), spare=(4, 3, 2))
+
+
+def _fields(one: SessionSummary) -> Row:
+    """Return what a program reads of a session in a pipe."""
+    at, count, agent = format_instant(one.last_activity), str(one.message_count), one.agent_id or ""
+    title = one.title if one.unreadable is None else _title(one)
+    return one.session_id, at, count, one.status, agent, title
 
 
 def _title(one: SessionSummary) -> str:
@@ -183,12 +194,14 @@ def search(
 
     The words of messages, reasoning, arguments of calls, titles, tags and metadata count. What one
     argument holds must stand together: 'race condition' in quotes is a phrase. Parts and other
-    forms of words are found after the words themselves. OR, -word, agent:, program:, project:,
-    tag:, role:, after: and before: narrow.
+    forms of words are found after the words themselves. OR, -word and these fields narrow: agent:,
+    user:, program:, project: or cwd:, branch:, tag:, status:, parent:, role:, after:, before:.
     The first search reads every session.
     """
     text = " ".join(map(_phrase, words))
-    if any(word.startswith("status:") for word in words):
+    if context and not as_json and not is_fitted():
+        raise click.UsageError("--context needs a terminal or --json")
+    if re.search(r"(?:^|\s)-?status:\S", text) and filters.get("archived") is False:
         filters["archived"] = None
     with opened() as store, progress("reading") as show:
         hits = store.search(text, **filters, limit=limit, neighbours=context, on_progress=show)
@@ -198,7 +211,7 @@ def search(
         for hit in hits:
             _emit_hit(hit)
     else:
-        emit_table((), [*map(_row, hits)])
+        emit_rows(map(_row, hits))
     if not hits:
         note("nothing found")
         raise click.exceptions.Exit(ExitCode.NO)
@@ -231,7 +244,7 @@ def _emit_hit(hit: SearchHit) -> None:
 
 
 def _emit_neighbour(one: Neighbour) -> None:
-    emit(one_line(f"| {one.position + 1} {one.role}: {one.text}").join(("  ", "")))
+    emit(f"  {one_line(f'| {one.position + 1} {one.role}: {one.text}')}")
 
 
 def _highlighted(hit: SearchHit) -> str:

@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Row",
-    "cell_of",
     "clean",
     "counted",
     "emit",
     "emit_data",
     "emit_json",
     "emit_json_line",
+    "emit_rows",
     "emit_table",
     "is_fitted",
     "is_plain",
@@ -166,11 +166,6 @@ def _plain(value: object) -> JsonValue:
     raise AssertionError(value)
 
 
-def cell_of(instant: datetime) -> str:
-    """Return an instant as tables show it, in UTC: on a terminal to the minute, else whole."""
-    return short_instant(instant) if is_fitted() else format_instant(instant)
-
-
 def short_instant(instant: datetime) -> str:
     """Return an instant to the minute, in UTC, as a person reads it."""
     return f"{format_instant(instant)[:16].replace('T', ' ')}Z"
@@ -223,12 +218,17 @@ def emit_table(
         numbers: The columns that are aligned to the right.
         spare: The columns that a narrow terminal leaves out, in this order.
     """
-    table = [[one_line(cell) for cell in row] for row in rows]
     if is_fitted():
+        table = [[one_line(cell) for cell in row] for row in rows]
         emit(_fitted([header, *table], numbers, spare))
     else:
-        for row in table:
-            emit("\t".join(row))
+        emit_rows(rows)
+
+
+def emit_rows(rows: Iterable[Row]) -> None:
+    """Write bare rows, with a tab between the cells; one in a cell becomes a space."""
+    for row in rows:
+        emit("\t".join(clean(re.sub(r"[\t\r\n]", " ", cell)) for cell in row))
 
 
 def _widths(table: Sequence[Row]) -> list[int]:

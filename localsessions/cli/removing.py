@@ -21,10 +21,11 @@ from localsessions.cli.options import (
     yes_option,
 )
 from localsessions.cli.output import (
-    cell_of,
     emit,
     emit_json,
+    emit_rows,
     emit_table,
+    is_fitted,
     note,
     one_line,
     short_instant,
@@ -32,7 +33,7 @@ from localsessions.cli.output import (
 from localsessions.cli.times import age
 from localsessions.errors import UnreadableSessionError
 from localsessions.format import parse_json
-from localsessions.models import CleanupReport, utc_now
+from localsessions.models import CleanupReport, format_instant, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -146,11 +147,13 @@ def _title(path: str) -> str | None:
 def _emit_trash(trash: Sequence[TrashedSession], *, as_json: bool) -> None:
     if as_json:
         emit_json(trash)
+    elif trash and not is_fitted():
+        emit_rows(map(_fields, trash))
     elif trash:
         rows = [
             (
                 item.session_id + (" (checkpoints)" if item.checkpoints_only else ""),
-                cell_of(item.deleted_at),
+                short_instant(item.deleted_at),
                 str(item.size_bytes),
             )
             for item in trash
@@ -158,6 +161,12 @@ def _emit_trash(trash: Sequence[TrashedSession], *, as_json: bool) -> None:
         emit_table(("ID", "DELETED", "BYTES"), rows, numbers=(2,))
     else:
         note("the trash is empty")
+
+
+def _fields(item: TrashedSession) -> tuple[str, ...]:
+    """Return what a program reads of it in a pipe."""
+    what = "checkpoints" if item.checkpoints_only else "session"
+    return item.session_id, format_instant(item.deleted_at), str(item.size_bytes), what
 
 
 # -- cleanup -------------------------------------------------------------------------------------

@@ -49,6 +49,9 @@ def instant(text: str) -> datetime:
     text = text.strip()
     if (ago := _parse_age(text)) is not None:
         return utc_now() - ago
+    context = click.get_current_context(silent=True)
+    if context is not None and context.resilient_parsing:
+        return utc_now()  # a line is completed: nothing is asked with it, and nothing said
     with suppress(*_NO_TIME):
         return datetime.fromisoformat(text).astimezone(UTC)
     with suppress(*_NO_TIME):

@@ -24,7 +24,7 @@ from localsessions.cli.options import examples
 from localsessions.cli.output import (
     emit,
     emit_json_line,
-    emit_table,
+    emit_rows,
     is_fitted,
     note,
     one_line,
@@ -195,7 +195,7 @@ class ChangeLines:
         if not is_fitted():
             at = format_instant(change.seen_at)
             row = at, change.kind, session_id, _ORIGINS[change.origin], details
-            emit_table((), [row])
+            emit_rows([row])
             return
         from rich.cells import cell_len
 

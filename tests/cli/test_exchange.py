@@ -118,7 +118,7 @@ def test_many_sessions_are_files_of_a_folder(
     assert "text of c d" in (folder / f"c d{suffix}").read_text()
     again = three("export", "--tag", "work", "--format", kind, "-o", str(folder))
     assert again.exit_code == 4
-    assert "--force overwrites it" in again.stderr
+    assert "is there already, and 1 more; nothing was written; --force" in again.stderr
     assert three("export", "--all", "--format", kind, "-o", str(folder), "-f").exit_code == 0
     assert len(list(folder.iterdir())) == 3
 
@@ -157,3 +157,26 @@ def test_what_does_not_go_together_is_refused(three: Cli, arguments: list[str], 
     result = three("export", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert why in result.stderr
+
+
+def test_all_means_archived_ones_too(three: Cli, tmp_path: Path) -> None:
+    with three.store() as store:
+        store.archive("a")
+    assert len(three("export", "--all", "--format", "jsonl").stdout.splitlines()) == 3
+    filtered = three("export", "--tag", "work", "--format", "jsonl").stdout
+    assert len(filtered.splitlines()) == 1
+    (tmp_path / "file").write_text("")
+    result = three("export", "--all", "-o", str(tmp_path / "file"))
+    assert (result.exit_code, result.stdout) == (4, "")
+
+
+def test_a_line_that_is_completed_says_nothing_about_times(cli: Cli) -> None:
+    cli.add("s")
+    done = cli.process(
+        env={
+            "_LOCALSESSIONS_COMPLETE": "bash_complete",
+            "COMP_WORDS": "localsessions list --since yesterday --ag",
+            "COMP_CWORD": "4",
+        }
+    )
+    assert (done.stdout, done.stderr) == (b"plain,--agent\n", b"")

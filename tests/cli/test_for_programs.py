@@ -136,3 +136,20 @@ def test_no_hit_is_no_and_a_hit_is_done(full: Cli) -> None:
         assert (result.exit_code, result.stderr) == (ExitCode.NO, "nothing found\n")
         assert shown in result.stdout
     assert full("list", "--tag", "none").exit_code == ExitCode.DONE
+
+
+def test_a_context_in_a_pipe_is_refused(full: Cli) -> None:
+    result = full("search", "words", "-C", "1")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--context needs a terminal or --json" in result.stderr
+
+
+def test_what_is_asked_for_in_words_and_by_an_option_must_both_fit(full: Cli) -> None:
+    full("archive", "a")
+    assert full("search", '"words" status:archived').stdout.startswith("a\t")
+    assert full("search", "words", "--archived", "status:active").exit_code == ExitCode.NO
+
+
+def test_an_id_is_written_as_it_is(cli: Cli) -> None:
+    cli.add("a  b", "x")
+    assert cli("list").stdout.split("\t")[0] == "a  b"

@@ -39,7 +39,7 @@ def test_lists_the_last_active_first_with_title_and_count(cli: Cli) -> None:
     first, second = cli("list").stdout.splitlines()
     document = cli.items("list")
     at = [one["last_activity"] for one in document]
-    assert first.split("\t") == ["new", at[0], "0", "active, pinned", "coder", "A title"]
+    assert first.split("\t") == ["new", at[0], "0", "active", "coder", "A title"]
     assert second.split("\t") == ["old", at[1], "2", "active", "", "first words"]
 
 
@@ -190,12 +190,13 @@ def test_where_sessions_came_from_is_asked_and_shown(
         for name, source in sources.items():
             store.save(Session(session_id=name, title="T", source=source, last_activity=active))
     assert [one["session_id"] for one in cli.json("list", "--fold")["items"]] == ["main", "other"]
-    assert "T (of main)" in cli("list", "--program", "claude-code", "--parent", "main").stdout
+    found = cli.items("list", "--program", "claude-code", "--parent", "main")
+    assert [one["session_id"] for one in found] == ["main-agent-1"]
     monkeypatch.chdir(tmp_path.parent)
     found = cli.json("list", "--project", tmp_path.name + os.sep)["items"]
     assert [one["session_id"] for one in found] == ["main"]
     lines = cli("list").stdout.splitlines()
-    assert lines[-1].split() == ["other", "undated", "0", "active", "T"]
+    assert lines[-1].split() == ["other", "2026-01-01T00:00:00.000Z", "0", "active", "T"]
 
 
 def test_all_and_limit_exclude_each_other(cli: Cli) -> None:

@@ -125,7 +125,7 @@ def test_restore_lists_the_trash(cli: Cli) -> None:
     cli("delete", "a", "--yes")
     (item,) = cli.items("restore", "--list")
     cells = cli("restore", "--list").stdout.rstrip("\n").split("\t")
-    assert cells == ["a", item["deleted_at"], str(item["size_bytes"])]
+    assert cells == ["a", item["deleted_at"], str(item["size_bytes"]), "session"]
 
 
 @pytest.mark.parametrize("reference", ["session-1", "session", "A title"])

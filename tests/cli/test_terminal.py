@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localsessions import Session
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import JsonValue
 
     from .conftest import Cli
 
@@ -286,3 +290,18 @@ def test_an_import_counts_its_files(cli: Cli, tmp_path: Path) -> None:
 def test_a_bar_is_not_drawn_into_a_pipe(cli: Cli) -> None:
     cli.add("s", "needle")
     assert cli.process("search", "needle").stderr == b""
+
+
+@pytest.mark.needs("terminals")
+def test_on_a_terminal_a_list_says_what_a_person_asks(cli: Cli) -> None:
+    with cli.store() as store:
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        source: dict[str, JsonValue] = {"undated": "2026-01-01T00:00:00.000Z"}
+        store.save(Session(session_id="a", title="T", source=source, last_activity=at, pinned=True))
+        source = {"parent": {"session_id": "a"}}
+        store.save(Session(session_id="b", title="T", source=source))
+    shown = plain(cli.terminal("list", columns=120)[1])
+    assert re.search(r"^a +undated +0 +active, pinned +T$", shown, re.MULTILINE)
+    assert re.search(r"T \(of a\)$", shown, re.MULTILINE)
+    cli("delete", "b", "--yes")
+    assert re.search(r"^b  +20.* \d+$", plain(cli.terminal("restore", "--list")[1]), re.MULTILINE)

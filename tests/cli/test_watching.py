@@ -200,7 +200,7 @@ def test_what_others_wrote_reaches_no_terminal_raw(cli: Cli) -> None:
         line, document = watch.line(), other.stdout.readline()
         put(cli, "s", '{"messages": [], "\x1b[31m": }')
         fault = watch.line()
-    assert line.endswith(r'title "a\u001b[31m\nb "')
+    assert line.endswith(r'title "a\u001b[31m\nb\u2028"')
     assert "\x1b" not in line + fault
     assert b"\x1b" not in document
     assert json.loads(document)["items"][0]["changed"]["title"] == [None, "a\x1b[31m\nb\u2028"]

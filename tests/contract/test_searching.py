@@ -477,3 +477,19 @@ def test_what_is_written_together_is_found_however_it_is_written(store: SessionS
     for question, expected in asked.items():
         found = sorted(hit.session.session_id for hit in store.search(question))
         assert found == expected, question
+
+
+def test_an_agent_that_took_over_is_found_as_the_one_that_began(store: SessionStore) -> None:
+    store.save(Session(session_id="s", agent_id="first", messages=[user("the parser")]))
+    store.save(Session(session_id="t", agent_id="third", messages=[user("the parser")]))
+    store.switch_agent("s", "second", reason="because")
+    for question in ("agent:first", "agent:second", "agent:second agent:first", "-agent:third"):
+        for text in (question, f"parser {question}"):
+            assert [hit.session.session_id for hit in store.search(text)] == ["s"], text
+    assert store.search("parser agent:third agent:second") == []
+
+
+def test_any_number_of_neighbours_may_be_asked_for(store: SessionStore) -> None:
+    store.save(Session(session_id="s", messages=[user("one"), user("needle")]))
+    (hit,) = store.search("needle", neighbours=10**30)
+    assert [one.position for one in hit.neighbours] == [0]

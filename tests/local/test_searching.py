@@ -6,13 +6,14 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from inside import local
 
-from localsessions import SessionStore
+from localsessions import Message, Session, SessionStore
 
 
 def say(store: SessionStore, session_id: str, *texts: str) -> None:
@@ -200,3 +201,18 @@ def test_hand_made_files_are_searched(store: SessionStore, folder: Path) -> None
     (folder / "рука.json").write_text(json.dumps(document, ensure_ascii=False), "utf-8")
     store.list(fresh=True)
     assert found(store, "рукой") == ["рука"]
+
+
+def test_the_first_search_goes_on_where_no_thread_can_be_started(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needle: Message = {"role": "user", "content": "needle"}
+    with SessionStore(folder) as store:
+        store.create_many(Session(session_id=f"s{at}", messages=[needle]) for at in range(250))
+
+        def refuse(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            assert len(store.search("needle", limit=300)) == 250

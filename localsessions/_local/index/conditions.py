@@ -12,12 +12,24 @@ from localsessions.engine import Query
 from localsessions.models import Order
 from localsessions.models.instants import microseconds
 
-__all__ = ["DEAD", "Choices", "Conditions", "conditions_of", "listing_of", "values_of"]
+__all__ = [
+    "COLUMNS_OF",
+    "DEAD",
+    "Choices",
+    "Conditions",
+    "conditions_of",
+    "listing_of",
+    "values_of",
+]
 
-Value: TypeAlias = "str | Sequence[str]"
+Value: TypeAlias = Sequence[str]
 
 Choices: TypeAlias = Mapping[str, Sequence[object]]
 """By the name of a column, the values of which a row must have one."""
+
+
+COLUMNS_OF = {"agent_id": ("agent_id", "current_agent")}
+"""Where what a field asks for may stand, if in more columns than one."""
 
 
 class Conditions(NamedTuple):
@@ -58,8 +70,10 @@ def conditions_of(query: Query, choices: Choices | None = None) -> Conditions:
         found.texts.append(f"NOT coalesce({DEAD}, 0)")
         found.values.append(microseconds(query.live_at))
     for name, values in (choices or {}).items():
-        found.texts.append(f"{name} IN ({', '.join('?' * len(values))})")
-        found.values.extend(values)
+        marks = ", ".join("?" * len(values))
+        columns = COLUMNS_OF.get(name, (name,))
+        found.texts.append(f"({' OR '.join(f'{one} IN ({marks})' for one in columns)})")
+        found.values.extend([*values] * len(columns))
     return found
 
 
@@ -98,7 +112,7 @@ def _read(column: str, value: object) -> Value:
     text = value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
     if not isinstance(text, str):
         raise sqlite3.DatabaseError(f"the index of {column} is garbled")
-    return text
+    return [text]
 
 
 DEAD = "(expires_at <= ? OR status IN ('archived', 'unreadable'))"

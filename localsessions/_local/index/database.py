@@ -41,6 +41,7 @@ _LOG_PAGES, _LOG_BYTES = 256, 1 << 20
 # A database may have so many free pages, or a sixteenth; of more, some go with each write.
 _FREE_PAGES, _GIVEN_BACK_PAGES = 256, 512
 _LOOK_FOR_FREE_PAGES_EVERY = 8
+_INCREMENTAL = 2  # how SQLite says that a database gives pages back
 # The file exists and may be intact, but cannot be used: another process has locked it, the disk is
 # full or read-only, or the folder is gone.
 _UNUSABLE = {
@@ -220,7 +221,9 @@ class Database:
         if self._has_waste or self._writes % _LOOK_FOR_FREE_PAGES_EVERY == 0:
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
-            self._has_waste = free > max(_FREE_PAGES, pages // 16)
+            (gives,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+            is_much = free > max(_FREE_PAGES, pages // 16)
+            self._has_waste = is_much and gives == _INCREMENTAL
             for _ in range(min(free, _GIVEN_BACK_PAGES) if self._has_waste else 0):
                 # One by one: sqlite3 stops at the first row of a statement without columns.
                 connection.execute("PRAGMA incremental_vacuum (1)")
@@ -400,6 +403,11 @@ class Database:
             connection.execute("INSERT INTO identity VALUES (?)", [random_hex(8)])
             connection.execute(f"PRAGMA user_version = {self._version}")
         self.generation += 1
+        # A database of a version that gave no pages back; unless somebody has it open.
+        with suppress(sqlite3.OperationalError):
+            if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                connection.execute("VACUUM")
 
     def _heal(self, error: Exception) -> None:
         self._drop()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 from zlib import crc32
 
@@ -146,13 +147,22 @@ class FullText:
             is_first = False
         self._database.write(forget_gone)
 
-    def learn(self) -> None:
-        """See to it that parts of all words are found."""
+    def learn(self, refuse_unwanted: Callable[[], None] = lambda: None) -> None:
+        """See to it that parts of all words are found.
+
+        Args:
+            refuse_unwanted: Called now and then; if it raises, nothing is learnt.
+        """
         asked = "SELECT learned FROM sealed"
         if self._database.read(lambda db: db.execute(asked).fetchone()) != (1,):
-            self._database.write(learn_all)
+            self._database.write(partial(learn_all, refuse_unwanted=refuse_unwanted))
 
-    def search(self, question: Question, meant: Meant | None = None) -> Iterator[TextHit | None]:
+    def search(
+        self,
+        question: Question,
+        meant: Meant | None = None,
+        refuse_unwanted: Callable[[], None] = lambda: None,
+    ) -> Iterator[TextHit | None]:
         """Yield the best hit of each session, the best session first; see ``hits``.
 
         None stands for a session whose texts another process replaced meanwhile: search again.
@@ -160,12 +170,17 @@ class FullText:
         Args:
             question: What is asked; it has words.
             meant: Which sessions are asked for; None means all.
+            refuse_unwanted: Called between the steps; it may end the search by raising.
         """
-        return iter(Hits(self._database, question, meant, self.learn))
+        learn = partial(self.learn, refuse_unwanted)
+        return iter(Hits(self._database, question, meant, learn, refuse_unwanted))
 
-    def occurs(self, question: Question, session_id: str) -> bool:
+    def occurs(
+        self, question: Question, session_id: str, refuse_unwanted: Callable[[], None]
+    ) -> bool:
         """Tell whether a text of a session has the words of a question, as they are."""
-        return Hits(self._database, question, None, self.learn).occurs_in(session_id)
+        hits = Hits(self._database, question, None, self.learn, refuse_unwanted)
+        return hits.occurs_in(session_id)
 
     def around(self, session_id: str, position: int, count: int) -> dict[int, Text]:
         """Return the texts of a message and of so many before and after it, by position."""

@@ -45,6 +45,8 @@ _GRADES = 20.0
 _MANY_HITS = 3000
 """Of more hits than these the newest come first; the others are ranked."""
 _WINDOW, _FEW_WINDOW = 400, 10
+_CLOSE = 50
+_OF_SESSION = "SELECT texts.session_id, texts.id, 0.0, texts.role, 0 FROM"
 _MOST_CANDIDATES = 100
 _NO_WORDS: Near = {}
 
@@ -75,6 +77,7 @@ class Hits:
         question: What is asked; it has words.
         meant: Which sessions are asked for; None means all.
         learn: Sees to it that parts of all words are found.
+        refuse_unwanted: Called between the steps; it may end the search by raising.
     """
 
     def __init__(
@@ -83,8 +86,10 @@ class Hits:
         question: Question,
         meant: Meant | None,
         learn: Callable[[], None],
+        refuse_unwanted: Callable[[], None],
     ) -> None:
         self._database = database
+        self._refuse_unwanted = refuse_unwanted
         self._learn = learn
         self._question = question
         self._meant = meant
@@ -190,6 +195,8 @@ class Hits:
         while size == _WINDOW:
             values = [match, before, _WINDOW]
 
+            self._refuse_unwanted()
+
             def read(db: sqlite3.Connection, values: list[object] = values) -> list[_Hit]:
                 return _hits(db.execute(query, values))
 
@@ -228,18 +235,28 @@ class Hits:
 
     def _last_in(self, session_id: str, question: Question, near: Near) -> _Hit | None:
         """Return the last hit in a session; None if it has none."""
-        between = "SELECT min(id), max(id) FROM texts WHERE session_id = ?"
-        query = (
-            "SELECT texts.session_id, texts.id, 0.0, texts.role, 0 FROM words"
-            " CROSS JOIN texts ON texts.id = words.rowid WHERE words MATCH ?"
-            " AND words.rowid BETWEEN ? AND ? AND texts.session_id = ? ORDER BY words.rowid DESC"
+        self._refuse_unwanted()
+        place = "SELECT min(id), max(id), count(*) FROM texts WHERE session_id = ?"
+        # Texts that came in together are one row of ids; those of a session that grew beside others
+        # are far apart, and are asked one by one.
+        together = (
+            f"{_OF_SESSION} words CROSS JOIN texts ON texts.id = words.rowid WHERE words MATCH ?"
+            " AND texts.session_id = ? AND words.rowid BETWEEN ? AND ? ORDER BY words.rowid DESC"
+        )
+        apart = (
+            f"{_OF_SESSION} texts CROSS JOIN words ON words.rowid = texts.id WHERE words MATCH ?"
+            " AND texts.session_id = ? ORDER BY texts.position DESC"
         )
 
         def read(db: sqlite3.Connection) -> _Hit | None:
-            begin, end = db.execute(between, [session_id]).fetchone()
-            if begin is None:
+            begin, end, count = db.execute(place, [session_id]).fetchone()
+            if not count:
                 return None
-            rows = db.execute(query, [match_of(question, near), begin, end, session_id])
+            values = [match_of(question, near), session_id]
+            if end - begin < _CLOSE * count:
+                rows = db.execute(together, [*values, begin, end])
+            else:
+                rows = db.execute(apart, values)
             found = (one for row in rows for one in _hits([row]))
             return next((one for one in found if question.is_role(one.role)), None)
 
@@ -310,7 +327,8 @@ def _count(db: sqlite3.Connection, question: Question, near: Near) -> int:
     for group in question.groups:
         count = 0
         for term in group:
-            count += texts_with(db, " ".join(term.words), _MANY_HITS + 1)
+            for words in (term.words, term.otherwise):
+                count += texts_with(db, " ".join(words), _MANY_HITS + 1) if words else 0
             word = term.may_vary
             others = near.get(word, ()) if word is not None and len(term.words) == 1 else ()
             count += sum(texts_with(db, other, _MANY_HITS + 1) for other in others)

@@ -62,7 +62,7 @@ SEALED = ("fingerprint", "settled", "digest", "change", "summary", "good", "tail
 """The columns that are read again, after the session id; the seal covers the id and the others."""
 
 COLUMNS = (
-    *("session_id", "folded", "title", "user_id", "agent_id", "status"),
+    *("session_id", "folded", "title", "user_id", "agent_id", "current_agent", "status"),
     *("created_at", "last_activity", "expires_at", "size_bytes", "message_count", "unreadable"),
     *("program", "project", "branch", "parent", "tags", "pinned"),
     *SEALED,
@@ -217,6 +217,7 @@ def packed(row: IndexRow, now: State, change: int) -> Columns:
         _folded_title(summary.title),
         comparable(summary.user_id),
         comparable(summary.agent_id),
+        comparable(summary.current_agent),
         comparable(summary.status),
         microseconds(summary.created_at),
         activity_key(summary),

@@ -33,6 +33,7 @@ INDEXES = {
     "by_size_bytes": "(size_bytes, session_id, message_count, unreadable)",
     "by_user": "(user_id, last_activity, session_id)",
     "by_agent": "(agent_id, last_activity, session_id)",
+    "by_current_agent": "(current_agent) WHERE current_agent IS NOT NULL",
     "by_status": "(status, last_activity, session_id)",
     "by_program": "(program, last_activity, session_id) WHERE program IS NOT NULL",
     "by_project": "(project, last_activity, session_id) WHERE project IS NOT NULL",
@@ -50,7 +51,7 @@ _MADE = ";\n".join(f"CREATE INDEX {name} ON sessions {what}" for name, what in I
 _SESSIONS = f"""
 CREATE TABLE sessions (
   session_id TEXT PRIMARY KEY, folded TEXT NOT NULL,
-  title TEXT NOT NULL, user_id, agent_id, status,
+  title TEXT NOT NULL, user_id, agent_id, current_agent, status,
   created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
   size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
   program, project, branch, parent, tags TEXT, pinned INTEGER NOT NULL,

@@ -9,12 +9,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from operator import gt, lt
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from localsessions._local.index import changelog, table
 from localsessions._local.index.changelog import Log
 from localsessions._local.index.conditions import (
+    COLUMNS_OF,
     DEAD,
     Choices,
     Conditions,
@@ -48,7 +50,7 @@ __all__ = ["UNSETTLED", "ChangedRow", "SessionIndex"]
 
 T = TypeVar("T")
 
-_MOST_VALUES = 500
+_MOST_LOOKED_AT, _MOST_VALUES = 2000, 500
 UNSETTLED = "?"
 _FINGERPRINTS = (
     f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
@@ -228,16 +230,18 @@ class SessionIndex:
     def choices(self, question: Question) -> Choices:
         """Return which values the columns have that the fields of a question ask for.
 
-        A column has few values, so each is looked at once. One with very many does not restrict.
+        Most columns have few values, so each is looked at once. One with many does not restrict.
         """
 
         def read(db: sqlite3.Connection) -> Choices:
             chosen = {}
             for name in question.asked:
-                values = values_of(db, name)
-                fitting = [one for one, told in values if question.fits(name, told)]
-                if len(fitting) <= _MOST_VALUES:
-                    chosen[name] = fitting
+                columns = COLUMNS_OF.get(name, (name,))
+                values = chain.from_iterable(values_of(db, one) for one in columns)
+                looked_at = [*islice(values, _MOST_LOOKED_AT + 1)]
+                fitting = {one for one, told in looked_at if question.may_fit(name, told)}
+                if len(looked_at) <= _MOST_LOOKED_AT and len(fitting) <= _MOST_VALUES:
+                    chosen[name] = [*fitting]
             return chosen
 
         return self._database.read(read)

@@ -9,13 +9,14 @@ The functions take the connection of an open transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from localsessions._rules.question import Near, Question, is_wordlike, stem_of
 
 __all__ = ["learn", "learn_all", "near_words", "texts_with"]
 
 _MOST_TERMS = 2000
+_SOME = 20_000
 _LONGEST_TERM_BYTES = 200
 
 
@@ -28,11 +29,14 @@ def learn(db: sqlite3.Connection, words: Iterable[str]) -> None:
     db.execute(query, [last])
 
 
-def learn_all(db: sqlite3.Connection) -> None:
-    """Add all words of the vocabulary."""
+def learn_all(db: sqlite3.Connection, refuse_unwanted: Callable[[], None]) -> None:
+    """Add all words of the vocabulary; ``refuse_unwanted`` is called between some of them."""
     # FTS5 cuts a word at 32 kB, perhaps in the middle of a letter.
     query = "SELECT term FROM vocabulary WHERE length(CAST(term AS BLOB)) <= ?"
-    learn(db, (word for (word,) in db.execute(query, [_LONGEST_TERM_BYTES]).fetchall()))
+    words = [word for (word,) in db.execute(query, [_LONGEST_TERM_BYTES])]
+    for begin in range(0, len(words), _SOME):
+        refuse_unwanted()
+        learn(db, words[begin : begin + _SOME])
     db.execute("UPDATE sealed SET learned = 1")
 
 

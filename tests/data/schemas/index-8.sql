@@ -1,6 +1,6 @@
 CREATE TABLE sessions (
   session_id TEXT PRIMARY KEY, folded TEXT NOT NULL,
-  title TEXT NOT NULL, user_id, agent_id, status,
+  title TEXT NOT NULL, user_id, agent_id, current_agent, status,
   created_at INTEGER NOT NULL, last_activity INTEGER NOT NULL, expires_at INTEGER,
   size_bytes INTEGER NOT NULL, message_count INTEGER NOT NULL, unreadable INTEGER NOT NULL,
   program, project, branch, parent, tags TEXT, pinned INTEGER NOT NULL,
@@ -12,6 +12,7 @@ CREATE INDEX by_created_at ON sessions (created_at, session_id);
 CREATE INDEX by_size_bytes ON sessions (size_bytes, session_id, message_count, unreadable);
 CREATE INDEX by_user ON sessions (user_id, last_activity, session_id);
 CREATE INDEX by_agent ON sessions (agent_id, last_activity, session_id);
+CREATE INDEX by_current_agent ON sessions (current_agent) WHERE current_agent IS NOT NULL;
 CREATE INDEX by_status ON sessions (status, last_activity, session_id);
 CREATE INDEX by_program ON sessions (program, last_activity, session_id) WHERE program IS NOT NULL;
 CREATE INDEX by_project ON sessions (project, last_activity, session_id) WHERE project IS NOT NULL;

@@ -478,3 +478,16 @@ def test_few_free_pages_are_kept_for_what_comes(blobs: Database) -> None:
         put_blobs(blobs, 1, 1)
     (free,) = blobs.read(lambda db: db.execute("PRAGMA freelist_count").fetchone())
     assert free > 150
+
+
+def test_a_database_that_gave_no_pages_back_does_so_when_it_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE old (value)")
+        db.execute("INSERT INTO old VALUES (zeroblob(4000000))")
+        db.execute("PRAGMA user_version = 6")
+    made = Database(str(path), "CREATE TABLE new (value)", 7)
+    assert made.read(lambda db: db.execute("PRAGMA auto_vacuum").fetchone()) == (2,)
+    made.close()
+    assert path.stat().st_size < 100_000

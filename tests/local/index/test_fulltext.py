@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from localsessions import SearchGivenUpError
 from localsessions._local.index import hits, wear
 from localsessions._local.index.fulltext import FullText, NewTexts
 from localsessions._local.index.hits import TextHit
@@ -341,3 +343,50 @@ def test_a_text_is_stored_smaller_and_comes_back_as_it_was(texts: FullText) -> N
     assert hits_ == {5: bodies[5]}
     put(texts, "a", *bodies)  # nothing changed, so nothing is put in again
     assert dict(texts._database.read(lambda db: db.execute(query).fetchall())) == sizes
+
+
+def test_of_sessions_that_grow_beside_each_other_each_is_asked_for_its_own_texts(
+    texts: FullText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hits, "_MANY_HITS", 5)
+    steps: dict[int, float] = {}
+    for count in (20, 80):
+        for said in range(1, 9):
+            for number in range(count):
+                words = ["common" if number % 2 else "rare"] * said
+                put(texts, f"{count}-{number:02}", *words, digest=bytes([said]))
+        few = [f"{count}-{number:02}" for number in range(0, count, 2)]
+        meant = hits.Meant(lambda asked: asked, few)
+        looked: list[int] = []
+
+        def look(looked: list[int] = looked) -> int:
+            looked.append(1)
+            return 0
+
+        def count_steps(db: sqlite3.Connection, look: Callable[[], int] = look) -> None:
+            db.set_progress_handler(look, 100)
+
+        texts._database.read(count_steps)
+        assert [*texts.search(read_question("common"), meant)] == []
+        texts._database.read(lambda db: db.set_progress_handler(None, 0))
+        steps[count] = len(looked) / count
+    assert steps[80] <= 2 * steps[20]
+
+
+def test_what_is_written_together_counts_however_it_is_written(texts: FullText) -> None:
+    for number in range(9):
+        put(texts, f"s{number}", "email")
+    question = read_question("e-mail")
+    assert texts._database.read(lambda db: hits._count(db, question, {})) == 9
+
+
+def test_learning_is_given_up_by_who_does_not_want_it(texts: FullText) -> None:
+    put_many = [NewTexts("a", b"d", 0, {0: Text("user", "a parser")}, lambda: True)]
+    texts.put(put_many, is_learning=False)
+
+    def refuse() -> None:
+        raise SearchGivenUpError
+
+    with pytest.raises(SearchGivenUpError):
+        texts.learn(refuse)
+    assert found(texts, "arse") == [("a", 0)]

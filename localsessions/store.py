@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from localsessions import models
 from localsessions._rules import edits
@@ -1070,7 +1070,8 @@ class SessionStore:
 
 
 _TEXTS = ("user_id", "agent_id", "status", "program", "project", "branch", "parent")
-_TRUTHS = ("pinned", "archived", "unreadable", "folded", "live")
+_TIMES = ("since", "until")
+_EITHER = ("pinned", "archived", "unreadable")
 
 
 def _query(filters: Filters) -> Query:
@@ -1084,23 +1085,13 @@ def _query(filters: Filters) -> Query:
         raise TypeError(f"there is no filter {min(unknown)!r}; see localsessions.Filters")
     refuse_other_texts(**{name: filters.get(name) for name in _TEXTS})
     refuse_naive(since=filters.get("since"), until=filters.get("until"))
-    for name in _TRUTHS:
+    for name in (*_EITHER, "folded", "live"):
         refuse_other(name, filters.get(name), bool | None, "True, False or None")
     tags = filters.get("tags")
+    plain: dict[str, Any] = {name: filters.get(name) for name in (*_TEXTS, *_TIMES, *_EITHER)}
     return Query(
-        user_id=filters.get("user_id"),
-        agent_id=filters.get("agent_id"),
-        status=filters.get("status"),
-        program=filters.get("program"),
-        project=filters.get("project"),
-        branch=filters.get("branch"),
-        parent=filters.get("parent"),
-        since=filters.get("since"),
-        until=filters.get("until"),
+        **plain,
         tags=() if tags is None else tuple(dict.fromkeys(texts_in("tags", tags, "a tag"))),
-        pinned=filters.get("pinned"),
-        archived=filters.get("archived"),
-        unreadable=filters.get("unreadable"),
         folded=bool(filters.get("folded")),
         live_at=utc_now() if filters.get("live") else None,
     )

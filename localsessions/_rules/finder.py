@@ -115,7 +115,7 @@ def _folded(text: str) -> str:
     return _fold_again(text) if len(text) > _LONGEST_KEPT else _folded_last(text)
 
 
-_LONGEST_KEPT = 1 << 20
+_LONGEST_KEPT = 1 << 16
 
 
 @lru_cache(maxsize=8)  # a text that has a hit is looked at several times, one after the other

@@ -350,7 +350,7 @@ def test_progress_is_told_as_done_of_all(store: SessionStore) -> None:
     assert all(0 < done <= of for done, of in told)
 
 
-def test_fields_narrow_a_question_with_the_commonest_word(store: SessionStore) -> None:
+def test_fields_narrow_a_question(store: SessionStore) -> None:
     store.create_many(
         Session(
             session_id=f"s{number:02}",

@@ -6,6 +6,7 @@ The layers of the package are held by import-linter, see pyproject.toml.
 from __future__ import annotations
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,3 +84,16 @@ def test_tests_of_what_is_public_import_no_private_module() -> None:
 
 def through_the_door(path: Path) -> list[str]:
     return [name for name in imported(path) if name.split(".")[0] == "inside"]
+
+
+TOP = {
+    *(".ci", ".gitattributes", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md"),
+    *("benchmarks", "conftest.py", "docs", "examples", "localsessions", "pyproject.toml", "tests"),
+}
+
+
+@pytest.mark.needs("git")
+def test_nothing_stands_at_the_top_but_what_belongs_there() -> None:
+    command = ["git", "-C", str(ROOT), "ls-files", "-z"]
+    listed = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    assert {path.partition("/")[0] for path in listed.split("\0") if path} <= TOP

@@ -1,7 +1,8 @@
 """A local-first embedded store for agent sessions: one readable JSON file per session.
 
 This is the public interface. It imports no extra: a program that uses the command line, the server
-or an adapter imports it. All but the errors is imported at its first use, and pydantic with it.
+or an adapter imports it. Each name except the errors is imported at its first use, and pydantic
+with it.
 """
 
 from importlib import import_module

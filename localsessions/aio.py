@@ -59,24 +59,24 @@ def given_up(
     verb: Callable[Concatenate[SessionStore, P], R],
 ) -> Callable[Concatenate[AsyncSessionStore, P], Coroutine[Any, Any, R]]:
     """Return a verb with ``is_wanted`` as a coroutine; a cancelled call ends in its thread, too."""
+    in_a_thread = awaited(verb)
 
     @functools.wraps(verb)
-    async def in_a_thread(self: AsyncSessionStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        import asyncio
-
-        asked, is_cancelled = kwargs.get("is_wanted"), threading.Event()
+    async def until_cancelled(self: AsyncSessionStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        callers: Any = kwargs.get("is_wanted")
+        is_cancelled = threading.Event()
 
         def is_wanted() -> bool:
-            return not is_cancelled.is_set() and (not callable(asked) or bool(asked()))
+            return not is_cancelled.is_set() and (callers is None or callers())
 
         kwargs["is_wanted"] = is_wanted
         try:
-            return await asyncio.to_thread(verb, self.store, *args, **kwargs)
-        except asyncio.CancelledError:
+            return await in_a_thread(self, *args, **kwargs)
+        except BaseException:  # cancelled; after any other error the thread has ended
             is_cancelled.set()
             raise
 
-    return in_a_thread
+    return until_cancelled
 
 
 class AsyncSessionStore:

@@ -890,17 +890,18 @@ class SessionStore:
         """
         return self._clean(None, _query(filters), dry_run=dry_run)
 
-    def _clean(self, cutoff: datetime | None, asked: Query, *, dry_run: bool) -> CleanupReport:
+    def _clean(self, cutoff: datetime | None, query: Query, *, dry_run: bool) -> CleanupReport:
         """Decide by what the sessions say inside their locks; without a cutoff, by expiry."""
-        engine, actions = self.engine, dict[str, CleanupAction]()
+        engine = self.engine
+        actions: dict[str, CleanupAction] = {}
         engine.notice(fresh=True)
         now = utc_now()
-        by_age = asked.narrowed(until=cutoff), asked.narrowed(since=now)
-        queries = (asked._replace(expired_at=now),) if cutoff is None else by_age
-        concerned = [one for query in queries for one in engine.ids(query)]
+        by_age = query.narrowed(until=cutoff), query.narrowed(since=now)
+        parts = (query._replace(expired_at=now),) if cutoff is None else by_age
+        concerned = [one for part in parts for one in engine.ids(part)]
 
         def is_due(summary: SessionSummary) -> bool:
-            action = verdict(summary, now, cutoff) if asked.matches(summary) else None
+            action = verdict(summary, now, cutoff) if query.matches(summary) else None
             if action is not None:
                 actions[summary.session_id] = action
             return action is not None and action.deleted
@@ -1057,7 +1058,7 @@ class SessionStore:
             LockTimeoutError: Another writer held the lock for all of ``lock_timeout``.
             OSError: The folder cannot be written.
         """
-        refuse_other("finding", finding, Finding, "one of those that verify() returns")
+        refuse_other("finding", finding, models.Finding, "one of those that verify() returns")
         return self.engine.repair(finding)
 
     def reindex(self, *, on_progress: Progress | None = None) -> int:

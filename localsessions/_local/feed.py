@@ -273,7 +273,7 @@ class _Looker:
     def _keep_later(self, changed: Iterable[str]) -> None:
         now = time.monotonic()
         if self._told < 0:  # the first time: the sessions that are likely to be edited
-            # The newest at last: of copies, too, the newest stay.
+            # The newest is copied last: if there is too little room, the oldest copies go.
             newest = reversed(self._last_good.newest(_NEWEST))
             self._to_keep = dict.fromkeys(newest, (now, now))
         for session_id in changed:

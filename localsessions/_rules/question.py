@@ -141,7 +141,7 @@ class Question(NamedTuple):
 
     def matches(self, summary: Summary) -> bool:
         """Tell whether the fields match a session; ``role`` is a message's."""
-        if not all(self.fits(name, _told(summary, name)) for name in self.asked):
+        if not all(self.fits(name, _told(summary, name)) for name in self.attributes):
             return False
         for name, values in self.without_fields.items():
             told = _told(summary, _FIELDS[name]) if name != "role" else ()
@@ -152,7 +152,7 @@ class Question(NamedTuple):
         return is_after and (self.until is None or at < microseconds(self.until))
 
     @property
-    def asked(self) -> tuple[str, ...]:
+    def attributes(self) -> tuple[str, ...]:
         """The attributes of a summary that its fields are about."""
         return tuple(dict.fromkeys(_FIELDS[name] for name in self.fields if name != "role"))
 

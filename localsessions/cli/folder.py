@@ -14,6 +14,7 @@ from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.output import one_line
 from localsessions.errors import SessionError
 from localsessions.format import summarize
+from localsessions.models import activity_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,7 +124,7 @@ def _named(ctx: click.Context, param: click.Parameter, value: Names) -> Names:
 
 
 def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the ids that begin so, each with its title; empty if the store raises."""
+    """Return ids that begin so, the last active first, each with its title; none if it raises."""
     try:
         with ctx.scope(cleanup=False):
             if not os.path.isdir(chosen_folder()):
@@ -138,7 +139,14 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 
 
 def _beginning(store: SessionStore, text: str) -> Iterator[SessionSummary]:
-    return (one for one in every_session(store) if one.session_id.startswith(text))
+    ids = store.engine.named(text, _COMPLETIONS)
+    if not text or ids == [
+        text
+    ]:  # nothing is typed, or a whole id, which longer ids may begin with
+        return (one for one in every_session(store) if one.session_id.startswith(text))
+    found = [one for one in map(store.engine.summary, ids) if one is not None]
+    found.sort(key=activity_key, reverse=True)
+    return (one for one in found if one.session_id.startswith(text))
 
 
 def session_argument(function: Function) -> Function:

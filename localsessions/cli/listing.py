@@ -184,7 +184,7 @@ class _Question(click.Command):
     type=click.IntRange(0, _MOST_BESIDE),
     default=0,
     metavar="N",
-    help="Show so many messages before and after each hit, too.",
+    help="Show N messages before each hit and N after it.",
 )
 @json_option
 def search(

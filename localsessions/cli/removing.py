@@ -5,7 +5,8 @@ A command that removes asks on a terminal; without a terminal it needs ``--yes``
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -233,12 +234,17 @@ def cleanup(
             if forget and not dry_run:
                 store.forget_deletions()
         else:
-            clean = _Cleaning(store, filters, expired)
+            clean = partial(_cleaned, store, filters, expired=expired)
             _clean(clean, older_than, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def _clean(
-    clean: _Cleaning, older_than: timedelta | None, *, dry_run: bool, yes: bool, as_json: bool
+    clean: Callable[..., CleanupReport],
+    older_than: timedelta | None,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     if not dry_run and not yes:
         plan = clean(older_than, dry_run=True)
@@ -255,24 +261,24 @@ def _clean(
         _emit_report(report, to=emit)
 
 
-@dataclass
-class _Cleaning:
-    """One cleanup or both; the report has each session once."""
-
-    store: SessionStore
-    filters: Filters
-    expired: bool
-
-    def __call__(self, older_than: timedelta | None, *, dry_run: bool) -> CleanupReport:
-        reports = []
-        if older_than is not None:
-            reports.append(self.store.cleanup(max_age=older_than, dry_run=dry_run, **self.filters))
-        if self.expired:
-            reports.append(self.store.purge_expired(dry_run=dry_run, **self.filters))
-        actions = {
-            action.session_id: action for report in reversed(reports) for action in report.actions
-        }
-        return replace(reports[0], actions=tuple(actions.values()))
+def _cleaned(
+    store: SessionStore,
+    filters: Filters,
+    older_than: timedelta | None,
+    *,
+    expired: bool,
+    dry_run: bool,
+) -> CleanupReport:
+    """Return a report of one or both cleanups; each session is in it once."""
+    reports = []
+    if older_than is not None:
+        reports.append(store.cleanup(max_age=older_than, dry_run=dry_run, **filters))
+    if expired:
+        reports.append(store.purge_expired(dry_run=dry_run, **filters))
+    actions = {
+        action.session_id: action for report in reversed(reports) for action in report.actions
+    }
+    return replace(reports[0], actions=tuple(actions.values()))
 
 
 def _emit_report(report: CleanupReport, *, to: Callable[[str], None]) -> None:

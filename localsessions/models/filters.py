@@ -10,7 +10,9 @@ __all__ = ["Filters"]
 
 
 class Filters(TypedDict, total=False):
-    """Which sessions a verb on many is about; all must fit. None, as well as absent, restricts not.
+    """Which sessions a verb on many is about: those that fit every filter.
+
+    A filter that is None or absent does not restrict.
 
     ``list``, ``count``, ``search``, ``cleanup`` and ``purge_expired`` take them as keyword
     arguments::

@@ -64,7 +64,7 @@ class Modelled:
 class PlainSummary(Modelled):
     """The fields of ``SessionSummary``, which says what they mean; the caller gives right types.
 
-    Listings share it, so nobody changes it.
+    Several listings return the same object, so no code may change it.
     """
 
     session_id: str

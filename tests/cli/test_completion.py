@@ -87,3 +87,21 @@ def test_completion_of_what_cannot_be_opened_is_empty(cli: Cli) -> None:
     cli.folder.mkdir()
     (cli.folder / ".localsessions").symlink_to("/nowhere")
     assert complete(cli, "show", "s") == []
+
+
+def test_only_sessions_that_begin_so_are_looked_at(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.add("a")
+    cli.add("ab", title="An ab")
+    cli.add("b", title="ab")
+    assert complete(cli, "show", "a") == ["ab", "a"]
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("every session is listed")
+
+    monkeypatch.setattr("localsessions.cli.folder.every_session", refuse)
+    cli.add("session-1")
+    cli.add("session-2", title="sess")
+    assert complete(cli, "show", "sess") == ["session-2", "session-1"]
+    assert complete(cli, "show", "nothing") == []

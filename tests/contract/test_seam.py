@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -181,3 +183,25 @@ def test_an_engine_of_a_dict_takes_300_lines_that_are_not_blank() -> None:
 
 def test_it_names_no_room_of_the_other_engine() -> None:
     assert "_local" not in SOURCE
+
+
+ALONE = """
+from contract.dict_engine import DictEngine
+from contract.shelf import Shelf
+from localsessions import SessionStore
+with SessionStore(DictEngine(Shelf())) as store:
+    store.create("s")
+    store.cleanup(max_age=0)
+    try:
+        store.repair("no finding")
+    except TypeError as error:
+        print(error)
+"""
+
+
+def test_a_store_of_another_engine_needs_no_folder_to_have_been_opened() -> None:
+    """What a verb names is imported with the verb, and not with the engine of a folder."""
+    tests = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", ALONE], cwd=tests, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "finding must be one of those that verify() returns, not str\n"

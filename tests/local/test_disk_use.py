@@ -16,7 +16,8 @@ import pytest
 from inside import local
 
 from localsessions import Session, SessionStore
-from localsessions._local.index import database, wear
+from localsessions._local.index import room, wear
+from localsessions._local.index.room import LOG_BYTES
 from localsessions._local.recent import Recent
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -129,13 +130,13 @@ def test_what_a_killed_writer_left_goes_when_the_next_one_comes(
 def test_a_log_is_short_where_nobody_holds_it_up(folder: Path, store: SessionStore) -> None:
     filled(store, 100)
     logs = [folder / ROOM / f"{name}.sqlite3-wal" for name in ("index", "search")]
-    assert max(log.stat().st_size for log in logs) <= 2 * database._LOG_BYTES
+    assert max(log.stat().st_size for log in logs) <= 2 * LOG_BYTES
 
 
 def test_what_the_words_of_deleted_sessions_took_is_given_back(
     folder: Path, store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_FREE_PAGES", 8)
+    monkeypatch.setattr(room, "_FREE_PAGES", 8)
     monkeypatch.setattr(wear, "_LEAST_BYTES", 4096)
     ids = filled(store, 100)
 

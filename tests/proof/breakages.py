@@ -469,8 +469,8 @@ BREAKAGES = (
     Mutation(
         "a cleanup forgets inside the lock what was asked for",
         "localsessions/store.py",
-        "verdict(summary, now, cutoff) if asked.matches(summary) else None",
-        "verdict(summary, now, cutoff) if asked else None",
+        "verdict(summary, now, cutoff) if query.matches(summary) else None",
+        "verdict(summary, now, cutoff) if query else None",
         "tests/contract/test_filters.py::test_a_session_that_leaves_the_filter_meanwhile_is_not_removed[folder]",
     ),
     Mutation(
@@ -496,8 +496,8 @@ BREAKAGES = (
     ),
     Mutation(
         "the log of a database is never cut",
-        "localsessions/_local/index/database.py",
-        '        if self.path is None or _size(f"{self.path}-wal") <= 2 * _LOG_BYTES:\n',
+        "localsessions/_local/index/room.py",
+        '        if self._path is None or size_of(f"{self._path}-wal") <= 2 * LOG_BYTES:\n',
         "        if True:\n",
         "tests/local/index/test_database.py::test_the_log_that_a_reader_held_up_is_cut_by_the_next_write_after_it",
     ),

@@ -5,6 +5,7 @@ everything in them can be rebuilt from the session files::
 
     database   one SQLite file that may be lost, garbled, swapped or locked at any moment
     integrity  whether a database is known to be intact since its last full check
+    room       what a database takes on the disk: its log is cut, free pages are given back
     schema     every table, index, seal and version
     journal    a line for each turn, which the next question to the index replays into it
     recorded   what a store wrote, and which version it replaced
@@ -13,8 +14,11 @@ everything in them can be rebuilt from the session files::
     row        IndexRow: what is known about one file; how it is packed, sealed and read again
     table      the rows of all sessions; each row changes together with the log
     replayed   the database of the rows, which replays the journal before it is asked
+    conditions which sessions a query or a question asks for, in SQL
     sessions   SessionIndex: the queries, with filters, orders and pages
     text_row   one text of the search: how it is packed, sealed and read again
+    adding     the texts of sessions that were read, put in by few statements
+    wear       what removed texts still take; the words are merged to take it out
     vocabulary the words of all texts, and which of them may be meant by another
     hits       what a question finds in the texts, the best first
     fulltext   FullText: the words of messages, titles and metadata. It has its own file, so that

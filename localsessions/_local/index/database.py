@@ -19,6 +19,7 @@ from contextlib import ExitStack, suppress
 from typing import TypeVar
 
 from localsessions._local.index.integrity import Integrity
+from localsessions._local.index.room import Room, size_of
 from localsessions._local.index.schema import IDENTITY
 from localsessions._logger import log
 from localsessions.models.ids import random_hex
@@ -35,13 +36,6 @@ _ATTEMPTS = 4
 # SQLite maps a file of 32 kB or more (-shm) that all processes share. If the disk has no room for
 # a page when the page is touched, as on ext4, the system kills the process (SIGBUS).
 _LEAST_ROOM_BYTES = 4 << 20
-# SQLite writes its log into the database when the log has so many pages, and cuts a longer one. It
-# cannot while somebody reads; then a log of twice the size is cut after the next write.
-_LOG_PAGES, _LOG_BYTES = 256, 1 << 20
-# A database may have so many free pages, or a sixteenth; of more, some go with each write.
-_FREE_PAGES, _GIVEN_BACK_PAGES = 256, 512
-_LOOK_FOR_FREE_PAGES_EVERY = 8
-_INCREMENTAL = 2  # how SQLite says that a database gives pages back
 # The file exists and may be intact, but cannot be used: another process has locked it, the disk is
 # full or read-only, or the folder is gone.
 _UNUSABLE = {
@@ -108,8 +102,7 @@ class Database:
         self.identity: str | None = None
         self._pid = os.getpid()
         self._closed = False
-        self._writes = 0
-        self._has_waste = False
+        self._room = Room(path)
         self._integrity = Integrity(path)
         _all.add(self)
 
@@ -204,41 +197,17 @@ class Database:
             was_kept = kind == "IMMEDIATE" and self._integrity.is_kept()
             answer = act(self._known(connection))
             if kind == "IMMEDIATE":
-                self._give_back(connection)
+                self._room.give_back(connection)
         except BaseException:  # Ctrl-C too: an open transaction would block other processes
             with suppress(sqlite3.Error):  # the first error says more
                 connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
         if kind == "IMMEDIATE":
-            self._shorten_log(connection)
+            self._room.shorten_log(connection, _BUSY_MS)
         if was_kept:
             self._integrity.go_on()
         return answer
-
-    def _give_back(self, connection: sqlite3.Connection) -> None:
-        """Give some free pages back to the disk, inside a transaction, if there are many."""
-        if self._has_waste or self._writes % _LOOK_FOR_FREE_PAGES_EVERY == 0:
-            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-            (pages,) = connection.execute("PRAGMA page_count").fetchone()
-            (gives,) = connection.execute("PRAGMA auto_vacuum").fetchone()
-            is_much = free > max(_FREE_PAGES, pages // 16)
-            self._has_waste = is_much and gives == _INCREMENTAL
-            for _ in range(min(free, _GIVEN_BACK_PAGES) if self._has_waste else 0):
-                # One by one: sqlite3 stops at the first row of a statement without columns.
-                connection.execute("PRAGMA incremental_vacuum (1)")
-        self._writes += 1
-
-    def _shorten_log(self, connection: sqlite3.Connection) -> None:
-        """Cut a log that SQLite could not cut in time, unless somebody still reads from it."""
-        if self.path is None or _size(f"{self.path}-wal") <= 2 * _LOG_BYTES:
-            return
-        with suppress(sqlite3.Error):  # the next act meets what is wrong
-            try:
-                connection.execute("PRAGMA busy_timeout = 0")
-                connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchall()
-            finally:
-                connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
     def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
         """Call ``ask`` until the database stays complete during the call; return its answer.
@@ -290,7 +259,7 @@ class Database:
     def size_bytes(self) -> int:
         """Return the size of the database on the disk."""
         names = [] if self.path is None else [self.path, self.path + "-wal"]
-        return sum(map(_size, names))
+        return sum(map(size_of, names))
 
     def _forget_parent(self) -> None:
         if self._pid != os.getpid():
@@ -361,7 +330,7 @@ class Database:
             check_same_thread=False,
         )
         self._connection = connection  # so that a failure below closes it
-        self._integrity = Integrity(self.path)
+        self._integrity, self._room = Integrity(self.path), Room(self.path)
         try:
             self._set_up(connection)
         except KeyboardInterrupt:  # otherwise the next call finds a database without tables
@@ -372,10 +341,9 @@ class Database:
     def _set_up(self, connection: sqlite3.Connection) -> None:
         # A commit reaches the disk only at a checkpoint. After a power cut the database has an
         # older, consistent state, and the next look at the folder brings it up to date.
-        _keep_a_log(connection)
+        _begin(connection, self._room)
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+        self._room.limit_log(connection)
         if self.path is None:  # perhaps because the disk has no room
             connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cell_size_check = ON")
@@ -403,11 +371,7 @@ class Database:
             connection.execute("INSERT INTO identity VALUES (?)", [random_hex(8)])
             connection.execute(f"PRAGMA user_version = {self._version}")
         self.generation += 1
-        # A database of a version that gave no pages back; unless somebody has it open.
-        with suppress(sqlite3.OperationalError):
-            if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                connection.execute("VACUUM")
+        self._room.renew(connection)
 
     def _heal(self, error: Exception) -> None:
         self._drop()
@@ -446,19 +410,15 @@ class Database:
                 connection.close()
 
 
-def _keep_a_log(connection: sqlite3.Connection) -> None:
+def _begin(connection: sqlite3.Connection, room: Room) -> None:
     """Switch to a write-ahead log; wait while another process creates the database.
-
-    A new database is made so that free pages can be given back to the disk.
 
     SQLite does not wait: while a process writes in the previous mode, it answers "busy" at once.
     """
     deadline = time.monotonic() + _BUSY_MS / 1000
     while True:
         try:
-            # On a database that has pages this would be a write.
-            if connection.execute("PRAGMA page_count").fetchone() == (0,):
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            room.begin(connection)
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
@@ -480,13 +440,6 @@ def _is_ours(path: str) -> bool:
         return True  # not there
     # A link count of 0: another process is removing the file.
     return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0  # not there, or cannot be read
 
 
 def _inode(path: str) -> int | None:

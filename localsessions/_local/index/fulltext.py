@@ -183,7 +183,13 @@ class FullText:
         return hits.occurs_in(session_id)
 
     def around(self, session_id: str, position: int, count: int) -> dict[int, Text]:
-        """Return the texts of a message and of so many before and after it, by position."""
+        """Return the texts of a message and its neighbours, by position.
+
+        Args:
+            session_id: The session.
+            position: The message.
+            count: How many messages before it, and how many after it.
+        """
         query = (
             "SELECT position, role, body, seal FROM texts"
             " WHERE session_id = ? AND position BETWEEN ? AND ?"

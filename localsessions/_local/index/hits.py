@@ -193,9 +193,8 @@ class Hits:
         )
         before, size = (1 << 63) - 1, _WINDOW
         while size == _WINDOW:
-            values = [match, before, _WINDOW]
-
             self._refuse_unwanted()
+            values = [match, before, _WINDOW]
 
             def read(db: sqlite3.Connection, values: list[object] = values) -> list[_Hit]:
                 return _hits(db.execute(query, values))

@@ -121,7 +121,7 @@ class ReplayedDatabase(Database):
             except OSError as error:
                 log().debug("no new journal is made: %s", error)
                 if found is None:
-                    journal.remove()  # nobody would read its lines
+                    journal.remove()  # lines that are added to it would never be read
                     place = ""
         changelog.set_journal_place(db, place)
         self._place = place

@@ -235,7 +235,7 @@ class SessionIndex:
 
         def read(db: sqlite3.Connection) -> Choices:
             chosen = {}
-            for name in question.asked:
+            for name in question.attributes:
                 columns = COLUMNS_OF.get(name, (name,))
                 values = chain.from_iterable(values_of(db, one) for one in columns)
                 looked_at = [*islice(values, _MOST_LOOKED_AT + 1)]

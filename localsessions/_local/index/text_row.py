@@ -25,7 +25,7 @@ __all__ = [
 
 # Stands between two sections of a text, so that no phrase matches across them. No query has it.
 _BETWEEN = " \ue000 "
-# What a body begins with. A short one hardly gets smaller.
+# The first byte of a body says whether it is compressed. A short text is not: it would save little.
 _AS_IT_IS, _DEFLATED = b"=", b"z"
 _SHORT_BYTES = 512
 _LEVEL = 1  # the next levels take twice the time and save a fiftieth

@@ -31,7 +31,7 @@ def learn(db: sqlite3.Connection, words: Iterable[str]) -> None:
 
 def learn_all(db: sqlite3.Connection, refuse_unwanted: Callable[[], None]) -> None:
     """Add all words of the vocabulary; ``refuse_unwanted`` is called between some of them."""
-    # FTS5 cuts a word at 32 kB, perhaps in the middle of a letter.
+    # FTS5 cuts a word at 32 kB, which may be in the middle of a letter.
     query = "SELECT term FROM vocabulary WHERE length(CAST(term AS BLOB)) <= ?"
     words = [word for (word,) in db.execute(query, [_LONGEST_TERM_BYTES])]
     for begin in range(0, len(words), _SOME):

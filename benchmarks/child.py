@@ -26,7 +26,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants.contract import USERS, Contestant, user_of
+from benchmarks.contestants.contract import (
+    USERS,
+    Contestant,
+    Files,
+    Lists,
+    Pages,
+    Saves,
+    Tails,
+    user_of,
+)
 from benchmarks.material import TRANSCRIPT_MESSAGES, Material
 
 TAIL = 10
@@ -111,6 +120,7 @@ class Child:
     async def tail(self, session: str) -> dict[str, Any]:
         """Load its last messages."""
         store, size = self.stores[session], self.sizes[session]
+        assert isinstance(store, Tails)
         seconds, loaded = await timed(store.tail, session, TAIL)
         self._compare(store.texts(loaded), size - TAIL, size)
         return {"seconds": seconds}
@@ -118,6 +128,7 @@ class Child:
     async def save(self, session: str) -> dict[str, Any]:
         """Store the whole session again."""
         store = self.stores[session]
+        assert isinstance(store, Saves)
         await done(store.change(session))
         seconds, _ = await timed(store.save, session)
         self._compare(store.texts(await done(store.load(session))), 0, self.sizes[session])
@@ -145,6 +156,7 @@ class Child:
         """Create a store of so many sessions, and hold it."""
         begun = time.perf_counter()
         store = self.stores[f"stock-{count}"] = await self._opened(f"stock-{count}")
+        assert isinstance(store, Lists)
         ids = [_session(number) for number in range(count)]
         await done(store.stock(ids, self.material.messages(0, STORED_MESSAGES)))
         return {"filled": time.perf_counter() - begun}
@@ -152,6 +164,7 @@ class Child:
     async def newest(self, count: int, warm: bool) -> dict[str, Any]:
         """List its newest sessions; ``warm`` lists twice and times the second."""
         store = self.stores[f"stock-{count}"]
+        assert isinstance(store, Lists)
         if warm:
             await done(store.newest(PAGE))
         seconds, ids = await timed(store.newest, PAGE)
@@ -161,6 +174,7 @@ class Child:
     async def filtered(self, count: int) -> dict[str, Any]:
         """List the newest sessions of a user, twice; the second time is timed."""
         store = self.stores[f"stock-{count}"]
+        assert isinstance(store, Pages)
         await done(store.newest_of(user_of(1), PAGE))
         seconds, ids = await timed(store.newest_of, user_of(1), PAGE)
         _compare_ids(ids, range(1, count, USERS))
@@ -169,6 +183,7 @@ class Child:
     async def page(self, count: int) -> dict[str, Any]:
         """List sessions in the middle of the order."""
         store = self.stores[f"stock-{count}"]
+        assert isinstance(store, Pages)
         await done(store.before_page(count // 2))
         seconds, ids = await timed(store.page, PAGE)
         _compare_ids(ids, range(count - count // 2))
@@ -177,6 +192,7 @@ class Child:
     async def open(self, count: int) -> dict[str, Any]:
         """Open it and list its newest sessions."""
         store = self.make(self.folder / f"stock-{count}")
+        assert isinstance(store, Lists)
 
         async def act() -> Any:
             await done(store.open())
@@ -189,15 +205,20 @@ class Child:
 
     async def scan(self, count: int) -> dict[str, Any]:
         """Look at each of its files."""
-        return await self._counting(self.stores[f"stock-{count}"].scan, count)
+        store = self.stores[f"stock-{count}"]
+        assert isinstance(store, Files)
+        return await self._counting(store.scan, count)
 
     async def rebuild(self, count: int) -> dict[str, Any]:
         """Read each of its files."""
-        return await self._counting(self.stores[f"stock-{count}"].rebuild, count)
+        store = self.stores[f"stock-{count}"]
+        assert isinstance(store, Files)
+        return await self._counting(store.rebuild, count)
 
     async def take(self, into: str, paths: list[str]) -> dict[str, Any]:
         """Import transcripts into an empty store."""
         store = await self._opened(into)
+        assert isinstance(store, Files)
         answer = await self._counting(lambda: store.take(paths), len(paths) * TRANSCRIPT_MESSAGES)
         await done(store.close())
         return answer
@@ -252,8 +273,9 @@ async def serve(module: str, folder: Path, material: Material, answers: Any) -> 
         request = json.loads(line)
         try:
             answer = await getattr(child, request.pop("verb"))(**request)
-        # A peer may raise anything. The harness prints it, reports it as the result of this peer,
-        # and measures the others.
+        # The verb is code of another project, which may raise any exception. It ends only this
+        # request: the traceback is printed, the page shows the fault in place of a figure, and the
+        # other contestants are measured. Ctrl-C and SystemExit end the child.
         except Exception as error:  # noqa: BLE001
             traceback.print_exc()
             answer = {"fault": f"{type(error).__name__}: {error}".splitlines()[0][:200]}

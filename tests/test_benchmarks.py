@@ -7,6 +7,7 @@ store, in real children; peers are installed by ``make bench`` only.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import math
 import sys
 from collections.abc import Callable
@@ -23,8 +24,15 @@ sys.path.append(str(ROOT))  # behind what is installed, which may be a wheel of 
 from benchmarks.aims import aims  # noqa: E402
 from benchmarks.child import Child, WrongAnswerError  # noqa: E402
 from benchmarks.contest import Contest  # noqa: E402
-from benchmarks.contestants import ENTRIES, Contestant  # noqa: E402
-from benchmarks.contestants.contract import Said  # noqa: E402
+from benchmarks.contestants import ENTRIES, Contestant, Entry  # noqa: E402
+from benchmarks.contestants.contract import (  # noqa: E402
+    Files,
+    Lists,
+    Pages,
+    Said,
+    Saves,
+    Tails,
+)
 from benchmarks.contestants.rewrite_floor import Store as RewriteFloor  # noqa: E402
 from benchmarks.durability import Durability, count  # noqa: E402
 from benchmarks.environments import Environments, reason  # noqa: E402
@@ -163,6 +171,35 @@ def test_a_contestant_that_does_not_keep_what_it_was_given_is_wrong(
         asyncio.run(turn_and(verb, Child(RewriteFloor, right, Material(material))))
         with pytest.raises(WrongAnswerError):
             asyncio.run(turn_and(verb, Child(make, wrong, Material(material))))
+
+
+NEEDED = {
+    "tail": Tails,
+    "save": Saves,
+    "list": Lists,
+    "open": Lists,
+    "filter": Pages,
+    "page": Pages,
+    **dict.fromkeys(("scan", "rebuild", "import"), Files),
+    **dict.fromkeys(("turn", "load"), Contestant),
+}
+
+
+@pytest.mark.parametrize(
+    "entry", [one for one in ENTRIES if one.kind != "peer"], ids=lambda one: one.name
+)
+def test_what_an_entry_offers_its_class_can_do(entry: Entry) -> None:
+    store = importlib.import_module(f"benchmarks.contestants.{entry.module}").Store
+    assert all(issubclass(store, NEEDED[workload]) for workload in entry.offers)
+    assert NEEDED.keys() >= {workload for one in ENTRIES for workload in one.offers}
+
+
+def test_a_contestant_without_a_verb_that_it_needs_cannot_be_made(tmp_path: Path) -> None:
+    class Mute(RewriteFloor):
+        newest = Lists.newest
+
+    with pytest.raises(TypeError, match="newest"):
+        Mute(tmp_path)
 
 
 class Unsorted(RewriteFloor):

@@ -15,12 +15,12 @@ from agentscope.memory import InMemoryMemory
 from agentscope.message import Msg
 from agentscope.session import JSONSession
 
-from benchmarks.contestants.contract import Contestant, Said
+from benchmarks.contestants.contract import Said, Saves
 
 logging.getLogger("as").setLevel(logging.WARNING)
 
 
-class Store(Contestant):
+class Store(Saves):
     """A file for each session, written whole."""
 
     def open(self) -> None:

@@ -10,7 +10,7 @@ https://docs.agno.com/database/session-storage . An agent keeps no session betwe
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,12 +20,12 @@ from agno.run.agent import RunOutput
 from agno.run.base import RunStatus
 from agno.session.agent import AgentSession
 
-from benchmarks.contestants.contract import Contestant, Said
+from benchmarks.contestants.contract import Lists, Said, Tails
 
 AGENT = "benchmark"
 
 
-class AgnoStore(Contestant, ABC):
+class AgnoStore(Tails, Lists):
     """The verbs; subclasses say which database it is."""
 
     db: Any

@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from benchmarks.contestants.contract import Contestant, Said
+from benchmarks.contestants.contract import Said, Tails
 from benchmarks.contestants.rewrite_floor import documents, read
 
 MOST_BYTES_OF_A_LINE = 2_048
 
 
-class Store(Contestant):
+class Store(Tails):
     """A file of lines for each session, held open while lines are appended."""
 
     def open(self) -> None:

@@ -22,13 +22,13 @@ from google.adk.sessions import DatabaseSessionService
 from google.adk.sessions.base_session_service import GetSessionConfig
 from google.genai import types
 
-from benchmarks.contestants.contract import Contestant, Said
+from benchmarks.contestants.contract import Lists, Said, Tails
 
 APP, USER = "benchmark", "user"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Store(Contestant):
+class Store(Tails, Lists):
     """One database for all sessions, a row for each event."""
 
     @property

@@ -15,10 +15,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from benchmarks.contestants.contract import Contestant, Said
+from benchmarks.contestants.contract import Said, Saves
 
 
-class Store(Contestant):
+class Store(Saves):
     """One database for all threads; each checkpoint holds all messages."""
 
     def open(self) -> None:

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from benchmarks.contestants.contract import Contestant, Said
+from benchmarks.contestants.contract import Files, Pages, Said, Saves, Tails
 from benchmarks.contestants.rewrite_floor import documents, stock_folder
 from localsessions import Session, SessionStore
 from localsessions.transcripts import import_paths
 
 
-class Store(Contestant):
+class Store(Tails, Saves, Pages, Files):
     """A store that stays open, as in a program with a chat."""
 
     durability: Literal["full", "fast"] = "full"

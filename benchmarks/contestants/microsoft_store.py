@@ -13,12 +13,12 @@ from typing import Any
 
 from agent_framework import AgentSession, FileSessionStore, InMemoryHistoryProvider, Message
 
-from benchmarks.contestants.contract import Contestant, Said
+from benchmarks.contestants.contract import Said, Saves
 
 warnings.simplefilter("ignore")
 
 
-class Store(Contestant):
+class Store(Saves):
     """A file for each session, replaced whole."""
 
     def open(self) -> None:

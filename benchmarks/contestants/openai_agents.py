@@ -11,10 +11,10 @@ from typing import Any
 
 from agents import SQLiteSession
 
-from benchmarks.contestants.contract import Contestant, Said
+from benchmarks.contestants.contract import Said, Tails
 
 
-class Store(Contestant):
+class Store(Tails):
     """One database for all sessions."""
 
     def open(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.contestants.contract import Contestant, Said, user_of
+from benchmarks.contestants.contract import Files, Lists, Said, Saves, user_of
 
 LAYOUT = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 CREATED_AT = "2026-01-01T00:00:00.000Z"
@@ -64,7 +64,7 @@ def read(path: Path) -> bytes:
         os.close(file)
 
 
-class Store(Contestant):
+class Store(Saves, Lists, Files):
     """Sessions as files; the document of the held session stays in memory."""
 
     def open(self) -> None:

@@ -15,7 +15,7 @@ from strands import Agent
 from strands.models import Model
 from strands.session.file_session_manager import FileSessionManager
 
-from benchmarks.contestants.contract import Contestant, Said
+from benchmarks.contestants.contract import Said, Tails
 
 AGENT = "benchmark"
 
@@ -30,13 +30,13 @@ class Silent(Model):
         return {}
 
     def structured_output(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
+        raise AssertionError("a turn is measured without a model")
 
     def stream(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
+        raise AssertionError("a turn is measured without a model")
 
 
-class Store(Contestant):
+class Store(Tails):
     """A folder for each session, a file for each message."""
 
     def open(self) -> None:

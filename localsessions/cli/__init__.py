@@ -10,9 +10,10 @@ those are the store's. Standard output carries data, everything else goes to sta
     exits       exit codes, and the only place that makes them from exceptions
     folder      which folder, opening it, SESSION arguments
     times       ages (2d) and instants as arguments
-    output      texts made safe for a terminal, JSON, tables, styles
+    screen/     what is seen: texts made safe, the two streams, tables, JSON, instants
     progress    bars on standard error
-    listing  reading  changing  editing  removing  exchange  care  watching  serving  completion
+    files       a file that a command writes: whole or not at all
+    listing  reading  changing  editing  removing  exporting  care  watching  serving  completion
                 the commands
 """
 

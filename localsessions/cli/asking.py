@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from localsessions.cli.output import one_line
+from localsessions.cli.screen.safe import one_line
 
 __all__ = ["agrees", "refuse_unasked"]
 

@@ -11,8 +11,10 @@ from localsessions.cli.asking import agrees, refuse_unasked
 from localsessions.cli.exits import ExitCode, message_of
 from localsessions.cli.folder import opened
 from localsessions.cli.options import examples, json_option, yes_option
-from localsessions.cli.output import emit, emit_json, note, one_line
 from localsessions.cli.progress import progress
+from localsessions.cli.screen.envelope import emit_json
+from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.streams import emit, note
 from localsessions.errors import SessionError
 
 if TYPE_CHECKING:

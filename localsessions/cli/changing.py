@@ -10,7 +10,9 @@ import click
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument, summary_of
 from localsessions.cli.options import examples, json_option
-from localsessions.cli.output import emit, emit_json, note, one_line
+from localsessions.cli.screen.envelope import emit_json
+from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.streams import emit, note
 from localsessions.cli.times import age
 
 if TYPE_CHECKING:

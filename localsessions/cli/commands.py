@@ -13,7 +13,7 @@ import click
 
 from localsessions.cli.folder import folder_option
 
-__all__ = ["COMMANDS", "PLACES", "loaded"]
+__all__ = ["COMMANDS", "COMMANDS_BY_TASK", "PLACES", "loaded"]
 
 
 class _Place(NamedTuple):
@@ -24,50 +24,81 @@ class _Place(NamedTuple):
     help: str
 
 
-PLACES = (
-    _Place(
-        "append",
-        "changing.append",
-        "Add a message at the end of a session; print the message's id.",
+_BY_TASK = {
+    "find and read": (
+        _Place("list", "listing.list_sessions", "List sessions, the last active first."),
+        _Place("search", "listing.search", "Find sessions by their words, the best first."),
+        _Place("show", "reading.show", "Show the facts of a session and its last messages."),
+        _Place("history", "reading.history", "Print the messages of a session in order."),
+        _Place("watch", "watching.watch", "Print each change as it happens, until Ctrl-C."),
+        _Place("count", "listing.count", "Count sessions."),
+        _Place("stats", "listing.stats", "Show sizes and counts of the folder."),
+        _Place(
+            "path", "listing.where", "Print the path of a session's file, or of the whole folder."
+        ),
     ),
-    _Place("archive", "changing.archive", "Set the status of a session to archived."),
-    _Place(
-        "cleanup",
-        "removing.cleanup",
-        "Move old or expired sessions to the trash, or empty the trash.",
+    "bring in and write": (
+        _Place("import", "importing.import_files", "Store the sessions of other programs."),
+        _Place(
+            "new", "changing.new", "Create a new session, and the folder if needed; print its id."
+        ),
+        _Place(
+            "append",
+            "changing.append",
+            "Add a message at the end of a session; print the message's id.",
+        ),
+        _Place("edit", "editing.edit", "Open a session in your editor and store your changes."),
+        _Place(
+            "fork", "changing.fork", "Copy a session up to some message; print the id of the copy."
+        ),
     ),
-    _Place("completion", "completion.completion", "Print the completion script of a shell."),
-    _Place("count", "listing.count", "Count sessions."),
-    _Place("delete", "removing.delete", "Move sessions to the trash; 'restore' brings them back."),
-    _Place("edit", "editing.edit", "Open a session in your editor and store your changes."),
-    _Place("export", "exchange.export_session", "Write sessions for people or for other programs."),
-    _Place("fork", "changing.fork", "Copy a session up to some message; print the id of the copy."),
-    _Place("history", "reading.history", "Print the messages of a session in order."),
-    _Place("import", "importing.import_files", "Store the sessions of other programs."),
-    _Place("list", "listing.list_sessions", "List sessions, the last active first."),
-    _Place("new", "changing.new", "Create a new session, and the folder if needed; print its id."),
-    _Place("path", "listing.where", "Print the path of a session's file, or of the whole folder."),
-    _Place("pin", "changing.pin", "Keep a session from every cleanup."),
-    _Place("reindex", "care.reindex", "Delete the index and rebuild it from the files."),
-    _Place("rename", "changing.rename", "Set the title of a session."),
-    _Place("restore", "removing.restore", "Bring a deleted session back, or list the trash."),
-    _Place("search", "listing.search", "Find sessions by their words, the best first."),
-    _Place(
-        "serve", "serving.serve", "Answer HTTP requests of programs on this machine, until Ctrl-C."
+    "keep in order": (
+        _Place("rename", "changing.rename", "Set the title of a session."),
+        _Place("tag", "changing.tag", "Add tags to a session and remove some."),
+        _Place("pin", "changing.pin", "Keep a session from every cleanup."),
+        _Place("archive", "changing.archive", "Set the status of a session to archived."),
+        _Place(
+            "delete", "removing.delete", "Move sessions to the trash; 'restore' brings them back."
+        ),
+        _Place("restore", "removing.restore", "Bring a deleted session back, or list the trash."),
+        _Place(
+            "cleanup",
+            "removing.cleanup",
+            "Move old or expired sessions to the trash, or empty the trash.",
+        ),
     ),
-    _Place("show", "reading.show", "Show the facts of a session and its last messages."),
-    _Place("stats", "listing.stats", "Show sizes and counts of the folder."),
-    _Place("tag", "changing.tag", "Add tags to a session and remove some."),
-    _Place(
-        "verify",
-        "care.verify",
-        "Check every file and name each repair; change nothing unless --repair is given.",
+    "take along": (
+        _Place(
+            "export", "exporting.export_session", "Write sessions for people or for other programs."
+        ),
+        _Place(
+            "serve",
+            "serving.serve",
+            "Answer HTTP requests of programs on this machine, until Ctrl-C.",
+        ),
+        _Place("completion", "completion.completion", "Print the completion script of a shell."),
     ),
-    _Place("watch", "watching.watch", "Print each change as it happens, until Ctrl-C."),
-)
+    "check and repair": (
+        _Place(
+            "verify",
+            "care.verify",
+            "Check every file and name each repair; change nothing unless --repair is given.",
+        ),
+        _Place("reindex", "care.reindex", "Delete the index and rebuild it from the files."),
+    ),
+}
+PLACES = tuple(place for places in _BY_TASK.values() for place in places)
 
-COMMANDS = tuple(click.Command(one.name, help=one.help) for one in PLACES)
-"""What stands for each command until it is ``loaded``: enough to list it and complete its name."""
+COMMANDS_BY_TASK = {
+    task: tuple(click.Command(one.name, help=one.help) for one in places)
+    for task, places in _BY_TASK.items()
+}
+"""What stands for each command until it is ``loaded``: enough to list it and complete its name.
+
+Keys are what a person wants to do, in the order of the help.
+"""
+
+COMMANDS = tuple(one for commands in COMMANDS_BY_TASK.values() for one in commands)
 
 
 def loaded(known: click.Command) -> click.Command:

@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from localsessions.cli.options import examples
-from localsessions.cli.output import emit
+from localsessions.cli.screen.streams import emit
 
 __all__ = ["COMPLETE_VARIABLE", "completion"]
 

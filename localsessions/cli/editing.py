@@ -22,7 +22,8 @@ import click
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, session_argument
 from localsessions.cli.options import examples
-from localsessions.cli.output import note, one_line
+from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.streams import note
 from localsessions.errors import FormatVersionError
 from localsessions.format import inner_id, original_bytes, revised
 from localsessions.models import FORMAT, Session

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
-from localsessions.cli.output import note, one_line
+from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.streams import note
 from localsessions.errors import (
     ChangesExpiredError,
     ConflictError,

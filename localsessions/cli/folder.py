@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from localsessions.cli.exits import ExitCode, stop
-from localsessions.cli.output import one_line
+from localsessions.cli.screen.safe import one_line
 from localsessions.errors import SessionError
 from localsessions.format import summarize
 from localsessions.models import activity_key

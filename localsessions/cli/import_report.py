@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localsessions.cli.exits import ExitCode
-from localsessions.cli.output import counted, emit, note, one_line
+from localsessions.cli.screen.safe import counted, one_line
+from localsessions.cli.screen.streams import emit, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,8 +14,10 @@ from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import chosen_folder, opened
 from localsessions.cli.import_report import emit_file, emit_report, verdict
 from localsessions.cli.options import examples, folder_of_project, json_option, yes_option
-from localsessions.cli.output import counted, emit_json, note, one_line
 from localsessions.cli.progress import progress
+from localsessions.cli.screen.envelope import emit_json
+from localsessions.cli.screen.safe import counted, one_line
+from localsessions.cli.screen.streams import note
 from localsessions.cli.times import instant
 
 if TYPE_CHECKING:

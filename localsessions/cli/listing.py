@@ -17,21 +17,12 @@ from localsessions.cli.folder import (
     optional_session_argument,
 )
 from localsessions.cli.options import examples, filter_options, json_option
-from localsessions.cli.output import (
-    Row,
-    counted,
-    emit,
-    emit_data,
-    emit_json,
-    emit_rows,
-    emit_table,
-    is_fitted,
-    note,
-    one_line,
-    short_instant,
-    styled,
-)
 from localsessions.cli.progress import progress
+from localsessions.cli.screen.envelope import emit_json
+from localsessions.cli.screen.moments import short_instant
+from localsessions.cli.screen.safe import counted, one_line
+from localsessions.cli.screen.streams import emit, emit_data, is_fitted, note, styled
+from localsessions.cli.screen.tables import Row, emit_rows, emit_table
 from localsessions.models import Order, Page, format_instant
 
 if TYPE_CHECKING:

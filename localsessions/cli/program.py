@@ -10,12 +10,12 @@ import click
 from click.shell_completion import shell_complete
 
 from localsessions import __version__
-from localsessions.cli.commands import COMMANDS, loaded
+from localsessions.cli.commands import COMMANDS, COMMANDS_BY_TASK, loaded
 from localsessions.cli.completion import COMPLETE_VARIABLE
 from localsessions.cli.exits import ExitCode, exit_code_of
 from localsessions.cli.folder import folder_option
 from localsessions.cli.options import examples
-from localsessions.cli.output import note, survive_any_encoding
+from localsessions.cli.screen.streams import note, survive_any_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,20 @@ class _Program(click.Group):
         """Return the command that a line names, and what follows it."""
         name, known, rest = super().resolve_command(ctx, args)
         return name, known and loaded(known), rest
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's own asks for it
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the commands of the help, by what a person wants to do."""
+        width = max(len(str(one.name)) for one in COMMANDS)
+        for task, commands in COMMANDS_BY_TASK.items():
+            with formatter.section(f"To {task}"):
+                rows = [
+                    (str(one.name).ljust(width), one.get_short_help_str(100)) for one in commands
+                ]
+                formatter.write_dl(rows)
 
     def _run(self, arguments: list[str], prog_name: str, extra: dict[str, Any]) -> None:
         survive_any_encoding()

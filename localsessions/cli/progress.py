@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from localsessions.cli.output import is_plain
+from localsessions.cli.screen.streams import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,9 @@ import click
 
 from localsessions.cli.folder import opened, session_argument, summary_of
 from localsessions.cli.options import examples, json_option
-from localsessions.cli.output import clean, emit, emit_json, note, one_line, styled
+from localsessions.cli.screen.envelope import emit_json
+from localsessions.cli.screen.safe import clean, one_line
+from localsessions.cli.screen.streams import emit, note, styled
 from localsessions.models import format_instant, message_text, reasoning_text
 
 if TYPE_CHECKING:

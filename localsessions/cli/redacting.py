@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from localsessions.cli.output import emit_table, note, one_line
+from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.streams import note
+from localsessions.cli.screen.tables import emit_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

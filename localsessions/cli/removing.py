@@ -21,16 +21,11 @@ from localsessions.cli.options import (
     json_option,
     yes_option,
 )
-from localsessions.cli.output import (
-    emit,
-    emit_json,
-    emit_rows,
-    emit_table,
-    is_fitted,
-    note,
-    one_line,
-    short_instant,
-)
+from localsessions.cli.screen.envelope import emit_json
+from localsessions.cli.screen.moments import short_instant
+from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.streams import emit, is_fitted, note
+from localsessions.cli.screen.tables import emit_rows, emit_table
 from localsessions.cli.times import age
 from localsessions.errors import UnreadableSessionError
 from localsessions.format import parse_json

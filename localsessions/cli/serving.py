@@ -7,7 +7,8 @@ import click
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened
 from localsessions.cli.options import examples
-from localsessions.cli.output import note, one_line
+from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.streams import note
 from localsessions.server import DEFAULT_PORT, HOSTS
 from localsessions.server import serve as serve_store
 

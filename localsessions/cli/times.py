@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from localsessions.cli.output import note, one_line
+from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.streams import note
 from localsessions.models import utc_now
 
 __all__ = ["age", "instant"]

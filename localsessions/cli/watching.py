@@ -21,15 +21,10 @@ import click
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import opened, optional_session_argument
 from localsessions.cli.options import examples
-from localsessions.cli.output import (
-    emit,
-    emit_json_line,
-    emit_rows,
-    is_fitted,
-    note,
-    one_line,
-    styled,
-)
+from localsessions.cli.screen.envelope import emit_json_line
+from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.streams import emit, is_fitted, note, styled
+from localsessions.cli.screen.tables import emit_rows
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import format_instant
 

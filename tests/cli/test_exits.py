@@ -186,7 +186,7 @@ def test_run_returns_the_exit_code(cli: Cli, capsys: pytest.CaptureFixture[str])
 def test_without_arguments_the_help_is_shown(cli: Cli) -> None:
     result = cli.process()
     assert (result.returncode, result.stdout) == (2, b"")
-    assert b"\nCommands:\n" in result.stderr
+    assert b"\nTo find and read:\n  list " in result.stderr
 
 
 @pytest.mark.parametrize("name", ["", *sorted(program.commands)])

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
-from localsessions import _system
 from localsessions.cli.exits import ExitCode, message_of, stop
+from localsessions.cli.files import write_file
 from localsessions.cli.folder import every_session, opened, optional_session_argument
 from localsessions.cli.options import are_given, examples, filter_options
-from localsessions.cli.output import counted, emit_data, note, one_line
 from localsessions.cli.progress import progress
 from localsessions.cli.redacting import (
     redact_options,
@@ -22,10 +19,12 @@ from localsessions.cli.redacting import (
     refuse_file_of_preview,
     show_secrets,
 )
+from localsessions.cli.screen.safe import counted, one_line
+from localsessions.cli.screen.streams import emit_data, note
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from localsessions.models import Filters, Session
     from localsessions.store import SessionStore
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["export_session"]
 
-
-# -- export --------------------------------------------------------------------------------------
 
 _KINDS: tuple[ExportKind, ...] = ("markdown", "json", "jsonl")
 
@@ -114,7 +111,7 @@ def _emit(data: bytes, output: str | None, kind: ExportKind, *, force: bool) -> 
     if output is None or output == "-":
         emit_data(data, is_json=kind != "markdown")
     else:
-        _write(output, [data], force=force)
+        write_file(output, [data], force=force)
         note(one_line(f"wrote {output}"))
 
 
@@ -181,7 +178,7 @@ def _export_many(
         for _, data in each:
             emit_data(data, is_json=True)
     elif export.kind == "jsonl":
-        _write(place, (data for _, data in each), force=force)
+        write_file(place, (data for _, data in each), force=force)
     else:
         os.makedirs(place, mode=0o700, exist_ok=True)
         if not force and (there := {*os.listdir(place)} & {*names.values()}):
@@ -189,44 +186,9 @@ def _export_many(
             others = f", and {len(there) - 1} more" if len(there) > 1 else ""
             stop(f"{told}{others}; nothing was written; --force overwrites", ExitCode.CONFLICT)
         for session_id, data in each:
-            _write(os.path.join(place, names[session_id]), [data], force=force)
+            write_file(os.path.join(place, names[session_id]), [data], force=force)
     export.note_left_out()
     to = "" if place is None else f" to {place}"
     note(one_line(f"wrote {counted(export.written, 'session')}{to}"))
     if export.unreadable:
         raise click.exceptions.Exit(ExitCode.UNREADABLE)
-
-
-def _write(path: str, parts: Iterable[bytes], *, force: bool) -> None:
-    """Write the file whole or not at all; keep an existing file, unless ``force``.
-
-    A session is private: only its owner may read a new file. A file that is replaced keeps its
-    mode.
-    """
-    if os.name == "nt" and ":" in os.path.splitdrive(path)[1]:
-        reason = "on Windows a name with ':' is a stream of another file; choose a name without it"
-        stop(f"{path}: {reason}", ExitCode.USAGE)
-    if os.path.lexists(path) and not force:
-        stop(f"{path} is there already; --force overwrites it", ExitCode.CONFLICT)
-    if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as device:  # /dev/stdout, a FIFO; a folder raises
-            device.writelines(parts)
-        return
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    temp = os.path.join(folder, f".{name[:100]}-{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temp, "xb", opener=_private) as file:
-            if os.path.exists(target):
-                _system.make_like(file.fileno(), target)
-            else:
-                _system.make_private(file.fileno())
-            file.writelines(parts)
-        os.replace(temp, target)
-    finally:
-        with suppress(OSError):
-            os.unlink(temp)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

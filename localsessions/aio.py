@@ -215,6 +215,7 @@ class AsyncSessionStore:
     count = awaited(SessionStore.count)
     search = given_up(SessionStore.search)
     resolve = awaited(SessionStore.resolve)
+    short_ids = awaited(SessionStore.short_ids)
 
     # -- deleting ----------------------------------------------------------------------------
 

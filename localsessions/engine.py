@@ -386,6 +386,12 @@ class Listings(Protocol):
         reference, then those of sessions whose title has the same words, in any letter case.
         """
 
+    def short_ids(self, session_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return for each id its shortest beginning of 8 letters or more that no other id has.
+
+        The whole id if another one begins with it.
+        """
+
     def search(self, text: str, query: Query, asked: Asked) -> Sequence[SearchHit]:
         """Return the sessions that a question finds, the best first; see ``_rules.question``.
 

@@ -497,7 +497,8 @@ class SessionStore:
         """Create a new session from the messages up to and including a given message.
 
         Modules, state and metadata are copied as they are now; the time to live starts again. The
-        new file says in ``forked_from`` where it comes from.
+        title has " (fork)" behind it, also one that listings made. The new file says in
+        ``forked_from`` where it comes from.
 
         Args:
             session_id: An existing session; it stays as it is.
@@ -800,6 +801,19 @@ class SessionStore:
             names = ", ".join(fitting[:5]) + (", ..." if len(fitting) > 5 else "")
             raise ValueError(f"{reference!r} fits more than one session: {names}")
         return fitting[0]
+
+    def short_ids(self, session_ids: Iterable[str]) -> dict[str, str]:
+        """Return for each id the shortest beginning that only this session's id has now.
+
+        ``resolve`` takes it, unless another session has it as its title. It has 8 letters or more;
+        it is the whole id if another one begins with it. A session that comes later may have an id
+        with the same beginning.
+
+        Args:
+            session_ids: Ids of sessions, whether they are there or not.
+        """
+        chosen = texts_in("session_ids", session_ids, "a session_id")
+        return dict(self.engine.short_ids(chosen))
 
     # -- deleting ----------------------------------------------------------------------------
 

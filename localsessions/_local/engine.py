@@ -223,6 +223,9 @@ class LocalEngine(Engine):
     def named(self, reference: str, limit: int) -> Sequence[str]:
         return self.listings.named(reference, limit)
 
+    def short_ids(self, session_ids: Sequence[str]) -> Mapping[str, str]:
+        return self.listings.short_ids(session_ids)
+
     def search(self, text: str, query: Query, asked: Asked) -> Sequence[SearchHit]:
         return self.searching.hits(text, query, asked)
 

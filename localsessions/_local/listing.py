@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from localsessions._codec import MAX_FILE_BYTES
 from localsessions._codec.names import is_session_id
 from localsessions._local.files import SessionFolder
 from localsessions._local.index import IndexRow, SessionIndex, listing_of
 from localsessions._local.reconciling import Reconciler
+from localsessions._rules.beginnings import alone
 from localsessions._rules.cursor import Cursor
 from localsessions.engine import Query
 from localsessions.models import Order, Page, PlainSummary
@@ -81,6 +82,11 @@ class Listings:
             ids = self._reconciler.ask(lambda: self._index.ids_like(reference, limit))
         titled = self._reconciler.ask(lambda: self._index.ids_titled(reference, limit))
         return list(dict.fromkeys([*ids, *titled]))[:limit]
+
+    def short_ids(self, session_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return for each id its shortest beginning that no other id has."""
+        beside = self._reconciler.ask(lambda: self._index.ids_beside(session_ids))
+        return {one: alone(one, beside[one]) for one in session_ids}
 
 
 class ListingEngine(Listings):

@@ -9,6 +9,7 @@ texts        the texts of a session that a search looks at
 words        how a text is cut into words for the search
 question     what a person types into a search, taken apart; which other words may be meant
 finder       where a text has what is asked for; the snippet that shows it
+beginnings   how much of an id a person needs to type
 cursor       the opaque text that asks for the next page of a listing, and the key it keeps
 arguments    the checks of arguments; an argument with a wrong type is refused by name
 refusals     the errors of a verb on many sessions, raised together

@@ -115,6 +115,8 @@ def fork_of(source: Session, at: str | int | None, new_id: str | None) -> Sessio
     fork = source.model_copy(deep=True)
     stand(fork, None, None)
     fork.session_id = made_id("sess") if new_id is None else new_id
+    if title := source.title or source.made_title:
+        fork.title = f"{title} (fork)"
     fork.messages = fork.messages[:count]
     last = fork.messages[-1].get("id") if fork.messages else None
     origin: dict[str, JsonValue] = {"session_id": source.session_id, "message_id": last}

@@ -9,6 +9,7 @@ those are the store's. Standard output carries data, everything else goes to sta
     commands    name and help of each command; its module is imported when it is run
     exits       exit codes, and the only place that makes them from exceptions
     folder      which folder, opening it, SESSION arguments
+    here        which project a person stands in
     times       ages (2d) and instants as arguments
     screen/     what is seen: texts made safe, the two streams, tables, JSON, instants
     progress    bars on standard error

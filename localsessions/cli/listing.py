@@ -16,17 +16,18 @@ from localsessions.cli.folder import (
     opened_to_list,
     optional_session_argument,
 )
+from localsessions.cli.here import project_here
 from localsessions.cli.options import examples, filter_options, json_option
 from localsessions.cli.progress import progress
 from localsessions.cli.screen.envelope import emit_json
-from localsessions.cli.screen.moments import short_instant
+from localsessions.cli.screen.lines import columns_of, fault_of
 from localsessions.cli.screen.safe import counted, one_line
 from localsessions.cli.screen.streams import emit, emit_data, is_fitted, note, styled
 from localsessions.cli.screen.tables import Row, emit_rows, emit_table
-from localsessions.models import Order, Page, format_instant
+from localsessions.models import Order, Page, format_instant, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from localsessions.models import Filters, Neighbour, SearchHit, SessionSummary, StoreStats
     from localsessions.store import SessionStore
@@ -36,7 +37,13 @@ __all__ = ["count", "list_sessions", "search", "stats", "where"]
 _MOST, _MOST_BESIDE = 1_000_000, 1_000
 
 
-@click.command("list", epilog=examples("localsessions list --since 2d --agent coder"))
+@click.command(
+    "list",
+    epilog=examples(
+        "localsessions list", "localsessions list --everywhere --since 2d --program codex"
+    ),
+)
+@click.option("--everywhere", is_flag=True, help="Not only those of the project of this folder.")
 @filter_options
 @click.option(
     "--order",
@@ -47,10 +54,11 @@ _MOST, _MOST_BESIDE = 1_000_000, 1_000
 )
 @click.option("--limit", "-n", type=click.IntRange(1, _MOST), help="How many at most.  [50]")
 @click.option("--cursor", metavar="TEXT", help="Go on where a former listing ended.")
-@click.option("--all", "every", is_flag=True, help="All of them, however many.")
+@click.option("--all", "every", is_flag=True, help="All of them, however many, of all folders.")
 @json_option
 def list_sessions(
     *,
+    everywhere: bool,
     order: Order,
     limit: int | None,
     cursor: str | None,
@@ -60,73 +68,68 @@ def list_sessions(
 ) -> None:
     """List sessions, the last active first.
 
-    Files that are not sessions are listed with the reason, line and column. Times are in UTC.
+    On a terminal, in a folder that sessions are of, only these are listed; a project is the whole
+    repository. Files that are not sessions are listed with the reason, line and column.
     """
     if every and limit is not None:
         raise click.UsageError("--all and --limit exclude each other")
     if every and cursor is not None:
         raise click.UsageError("--all and --cursor exclude each other")
+    is_shown = is_fitted() and not as_json
     with opened_to_list() as store:
+        notes: list[str] = []
+        if is_shown and not (everywhere or every or cursor or filters.get("project")):
+            notes += _narrowed(store, filters)
         if every:
             page = Page(tuple(every_session(store, filters, order)))
         else:
             page = store.list(**filters, order=order, limit=limit or 50, cursor=cursor)
-        hidden = 0 if as_json else _hidden(store, filters)
+        if not as_json:
+            notes += _rest(store, filters, page)
+        if is_shown and page.items:
+            _emit_sessions(store, page.items)
     if as_json:
         emit_json(page.items, next_cursor=page.next_cursor)
-        return
-    if page.items:
-        _emit_sessions(page.items)
-    _note_rest(page, hidden)
+    elif not is_shown:
+        emit_rows(map(_fields, page.items))
+    for told in notes:
+        note(told)
 
 
-def _emit_sessions(sessions: Sequence[SessionSummary]) -> None:
-    if not is_fitted():
-        emit_rows(map(_fields, sessions))
-        return
-    header = ("ID", "LAST ACTIVITY", "MESSAGES", "STATUS", "AGENT", "TITLE")
-    rows = [
-        (
-            one.session_id,
-            "undated" if one.undated else short_instant(one.last_activity),
-            str(one.message_count),
-            f"{one.status}, pinned" if one.pinned else one.status,
-            one.agent_id or "",
-            _title(one),
-        )
-        for one in sessions
-    ]
-    emit_table(header, rows, numbers=(2,), spare=(4, 3, 2))
+def _narrowed(store: SessionStore, filters: Filters) -> Iterator[str]:
+    """Ask only for the sessions of this folder's project, if it has some; yield what is left."""
+    if (here := project_here(store)) is not None:
+        everywhere = store.count(**filters)
+        filters["project"] = here
+        if others := everywhere - store.count(**filters):
+            yield f"{counted(others, 'session')} of other folders: --everywhere shows them, too"
+
+
+def _rest(store: SessionStore, filters: Filters, page: Page[SessionSummary]) -> Iterator[str]:
+    """Yield what is left out because it is archived, and whether there is more."""
+    asked: Filters = {**filters, "archived": True}
+    if filters.get("archived") is False and (hidden := store.count(**asked)):
+        yield f"{counted(hidden, 'archived session')} left out: --with-archived shows them, too"
+    if not page.items:
+        yield "no sessions"
+    elif page.next_cursor is not None and is_fitted():
+        yield "there are more: --all shows them, -n 200 the first 200"
+    elif page.next_cursor is not None:
+        yield f"there are more: --all shows them, --cursor {page.next_cursor} the next ones"
+
+
+def _emit_sessions(store: SessionStore, sessions: Sequence[SessionSummary]) -> None:
+    named = [name for one in sessions for name in (one.session_id, one.parent) if name]
+    columns = columns_of(sessions, store.short_ids(named), utc_now())
+    emit_table([*columns], [*zip(*columns.values(), strict=True)])
 
 
 def _fields(one: SessionSummary) -> Row:
     """Return what a program reads of a session in a pipe."""
     at, count, agent = format_instant(one.last_activity), str(one.message_count), one.agent_id or ""
-    title = one.title if one.unreadable is None else _title(one)
+    title = one.title if one.unreadable is None else fault_of(one.unreadable)
+    title = f"{title} (of {one.parent})" if one.parent else title
     return one.session_id, at, count, one.status, agent, title
-
-
-def _title(one: SessionSummary) -> str:
-    fault = one.unreadable
-    if fault is None:
-        return f"{one.title} (of {one.parent})" if one.parent else one.title
-    place = f" at line {fault.line}, column {fault.column}" if fault.line is not None else ""
-    return f"unreadable{place}: {fault.reason}"
-
-
-def _hidden(store: SessionStore, filters: Filters) -> int:
-    """Return how many sessions are left out because they are archived."""
-    asked: Filters = {**filters, "archived": True}
-    return store.count(**asked) if filters.get("archived") is False else 0
-
-
-def _note_rest(page: Page[SessionSummary], hidden: int) -> None:
-    if hidden:
-        note(f"{counted(hidden, 'archived session')} left out: --with-archived shows them, too")
-    if not page.items:
-        note("no sessions")
-    elif page.next_cursor is not None:
-        note(f"there are more: --all shows them, --cursor {page.next_cursor} the next ones")
 
 
 @click.command(epilog=examples("localsessions count --project . --since yesterday"))

@@ -9,7 +9,7 @@ import click
 
 from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import note
-from localsessions.cli.screen.tables import emit_table
+from localsessions.cli.screen.tables import Column, emit_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +70,8 @@ def show_secrets(session: Session, patterns_path: str | None) -> None:
     findings = _redact(session, patterns_path).findings
     if findings:
         rows = [(one.kind, str(one.message or ""), one.beginning, one.where) for one in findings]
-        emit_table(("KIND", "MESSAGE", "BEGINS", "WHERE"), rows, numbers=(1,))
+        kind, message = Column("KIND", is_whole=True), Column("MESSAGE", is_number=True)
+        emit_table([kind, message, Column("BEGINS"), Column("WHERE", is_wide=True)], rows)
     note(one_line(_told(findings, "would replace")))
 
 

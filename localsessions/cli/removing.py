@@ -22,10 +22,10 @@ from localsessions.cli.options import (
     yes_option,
 )
 from localsessions.cli.screen.envelope import emit_json
-from localsessions.cli.screen.moments import short_instant
+from localsessions.cli.screen.moments import local_minute
 from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import emit, is_fitted, note
-from localsessions.cli.screen.tables import emit_rows, emit_table
+from localsessions.cli.screen.tables import Column, emit_rows, emit_table
 from localsessions.cli.times import age
 from localsessions.errors import UnreadableSessionError
 from localsessions.format import parse_json
@@ -149,12 +149,13 @@ def _emit_trash(trash: Sequence[TrashedSession], *, as_json: bool) -> None:
         rows = [
             (
                 item.session_id + (" (checkpoints)" if item.checkpoints_only else ""),
-                short_instant(item.deleted_at),
+                local_minute(item.deleted_at),
                 str(item.size_bytes),
             )
             for item in trash
         ]
-        emit_table(("ID", "DELETED", "BYTES"), rows, numbers=(2,))
+        columns = Column("ID", is_whole=True), Column("DELETED"), Column("BYTES", is_number=True)
+        emit_table(columns, rows)
     else:
         note("the trash is empty")
 
@@ -299,7 +300,7 @@ def _empty_trash(
         return
     verb = "would remove" if dry_run else "removed"
     for item in doomed:
-        deleted_at = short_instant(item.deleted_at)
+        deleted_at = local_minute(item.deleted_at)
         emit(one_line(f"{verb} {item.session_id} for good: deleted {deleted_at}"))
     if not doomed:
         note("there is nothing to remove")

@@ -45,20 +45,24 @@ def test_a_table_fits_the_terminal(cli: Cli, columns: int) -> None:
 def test_a_narrowed_table_cuts_titles_and_no_ids(cli: Cli) -> None:
     cli.add("session-1", title="A long title " * 10)
     _, shown = cli.terminal("list", columns=80)
-    assert re.search(r"^session-1 .*A long title.*…$", plain(shown), re.MULTILINE)
+    assert re.search(r"^A long title.*…  just now +0  session-$", plain(shown), re.MULTILINE)
 
 
 @pytest.mark.needs("terminals")
 def test_a_narrow_terminal_has_the_title_rather_than_other_columns(cli: Cli) -> None:
-    cli.add("x" * 36, title="Show the files of the project")
+    with cli.store() as store:
+        for name in ("alpha", "beta"):
+            source: JsonValue = {"program": "claude-code", "project": f"/home/ann/project-{name}"}
+            store.save(Session(session_id=name, title="Show the files of it", source=source))
     for columns, header in [
-        (80, "ID LAST ACTIVITY TITLE"),
-        (95, "ID LAST ACTIVITY MESSAGES STATUS TITLE"),
-        (200, "ID LAST ACTIVITY MESSAGES STATUS AGENT TITLE"),
+        (50, "TITLE AGE MSGS ID"),
+        (66, "TITLE AGE PROJECT MSGS ID"),
+        (90, "TITLE AGE PROJECT PROGRAM MSGS ID"),
     ]:
-        first, second = plain(cli.terminal("list", columns=columns)[1]).splitlines()
+        first, second, _ = plain(cli.terminal("list", columns=columns)[1]).splitlines()
         assert first.split() == header.split()
-        assert "Show the files" in second
+        assert second.startswith("Show the files")
+        assert ("project-beta" in second) == ("PROJECT" in header)
 
 
 @pytest.mark.needs("terminals")
@@ -66,27 +70,28 @@ def test_the_reason_of_an_unreadable_session_is_whole_on_a_narrow_terminal(cli: 
     cli.write("torn", "{")
     _, shown = cli.terminal("list", columns=70)
     _, *lines = plain(shown).splitlines()
-    end = lines[0].index("unreadable at")
-    words = "".join(line[end:].strip().replace(" ", "") for line in lines)
+    end = lines[0].index("  just now")
+    words = "".join(line[:end].strip().replace(" ", "") for line in lines)
     assert words == "unreadableatline1,column2:thefileendsinthemiddle,asafteratornwrite"
 
 
 @pytest.mark.needs("terminals")
 def test_the_title_stays_beside_an_id_that_fills_the_terminal(cli: Cli) -> None:
     cli.add("x" * 60, title="Show the files of the project")
+    cli.add("x" * 60 + "y")
     _, shown = cli.terminal("list", columns=60)
-    header, first, *rest = plain(shown).splitlines()
-    assert header.split() == ["ID", "LAST", "ACTIVITY", "TITLE"]
-    assert first.endswith("Show the fi…")
-    assert sum(line.count("x") for line in (first, *rest)) == 60
+    header, *lines = plain(shown).splitlines()
+    assert header.split() == ["TITLE", "AGE", "MSGS", "ID"]
+    assert any(line.startswith("Show the fi…") for line in lines)
+    assert sum(line.count("x") for line in lines) == 120
 
 
 @pytest.mark.needs("terminals")
 def test_wide_characters_are_cut_by_their_cells(cli: Cli) -> None:
     cli.add("s", title="日本語" * 30)
     _, shown = cli.terminal("list", columns=60)
-    (line,) = [line for line in plain(shown).splitlines() if line.startswith("s ")]
-    assert line.endswith("…")
+    (line,) = [line for line in plain(shown).splitlines() if line.endswith(" s")]
+    assert "…  just now" in line
     assert sum(1 + (ord(char) > 0x3000) for char in line) <= 60
 
 
@@ -299,9 +304,49 @@ def test_on_a_terminal_a_list_says_what_a_person_asks(cli: Cli) -> None:
         source: dict[str, JsonValue] = {"undated": "2026-01-01T00:00:00.000Z"}
         store.save(Session(session_id="a", title="T", source=source, last_activity=at, pinned=True))
         source = {"parent": {"session_id": "a"}}
-        store.save(Session(session_id="b", title="T", source=source))
+        at = datetime.now(UTC) - timedelta(days=3, hours=1)
+        store.save(Session(session_id="b" * 20, title="T", source=source, last_activity=at))
+        store.create("c", title=None)
+        store.save(Session(session_id="d", title="Done", status="done", pinned=True))
     shown = plain(cli.terminal("list", columns=120)[1])
-    assert re.search(r"^a +undated +0 +active, pinned +T$", shown, re.MULTILINE)
-    assert re.search(r"T \(of a\)$", shown, re.MULTILINE)
-    cli("delete", "b", "--yes")
-    assert re.search(r"^b  +20.* \d+$", plain(cli.terminal("restore", "--list")[1]), re.MULTILINE)
+    assert re.search(r"^\[pinned\] T +undated +0  a$", shown, re.MULTILINE)
+    assert re.search(r"^\[pinned, done\] Done +just now +0  d$", shown, re.MULTILINE)
+    assert re.search(r"^\(no title\) +just now +0  c$", shown, re.MULTILINE)
+    assert re.search(r"^T \(of a\) +3 d ago +0  bbbbbbbb$", shown, re.MULTILINE)
+    cli("delete", "b" * 20, "--yes")
+    assert re.search(r"^b+  +20.* \d+$", plain(cli.terminal("restore", "--list")[1]), re.MULTILINE)
+
+
+@pytest.mark.needs("terminals")
+def test_a_list_on_a_terminal_is_of_this_folders_project(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, home = tmp_path / "home" / "repository", tmp_path / "home"
+    inner = repository / "src"
+    inner.mkdir(parents=True)
+    (repository / ".git").mkdir()
+    with cli.store() as store:
+        for name, folder in (("here", repository), ("home", home), ("far", tmp_path / "far")):
+            source: dict[str, JsonValue] = {"project": str(folder)}
+            store.save(Session(session_id=name, title=f"T {name}", source=source))
+    everything = ["T far", "T here", "T home"]
+    others = "2 sessions of other folders: --everywhere shows them, too"
+
+    def titles(*options: str) -> tuple[list[str], bool]:
+        shown = plain(cli.terminal("list", *options)[1])
+        return sorted(re.findall(r"^T \w+", shown, re.MULTILINE)), others in shown
+
+    for folder in (inner, repository):
+        monkeypatch.chdir(folder)
+        assert titles() == (["T here"], True)
+        assert titles("--everywhere") == (everything, False)
+        assert titles("--all") == (everything, False)
+        assert titles("--project", str(home)) == (["T home"], False)
+        assert len(cli("list").stdout.splitlines()) == 3  # in a pipe, nothing depends on the folder
+        assert len(cli.items("list")) == 3
+    outside = tmp_path / "home" / "other"
+    outside.mkdir()
+    monkeypatch.chdir(outside)  # the home folder, above it, is no project of everything
+    assert titles() == (everything, False)
+    outside.rmdir()
+    assert titles() == (everything, False)

@@ -18,10 +18,9 @@ from contract.slow_search import best_hit
 from localsessions import errors, models
 from localsessions._codec import checkpoint, decode
 from localsessions._codec.names import file_stem, folded
-from localsessions._rules import drafts, words
+from localsessions._rules import beginnings, drafts, words
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.differences import differences
-from localsessions._rules.drafts import Draft
 from localsessions._rules.question import read_question
 from localsessions._rules.texts import texts_of
 from localsessions.engine import Allows, Asked, Change, Engine, Follower, Progress, Query
@@ -95,7 +94,7 @@ class DictEngine(Engine):
             if folded(one) == folded(session_id):
                 raise errors.SessionExistsError(session_id, existing=one)
 
-    def _write(self, draft: Draft) -> None:
+    def _write(self, draft: drafts.Draft) -> None:
         session_id = draft.session.session_id
         with self._guard:
             if draft.is_changed and session_id not in self._shelf.kept:
@@ -109,8 +108,7 @@ class DictEngine(Engine):
         self._shelf.put(session_id, kept)
         after, number = self.summary(session_id), self.last_change() + 1
         kind: Any = "deleted" if not after else "modified" if before else "created"
-        was, now = (one.model_dump(mode="json") if one else {} for one in (before, after))
-        told = differences(was, now)
+        told = differences(*(one.model_dump(mode="json") if one else {} for one in (before, after)))
         change = SessionChange(number, session_id, kind, "this store", datetime.now(UTC), told)
         self._shelf.log.append((self, change))
         self._shelf.tick()
@@ -122,7 +120,7 @@ class DictEngine(Engine):
         with self._lock(session_id):
             kept, version = self._shelf.kept.get(session_id), version_of(session)
             is_same, conflicts = version == (kept and kept[1]), tuple[str, ...]()
-            written: Draft | None = draft if is_same else None
+            written: drafts.Draft | None = draft if is_same else None
             if not is_same and merges and kept is not None and version is not None:
                 written, conflicts = drafts.merged_draft(session, self.read(session_id))
             if written is None:
@@ -205,9 +203,11 @@ class DictEngine(Engine):
     def named(self, reference: str, limit: int) -> Sequence[str]:
         found = {one.session_id: words.fold(one.title) for one in self._matching(Query())}
         begun = [one for one in found if one.startswith(reference)]
-        like = words.fold(reference)
-        titled = [one for one, title in found.items() if like == title != words.fold("")]
+        titled = [one for one, t in found.items() if words.fold(reference) == t != words.fold("")]
         return [reference] if reference in found else [*dict.fromkeys([*begun, *titled])][:limit]
+
+    def short_ids(self, session_ids: Sequence[str]) -> Mapping[str, str]:
+        return {one: beginnings.alone(one, self._shelf.kept.keys() - {one}) for one in session_ids}
 
     def search(self, text: str, query: Query, asked: Asked) -> Sequence[models.SearchHit]:
         asked.refuse_unwanted()
@@ -218,9 +218,9 @@ class DictEngine(Engine):
         bodies = [words.fold(text.body).split() for found in texts for text in found.values()]
         known = {word for one in bodies for word in (*one, *map(" ".join, pairwise(one)))}
         near = question.near(known)
-        found = zip(every, texts, strict=True)
-        hits = [best_hit(question, near, *one, asked.neighbours) for one in found]
-        return sorted(filter(None, hits), key=lambda hit: -hit.score)[: asked.limit]
+        best = partial(best_hit, question, near, neighbours=asked.neighbours)
+        hits = filter(None, map(best, every, texts))
+        return sorted(hits, key=lambda hit: -hit.score)[: asked.limit]
 
     def notice(self, *, fresh: bool = False) -> None:
         return  # nobody but engines changes anything

@@ -73,6 +73,7 @@ CALLS: list[tuple[str, Callable[[AsyncSessionStore], Awaitable[object]]]] = [
     ("count", lambda store: store.count(user_id="u")),
     ("search", lambda store: store.search("parser", limit=1)),
     ("resolve", lambda store: store.resolve("a")),
+    ("short_ids", lambda store: store.short_ids(["a", "b"])),
     ("cleanup", lambda store: store.cleanup(max_age=9e5, dry_run=True)),
     ("purge_expired", lambda store: store.purge_expired(dry_run=True)),
     ("save_checkpoint", lambda store: store.save_checkpoint("a", {"n": 1})),

@@ -271,6 +271,23 @@ def test_what_fits_more_than_one_or_none_is_refused(store: SessionStore) -> None
             store.resolve(nothing)
 
 
+def test_a_short_id_is_the_shortest_beginning_that_no_other_has(store: SessionStore) -> None:
+    expected = {
+        "sess_0192-aa": "sess_0192-aa",
+        "sess_0192-aab": "sess_0192-aab",
+        "sess_0192-bcdef": "sess_0192-b",
+        "another-one-far-away": "another-",
+        "short": "short",
+    }
+    for session_id in expected:
+        store.create(session_id)
+    assert store.short_ids([*expected, *expected]) == expected
+    assert store.short_ids([]) == {}
+    for session_id, short in expected.items():
+        assert store.resolve(short) == session_id
+    assert store.short_ids(["not-there-but-long"]) == {"not-there-but-long": "not-ther"}
+
+
 def test_an_empty_store_has_no_latest(store: SessionStore) -> None:
     with pytest.raises(SessionNotFoundError, match="latest"):
         store.resolve("latest")

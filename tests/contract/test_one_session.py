@@ -491,12 +491,27 @@ def test_a_fork_has_the_messages_up_to_one_of_them(
         "message_id": f"m{count - 1}",
         "message_count": count,
     }
-    assert (fork.pinned, fork.status, fork.revision, fork.title) == (False, "active", 1, "talk")
+    assert (fork.pinned, fork.status, fork.revision, fork.title) == (
+        False,
+        "active",
+        1,
+        "talk (fork)",
+    )
     assert fork.metadata == {"k": 1}
     assert fork.expires_at == fork.created_at + timedelta(seconds=60)
     assert fork.created_at > before.created_at
     assert said(store.load("b")) == said(fork)
     assert said(store.load("a")) == said(before)
+
+
+def test_a_fork_and_its_source_have_titles_of_their_own(store: SessionStore) -> None:
+    store.create("untitled")
+    assert store.fork("untitled").title is None
+    store.append("untitled", user("Show the files"))
+    made = store.fork("untitled")
+    assert made.title == "Show the files (fork)"
+    assert store.resolve("show the files") == "untitled"
+    assert store.fork(made.session_id).title == "Show the files (fork) (fork)"
 
 
 def test_a_fork_shares_nothing_with_its_source(store: SessionStore) -> None:

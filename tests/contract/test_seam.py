@@ -103,6 +103,7 @@ ASKED: dict[str, tuple[Callable[[SessionStore], object], object]] = {
     "count": (lambda store: (store.count(), store.count(live=True)), (3, 2)),
     "search": (lambda store: [hit.position for hit in store.search("parser")], [0]),
     "resolve": (lambda store: store.resolve("adopted"), "c"),
+    "short_ids": (lambda store: store.short_ids(["a", "b"]), {"a": "a", "b": "b"}),
     "last_change": (last_change, True),
     "changes": (changes, [("modified", {"title": ("A", "renamed")})]),
     "watch": (watch, ["modified"]),

@@ -219,6 +219,19 @@ class SessionIndex:
         values = [prefix, prefix + "\U0010ffff", limit]
         return self._database.read(lambda db: _ids(db, query, values))
 
+    def ids_beside(self, session_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return for each id the one before it and the one after it, where there are such."""
+        query = (
+            "SELECT max(session_id) FROM sessions WHERE session_id < ? UNION ALL"
+            " SELECT min(session_id) FROM sessions WHERE session_id > ?"
+        )
+
+        def read(db: sqlite3.Connection) -> dict[str, list[str]]:
+            found = {one: db.execute(query, [one, one]).fetchall() for one in session_ids}
+            return {one: [other for (other,) in rows if other] for one, rows in found.items()}
+
+        return self._database.read(read)
+
     def ids_titled(self, title: str, limit: int) -> list[str]:
         """Return the ids of sessions whose title has the same words; case does not matter."""
         query = "SELECT session_id FROM sessions WHERE title = ? ORDER BY session_id LIMIT ?"

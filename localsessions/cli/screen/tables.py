@@ -8,36 +8,47 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
+from typing import NamedTuple
 
 import click
 
 from localsessions.cli.screen.safe import clean, one_line
 from localsessions.cli.screen.streams import emit, is_fitted, is_plain, styled
 
-__all__ = ["Row", "emit_rows", "emit_table"]
+__all__ = ["Column", "Fault", "Row", "emit_rows", "emit_table"]
 
 Row = Sequence[str]
 
 
-def emit_table(
-    header: Row,
-    rows: Sequence[Row],
-    *,
-    numbers: Sequence[int] = (),
-    spare: Sequence[int] = (),
-) -> None:
-    """Write a table: fitted to a terminal; otherwise bare rows, with a tab between the cells.
+class Column(NamedTuple):
+    """A column of a table on a terminal.
 
-    Args:
-        header: The names of the columns.
-        rows: Cells of any text. On a terminal the first cell of a row is folded and not cut, and
-            so is a last cell that begins with "unreadable"; other last cells are cut.
-        numbers: The columns that are aligned to the right.
-        spare: The columns that a narrow terminal leaves out, in this order.
+    Attributes:
+        header: What stands above it.
+        is_wide: Whether it takes what the others leave; it is narrowed first, and cut. One column
+            of a table is so.
+        is_number: Whether it is aligned to the right.
+        is_whole: Whether a cell that does not fit is folded and not cut.
+        is_spare: Whether a narrow terminal leaves it out; of several, the last goes first.
     """
+
+    header: str
+    is_wide: bool = False
+    is_number: bool = False
+    is_whole: bool = False
+    is_spare: bool = False
+
+
+class Fault(str):
+    """A cell that says what is wrong: it is red, and folded where it does not fit."""
+
+    __slots__ = ()
+
+
+def emit_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
+    """Write a table: fitted to a terminal; otherwise bare rows, with a tab between the cells."""
     if is_fitted():
-        table = [[one_line(cell) for cell in row] for row in rows]
-        emit(_fitted([header, *table], numbers, spare))
+        emit("\n".join(_fitted(columns, [[_flat(cell) for cell in row] for row in rows])))
     else:
         emit_rows(rows)
 
@@ -48,67 +59,82 @@ def emit_rows(rows: Iterable[Row]) -> None:
         emit("\t".join(clean(re.sub(r"[\t\r\n]", " ", cell)) for cell in row))
 
 
-def _widths(table: Sequence[Row]) -> list[int]:
+def _flat(cell: str) -> str:
+    return Fault(one_line(cell)) if isinstance(cell, Fault) else one_line(cell)
+
+
+# Spare columns are left out until the wide one has this width.
+_ROOM = 28
+# The wide column is narrowed down to this width before the others are.
+_LEAST = 12
+_BETWEEN = 2
+
+
+def _fitted(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[str]:
+    # Not rich.table: its import takes as long as a whole listing.
     from rich.cells import cell_len
 
-    return [max(map(cell_len, column)) for column in zip(*table, strict=True)]
-
-
-# Other columns are left out until the last column has this width.
-_ROOM = 20
-# The last column is narrowed down to this width before the others are.
-_LEAST = 12
-
-
-def _kept(table: Sequence[Row], spare: Sequence[int], width: int) -> list[int]:
-    """Return the columns that fit on a terminal of this width."""
-    *widths, last = (size + 2 for size in _widths(table))
-    kept = list(range(len(widths)))
-    for column in spare:
-        if sum(widths[at] for at in kept) + min(last, _ROOM) > width:
-            kept.remove(column)
-    return [*kept, len(widths)]
-
-
-def _fitted(table: Sequence[Row], numbers: Sequence[int], spare: Sequence[int]) -> str:
-    # Not rich.table: its import takes as long as a whole listing.
     width = shutil.get_terminal_size().columns
-    columns = _kept(table, spare, width)
-    header, *rows = ([row[at] for at in columns] for row in table)
-    widths = _narrowed(_widths([header, *rows]), width)
-    is_right = [at in numbers for at in columns]
-    lines = [styled(line) for line in _lines(header, widths, is_right)]
-    return "\n".join([*lines, *(line for row in rows for line in _lines(row, widths, is_right))])
+    whole = [[one.header for one in columns], *rows]
+    widths = [max(map(cell_len, cells)) for cells in zip(*whole, strict=True)]
+    kept = _kept(columns, widths, width)
+    columns = [columns[at] for at in kept]
+    widths = _narrowed(columns, [widths[at] for at in kept], width)
+    for row in whole:
+        cells = [row[at] for at in kept]
+        for line in _lines(cells, columns, widths):
+            yield styled(line) if row is whole[0] else line
 
 
-def _narrowed(widths: list[int], width: int) -> list[int]:
-    """Return widths that fit: the last column is narrowed first, then each time the widest."""
-    excess = sum(widths) + 2 * (len(widths) - 1) - width
-    last = min(widths[-1], max(widths[-1] - excess, _LEAST))
-    excess -= widths[-1] - last
-    narrowed = [*widths[:-1], last]
+def _kept(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """Return the columns that fit on a terminal of this width."""
+    kept = list(range(len(columns)))
+
+    def needed() -> int:
+        least = [min(widths[at], _ROOM) if columns[at].is_wide else widths[at] for at in kept]
+        return sum(least) + _BETWEEN * (len(kept) - 1)
+
+    for at in reversed(range(len(columns))):
+        if columns[at].is_spare and needed() > width:
+            kept.remove(at)
+    return kept
+
+
+def _narrowed(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """Return widths that fit: the wide column is narrowed first, then each time the widest."""
+    narrowed = list(widths)
+    excess = sum(widths) + _BETWEEN * (len(widths) - 1) - width
+    wide = next((at for at, one in enumerate(columns) if one.is_wide), len(columns) - 1)
+    narrowed[wide] = min(widths[wide], max(widths[wide] - excess, _LEAST))
+    excess -= widths[wide] - narrowed[wide]
     while excess > 0 and max(narrowed) > 1:
         narrowed[narrowed.index(max(narrowed))] -= 1
         excess -= 1
     return narrowed
 
 
-def _lines(row: Row, widths: Sequence[int], is_right: Sequence[bool]) -> Iterator[str]:
+def _lines(row: Row, columns: Sequence[Column], widths: Sequence[int]) -> Iterator[str]:
     """Yield the lines of a row: more than one where a cell is folded."""
+    cells = [
+        _folded(cell, width) if one.is_whole or isinstance(cell, Fault) else _cut(cell, width)
+        for cell, one, width in zip(row, columns, widths, strict=True)
+    ]
+    faults = [isinstance(cell, Fault) and not is_plain(sys.stdout) for cell in row]
+    for line in zip_longest(*cells, fillvalue=""):
+        parts = [
+            _aligned(part, width, to_right=one.is_number)
+            for part, one, width in zip(line, columns, widths, strict=True)
+        ]
+        parts[-1] = parts[-1].rstrip()
+        coloured = zip(parts, faults, strict=True)
+        told = [click.style(part, fg="red") if is_red else part for part, is_red in coloured]
+        yield (" " * _BETWEEN).join(told).rstrip()
+
+
+def _aligned(cell: str, width: int, *, to_right: bool) -> str:
     from rich.cells import cell_len, set_cell_size
 
-    _, *middle, end = (_cut(cell, width) for cell, width in zip(row, widths, strict=True))
-    is_fault = row[-1].startswith("unreadable")
-    if is_fault:
-        end = _folded(row[-1], widths[-1])
-    for cells in zip_longest(_folded(row[0], widths[0]), *middle, end, fillvalue=""):
-        *others, last = (
-            " " * (width - cell_len(cell)) + cell if right else set_cell_size(cell, width)
-            for cell, width, right in zip(cells, widths, is_right, strict=True)
-        )
-        last = last.rstrip()
-        red = is_fault and last and not is_plain(sys.stdout)
-        yield "  ".join([*others, click.style(last, fg="red") if red else last]).rstrip()
+    return " " * (width - cell_len(cell)) + cell if to_right else set_cell_size(cell, width)
 
 
 def _folded(cell: str, width: int) -> list[str]:

@@ -6,8 +6,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo-sessions
+DEMO_VENV ?= .venv-demo
+DEMO_READY := $(DEMO_VENV)/.ready
 
-.PHONY: demo test windows proof mutations lint bench schema docs clean
+.PHONY: demo test windows proof mutations lint bench schema docs screens clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -15,9 +17,15 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]" --group dev --group frameworks --group proof
 	touch $(READY)
 
-# Imports the transcripts in examples/transcripts, lists, searches and shows one.
-demo: $(READY)
-	$(BIN)/python examples/demo.py $(DEMO)
+# What a user needs and no more, in an environment of its own.
+$(DEMO_READY): pyproject.toml
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cli]"
+	touch $(DEMO_READY)
+
+# Imports the transcripts in examples/transcripts, lists them, searches, and opens what is found.
+demo: $(DEMO_READY)
+	$(DEMO_VENV)/bin/python examples/demo.py $(DEMO)
 
 test: $(READY) lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
@@ -64,9 +72,13 @@ bench: $(READY)
 schema: $(READY)
 	$(BIN)/python docs/make_schema.py
 
+# Draws docs/screens again: what a person sees at a terminal.
+screens: $(READY)
+	$(BIN)/python docs/make_screens.py
+
 # Makes docs/reference.md again after a change of a public name or its docstring; a test holds it.
 docs: $(READY)
 	$(BIN)/python docs/make_reference.py
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO_VENV) $(DEMO)

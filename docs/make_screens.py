@@ -1,0 +1,158 @@
+"""Draws what a person sees at a terminal into docs/screens: ``make screens``.
+
+Each command runs in a pseudo-terminal, over the sessions of examples/transcripts. What it writes is
+read by a terminal emulator, and its screen is drawn as a picture.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import pyte
+from pyte.screens import Char
+from rich.console import Console
+from rich.style import Style
+from rich.terminal_theme import DEFAULT_TERMINAL_THEME, MONOKAI, TerminalTheme
+from rich.text import Text
+
+ROOT = Path(__file__).parent.parent
+OUTPUT = Path(__file__).parent / "screens"
+_QUIET_SECONDS = 1.0
+
+
+class Shot(NamedTuple):
+    """A picture: which command, in which terminal, and what is typed."""
+
+    name: str
+    arguments: Sequence[str]
+    size: tuple[int, int] = (80, 24)
+    keys: Sequence[str] = ()
+    theme: TerminalTheme = MONOKAI
+    env: Mapping[str, str] = {}
+
+
+SHOTS = (
+    Shot("list-80x24", ["list", "--fold", "-n", "20"]),
+    Shot("list-140x40", ["list", "--fold", "-n", "36"], (140, 40)),
+    Shot("list-60x20", ["list", "--fold", "-n", "16"], (60, 20)),
+    Shot("list-light", ["list", "--fold", "-n", "20"], theme=DEFAULT_TERMINAL_THEME),
+    Shot("list-no-colour", ["list", "--fold", "-n", "20"], env={"NO_COLOR": "1"}),
+    Shot("search-80x24", ["search", "traceback", "-n", "3", "-C", "1"]),
+    Shot("error-80x24", ["show", "no such session"]),
+    Shot("help-80x24", ["--help"], (80, 60)),
+)
+
+
+def draw(shot: Shot, folder: Path) -> None:
+    """Run a command and draw the screen that it leaves."""
+    columns, lines = shot.size
+    screen = pyte.Screen(columns, lines)
+    _play(shot, folder, pyte.ByteStream(screen))
+    console = Console(
+        record=True, width=columns, height=lines, file=io.StringIO(), force_terminal=True
+    )
+    last = max((at for at in range(lines) if screen.display[at].strip()), default=0)
+    for at in range(last + 1):
+        row = [screen.buffer[at][one] for one in range(columns)]
+        console.print(Text.assemble(*_runs(row)), soft_wrap=True)
+    title = f"localsessions {' '.join(shot.arguments)}".strip()
+    picture = console.export_svg(title=title, theme=shot.theme)
+    # No font from elsewhere: a picture asks nobody for anything.
+    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+    picture = picture.replace("Fira Code", "DejaVu Sans Mono")
+    (OUTPUT / f"{shot.name}.svg").write_text(picture)
+
+
+def _play(shot: Shot, folder: Path, stream: pyte.ByteStream) -> None:
+    master, slave = pty.openpty()
+    columns, lines = shot.size
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    env = {**os.environ, "TERM": "xterm-256color", "LOCALSESSIONS_DIR": str(folder), **shot.env}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "localsessions", *shot.arguments],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=env,
+        cwd=folder.parent,
+        start_new_session=True,
+    )
+    os.close(slave)
+    for keys in (*shot.keys, None):
+        _read(master, stream)
+        if keys is not None:
+            os.write(master, keys.encode())
+    process.kill()
+    process.wait()
+    os.close(master)
+
+
+def _read(master: int, stream: pyte.ByteStream) -> None:
+    """Read until nothing comes any more; what comes first is waited for longer."""
+    end, patience = time.monotonic() + 30, 30.0
+    while time.monotonic() < end and select.select([master], [], [], patience)[0]:
+        patience = _QUIET_SECONDS
+        try:
+            data = os.read(master, 65536)
+        except OSError:  # the other end is closed
+            return
+        stream.feed(data)
+
+
+def _runs(row: Sequence[Char]) -> Iterator[tuple[str, Style]]:
+    """Yield the texts of a row that have one style each."""
+    for style, chars in groupby(row, key=_style):
+        yield "".join(char.data for char in chars), style
+
+
+def _style(char: Char) -> Style:
+    return Style(
+        color=_colour(char.fg),
+        bgcolor=_colour(char.bg),
+        bold=char.bold,
+        italic=char.italics,
+        underline=char.underscore,
+        reverse=char.reverse,
+    )
+
+
+_RENAMED = {"brown": "yellow", "brightbrown": "bright_yellow"}
+
+
+def _colour(name: str) -> str | None:
+    if name == "default":
+        return None
+    if len(name) == 6 and all(one in "0123456789abcdef" for one in name):
+        return f"#{name}"
+    return _RENAMED.get(name, name.replace("bright", "bright_"))
+
+
+def main() -> None:
+    OUTPUT.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as base:
+        folder = Path(base) / "sessions"
+        command = [sys.executable, "-m", "localsessions", "--dir", str(folder), "import", "--yes"]
+        subprocess.run([*command, ROOT / "examples" / "transcripts"], check=True)
+        for shot in SHOTS:
+            if not sys.argv[1:] or shot.name in sys.argv[1:]:
+                draw(shot, folder)
+                sys.stdout.write(f"{shot.name}.svg\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,87 +1,186 @@
-"""``show`` and ``history``: a session, for reading."""
+"""``show`` and ``history``: a session, for reading.
+
+A person at a terminal gets the messages as ``screen.transcript`` draws them, in a pager; a program
+in a pipe gets plain text, whole and without styles.
+"""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from localsessions.cli.folder import opened, session_argument, summary_of
+from localsessions.cli.folder import opened, session_argument
 from localsessions.cli.options import examples, json_option
 from localsessions.cli.screen.envelope import emit_json
-from localsessions.cli.screen.safe import clean, one_line
-from localsessions.cli.screen.streams import emit, note, styled
-from localsessions.models import format_instant, message_text, reasoning_text
+from localsessions.cli.screen.head import emit_facts, emit_head
+from localsessions.cli.screen.pager import paged
+from localsessions.cli.screen.plain import plain_lines
+from localsessions.cli.screen.safe import counted
+from localsessions.cli.screen.streams import emit, is_fitted, note
+from localsessions.cli.selection import Selection, Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from pydantic import JsonValue
-
-    from localsessions.models import Message, SessionSummary
+    from localsessions.models import Message
+    from localsessions.store import SessionStore
 
 __all__ = ["history", "show"]
 
-_MOST_CHILDREN = 20
+_MOST_CHILDREN, _MOST_BESIDE = 20, 1_000
 
 
-@click.command(epilog=examples("localsessions show latest"))
+def _look_options(function: Callable[..., object]) -> Callable[..., object]:
+    """Give a command the options that say how much of a message is shown, as one ``look``."""
+
+    @functools.wraps(function)
+    def command(*, reasoning: bool, tools: bool, full: bool, **options: Any) -> object:
+        return function(look={"reasoning": reasoning, "tools": tools, "full": full}, **options)
+
+    decorated: Callable[..., object] = command
+    for decorate in (
+        click.option("--no-pager", is_flag=True, help="Print it, however long it is."),
+        click.option("--full", is_flag=True, help="Everything whole, however long."),
+        click.option("--tools", is_flag=True, help="Calls of tools and their results whole."),
+        click.option("--reasoning", is_flag=True, help="Reasoning whole, not its first lines."),
+    ):
+        decorated = decorate(decorated)
+    return decorated
+
+
+@click.command(
+    epilog=examples(
+        "localsessions show latest",
+        "localsessions show latest --at 55 -C 2",
+        "localsessions show latest --follow",
+        "localsessions show latest --all --save-images pictures",
+    )
+)
 @session_argument
 @click.option(
     "--messages",
     "-n",
-    "count",
+    "last",
     type=click.IntRange(min=0),
-    default=5,
-    show_default=True,
-    help="How many of the last messages to show.",
+    help="How many of the last messages to show.  [5]",
 )
 @click.option("--all", "every", is_flag=True, help="All messages.")
+@click.option("--at", "number", type=click.IntRange(min=1), metavar="N", help="Message N.")
+@click.option(
+    "--context",
+    "-C",
+    "beside",
+    type=click.IntRange(0, _MOST_BESIDE),
+    default=0,
+    metavar="N",
+    help="With --at: N messages before it and N after it, too.",
+)
+@click.option("--tail", "is_tail", is_flag=True, help="Only the last message, or the last -n.")
+@click.option("--follow", is_flag=True, help="Print each new message as it comes, until Ctrl-C.")
+@click.option("--facts", is_flag=True, help="All fields of the session, with their names.")
+@_look_options
+@click.option(
+    "--save-images",
+    "images",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Write the images and files of these messages into a folder.",
+)
+@click.option("--force", is_flag=True, help="With --save-images: overwrite what is there.")
 @json_option
-def show(*, reference: str, count: int, every: bool, as_json: bool) -> None:
+def show(
+    *,
+    reference: str,
+    follow: bool,
+    facts: bool,
+    images: str | None,
+    force: bool,
+    no_pager: bool,
+    as_json: bool,
+    look: dict[str, bool],
+    **which: Any,
+) -> None:
     """Show the facts of a session and its last messages.
 
-    SESSION is an id, the beginning of an id, a title, or 'latest'.
+    SESSION is an id, the beginning of an id, a title, or 'latest'. On a terminal, what is long is
+    folded, and the option that shows it stands there; what is longer than the screen goes to
+    $LOCALSESSIONS_PAGER, $PAGER or less.
     """
+    selection = Selection(**which)
+    selection.refuse_contradictions()
     with opened() as store:
-        session = store.load(store.resolve(reference))
-        summary = summary_of(store, session)
-        path = store.path(session.session_id)
-        children = store.list(parent=session.session_id, order="created_at", limit=_MOST_CHILDREN)
-    ids = [one.session_id for one in children]
-    first = 0 if every else max(0, len(session.messages) - count)
-    messages = session.messages[first:]
+        session_id = store.resolve(reference)
+        if follow:
+            _refuse_with_follow(selection, as_json=as_json, images=images)
+            _follow(store, session_id, selection, look)
+        shown = selection.shown(store, session_id)
+        path = store.path(session_id)
+        children = store.list(parent=session_id, order="created_at", limit=_MOST_CHILDREN)
     if as_json:
-        told = {"session": summary, "path": path, "children": ids, "messages": messages}
-        emit_json([told])
+        ids = [one.session_id for one in children]
+        told = {"session": shown.summary, "path": path, "children": ids}
+        emit_json([{**told, "messages": shown.messages, "first": shown.first}])
+    else:
+        with paged(wanted=not no_pager):
+            if facts or not (selection.is_tail or is_fitted()):
+                emit_facts(shown.summary, path, children)
+            elif not selection.is_tail:
+                emit_head(shown.summary, path, children)
+            _emit_shown(shown, selection, look)
+    if images is not None:
+        from localsessions.cli.saving import save_attachments
+
+        save_attachments(shown.messages, shown.first, images, force=force)
+
+
+def _refuse_with_follow(selection: Selection, *, as_json: bool, images: str | None) -> None:
+    if as_json:
+        raise click.UsageError(
+            "--follow and --json exclude each other; 'watch --json' writes each change as JSON"
+        )
+    if selection.number is not None:
+        raise click.UsageError("--follow and --at exclude each other")
+    if images is not None:
+        raise click.UsageError("--follow and --save-images exclude each other")
+
+
+def _follow(
+    store: SessionStore, session_id: str, selection: Selection, look: dict[str, bool]
+) -> None:
+    from localsessions.cli.following import follow
+
+    def show_messages(messages: Sequence[Message], first: int) -> None:
+        _emit_messages(messages, first, look)
+
+    follow(store, session_id, selection, show_messages)
+
+
+def _emit_shown(shown: Shown, selection: Selection, look: dict[str, bool]) -> None:
+    """Write messages, and how many stand before them and behind them."""
+    if shown.first and not selection.is_tail:
+        _tell(f"{counted(shown.first, 'earlier message')}: --all")
+    marked = None if selection.number is None else selection.number - 1
+    _emit_messages(shown.messages, shown.first, look, marked=marked)
+    if shown.later:
+        _tell(f"{counted(shown.later, 'later message')}: -C {2 * selection.beside or 2}")
+
+
+def _tell(line: str) -> None:
+    """Tell what is not shown: on a terminal where it would stand, and in the pager, too."""
+    if not is_fitted():
+        note(line)
         return
-    _emit_facts(summary, path)
-    if ids:
-        more = ", …" if children.next_cursor else ""
-        emit(f"{'started:':16}{one_line(', '.join(ids))}{more}")
-    _emit_messages(messages, first)
+    from rich.text import Text
+
+    from localsessions.cli.screen.rendering import rendered
+
+    emit("")
+    emit(rendered(Text(line, style="dim")))
 
 
-def _emit_facts(summary: SessionSummary, path: str) -> None:
-    for name in type(summary).model_fields:
-        value = getattr(summary, name)
-        if value in (None, "", (), False) or name == "preview":
-            continue
-        emit(f"{name.replace('_', ' ') + ':':16}{_fact(value)}")
-    emit(f"{'path:':16}{one_line(path)}")
-
-
-def _fact(value: object) -> str:
-    if isinstance(value, datetime):
-        return format_instant(value)
-    if isinstance(value, tuple):
-        return one_line(", ".join(value))
-    return "yes" if value is True else one_line(str(value))
-
-
-@click.command(epilog=examples("localsessions history latest | less"))
+@click.command(epilog=examples("localsessions history latest", "localsessions history latest | wc"))
 @session_argument
 @click.option(
     "--messages",
@@ -90,8 +189,11 @@ def _fact(value: object) -> str:
     type=click.IntRange(min=0),
     help="Only so many, the last ones.",
 )
+@_look_options
 @json_option
-def history(*, reference: str, count: int | None, as_json: bool) -> None:
+def history(
+    *, reference: str, count: int | None, no_pager: bool, as_json: bool, look: dict[str, bool]
+) -> None:
     """Print the messages of a session in order."""
     with opened() as store:
         session = store.load(store.resolve(reference))
@@ -100,43 +202,26 @@ def history(*, reference: str, count: int | None, as_json: bool) -> None:
     if as_json:
         emit_json(messages, session_id=session.session_id)
         return
-    _emit_messages(messages, first)
+    with paged(wanted=not no_pager):
+        _emit_messages(messages, first, look)
     if not messages:
         note("no messages")
 
 
-def _emit_messages(messages: Sequence[Message], first: int) -> None:
-    for number, message in enumerate(messages, first + 1):
+def _emit_messages(
+    messages: Sequence[Message],
+    first: int,
+    look: dict[str, bool],
+    *,
+    marked: int | None = None,
+) -> None:
+    if not is_fitted():
+        for line in plain_lines(messages, first):
+            emit(line)
+        return
+    from localsessions.cli.screen.rendering import rendered
+    from localsessions.cli.screen.transcript import Look, drawn
+
+    for one in drawn(messages, Look(**look, marked=marked), first=first):
         emit("")
-        emit(_heading(number, message))
-        for part in _parts(message):
-            for line in clean(part).strip("\n").split("\n"):
-                emit(f"  {line}".rstrip())
-
-
-def _heading(number: int, message: Message) -> str:
-    words = [f"#{number}", styled(one_line(str(message["role"])))]
-    facts = (message.get("name"), message.get("created_at"))
-    words += [one_line(fact) for fact in facts if isinstance(fact, str)]
-    return "  ".join(words)
-
-
-def _parts(message: Message) -> Iterator[str]:
-    """Yield what was thought and said in a message, and its calls."""
-    if thought := reasoning_text(message):
-        yield f"reasoning: {thought}"
-    if text := message_text(message):
-        yield text
-    for call in _objects(message.get("tool_calls")):
-        function = call.get("function")
-        if isinstance(function, dict):
-            yield f"calls {function.get('name')}({function.get('arguments', '')})"
-    for part in _objects(message.get("content")):
-        if part.get("type") == "tool_use":
-            arguments = json.dumps(part.get("input"), ensure_ascii=False)
-            yield f"calls {part.get('name')}({arguments})"
-
-
-def _objects(value: JsonValue) -> Iterator[dict[str, JsonValue]]:
-    if isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
+        emit(rendered(one))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from localsessions.models import SessionChange
     from localsessions.store import SessionStore
 
-__all__ = ["ChangeLines", "watch"]
+__all__ = ["ChangeLines", "Heard", "following", "watch"]
 
 # How long a wait lasts if the system does not end it at a Ctrl-C or a closed pipe.
 _PATIENCE = 0.5
@@ -76,8 +76,8 @@ def watch(*, reference: str | None, since: int | None, as_json: bool) -> None:
         only = None if reference is None else store.resolve(reference)
         number = store.last_change() if since is None else since
         show = _emit_document if as_json else ChangeLines(only).emit
-        heard = _Heard()
-        with heard.warnings(), _following(store, number, heard):
+        heard = Heard()
+        with heard.warnings(), following(store, number, heard):
             try:
                 note(f"watching {one_line(store.save_dir)}: changes after {number}; Ctrl-C ends")
                 for change in heard:
@@ -91,23 +91,24 @@ def watch(*, reference: str | None, since: int | None, as_json: bool) -> None:
 
 
 @contextmanager
-def _following(store: SessionStore, number: int, heard: _Heard) -> Iterator[None]:
+def following(store: SessionStore, number: int, heard: Heard) -> Iterator[None]:
+    """Let ``heard`` hear each change after that of a number, inside the block."""
     try:
-        following = store.watch(heard.hear, since=number, on_error=heard.fail)
+        feed = store.watch(heard.hear, since=number, on_error=heard.fail)
     except ChangesExpiredError:
         stop(
             f"what happened since {number} is not known: the index was made anew, or too much "
             "happened; look at 'list' again and watch without --since",
             ExitCode.NOT_FOUND,
         )
-    with following:
+    with feed:
         try:
             yield
         finally:
             heard.is_over = True
 
 
-class _Heard:
+class Heard:
     """What the feed's thread reported and the main thread has not written yet.
 
     Iterating yields changes without end, and writes warnings in between.
@@ -118,11 +119,13 @@ class _Heard:
         self._waiting: SimpleQueue[SessionChange | str] = SimpleQueue()
 
     def hear(self, change: SessionChange) -> None:
+        """Take a change; waits while too many are not written yet."""
         while self._waiting.qsize() >= _MOST_WAITING and not self.is_over:
             time.sleep(0.01)
         self._waiting.put(change)
 
     def fail(self, error: Exception, _change: SessionChange | None) -> None:
+        """Take an error of the feed."""
         # All other errors are logged too.
         if isinstance(error, ChangesExpiredError):
             self._waiting.put("some changes are not known: look at 'list' again; watching goes on")

@@ -48,7 +48,8 @@ def test_show_has_as_many_messages_as_asked_for(cli: Cli, options: list[str], co
 def test_show_as_json_has_summary_path_and_messages(cli: Cli) -> None:
     cli.add("s", "text")
     document = cli.item("show", "s")
-    assert list(document) == ["session", "path", "children", "messages"]
+    assert list(document) == ["session", "path", "children", "messages", "first"]
+    assert document["first"] == 0
     assert document["session"]["session_id"] == "s"
     assert document["messages"][0]["content"] == "text"
 

@@ -14,13 +14,13 @@ from localsessions.cli.screen.attachments import Attachment, attachment_of
 from localsessions.models import message_text, reasoning_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pydantic import JsonValue
 
     from localsessions.models import Message
 
-__all__ = ["Call", "Other", "Part", "Result", "Said", "Thought", "json_of", "parts_of"]
+__all__ = ["Call", "Other", "Part", "Result", "Said", "Thought", "calls_of", "json_of", "parts_of"]
 
 
 class Said(NamedTuple):
@@ -43,11 +43,21 @@ class Other(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call of a tool; ``arguments`` is decoded, if it is JSON."""
+    """A call of a tool, with its arguments as they are stored."""
 
     name: str
     arguments: JsonValue
     call_id: str | None
+
+    def decoded(self) -> JsonValue:
+        """Return the arguments; an object also if a text of JSON holds it."""
+        if not isinstance(self.arguments, str):
+            return self.arguments
+        try:
+            decoded = json.loads(self.arguments)
+        except (ValueError, RecursionError):
+            return self.arguments
+        return decoded if isinstance(decoded, dict) else self.arguments
 
 
 class Result(NamedTuple):
@@ -64,21 +74,36 @@ Part: TypeAlias = Said | Thought | Other | Call | Result | Attachment
 
 def parts_of(message: Message) -> list[Part]:
     """Return what was thought, then what was said and called, in order."""
-    parts: list[Part] = []
-    if thought := reasoning_text(message):
-        parts.append(Thought(thought))
-    content = message.get("content")
-    if _is_answer(message):
-        parts.append(_result(message, content))
-    else:
-        for part in content if isinstance(content, list) else [content]:
-            parts += _part(part)
-    known = {part.call_id for part in parts if isinstance(part, Call)} - {None}
-    parts += (call for call in _calls_beside(message) if call.call_id not in known)
+    thought = reasoning_text(message)
+    inside = list(_inside(message))
+    parts: list[Part] = [Thought(thought), *inside] if thought else inside
+    parts += _others(_calls_beside(message), inside)
     for call in _objects(message.get("toolCalls")):  # gemini-cli keeps the result in the call
         if "result" in call:
             parts.append(_result(call, call["result"]))
     return parts
+
+
+def calls_of(message: Message) -> list[Call]:
+    """Return the calls of a message: those beside its content, then those in it."""
+    beside = list(_calls_beside(message))
+    inside = (part for part in _inside(message) if isinstance(part, Call))
+    return [*beside, *_others(inside, beside)]
+
+
+def _others(calls: Iterable[Call], known: Sequence[Part]) -> list[Call]:
+    """Return the calls that are not known yet: some programs keep a call in both places."""
+    ids = {part.call_id for part in known if isinstance(part, Call)} - {None}
+    return [call for call in calls if call.call_id not in ids]
+
+
+def _inside(message: Message) -> Iterator[Part]:
+    content = message.get("content")
+    if _is_answer(message):
+        yield _result(message, content)
+        return
+    for part in content if isinstance(content, list) else [content]:
+        yield from _part(part)
 
 
 def _is_answer(message: Message) -> bool:
@@ -178,19 +203,9 @@ def _call(call: dict[str, JsonValue]) -> Call:
     arguments = next((one for one in given if one is not None), None)
     return Call(
         _text(call.get("name")) or "",
-        _decoded(arguments),
+        arguments,
         _text(call.get("call_id")) or _text(call.get("id")),
     )
-
-
-def _decoded(arguments: JsonValue) -> JsonValue:
-    if not isinstance(arguments, str):
-        return arguments
-    try:
-        decoded = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments
-    return decoded if isinstance(decoded, dict) else arguments
 
 
 def json_of(value: JsonValue, *, indent: int | None = None) -> str:

@@ -37,6 +37,7 @@ def rendered(renderable: RenderableType) -> str:
     console = Console(
         file=io.StringIO(),
         width=width(),
+        height=_ANY_HEIGHT,  # without it, rich takes a dumb terminal for one of 80 columns
         force_terminal=True,
         color_system=None if is_plain(sys.stdout) else "standard",
         legacy_windows=False,
@@ -49,6 +50,9 @@ def rendered(renderable: RenderableType) -> str:
     lines = (line.rstrip() for line in captured.get().split("\n"))
     text = "\n".join(lines).rstrip("\n")
     return text if _is_unicode() else text.translate(_ASCII)
+
+
+_ANY_HEIGHT = 25
 
 
 def _is_unicode() -> bool:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TextIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from localsessions.cli.screen.safe import UNSAFE, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "emit",
@@ -23,6 +27,8 @@ __all__ = [
     "note",
     "styled",
     "survive_any_encoding",
+    "taken",
+    "write_text",
 ]
 
 
@@ -34,9 +40,29 @@ def survive_any_encoding() -> None:
 
 
 def emit(line: str) -> None:
-    """Write a line of data."""
+    """Write a line of data, or give it to what takes the lines now."""
+    take = _takers[-1] if _takers else write_text
+    take(f"{line}\n")
+
+
+def write_text(text: str) -> None:
+    """Write text to standard output, whoever takes the lines now."""
     if sys.stdout is not None:
-        _write(sys.stdout, f"{line}\n".encode(sys.stdout.encoding, errors="backslashreplace"))
+        _write(sys.stdout, text.encode(sys.stdout.encoding, errors="backslashreplace"))
+
+
+# Who takes the lines instead of standard output: the pager, while it is open.
+_takers: list[Callable[[str], object]] = []
+
+
+@contextmanager
+def taken(take: Callable[[str], object]) -> Iterator[None]:
+    """Give what is emitted inside to ``take``, each time with its line break."""
+    _takers.append(take)
+    try:
+        yield
+    finally:
+        _takers.pop()
 
 
 def note(line: str) -> None:

@@ -211,18 +211,20 @@ def _call(call: Call, look: Look) -> RenderableType:
         line = Text.assemble(name, (f"({_shortened(call)})", "dim"))
         line.overflow, line.no_wrap = "ellipsis", True
         return line
-    if not isinstance(call.arguments, dict):
-        return Group(name, Padding(Folded(_argument(call.arguments), None, ""), (0, 0, 0, 2)))
-    rows = [f"{key}: {_argument(value)}" for key, value in call.arguments.items()]
+    arguments = call.decoded()
+    if not isinstance(arguments, dict):
+        return Group(name, Padding(Folded(_argument(arguments), None, ""), (0, 0, 0, 2)))
+    rows = [f"{key}: {_argument(value)}" for key, value in arguments.items()]
     return Group(name, *(Padding(Folded(row, None, ""), (0, 0, 0, 2)) for row in rows))
 
 
 def _shortened(call: Call) -> str:
     """Return the arguments of a call on one line, each of them cut."""
-    if not isinstance(call.arguments, dict):
-        return one_line(_argument(call.arguments)[:_LONGEST_VALUE])
+    arguments = call.decoded()
+    if not isinstance(arguments, dict):
+        return one_line(_argument(arguments)[:_LONGEST_VALUE])
     pairs = []
-    for key, value in list(call.arguments.items())[:_MOST_SHORTENED]:
+    for key, value in list(arguments.items())[:_MOST_SHORTENED]:
         short = value[:_LONGEST_VALUE] if isinstance(value, str) else value
         pairs.append(f"{key[:_LONGEST_VALUE]}={json_of(short)[: _LONGEST_VALUE + 2]}")
     return one_line(", ".join(pairs))
@@ -252,6 +254,8 @@ def _result(result: Result, look: Look, number: str) -> RenderableType:
         told.append(f"{one_line(result.name)}: ")
     if result.is_error:
         told.append("failed: ", style="red not dim")
+    if told and text[:1].isspace():
+        told.append("\n")  # columns stay below each other
     others = [_attachment(one) for one in result.content if isinstance(one, Attachment)]
     body = [Folded(text, lines, look.hint("--tools"), style="dim", lead=told)] if text else [told]
     return _Hung(Group(*body, *others))

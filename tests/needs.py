@@ -187,6 +187,7 @@ NEEDS: dict[str, Need] = {
         "nothing tells whether a file is open anywhere, as Linux' leases do",
         _takes_leases,
     ),
+    "less": Need("less is not installed", _runs("less")),
     "limits": Need("a process cannot be given limits", _has_module("resource")),
     "links": Need("the user may not make symbolic links", _in_a_folder(_makes_links)),
     "memory limits": Need(

@@ -11,9 +11,13 @@ those are the store's. Standard output carries data, everything else goes to sta
     folder      which folder, opening it, SESSION arguments
     here        which project a person stands in
     times       ages (2d) and instants as arguments
-    screen/     what is seen: texts made safe, the two streams, tables, JSON, instants
+    screen/     what is seen: texts made safe, the two streams, tables, JSON, messages, the pager
     progress    bars on standard error
     files       a file that a command writes: whole or not at all
+    selection   which messages of a session are shown
+    saving      the images of messages as files
+    following   the messages of a session as they come
+    typed       commands that a person can type next
     listing  reading  changing  editing  removing  exporting  care  watching  serving  completion
                 the commands
 """

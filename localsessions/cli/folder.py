@@ -27,6 +27,7 @@ __all__ = [
     "chosen_folder",
     "every_session",
     "folder_option",
+    "folder_words",
     "opened",
     "opened_to_list",
     "optional_session_argument",
@@ -69,6 +70,12 @@ def chosen_folder() -> str:
     import platformdirs
 
     return platformdirs.user_data_dir("localsessions", appauthor=False)
+
+
+def folder_words() -> list[str]:
+    """Return what names the folder in use on a command line; nothing if it is found without."""
+    chosen = click.get_current_context().meta.get(_CHOSEN)
+    return ["--dir", str(chosen)] if chosen else []
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import click
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.screen.safe import counted, one_line
 from localsessions.cli.screen.streams import note
+from localsessions.cli.typed import to_type
 from localsessions.cli.watching import Heard, following
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 
@@ -67,7 +68,7 @@ class _Known:
     def follow(self, change: SessionChange) -> None:
         """Tell what a change brought, if it was not seen with a former one."""
         if change.kind == "deleted":
-            restore = f"localsessions restore {one_line(self._id)}"
+            restore = to_type("restore", self._id)
             note(f"the session was deleted; '{restore}' brings it back, and following goes on")
         elif change.unreadable is not None:
             note(f"the file cannot be read now: {one_line(change.unreadable.reason)}")

@@ -17,19 +17,21 @@ from localsessions.cli.folder import (
     optional_session_argument,
 )
 from localsessions.cli.here import project_here
-from localsessions.cli.options import examples, filter_options, json_option
+from localsessions.cli.options import examples, filter_options, json_option, pager_option
 from localsessions.cli.progress import progress
 from localsessions.cli.screen.envelope import emit_json
 from localsessions.cli.screen.lines import columns_of, fault_of
+from localsessions.cli.screen.pager import paged
 from localsessions.cli.screen.safe import counted, one_line
-from localsessions.cli.screen.streams import emit, emit_data, is_fitted, note, styled
+from localsessions.cli.screen.streams import emit, emit_data, is_fitted, note
 from localsessions.cli.screen.tables import Row, emit_rows, emit_table
+from localsessions.cli.typed import to_show
 from localsessions.models import Order, Page, format_instant, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from localsessions.models import Filters, Neighbour, SearchHit, SessionSummary, StoreStats
+    from localsessions.models import Filters, SearchHit, SessionSummary, StoreStats
     from localsessions.store import SessionStore
 
 __all__ = ["count", "list_sessions", "search", "stats", "where"]
@@ -180,9 +182,16 @@ class _Question(click.Command):
     metavar="N",
     help="Show N messages before each hit and N after it.",
 )
+@pager_option
 @json_option
 def search(
-    *, words: tuple[str, ...], limit: int, context: int, as_json: bool, filters: Filters
+    *,
+    words: tuple[str, ...],
+    limit: int,
+    context: int,
+    no_pager: bool,
+    as_json: bool,
+    filters: Filters,
 ) -> None:
     """Find sessions by their words, the best first.
 
@@ -197,13 +206,14 @@ def search(
         raise click.UsageError("--context needs a terminal or --json")
     if re.search(r"(?:^|\s)-?status:\S", text) and filters.get("archived") is False:
         filters["archived"] = None
-    with opened() as store, progress("reading") as show:
-        hits = store.search(text, **filters, limit=limit, neighbours=context, on_progress=show)
+    with opened() as store:
+        with progress("reading") as show:
+            hits = store.search(text, **filters, limit=limit, neighbours=context, on_progress=show)
+        short = store.short_ids(hit.session.session_id for hit in hits) if is_fitted() else {}
     if as_json:
         emit_json(hits)
     elif is_fitted():
-        for hit in hits:
-            _emit_hit(hit)
+        _emit_hits(hits, short, is_paged=not no_pager)
     else:
         emit_rows(map(_row, hits))
     if not hits:
@@ -223,36 +233,16 @@ def _phrase(argument: str) -> str:
     return re.sub(r"\A(-?(?:[a-z]+:)?)(.*)\Z", r'\1"\2"', argument, count=1, flags=re.DOTALL)
 
 
-def _emit_hit(hit: SearchHit) -> None:
-    place = "title, tags or metadata" if hit.highlights else "last said"
-    if hit.position is not None:
-        place = f"message {hit.position + 1}, {one_line(hit.role or '')}"
-    title = one_line(hit.session.title)
-    emit(f"{styled(one_line(hit.session.session_id))}  {place}" + (f"  {title}" if title else ""))
-    before = [one for one in hit.neighbours if one.position < (hit.position or 0)]
-    for one in before:
-        _emit_neighbour(one)
-    emit(f"  {_highlighted(hit)}")
-    for one in hit.neighbours[len(before) :]:
-        _emit_neighbour(one)
+def _emit_hits(hits: Sequence[SearchHit], short: Mapping[str, str], *, is_paged: bool) -> None:
+    from localsessions.cli.screen.hits import emit_hit
 
-
-def _emit_neighbour(one: Neighbour) -> None:
-    emit(f"  {one_line(f'| {one.position + 1} {one.role}: {one.text}')}")
-
-
-def _highlighted(hit: SearchHit) -> str:
-    # Clean each part separately: escapes make it longer, and would move the highlights.
-    made, end = "", 0
-    for start, stop in hit.highlights:
-        made += _safe(hit.snippet[end:start]) + styled(_safe(hit.snippet[start:stop]), colour="red")
-        end = stop
-    return made + _safe(hit.snippet[end:])
-
-
-def _safe(part: str) -> str:
-    # Without the bars, one_line() would remove the spaces at the ends of a part.
-    return one_line(f"|{part}|")[1:-1]
+    with paged(wanted=is_paged):
+        for at, hit in enumerate(hits):
+            if at:
+                emit("")
+            number = None if hit.position is None else hit.position + 1
+            name = short[hit.session.session_id]
+            emit_hit(hit, name, to_show(name, number))
 
 
 @click.command()

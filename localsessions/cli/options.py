@@ -22,6 +22,7 @@ __all__ = [
     "filter_options",
     "folder_of_project",
     "json_option",
+    "pager_option",
     "yes_option",
 ]
 
@@ -125,6 +126,12 @@ def json_option(function: Function) -> Function:
     """Give a command the option ``--json``, as ``as_json``."""
     decorate = click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
     return decorate(function)
+
+
+def pager_option(function: Function) -> Function:
+    """Give a command the option ``--no-pager``."""
+    help_text = "Print everything at once, however long it is."
+    return click.option("--no-pager", is_flag=True, help=help_text)(function)
 
 
 def yes_option(function: Function) -> Function:

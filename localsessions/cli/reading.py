@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localsessions.cli.folder import opened, session_argument
-from localsessions.cli.options import examples, json_option
+from localsessions.cli.options import examples, json_option, pager_option
 from localsessions.cli.screen.envelope import emit_json
 from localsessions.cli.screen.head import emit_facts, emit_head
 from localsessions.cli.screen.pager import paged
@@ -41,7 +41,7 @@ def _look_options(function: Callable[..., object]) -> Callable[..., object]:
 
     decorated: Callable[..., object] = command
     for decorate in (
-        click.option("--no-pager", is_flag=True, help="Print it, however long it is."),
+        pager_option,
         click.option("--full", is_flag=True, help="Everything whole, however long."),
         click.option("--tools", is_flag=True, help="Calls of tools and their results whole."),
         click.option("--reasoning", is_flag=True, help="Reasoning whole, not its first lines."),
@@ -118,8 +118,9 @@ def show(
         shown = selection.shown(store, session_id)
         path = store.path(session_id)
         children = store.list(parent=session_id, order="created_at", limit=_MOST_CHILDREN)
-    if as_json:
         ids = [one.session_id for one in children]
+        short = store.short_ids([session_id, shown.summary.parent or session_id, *ids])
+    if as_json:
         told = {"session": shown.summary, "path": path, "children": ids}
         emit_json([{**told, "messages": shown.messages, "first": shown.first}])
     else:
@@ -127,7 +128,7 @@ def show(
             if facts or not (selection.is_tail or is_fitted()):
                 emit_facts(shown.summary, path, children)
             elif not selection.is_tail:
-                emit_head(shown.summary, path, children)
+                emit_head(shown.summary, path, children, short)
             _emit_shown(shown, selection, look)
     if images is not None:
         from localsessions.cli.saving import save_attachments

@@ -170,8 +170,11 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
         "LOCALSESSIONS_DIR",
         "COLUMNS",
         "LINES",
+        "PAGER",
+        "LESS",
     ):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOCALSESSIONS_PAGER", "")  # a pager would wait for a key
     monkeypatch.setenv("TERM", "xterm-256color")
     # Workers of pytest-xdist ignore SIGINT, and what they start would inherit that.
     former = signal.signal(signal.SIGINT, signal.default_int_handler)

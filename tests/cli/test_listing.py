@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -301,15 +302,38 @@ def last_lines(cli: Cli, *words: str, count: int = 2) -> list[str]:
 def test_on_a_terminal_a_hit_says_its_place_and_the_text_around_it(cli: Cli) -> None:
     cli.add("b", "the condition of the race", title="T")
     cli("tag", "b", "work")
-    assert last_lines(cli, "race") == ["b  message 1, user  T", "  the condition of the race"]
-    assert last_lines(cli, "tag:work")[0] == "b  last said  T"
-    assert last_lines(cli, "work")[0] == "b  title, tags or metadata  T"
+    assert last_lines(cli, "race", count=3) == [
+        "b  message 1, user  T",
+        "  the condition of the race",
+        "  localsessions show b --at 1 -C 2",
+    ]
+    assert last_lines(cli, "tag:work", count=3)[0] == "b  last said  T"
+    at, _, opens = last_lines(cli, "work", count=3)
+    assert (at, opens) == ("b  title, tags or metadata  T", "  localsessions show b")
+
+
+@pytest.mark.needs("terminals")
+@pytest.mark.parametrize("session_id", ["with space", "it's $(x)", "-dash"])
+def test_the_command_below_a_hit_opens_it(cli: Cli, session_id: str) -> None:
+    cli.add(session_id, "one", "two", "needle")
+    (_, _, line) = last_lines(cli, "needle", count=3)
+    name, *words = shlex.split(line)
+    assert name == "localsessions"
+    assert cli(*words).stdout.endswith("\n  needle\n")
+
+
+@pytest.mark.needs("terminals")
+def test_the_command_below_a_hit_names_the_folder_as_the_person_did(cli: Cli) -> None:
+    cli.add("s", "needle")
+    folder = os.fspath(cli.folder)
+    _, shown = cli.terminal("--dir", folder, "search", "needle", env={"LOCALSESSIONS_DIR": "no"})
+    assert f"localsessions --dir {folder} show s --at 1 -C 2" in shown
 
 
 @pytest.mark.needs("terminals")
 def test_the_messages_beside_a_hit_are_shown_on_request(cli: Cli) -> None:
     cli.add("s", "one", "two \x1b[31m", "needle", "four", "five")
-    assert last_lines(cli, "needle", "-C", "1", count=4) == [
+    assert last_lines(cli, "needle", "-C", "1", count=5)[:4] == [
         *("s  message 3, user  one", r"  | 2 user: two \x1b[31m", "  needle", "  | 4 user: four"),
     ]
     (hit,) = cli.items("search", "needle", "-C", "1")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 
-from localsessions import Session
+from localsessions import Session, SessionStore
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from localsessions import Message
 
     from .conftest import Cli
@@ -156,3 +160,167 @@ def test_show_names_what_a_session_started(cli: Cli) -> None:
     assert cli.item("show", "a")["children"] == ["agent", "fork"]
     assert "parent:         a\n" in cli("show", "fork").stdout
     assert "started:" not in cli("show", "fork").stdout
+
+
+# which messages
+
+
+def texts(cli: Cli, *options: str) -> list[str]:
+    return [one["content"] for one in cli.item("show", "s", *options)["messages"]]
+
+
+def test_a_message_is_shown_by_its_number_with_those_beside_it(cli: Cli) -> None:
+    cli.add("s", *"abcdefg")
+    assert texts(cli, "--at", "4") == ["d"]
+    assert texts(cli, "--at", "4", "-C", "2") == [*"bcdef"]
+    assert texts(cli, "--at", "1", "-C", "1") == [*"ab"]
+    assert texts(cli, "--at", "7", "-C", "1000") == [*"abcdefg"]
+    assert cli.item("show", "s", "--at", "4", "-C", "2")["first"] == 1
+    assert "\n#4  user  20" in cli("show", "s", "--at", "4").stdout
+
+
+def test_a_number_beyond_the_last_says_how_many_there_are(cli: Cli) -> None:
+    cli.add("s", *"abc")
+    result = cli("show", "s", "--at", "4")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == "error: there is no message 4: the session has 3 messages\n"
+
+
+def test_tail_is_the_last_messages_and_reads_no_others(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.add("s", *"abc")
+    with monkeypatch.context() as patch:
+        patch.setattr(SessionStore, "load", None)
+        last = cli("show", "s", "--tail").stdout.splitlines()
+        assert (last[1][:8], last[2:]) == ("#3  user", ["  c"])
+        assert texts(cli, "--tail", "-n", "2") == ["b", "c"]
+        assert texts(cli, "--tail", "-n", "9") == ["a", "b", "c"]
+    cli.write("torn", "{")
+    assert cli("show", "torn", "--tail").exit_code == 5
+
+
+def test_tail_has_right_numbers_while_others_write(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.add("s", *"abc")
+    tail = SessionStore.tail
+
+    def tail_late(store: SessionStore, session_id: str, n: int) -> tuple[Message, ...]:
+        store.append("s", {"role": "user", "content": "late"})
+        return tail(store, session_id, n)
+
+    monkeypatch.setattr(SessionStore, "tail", tail_late)
+    assert cli("show", "s", "--tail").stdout.startswith("\n#4  user")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--all", "-n", "3"], ["--at", "1", "--all"], ["--at", "1", "--tail"], ["-C", "2"]],
+)
+def test_options_that_exclude_each_other_are_refused(cli: Cli, options: list[str]) -> None:
+    cli.add("s", "a")
+    assert cli("show", "s", *options).exit_code == 2
+
+
+def test_in_a_pipe_what_is_not_shown_is_told_beside_the_data(cli: Cli) -> None:
+    cli.add("s", *"abcdefg")
+    assert cli("show", "s").stderr == "2 earlier messages: --all\n"
+    assert cli("show", "s", "--all").stderr == ""
+    assert cli("show", "s", "--at", "2", "-C", "1").stderr == "4 later messages: -C 2\n"
+    told = "1 earlier message: --all\n5 later messages: -C 2\n"
+    assert cli("show", "s", "--at", "2").stderr == told
+
+
+def test_in_a_pipe_nothing_of_a_message_is_folded(cli: Cli) -> None:
+    text = "line\n" * 5_000
+    say(cli, {"role": "assistant", "reasoning": text, "content": "x" * 100_000})
+    lines = cli("history", "s").stdout.splitlines()
+    assert len(lines) == 2 + 5_000 + 1
+    assert lines[-1] == f"  {'x' * 100_000}"
+
+
+def test_in_a_pipe_calls_results_and_images_of_every_shape_are_told(cli: Cli) -> None:
+    picture: JsonValue = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+    answer: JsonValue = {"functionResponse": {"name": "ls", "response": {"output": "a"}}}
+    say(
+        cli,
+        {"role": "model", "content": [{"functionCall": {"name": "ls", "args": {"x": 1}}}]},
+        {"role": "user", "content": [answer, picture]},
+        {"role": "assistant", "function_call": {"name": "old", "arguments": "{}"}},
+    )
+    lines = cli("history", "s").stdout.splitlines()
+    assert [line for line in lines if line.startswith("  ")] == [
+        *('  calls ls({"x": 1})', "  a", "  [image image/png, 3 B]", "  calls old({})"),
+    ]
+
+
+# on a terminal
+
+
+@pytest.mark.needs("terminals")
+def test_on_a_terminal_a_session_has_a_short_head(cli: Cli) -> None:
+    source: dict[str, JsonValue] = {
+        "program": "codex",
+        "project": "/work/app",
+        "branch": "main",
+        "parent": {"session_id": "parent-of-it"},
+    }
+    with cli.store() as store:
+        store.save(Session(session_id="session-1", title="The title", source=source, tags=["a"]))
+        store.append("session-1", {"role": "user", "content": "text"})
+        store.pin("session-1")
+        store.save(
+            Session(session_id="agent-of-it", source={"parent": {"session_id": "session-1"}})
+        )
+    _, shown = cli.terminal("show", "session-1", env={"NO_COLOR": "1"})
+    title, state, place, parent, children, where, *rest = shown.splitlines()
+    assert (title, parent, children) == ("The title", "of parent-o", "started agent-of")
+    assert state.startswith("just now (20")
+    assert state.endswith("), 1 message, pinned")
+    assert place == "/work/app, branch main, from codex, tags a"
+    assert where.startswith("session-1  /")
+    assert "".join([where, *rest]).count("session-1.json") == 1
+    _, facts = cli.terminal("show", "session-1", "--facts", env={"NO_COLOR": "1"})
+    assert "title:          The title\n" in facts
+    assert "started:        agent-of-it\n" in facts
+
+
+@pytest.mark.needs("terminals")
+def test_on_a_terminal_what_is_hidden_stands_where_it_would_be(cli: Cli) -> None:
+    cli.add("s", *(f"text {number}" for number in range(9)))
+    _, shown = cli.terminal("show", "s", "--at", "5", "-C", "1", env={"NO_COLOR": "1"})
+    assert re.sub(r"  20.*", "", shown[shown.index("3 earlier") :]) == (
+        "3 earlier messages: --all\n"
+        "\n#4  user\n  text 3\n"
+        "\n┃ #5  user\n┃   text 4\n"
+        "\n#6  user\n  text 5\n"
+        "\n3 later messages: -C 2\n"
+    )
+
+
+@pytest.mark.needs("terminals")
+@pytest.mark.parametrize("columns", [20, 60, 80, 140])
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_on_a_terminal_no_line_is_longer_than_it(cli: Cli, columns: int, term: str) -> None:
+    text = (
+        "# Head\n\nmany words 日本語 " * 20 + "\n\n| a | b |\n|-|-|\n| x | y |\n\n```\n" + "x" * 300
+    )
+    say(cli, {"role": "assistant", "reasoning": text, "content": text})
+    code, shown = cli.terminal("show", "s", columns=columns, env={"TERM": term, "NO_COLOR": "1"})
+    assert code == 0
+    assert max(map(cell_len, shown.splitlines())) <= columns
+
+
+@pytest.mark.needs("terminals")
+def test_a_terminal_without_unicode_gets_no_signs_of_ours(cli: Cli) -> None:
+    call: JsonValue = {"id": "1", "function": {"name": "ls", "arguments": "x" * 200}}
+    say(
+        cli,
+        {"role": "assistant", "content": "- a\n\n> b", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "c"},
+    )
+    env = {"PYTHONIOENCODING": "ascii"}
+    _, shown = cli.terminal("show", "s", "--at", "1", env=env)
+    assert shown.isascii()
+    assert "\\u" not in shown

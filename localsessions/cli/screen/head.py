@@ -12,7 +12,7 @@ from localsessions.cli.screen.streams import emit
 from localsessions.models import format_instant, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from localsessions.models import Page, SessionSummary
 
@@ -28,7 +28,8 @@ def emit_facts(summary: SessionSummary, path: str, children: Page[SessionSummary
         emit(f"{name.replace('_', ' ') + ':':16}{_fact(value)}")
     emit(f"{'path:':16}{one_line(path)}")
     if children.items:
-        emit(f"{'started:':16}{_ids(children)}")
+        ids = one_line(", ".join(one.session_id for one in children))
+        emit(f"{'started:':16}{ids}" + (", …" if children.next_cursor else ""))
 
 
 def _fact(value: object) -> str:
@@ -39,13 +40,20 @@ def _fact(value: object) -> str:
     return "yes" if value is True else one_line(str(value))
 
 
-def _ids(children: Page[SessionSummary]) -> str:
-    ids = one_line(", ".join(one.session_id for one in children))
-    return f"{ids}, …" if children.next_cursor else ids
+def emit_head(
+    summary: SessionSummary,
+    path: str,
+    children: Page[SessionSummary],
+    short: Mapping[str, str],
+) -> None:
+    """Write what a person asks of a session first; drawn for a terminal.
 
-
-def emit_head(summary: SessionSummary, path: str, children: Page[SessionSummary]) -> None:
-    """Write what a person asks of a session first; drawn for a terminal."""
+    Args:
+        summary: The session.
+        path: Its file.
+        children: The sessions that it started.
+        short: Short ids, by id, of all these and of its parent.
+    """
     from rich.console import Group
     from rich.text import Text
 
@@ -53,8 +61,12 @@ def emit_head(summary: SessionSummary, path: str, children: Page[SessionSummary]
 
     title = one_line(summary.title) or "(no title)"
     lines = [Text(title, style="bold", overflow="fold")]
-    rest = [", ".join(_state(summary)), ", ".join(_place(summary)), *_others(summary, children)]
-    rest.append(f"{one_line(summary.session_id)}  {one_line(path)}")
+    rest = [
+        ", ".join(_state(summary)),
+        ", ".join(_place(summary)),
+        *_others(summary, children, short),
+    ]
+    rest.append(f"{one_line(short[summary.session_id])}  {one_line(path)}")
     lines += (Text(line, style="dim", overflow="fold") for line in rest if line)
     emit(rendered(Group(*lines)))
 
@@ -91,8 +103,11 @@ def _from_home(folder: str) -> str:
     return f"~{folder[len(home) :]}" if is_inside and home != os.sep else folder
 
 
-def _others(summary: SessionSummary, children: Page[SessionSummary]) -> Iterator[str]:
+def _others(
+    summary: SessionSummary, children: Page[SessionSummary], short: Mapping[str, str]
+) -> Iterator[str]:
     if summary.parent:
-        yield f"started by {one_line(summary.parent)}"
+        yield f"of {one_line(short[summary.parent])}"
     if children.items:
-        yield f"started {_ids(children)}"
+        ids = one_line(", ".join(short[one.session_id] for one in children))
+        yield f"started {ids}" + (", …" if children.next_cursor else "")

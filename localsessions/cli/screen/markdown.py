@@ -17,6 +17,7 @@ from rich import box
 from rich.console import Group
 from rich.markdown import CodeBlock, Heading, ListItem, Markdown, MarkdownElement, TableElement
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
@@ -83,7 +84,10 @@ class SafeMarkdown(Markdown):
         if self._depth >= _DEEPEST - 1 or (is_narrow and self._depth > _FLAT):
             return [Text(self.markup, overflow="fold")]
         with console.use_theme(_THEME):
-            return list(super().__rich_console__(console, options))
+            drawn = list(super().__rich_console__(console, options))
+        while drawn and drawn[0] == Segment.line():  # so rich begins a table
+            del drawn[0]
+        return drawn
 
 
 _LONGEST_ADDRESS = 200

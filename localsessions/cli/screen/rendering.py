@@ -26,11 +26,15 @@ def width() -> int:
 _NARROWEST = 10
 
 
-def rendered(renderable: RenderableType) -> str:
+def rendered(renderable: RenderableType, *, is_whole: bool = False) -> str:
     """Return what is drawn, without a line break at its end.
 
     It has the 8 colours that a terminal's own theme sets, and none if standard output takes no
     styles.
+
+    Args:
+        renderable: What is drawn.
+        is_whole: Whether a line that is too long stays one line.
     """
     from rich.console import Console
 
@@ -46,7 +50,7 @@ def rendered(renderable: RenderableType) -> str:
         highlight=False,
     )
     with console.capture() as captured:
-        console.print(renderable)
+        console.print(renderable, soft_wrap=is_whole)
     lines = (line.rstrip() for line in captured.get().split("\n"))
     text = "\n".join(lines).rstrip("\n")
     return text if _is_unicode() else text.translate(_ASCII)

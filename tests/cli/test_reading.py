@@ -279,7 +279,7 @@ def test_on_a_terminal_a_session_has_a_short_head(cli: Cli) -> None:
     assert state.startswith("just now (20")
     assert state.endswith("), 1 message, pinned")
     assert place == "/work/app, branch main, from codex, tags a"
-    assert where.startswith("session-1  /")
+    assert where.startswith("session-")
     assert "".join([where, *rest]).count("session-1.json") == 1
     _, facts = cli.terminal("show", "session-1", "--facts", env={"NO_COLOR": "1"})
     assert "title:          The title\n" in facts

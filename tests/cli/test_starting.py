@@ -106,6 +106,14 @@ def test_a_list_reads_a_file_in_another_layout_as_every_store_does(cli: Cli) -> 
     assert "pydantic" in modules
 
 
+@pytest.mark.parametrize("command", ["show", "history"])
+def test_in_a_pipe_messages_are_written_without_rich(cli: Cli, command: str) -> None:
+    cli.add("session-1", "text")
+    shown, modules = ran(cli, command, "session-1")
+    assert "  text" in shown
+    assert modules.isdisjoint({"rich.console", "rich.markdown", "markdown_it", "subprocess"})
+
+
 def test_names_of_commands_complete_without_a_store(cli: Cli) -> None:
     shown, modules = completed(cli, "re")
     assert shown.split() == ["plain,reindex", "plain,rename", "plain,restore"]

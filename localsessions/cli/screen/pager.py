@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -22,6 +21,7 @@ from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import is_fitted, note, taken, write_text
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 __all__ = ["PAGER_VARIABLE", "paged"]
@@ -92,6 +92,8 @@ class _Pages:
 
 def _begun() -> subprocess.Popen[bytes] | None:
     """Start the pager; None if there is to be none, or if it cannot be run, which is said."""
+    import subprocess
+
     try:
         command = _chosen()
         if not command:

@@ -62,7 +62,6 @@ MARKDOWN = f"""{NEEDLE} # {EVIL}
 > quote \x1b[5m
 1. item \x1b[5m
 
-{"> " * 40}deep
 {"x" * 5_000}
 
 ```python\x1b[5m{MARKUP}
@@ -115,6 +114,7 @@ def messages() -> list[dict[str, Any]]:
         },
         {"role": "model", "content": [{"functionCall": {"name": EVIL, "args": {EVIL: EVIL}}}]},
         {"role": "tool", "tool_call_id": "alone", "name": EVIL, "content": pictures()},
+        {"role": "user", "content": f"{'> ' * 40}nested too deep for Markdown {EVIL}"},
     ]
 
 
@@ -164,7 +164,7 @@ Row = tuple[list[str], Answers]
 def change(cli: Cli) -> Callable[[], str]:
     def changed() -> str:
         with cli.store() as store:
-            store.append(ID, {"role": EVIL, "content": f"{EVIL} more"})
+            store.append(ID, {"role": EVIL, "content": f"{EVIL} arrived"})
             store.rename(ID, f"\x1b[5mtwice\u202e {store.last_change()}")
         return ""
 
@@ -172,7 +172,7 @@ def change(cli: Cli) -> Callable[[], str]:
 
 
 def following(cli: Cli, said: str) -> Answers:
-    return {said: change(cli), "twice" if said == "watching" else "more": signal.SIGINT}
+    return {said: change(cli), "twice" if said == "watching" else "arrived": signal.SIGINT}
 
 
 def rows(cli: Cli) -> dict[str, list[Row]]:

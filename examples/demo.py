@@ -1,34 +1,66 @@
-"""The main job on real input: import transcripts of other programs, list, search, show a session.
+"""The main job on real input: import chats of other programs, list, search, open what is found.
 
 It runs the command line as a person would, and prints each command before its output.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+COMMAND = (sys.executable, "-m", "localsessions")
+WORDS = "divide by zero"
+
+NEXT = """
+What to type next:
+
+  {program} --dir {folder}    look through these chats: type to search, Enter opens
+  {program} --dir {folder} list --program claude-code
+  {program} import    bring in the chats of the programs on this machine
+  {program} --help
+
+Each session is a readable file in {folder}/: open one in an editor.
+"""
 
 
 def run(folder: Path, *arguments: str) -> None:
     """Run a command of ``localsessions`` on a folder."""
     print(f"\n$ localsessions --dir {folder} {shlex.join(arguments)}", flush=True)
-    command = [sys.executable, "-m", "localsessions", "--dir", str(folder), *arguments]
-    subprocess.run(command, check=True)
+    subprocess.run([*COMMAND, "--dir", folder, *arguments], check=True)
+
+
+def found(folder: Path) -> tuple[str, int]:
+    """Return the first hit of the search: its session, and the number of its message."""
+    command = [*COMMAND, "--dir", folder, "search", WORDS, "--limit", "1", "--json"]
+    (hit,) = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["items"]
+    return hit["session"]["session_id"], (hit["position"] or 0) + 1
+
+
+def offer() -> None:
+    """Offer a person at a terminal the chats of this machine, for their own store."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    print("This looked at chats of others. 'import' finds those of your programs, and asks first.")
+    if input("Look for them now? [y/N] ").strip().lower() in ("y", "yes"):
+        subprocess.run([*COMMAND, "import"], check=False)
 
 
 def main() -> None:
     """Import the shipped transcripts into a folder and look around in it."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-sessions")
     run(folder, "import", str(HERE / "transcripts"))
-    run(folder, "list", "--limit", "10")
-    run(folder, "search", "traceback", "--limit", "5")
-    run(folder, "show", "latest", "--messages", "4")
-    run(folder, "stats")
-    print(f"\nThe sessions are readable files in {folder}/: open one in an editor.")
+    run(folder, "list", "--fold", "--limit", "12")
+    run(folder, "search", WORDS, "--limit", "3")
+    session_id, number = found(folder)
+    run(folder, "show", session_id, "--at", str(number), "--no-pager")
+    program = Path(sys.executable).with_name("localsessions")
+    print(NEXT.format(program=os.path.relpath(program), folder=folder))
+    offer()
 
 
 if __name__ == "__main__":

@@ -93,6 +93,10 @@ def test_a_git_diff_shows_one_turn_and_a_checkout_goes_back(tmp_path: Path) -> N
 def test_the_demo_imports_lists_searches_and_shows(tmp_path: Path) -> None:
     shown = run(EXAMPLES / "demo.py", tmp_path / "demo")
     assert "claude-jsonl" in shown
+    assert "trying to divide by zero (23, 0)" in shown.partition("show github_issue --at 19")[2]
+    assert max(map(len, shown.splitlines())) < 2000
+    assert "What to type next" in shown
+    assert "Look for them now?" not in shown  # nobody is there to be asked
     with SessionStore(tmp_path / "demo") as store:
         assert store.count() > 100
         assert store.count(status="unreadable") == 0

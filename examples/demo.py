@@ -19,9 +19,12 @@ WORDS = "divide by zero"
 NEXT = """
 What to type next:
 
-  {program} --dir {folder}    look through these chats: type to search, Enter opens
+  {program} --dir {folder}
+      looks through these chats: type to search, Enter opens one
   {program} --dir {folder} list --program claude-code
-  {program} import    bring in the chats of the programs on this machine
+      lists those of one program
+  {program} import
+      brings in the chats of the programs on this machine
   {program} --help
 
 Each session is a readable file in {folder}/: open one in an editor.
@@ -31,12 +34,12 @@ Each session is a readable file in {folder}/: open one in an editor.
 def run(folder: Path, *arguments: str) -> None:
     """Run a command of ``localsessions`` on a folder."""
     print(f"\n$ localsessions --dir {folder} {shlex.join(arguments)}", flush=True)
-    subprocess.run([*COMMAND, "--dir", folder, *arguments], check=True)
+    subprocess.run([*COMMAND, "--dir", str(folder), *arguments], check=True)
 
 
 def found(folder: Path) -> tuple[str, int]:
     """Return the first hit of the search: its session, and the number of its message."""
-    command = [*COMMAND, "--dir", folder, "search", WORDS, "--limit", "1", "--json"]
+    command = [*COMMAND, "--dir", str(folder), "search", WORDS, "--limit", "1", "--json"]
     (hit,) = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["items"]
     return hit["session"]["session_id"], (hit["position"] or 0) + 1
 
@@ -45,7 +48,7 @@ def offer() -> None:
     """Offer a person at a terminal the chats of this machine, for their own store."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
-    print("This looked at chats of others. 'import' finds those of your programs, and asks first.")
+    print("These were chats of others. 'import' finds those of your programs, and asks first.")
     if input("Look for them now? [y/N] ").strip().lower() in ("y", "yes"):
         subprocess.run([*COMMAND, "import"], check=False)
 
@@ -54,7 +57,7 @@ def main() -> None:
     """Import the shipped transcripts into a folder and look around in it."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-sessions")
     run(folder, "import", str(HERE / "transcripts"))
-    run(folder, "list", "--fold", "--limit", "12")
+    run(folder, "list", "--everywhere", "--fold", "--limit", "12")
     run(folder, "search", WORDS, "--limit", "3")
     session_id, number = found(folder)
     run(folder, "show", session_id, "--at", str(number), "--no-pager")

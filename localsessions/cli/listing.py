@@ -121,9 +121,14 @@ def _rest(store: SessionStore, filters: Filters, page: Page[SessionSummary]) -> 
 
 
 def _emit_sessions(store: SessionStore, sessions: Sequence[SessionSummary]) -> None:
-    named = [name for one in sessions for name in (one.session_id, one.parent) if name]
-    columns = columns_of(sessions, store.short_ids(named), utc_now())
+    columns = columns_of(sessions, _short_ids(store, sessions), utc_now())
     emit_table([*columns], [*zip(*columns.values(), strict=True)])
+
+
+def _short_ids(store: SessionStore, sessions: Sequence[SessionSummary]) -> Mapping[str, str]:
+    """Return the short ids of sessions and of their parents."""
+    named = [name for one in sessions for name in (one.session_id, one.parent) if name]
+    return store.short_ids(named)
 
 
 def _fields(one: SessionSummary) -> Row:
@@ -209,7 +214,7 @@ def search(
     with opened() as store:
         with progress("reading") as show:
             hits = store.search(text, **filters, limit=limit, neighbours=context, on_progress=show)
-        short = store.short_ids(hit.session.session_id for hit in hits) if is_fitted() else {}
+        short = _short_ids(store, [hit.session for hit in hits]) if is_fitted() else {}
     if as_json:
         emit_json(hits)
     elif is_fitted():
@@ -241,8 +246,7 @@ def _emit_hits(hits: Sequence[SearchHit], short: Mapping[str, str], *, is_paged:
             if at:
                 emit("")
             number = None if hit.position is None else hit.position + 1
-            name = short[hit.session.session_id]
-            emit_hit(hit, name, to_show(name, number))
+            emit_hit(hit, short, to_show(short[hit.session.session_id], number))
 
 
 @click.command()

@@ -302,14 +302,15 @@ def last_lines(cli: Cli, *words: str, count: int = 2) -> list[str]:
 def test_on_a_terminal_a_hit_says_its_place_and_the_text_around_it(cli: Cli) -> None:
     cli.add("b", "the condition of the race", title="T")
     cli("tag", "b", "work")
-    assert last_lines(cli, "race", count=3) == [
-        "b  message 1, user  T",
+    assert last_lines(cli, "race", count=4) == [
+        "T",
+        "  message 1, user, just now",
         "  the condition of the race",
         "  localsessions show b --at 1 -C 2",
     ]
-    assert last_lines(cli, "tag:work", count=3)[0] == "b  last said  T"
+    assert last_lines(cli, "tag:work", count=3)[0] == "  last said, just now"
     at, _, opens = last_lines(cli, "work", count=3)
-    assert (at, opens) == ("b  title, tags or metadata  T", "  localsessions show b")
+    assert (at, opens) == ("  title, tags or metadata, just now", "  localsessions show b")
 
 
 @pytest.mark.needs("terminals")
@@ -334,7 +335,10 @@ def test_the_command_below_a_hit_names_the_folder_as_the_person_did(cli: Cli) ->
 def test_the_messages_beside_a_hit_are_shown_on_request(cli: Cli) -> None:
     cli.add("s", "one", "two \x1b[31m", "needle", "four", "five")
     assert last_lines(cli, "needle", "-C", "1", count=5)[:4] == [
-        *("s  message 3, user  one", r"  | 2 user: two \x1b[31m", "  needle", "  | 4 user: four"),
+        "  message 3, user, just now",
+        r"  | 2 user: two \x1b[31m",
+        "  needle",
+        "  | 4 user: four",
     ]
     (hit,) = cli.items("search", "needle", "-C", "1")
     assert [one["position"] for one in hit["neighbours"]] == [1, 3]

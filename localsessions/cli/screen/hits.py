@@ -8,38 +8,50 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
+from localsessions.cli.screen.lines import title_of
+from localsessions.cli.screen.moments import ago
+from localsessions.cli.screen.names import project_names
 from localsessions.cli.screen.rendering import rendered
 from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import emit
+from localsessions.models import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from localsessions.models import Neighbour, SearchHit
 
 __all__ = ["emit_hit"]
 
 
-def emit_hit(hit: SearchHit, short: str, command: str) -> None:
+def emit_hit(hit: SearchHit, short: Mapping[str, str], command: str) -> None:
     """Write a hit with the messages beside it.
 
     Args:
         hit: What was found.
-        short: The short id of its session.
+        short: Short ids, by id; has that of its session's parent.
         command: What opens it, as a person types it.
     """
-    lines = [Padding(line, (0, 0, 0, 2)) for line in _lines(hit)]
-    emit(rendered(Group(_head(hit, short), *lines)))
+    lines = [Padding(line, (0, 0, 0, 2)) for line in (_place(hit), *_lines(hit))]
+    emit(rendered(Group(_title(hit, short), *lines)))
     # Whole, also where it is longer than a line: a person copies it.
     emit(rendered(Text(f"  {command}", style="dim"), is_whole=True))
 
 
-def _head(hit: SearchHit, short: str) -> Text:
+def _title(hit: SearchHit, short: Mapping[str, str]) -> Text:
+    title = one_line(title_of(hit.session, short))
+    return Text(title, "bold", overflow="ellipsis", no_wrap=True)
+
+
+def _place(hit: SearchHit) -> Text:
+    session = hit.session
     place = "title, tags or metadata" if hit.highlights else "last said"
     if hit.position is not None:
-        place = f"message {hit.position + 1}, {one_line(hit.role or '')}"
-    head = Text.assemble((one_line(short), "bold"), "  ", place, overflow="fold")
-    return head.append(f"  {one_line(hit.session.title)}" if hit.session.title else "")
+        place = f"message {hit.position + 1}, {hit.role}"
+    age = "undated" if session.undated else ago(session.last_activity, utc_now())
+    project = project_names([session.project])[session.project] if session.project else None
+    facts = [one for one in (place, age, project, session.program) if one]
+    return Text(one_line(", ".join(facts)), "dim", overflow="fold")
 
 
 def _lines(hit: SearchHit) -> Iterator[Text]:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from localsessions.errors import (
+    BackupError,
     ChangesExpiredError,
     ConflictError,
     DurabilityUnknownError,
@@ -54,6 +55,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncSessionStore",
+    "BackupError",
     "ChangesExpiredError",
     "Checkpoint",
     "CleanupAction",

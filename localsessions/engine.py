@@ -13,7 +13,7 @@ so (``DurabilityUnknownError``: the act is done and visible, but perhaps not dur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
@@ -23,7 +23,9 @@ from localsessions.models import Order, Page, activity_key
 from localsessions.models.instants import microseconds
 
 if TYPE_CHECKING:
+    from localsessions.errors import UnreadableSessionError
     from localsessions.models import (
+        Arrival,
         Checkpoint,
         Deletion,
         Finding,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         SearchHit,
         Session,
         SessionChange,
+        SessionCopy,
         SessionSummary,
         StoreStats,
         TrashedSession,
@@ -44,6 +47,7 @@ __all__ = [
     "Change",
     "Changes",
     "Checkpoints",
+    "Copies",
     "Durability",
     "Engine",
     "Follower",
@@ -520,6 +524,57 @@ class Checkpoints(Protocol):
         """Remove a checkpoint for good, or all if None; return how many were removed."""
 
 
+class Copies(Protocol):
+    """Whole sessions byte for byte, with their checkpoints: for backups and for moving.
+
+    What one engine gives, another one takes.
+    """
+
+    def copies(self) -> Iterator[SessionCopy | UnreadableSessionError]:
+        """Yield each session, and each deleted one that can be restored; what cannot be read, too.
+
+        Each is one whole version. No session is left out because it is deleted or restored
+        meanwhile; then it may be there twice. No lock is held while the caller has a copy.
+        """
+
+    def bring(self, copy: SessionCopy, *, dry_run: bool = False) -> Arrival:
+        """Store a copy where it came from, live or deleted, if nothing else is there.
+
+        It is durable whatever the engine promises. Killed in the middle, it may be repeated.
+
+        Args:
+            copy: A session, readable or not.
+            dry_run: Change nothing; the answer is the same.
+
+        Returns:
+            "new": all or a part of it was lacking, and is there now. "same": all of it was there.
+            "other": there is a session of that id, or of an id that differs by letter case or
+            Unicode form only, with other content; nothing was changed.
+
+        Raises:
+            LockTimeoutError: Another writer held the lock for the whole timeout.
+            ValueError: No session can have that id.
+        """
+
+    def leaving(self, session_id: str, *, moved_to: str) -> AbstractContextManager[SessionCopy]:
+        """Lock a session, pass a copy to the block, and remove the session when the block ends.
+
+        It is removed with its checkpoints and for good, and ``deletions`` says where it was moved
+        to. If the block raises, it stays.
+
+        Raises:
+            SessionNotFoundError, LockTimeoutError: Before the block.
+            UnreadableSessionError: Before the block: not all of its bytes can be read.
+            ConflictError: After the block: a program that takes no lock wrote meanwhile; it stays.
+        """
+
+    def purged(self) -> Sequence[Deletion]:
+        """Return each deletion of a session that is not in the trash any more."""
+
+    def remember(self, deletions: Sequence[Deletion]) -> None:
+        """Remember deletions of sessions that are not in the trash, each once."""
+
+
 class Care(Protocol):
     """Checking and repairing what is stored."""
 
@@ -546,7 +601,7 @@ class Care(Protocol):
         """Return sizes and counts, and what this engine has done so far."""
 
 
-class Engine(Sessions, Listings, Changes, Trash, Checkpoints, Care, Protocol):
+class Engine(Sessions, Listings, Changes, Trash, Checkpoints, Copies, Care, Protocol):
     """Where the sessions of one store are kept, for any number of threads.
 
     Attributes:

@@ -14,6 +14,7 @@
       SessionLimitError(RuntimeError)              .limit
       NotOwnerError(PermissionError)               .user_id
       ChangesExpiredError(LookupError)             .since
+      BackupError(ValueError)                      .member, .reason; nothing was changed
       SearchGivenUpError                           the caller said so
 
 Some errors are not in this tree, because it is not the store that fails: ``OSError`` with its path,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from localsessions.models import SessionSummary
 
 __all__ = [
+    "BackupError",
     "ChangesExpiredError",
     "ConflictError",
     "DurabilityUnknownError",
@@ -265,6 +267,23 @@ class NotOwnerError(SessionError, PermissionError):
             f"session {session_id!r} belongs to another user than {user_id!r}; "
             "nothing was written: use a session of that user's own",
             session_id=session_id,
+            path=path,
+        )
+
+
+class BackupError(SessionError, ValueError):
+    """A file is no backup that can be restored; nothing was changed.
+
+    ``member`` is the file inside the backup that ``reason`` is about; None if it is all of it.
+    """
+
+    def __init__(self, reason: str, *, member: str | None = None, path: str | None = None) -> None:
+        self.reason = reason
+        self.member = member
+        where = "" if path is None else f" {path}"
+        at = "" if member is None else f" at {member!r}"
+        super().__init__(
+            f"the backup{where} is refused{at}: {reason}; nothing was changed: take another backup",
             path=path,
         )
 

@@ -14,6 +14,7 @@ import pytest
 
 from localsessions import SessionStore, errors
 from localsessions.errors import (
+    BackupError,
     ChangesExpiredError,
     ConflictError,
     DurabilityUnknownError,
@@ -133,6 +134,11 @@ EXAMPLES: dict[str, tuple[SessionError, dict[str, object], list[str]]] = {
         ChangesExpiredError(17, path="/d"),
         {"since": 17, "path": "/d", "session_id": None},
         ["since 17 is not known", "list() again", "last_change()"],
+    ),
+    "backup": (
+        BackupError("it is a link", member="../a", path="/b.tar"),
+        {"session_id": None, "path": "/b.tar", "member": "../a", "reason": "it is a link"},
+        ["/b.tar", "'../a'", "it is a link", "nothing was changed", "another backup"],
     ),
     "given up": (SearchGivenUpError(), {"session_id": None}, ["given up", "no longer wanted"]),
 }

@@ -15,11 +15,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE, TESTS = ROOT / "localsessions", ROOT / "tests"
 
-UPPER = ["cli", "adapters", "manager", "redaction", "transcripts", "server.py"]
+UPPER = ["cli", "adapters", "redaction", "transcripts", "server.py"]
+UPPER += ["backups", "manager", "moving.py"]
 
 # The tests of a private room, and the engine that takes its place in tests.
 INSIDE = ["local", "codec", "rules", "proof"]
-INSIDE += ["contract/dict_engine.py", "contract/slow_search.py"]
+INSIDE += ["contract/dict_engine.py", "contract/dict_copies.py", "contract/slow_search.py"]
 DOOR = "inside.py"
 
 # The calls of the operating system know no session: anybody may make them.

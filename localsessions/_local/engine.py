@@ -10,7 +10,7 @@ from __future__ import annotations
 import decimal  # noqa: F401
 import hashlib  # noqa: F401
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 
 import filelock  # noqa: F401
@@ -20,6 +20,7 @@ import localsessions._codec.strict  # noqa: F401
 from localsessions._codec import MAX_FILE_BYTES, checkpoint
 from localsessions._local.batches import Bulk
 from localsessions._local.checking import verify
+from localsessions._local.copying import Copying
 from localsessions._local.deleting import Trash
 from localsessions._local.feed import Feed
 from localsessions._local.files import SessionFolder
@@ -51,6 +52,7 @@ from localsessions.errors import (
     UnreadableSessionError,
 )
 from localsessions.models import (
+    Arrival,
     Checkpoint,
     Deletion,
     Finding,
@@ -61,6 +63,7 @@ from localsessions.models import (
     SearchHit,
     Session,
     SessionChange,
+    SessionCopy,
     SessionSummary,
     StoreStats,
     TrashedSession,
@@ -100,6 +103,7 @@ class LocalEngine(Engine):
         self.growth = Growth(self.reconciler)
         self.writer = Writer(self.reconciler, self.growth)
         self.deleting = Trash(self.reconciler, self.growth)
+        self.copying = Copying(self.reconciler, self.growth)
         self.searching = Search(self.reconciler, self.texts)
         self.feed = Feed(self.reconciler)
         self._closed = False
@@ -317,6 +321,23 @@ class LocalEngine(Engine):
         )
         folder = self.folder.checkpoints.folder(session_id)
         return SessionNotFoundError(session_id, path=folder, what=wanted)
+
+    # -- copies ------------------------------------------------------------------------------
+
+    def copies(self) -> Iterator[SessionCopy | UnreadableSessionError]:
+        return self.copying.each()
+
+    def bring(self, copy: SessionCopy, *, dry_run: bool = False) -> Arrival:
+        return self.copying.bring(copy, dry_run=dry_run)
+
+    def leaving(self, session_id: str, *, moved_to: str) -> AbstractContextManager[SessionCopy]:
+        return self.copying.leaving(session_id, moved_to=moved_to)
+
+    def purged(self) -> Sequence[Deletion]:
+        return self.copying.purged()
+
+    def remember(self, deletions: Sequence[Deletion]) -> None:
+        self.copying.remember(deletions)
 
     # -- care --------------------------------------------------------------------------------
 

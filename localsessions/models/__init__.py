@@ -8,6 +8,7 @@ pydantic, is imported at its first use: a listing needs none::
       runs           records to which messages refer by ``run_id``
       agent_context  current agent and the switches between agents
     plain      the same line of a listing without a model; pages, orders, made titles and previews
+    copies     SessionCopy: a stored session byte for byte, with its checkpoints
     results    SessionSummary, Page, SearchHit, CleanupReport, ...: the results of verbs, frozen
     filters    which sessions a verb on many is about
     history    which messages are sent to a model again
@@ -45,6 +46,7 @@ from localsessions.models.plain import (
 from localsessions.models.spoken import message_text, reasoning_text
 
 if TYPE_CHECKING:
+    from localsessions.models.copies import Arrival, SessionCopy, StoredBytes
     from localsessions.models.filters import Filters
     from localsessions.models.history import Message, Turn
     from localsessions.models.results import (
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "MADE_TITLE_LENGTH",
+    "Arrival",
     "ChangeKind",
     "ChangeOrigin",
     "Checkpoint",
@@ -85,8 +88,10 @@ __all__ = [
     "SearchHit",
     "Session",
     "SessionChange",
+    "SessionCopy",
     "SessionSummary",
     "StoreStats",
+    "StoredBytes",
     "TrashedSession",
     "Turn",
     "Unreadable",
@@ -106,6 +111,7 @@ __all__ = [
 ]
 
 _AT_USE = {
+    **dict.fromkeys(("Arrival", "SessionCopy", "StoredBytes"), "copies"),
     "Filters": "filters",
     **dict.fromkeys(("Message", "Turn"), "history"),
     **dict.fromkeys(("Session", "place_of"), "session"),

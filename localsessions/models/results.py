@@ -244,11 +244,13 @@ class Deletion:
             ``session_id``, ``file``, ``element``, ``begins``; empty for a session that was not
             imported.
         deleted_at: When it was deleted.
+        moved_to: Where it is now, a path or an address, if it was moved to another store.
     """
 
     session_id: str
     source: Mapping[str, JsonValue]
     deleted_at: datetime
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

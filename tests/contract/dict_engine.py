@@ -13,6 +13,7 @@ from itertools import pairwise
 from operator import gt, lt
 from typing import Any, TypeAlias
 
+from contract.dict_copies import DictCopies
 from contract.shelf import Kept, Shelf
 from contract.slow_search import best_hit
 from localsessions import errors, models
@@ -30,7 +31,7 @@ from localsessions.models.standing import original_of, stand, version_of
 Errors: TypeAlias = Mapping[str, Exception]
 
 
-class DictEngine(Engine):
+class DictEngine(DictCopies, Engine):
     """The sessions of a shelf; ``lock_timeout`` in seconds."""
 
     def __init__(self, shelf: Shelf, *, lock_timeout: float = 10.0) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,18 @@ from contract.conftest import NewPlace
 from contract.dict_engine import DictEngine
 from contract.shelf import Shelf
 from localsessions import Finding, Session, SessionStore
-from localsessions.engine import Care, Changes, Checkpoints, Engine, Listings, Sessions, Trash
+from localsessions.backups import back_up, check_backup, restore_backup
+from localsessions.engine import (
+    Care,
+    Changes,
+    Checkpoints,
+    Copies,
+    Engine,
+    Listings,
+    Sessions,
+    Trash,
+)
+from localsessions.moving import move
 
 SOURCE = Path(dict_engine.__file__).read_text("utf-8")
 FINDING = Finding("permissions", "folder", "others may write", "chmod")
@@ -150,7 +162,7 @@ def test_every_engine_answers_every_verb_alike(new_place: NewPlace) -> None:
 
 ACTS = {
     name
-    for part in (Sessions, Listings, Changes, Trash, Checkpoints, Care, Engine)
+    for part in (Sessions, Listings, Changes, Trash, Checkpoints, Copies, Care, Engine)
     for name in vars(part)
     if not name.startswith("_") and callable(getattr(part, name))
 }
@@ -169,12 +181,22 @@ class Counted(DictEngine):
         return super().__getattribute__(name)
 
 
+def carry(store: SessionStore) -> None:
+    """Back up and restore the sessions of a store, and move one to another."""
+    file = BytesIO()
+    with SessionStore(DictEngine(Shelf())) as other, store:
+        back_up(store, file)
+        restore_backup(store, check_backup(file), merge=True)
+        assert move(store, other, ["a"]) == {}
+
+
 def test_no_act_of_an_engine_is_idle() -> None:
-    """What no verb asks for is not in the seam."""
+    """What no verb asks for, and neither backups nor moving, is not in the seam."""
     engine = Counted()
     with SessionStore(engine) as store:
         for ask, _ in ASKED.values():
             ask(store)
+    carry(SessionStore(engine))
     assert ACTS - engine.asked == {"is_away"}  # asked where the log cannot be read
 
 

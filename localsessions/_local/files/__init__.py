@@ -12,6 +12,7 @@ sessions nor the index::
     shared_sync  one sync of a folder for all threads that come together
     spares     writes only the end of a file, to its previous version
     checkpoints, trash
+    copies     the files of a session with its checkpoints, as they are
     usage      what each part takes on the disk
     folder     SessionFolder, which combines them
     batch      writes many sessions, or moves them to the trash, in one round of syncs
@@ -20,6 +21,7 @@ No code outside this package opens, renames or removes a file of the store. The 
 SQLite, with its own files.
 """
 
+from localsessions._local.files.copies import Faults
 from localsessions._local.files.folder import SessionFolder
 from localsessions._local.files.locks import stripe_of
 from localsessions._local.files.publishing import FileWritten, Overtaken
@@ -27,6 +29,7 @@ from localsessions._local.files.reading import FileRead, read_ends
 from localsessions._local.files.scan import Scan
 
 __all__ = [
+    "Faults",
     "FileRead",
     "FileWritten",
     "Overtaken",

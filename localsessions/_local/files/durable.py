@@ -167,6 +167,13 @@ def write_over(fd: int, data: bytes) -> None:
     _system.sync(fd)
 
 
+def write_after(fd: int, data: bytes) -> None:
+    """Write behind the last byte of an open file, and sync it to the disk."""
+    os.lseek(fd, 0, os.SEEK_END)
+    _write_all(fd, data)
+    _system.sync(fd)
+
+
 def write_begin(fd: int, data: bytes) -> None:
     """Write over the first bytes of an open file."""
     os.lseek(fd, 0, os.SEEK_SET)

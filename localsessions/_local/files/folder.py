@@ -58,6 +58,7 @@ class SessionFolder:
         spares: Keeps previous versions, and writes only the end of a file.
         checkpoints: The checkpoints of all sessions.
         trash: The deleted sessions.
+        copies: The files of sessions with their checkpoints, as they are.
         purged: What is remembered of sessions that were removed for good.
         kept: Copies of the last good versions.
         read_only: The error that each write gets, where the folder cannot be written; else None.
@@ -70,6 +71,7 @@ class SessionFolder:
     ) -> None:
         # Imported late, but before the first use: a fork during an import would hang the child.
         from localsessions._local.files.checkpoints import Checkpoints
+        from localsessions._local.files.copies import Copies
         from localsessions._local.files.kept import KeptVersions
         from localsessions._local.files.purged import Purged
         from localsessions._local.files.trash import TrashFolder
@@ -96,6 +98,7 @@ class SessionFolder:
             self._locks,
             max_file_bytes,
         )
+        self.copies = Copies(self.path, self.checkpoints, self.trash, self.publisher)
         self.purged = Purged(self.trash.folder, self.publisher)
         self.kept = KeptVersions(os.path.join(self.private, "kept"))
         self.read_only: OSError | None = None

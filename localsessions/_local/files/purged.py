@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Purged"]
 
 _PREFIX, _SUFFIX = "purged-", ".jsonl"
+_SHARED = f"{_PREFIX}moved{_SUFFIX}"
 
 
 class Purged:
@@ -55,12 +56,36 @@ class Purged:
         Raises:
             OSError: Nothing was noted.
         """
-        durable.refuse_link(self._folder)
-        session_id = deletions[0].session_id
-        temp = self._publisher.temp_path(session_id, ".tmp")
-        durable.write_new(temp, b"".join(map(_line, deletions)), mtime_ns=None, durable=True)
+        lines = b"".join(map(_line, deletions))
+        return self._write(deletions[0].session_id, self._new_path(), lines)
+
+    def note_also(self, deletion: Deletion) -> DurabilityUnknownError | None:
+        """Note one of many deletions, inside its lock and that of the whole folder.
+
+        It goes to the end of a file that many share. A line that a kill or a full disk tore says
+        nothing: each line begins on a new one.
+
+        Returns:
+            The error if the disk did not confirm.
+
+        Raises:
+            OSError: It was not noted.
+        """
+        path, line = os.path.join(self._folder, _SHARED), _line(deletion)
         try:
-            _system.rename(temp, self._new_path())
+            fd = _system.open_file(path, _system.EDITING)
+        except FileNotFoundError:
+            return self._write(deletion.session_id, path, line)
+        with durable.closing(fd, path):
+            durable.write_after(fd, b"\n" + line)
+        return None
+
+    def _write(self, session_id: str, path: str, lines: bytes) -> DurabilityUnknownError | None:
+        durable.refuse_link(self._folder)
+        temp = self._publisher.temp_path(session_id, ".tmp")
+        durable.write_new(temp, lines, mtime_ns=None, durable=True)
+        try:
+            _system.rename(temp, path)
         except BaseException:  # Ctrl-C too: remove the temp file, then re-raise
             durable.discard(temp)
             raise
@@ -122,13 +147,14 @@ class Purged:
     def _new_path(self) -> str:
         return os.path.join(self._folder, f"{_PREFIX}{random_hex(8)}{_SUFFIX}")
 
-    def deletions(self, session_ids: Collection[str]) -> list[Deletion]:
-        """Return what is remembered of sessions."""
+    def deletions(self, session_ids: Collection[str] | None = None) -> list[Deletion]:
+        """Return what is remembered of some sessions, or of all."""
         return [
             deletion
             for path in self._paths()
             for line in _lines(path)
-            if (deletion := _deletion(line)) is not None and deletion.session_id in session_ids
+            if (deletion := _deletion(line)) is not None
+            and (session_ids is None or deletion.session_id in session_ids)
         ]
 
     def forget(self) -> None:
@@ -218,6 +244,8 @@ def _line(deletion: Deletion) -> bytes:
         "source": {**deletion.source},
         "deleted_at": deletion.deleted_at.isoformat(),
     }
+    if deletion.moved_to is not None:
+        document["moved_to"] = deletion.moved_to
     return json.dumps(document).encode() + b"\n"
 
 
@@ -227,7 +255,9 @@ def _deletion(line: bytes) -> Deletion | None:
         document = json.loads(line)
         session_id, source = document["session_id"], document["source"]
         deleted_at = parse_instant(document["deleted_at"])
+        moved_to = document.get("moved_to")
     except (ValueError, TypeError, KeyError):
         return None
     is_whole = isinstance(session_id, str) and isinstance(source, dict)
-    return models.Deletion(session_id, source, deleted_at) if is_whole else None
+    where = moved_to if isinstance(moved_to, str) else None
+    return models.Deletion(session_id, source, deleted_at, where) if is_whole else None

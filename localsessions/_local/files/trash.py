@@ -158,6 +158,11 @@ class TrashFolder:
                 return beside if is_theirs and durable.status_of(beside) is None else None
         return None
 
+    def paths(self, session_id: str, deleted_at: datetime) -> tuple[str, str]:
+        """Return the path of a deleted session's file, and that of its checkpoints."""
+        path = self._target(session_id, deleted_at, SUFFIX)
+        return path, _beside(path)
+
     def _target(self, session_id: str, deleted_at: datetime, suffix: str) -> str:
         name = f"{deleted_at.strftime(_STAMP)}-{file_stem(session_id)}{suffix}"
         return os.path.join(self.folder, name)

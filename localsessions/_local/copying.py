@@ -1,0 +1,177 @@
+"""Whole sessions byte for byte: what goes into a backup or to another store, and what comes.
+
+A copy is compared and never decoded, so that what is no session is copied, too. Copying waits for
+no lock. What comes is written inside the session's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+
+from localsessions._codec import decode
+from localsessions._local.files import Faults, Overtaken
+from localsessions._local.growing import Growth
+from localsessions._local.reconciling import Reconciler
+from localsessions._local.writing import refuse_twin
+from localsessions.errors import (
+    ConflictError,
+    DurabilityUnknownError,
+    SessionExistsError,
+    SessionNotFoundError,
+    UnreadableSessionError,
+)
+from localsessions.models import Deletion, place_of
+from localsessions.models.copies import Arrival, SessionCopy
+from localsessions.models.results import checked
+
+__all__ = ["Copying"]
+
+
+class Copying:
+    """Copies the sessions of one folder, and takes copies."""
+
+    def __init__(self, reconciler: Reconciler, growth: Growth) -> None:
+        self._folder = reconciler.folder
+        self._reconciler = reconciler
+        self._growth = growth
+
+    # -- out ---------------------------------------------------------------------------------
+
+    def each(self) -> Iterator[SessionCopy | UnreadableSessionError]:
+        """Yield each session, those in the trash last; see ``Engine.copies``.
+
+        A session may go into the trash or come back while the others are read. So both are looked
+        at until there is nothing new.
+        """
+        told: set[tuple[str, datetime | None]] = set()
+        while fresh := [one for one in self._keys() if one not in told]:
+            for key in fresh:
+                copy, faults = self._read(*key)
+                is_empty = not (copy.content or copy.checkpoints or faults)
+                if is_empty and self._folder.copies.place(*key).is_empty:
+                    continue  # it has moved: the next look finds where to
+                told.add(key)
+                if copy.content or copy.checkpoints:
+                    yield copy
+                yield from faults
+
+    def _keys(self) -> list[tuple[str, datetime | None]]:
+        """Return the id of each session, and when it was deleted."""
+        folder = self._folder
+        there = sorted({*folder.scan().files, *folder.checkpoints.sessions()})
+        trashed = [(item.session_id, item.deleted_at) for item in reversed(folder.trash.items())]
+        return [*((session_id, None) for session_id in there), *trashed]
+
+    def _read(self, session_id: str, deleted_at: datetime | None) -> tuple[SessionCopy, Faults]:
+        try:
+            return self._folder.copies.read(session_id, deleted_at)
+        except UnreadableSessionError as error:
+            return SessionCopy(session_id, None, {}, deleted_at), [error]
+
+    # -- in ----------------------------------------------------------------------------------
+
+    def bring(self, copy: SessionCopy, *, dry_run: bool) -> Arrival:
+        """Store what is lacking of a copy; see ``Engine.bring``."""
+        session_id = copy.session_id
+        with nullcontext() if dry_run else self._folder.lock(session_id):
+            lacking = self._folder.copies.lacking(copy)
+            if lacking is None or (lacking.content and self._has_twin(copy)):
+                return "other"
+            if not (lacking.content or lacking.checkpoints):
+                return "same"
+            if not dry_run:
+                try:
+                    self._write(lacking)
+                except Overtaken:
+                    return "other"
+            return "new"
+
+    def _has_twin(self, copy: SessionCopy) -> bool:
+        if copy.deleted_at is not None:
+            return False
+        try:
+            refuse_twin(copy.session_id, self._reconciler)
+        except SessionExistsError:
+            return True
+        return False
+
+    def _write(self, lacking: SessionCopy) -> None:
+        with self._reconciler.changing():
+            try:
+                doubt = self._folder.copies.write(lacking)
+            finally:
+                if lacking.content is not None and lacking.deleted_at is None:
+                    self._reconciler.record_return(lacking.session_id)
+        if doubt is not None:
+            raise doubt
+
+    # -- away --------------------------------------------------------------------------------
+
+    @contextmanager
+    def leaving(self, session_id: str, *, moved_to: str) -> Iterator[SessionCopy]:
+        """Lock a session, give a copy of it, and remove it for good; see ``Engine.leaving``."""
+        with self._folder.lock(session_id):
+            copy, faults = self._folder.copies.read(session_id, None)
+            for fault in faults:
+                raise fault
+            if copy.content is None:
+                raise SessionNotFoundError(session_id, path=self._folder.path(session_id))
+            yield copy
+            if self._folder.copies.read(session_id, None) != (copy, []):
+                raise self._conflict(session_id)
+            doubt = self._remove(copy, moved_to)
+        if doubt is not None:
+            raise doubt
+
+    def _conflict(self, session_id: str) -> ConflictError:
+        found = self._reconciler.summary(session_id)
+        now = None if found is None else checked(found)
+        path = self._folder.path(session_id)
+        return ConflictError(session_id, path=path, expected=now, found=now)
+
+    def _remove(self, copy: SessionCopy, moved_to: str) -> DurabilityUnknownError | None:
+        """Note first: killed in between, a session that is there is remembered as gone."""
+        session_id = copy.session_id
+        self._growth.drop_spares([session_id])
+        self._reconciler.log_held([session_id])
+        noted = self._note(_deletion(copy, moved_to))
+        with self._reconciler.changing():
+            try:
+                return self._folder.copies.remove(copy) or noted
+            finally:
+                self._reconciler.record_removal(session_id)
+
+    def _note(self, deletion: Deletion) -> DurabilityUnknownError | None:
+        self._folder.trash.make()
+        with self._folder.lock_whole(deletion.session_id):
+            return self._folder.purged.note_also(deletion)
+
+    # -- what was removed for good -----------------------------------------------------------
+
+    def purged(self) -> Sequence[Deletion]:
+        """Return what is remembered of sessions that were removed for good."""
+        return self._folder.purged.deletions()
+
+    def remember(self, deletions: Sequence[Deletion]) -> None:
+        """Remember deletions of sessions that are not in the trash, each once."""
+        known = self.purged()
+        if not (new := [one for one in deletions if one not in known]):
+            return
+        with self._folder.lock(new[0].session_id):
+            self._folder.trash.make()
+            doubt = self._folder.purged.note(new)
+        if doubt is not None:
+            raise doubt
+
+
+def _deletion(copy: SessionCopy, moved_to: str) -> Deletion:
+    source = {}
+    if copy.content is not None:
+        try:
+            data, modified_at = copy.content.data, copy.content.modified_at
+            source = decode(data, session_id=copy.session_id, modified_at=modified_at).source
+        except UnreadableSessionError:
+            pass  # it moves as it is, and where it came from is not known
+    return Deletion(copy.session_id, place_of(source), datetime.now(UTC), moved_to)

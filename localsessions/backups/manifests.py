@@ -1,0 +1,239 @@
+"""The manifest of a backup: what it holds, as JSON in its last member.
+
+Where a member goes is never taken from its name: the manifest says of which session it is, and the
+name has to be the one that follows from that. So no name leads out of the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from localsessions.errors import BackupError
+from localsessions.format import file_stem
+from localsessions.models import Deletion, format_instant, parse_instant
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+__all__ = ["MANIFEST", "VERSION", "Entry", "Left", "Manifest", "folded", "hash_of", "name_of"]
+
+MANIFEST = ".localsessions-backup.json"
+"""The name of the last member; no session has a file of this name."""
+
+VERSION = 1
+"""The version of the format that is written, and the only one that is read."""
+
+_FORMAT = "localsessions-backup"
+_CHECKPOINT = re.compile(r"[0-9]{8}-(.+)", re.DOTALL)
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A member of a backup.
+
+    Attributes:
+        name: Its name in the archive.
+        size_bytes: How many bytes it has.
+        sha256: Their hash, in hexadecimal digits.
+        session_id: Of which session it is.
+        checkpoint: The name of the checkpoint, ``<number>-<id>``; None for the session itself.
+        deleted_at: When the session was deleted, if it is in the trash.
+        modified_at: When the bytes were written.
+    """
+
+    name: str
+    size_bytes: int
+    sha256: str
+    session_id: str
+    checkpoint: str | None
+    deleted_at: datetime | None
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is not in a backup, or not restored, and why."""
+
+    session_id: str | None
+    path: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup holds.
+
+    Attributes:
+        created_at: When it was made.
+        entries: Its members, in their order.
+        deletions: What is remembered of sessions that were removed for good.
+        left_out: What could not be read when it was made.
+    """
+
+    created_at: datetime
+    entries: Sequence[Entry]
+    deletions: Sequence[Deletion]
+    left_out: Sequence[Left]
+
+    def encode(self) -> bytes:
+        """Return the bytes of the member."""
+        document = {
+            "format": _FORMAT,
+            "version": VERSION,
+            "created_at": format_instant(self.created_at),
+            "members": [_entry_told(entry) for entry in self.entries],
+            "deletions": [_deletion_told(deletion) for deletion in self.deletions],
+            "left_out": [
+                {"session_id": one.session_id, "path": one.path, "reason": one.reason}
+                for one in self.left_out
+            ],
+        }
+        return json.dumps(document, indent=1).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, data: bytes) -> Manifest:
+        """Return what the bytes of the member say.
+
+        Raises:
+            BackupError: They are no manifest, or one of another version.
+        """
+        try:
+            document = json.loads(data)
+            if not isinstance(document, dict) or document.get("format") != _FORMAT:
+                raise BackupError("this is no manifest of a backup", member=MANIFEST)
+            if (version := document.get("version")) != VERSION:
+                raise BackupError(_other_version(version), member=MANIFEST)
+            return cls(
+                _instant(document["created_at"]),
+                tuple(map(_entry, document["members"])),
+                tuple(map(_deletion, document["deletions"])),
+                tuple(map(_left, document["left_out"])),
+            )
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            if isinstance(error, BackupError):
+                raise
+            raise BackupError(f"the manifest is garbled ({error!r})", member=MANIFEST) from error
+
+
+def name_of(session_id: str, checkpoint: str | None, deleted_at: datetime | None) -> str:
+    """Return the name of a member; unpacked by hand, the archive is a folder of sessions.
+
+    Raises:
+        ValueError: There is no such session or checkpoint.
+    """
+    stem = file_stem(session_id)
+    if deleted_at is not None:
+        stem = f".trash/{deleted_at.strftime(_STAMP)}-{stem}"
+    if checkpoint is None:
+        return f"{stem}.json"
+    numbered = _CHECKPOINT.fullmatch(checkpoint)
+    if numbered is None or file_stem(numbered[1]) != numbered[1]:
+        raise ValueError(f"{checkpoint!r} is no name of a checkpoint")
+    return f"{stem}.checkpoints/{checkpoint}.json"
+
+
+def folded(name: str) -> str:
+    """Return the same text for names that are one name on macOS or Windows."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def hash_of(data: bytes) -> str:
+    """Return the SHA-256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _other_version(version: object) -> str:
+    if isinstance(version, int) and version > VERSION:
+        return f"its format has version {version}, which a newer localsessions made; upgrade"
+    return f"its format has version {version!r}, and this localsessions reads version {VERSION}"
+
+
+def _entry_told(entry: Entry) -> Mapping[str, JsonValue]:
+    told: dict[str, JsonValue] = {
+        "name": entry.name,
+        "size": entry.size_bytes,
+        "sha256": entry.sha256,
+        "session_id": entry.session_id,
+        "modified_at": format_instant(entry.modified_at),
+    }
+    if entry.checkpoint is not None:
+        told["checkpoint"] = entry.checkpoint
+    if entry.deleted_at is not None:
+        told["deleted_at"] = format_instant(entry.deleted_at)
+    return told
+
+
+def _entry(told: Mapping[str, JsonValue]) -> Entry:
+    deleted_at = told.get("deleted_at")
+    checkpoint = told.get("checkpoint")
+    entry = Entry(
+        _text(told["name"]),
+        _number(told["size"]),
+        _text(told["sha256"]),
+        _text(told["session_id"]),
+        None if checkpoint is None else _text(checkpoint),
+        None if deleted_at is None else _instant(deleted_at),
+        _modified(told["modified_at"]),
+    )
+    name = name_of(entry.session_id, entry.checkpoint, entry.deleted_at)
+    if entry.name != name:
+        reason = f"the file of session {entry.session_id!r} would be {name!r}"
+        raise BackupError(reason, member=entry.name)
+    return entry
+
+
+def _deletion_told(deletion: Deletion) -> Mapping[str, JsonValue]:
+    return {
+        "session_id": deletion.session_id,
+        "source": {**deletion.source},
+        "deleted_at": format_instant(deletion.deleted_at),
+        "moved_to": deletion.moved_to,
+    }
+
+
+def _deletion(told: Mapping[str, JsonValue]) -> Deletion:
+    source, moved_to = told["source"], told["moved_to"]
+    if not isinstance(source, dict):
+        raise TypeError(f"{source!r} is no source of a session")
+    where = None if moved_to is None else _text(moved_to)
+    return Deletion(_text(told["session_id"]), source, _instant(told["deleted_at"]), where)
+
+
+def _left(told: Mapping[str, JsonValue]) -> Left:
+    session_id, path = told["session_id"], told["path"]
+    return Left(
+        None if session_id is None else _text(session_id),
+        None if path is None else _text(path),
+        _text(told["reason"]),
+    )
+
+
+def _text(value: JsonValue) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _number(value: JsonValue) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"{value!r} is no size")
+    return value
+
+
+def _modified(value: JsonValue) -> datetime:
+    instant = _instant(value)
+    if not 1678 <= instant.year <= 2261:  # in nanoseconds since 1970, it has 63 bits
+        raise ValueError(f"no file was written at {value!r}")
+    return instant
+
+
+def _instant(value: JsonValue) -> datetime:
+    return parse_instant(_text(value))

@@ -878,6 +878,7 @@ class SessionStore:
         self,
         *,
         max_age: float | timedelta,
+        only: Iterable[str] | None = None,
         dry_run: bool = False,
         **filters: Unpack[Filters],
     ) -> CleanupReport:
@@ -889,22 +890,32 @@ class SessionStore:
 
         Args:
             max_age: Seconds, or a timedelta; counted back from the call.
+            only: The ids of the sessions that may go; None does not restrict.
             dry_run: Change nothing; the report is the same as that of a real run.
             **filters: Which sessions, see ``Filters``; the report names no others.
         """
         cutoff = cutoff_of(utc_now(), max_age)  # before the look: what becomes old in it stays
-        return self._clean(cutoff, _query(filters), dry_run=dry_run)
+        return self._clean(cutoff, _query(filters), only, dry_run=dry_run)
 
-    def purge_expired(self, *, dry_run: bool = False, **filters: Unpack[Filters]) -> CleanupReport:
+    def purge_expired(
+        self,
+        *,
+        only: Iterable[str] | None = None,
+        dry_run: bool = False,
+        **filters: Unpack[Filters],
+    ) -> CleanupReport:
         """Move sessions to the trash whose ``expires_at`` has passed, except pinned sessions.
 
         Args:
+            only: As in ``cleanup``.
             dry_run: As in ``cleanup``.
             **filters: As in ``cleanup``.
         """
-        return self._clean(None, _query(filters), dry_run=dry_run)
+        return self._clean(None, _query(filters), only, dry_run=dry_run)
 
-    def _clean(self, cutoff: datetime | None, query: Query, *, dry_run: bool) -> CleanupReport:
+    def _clean(
+        self, cutoff: datetime | None, query: Query, only: Iterable[str] | None, *, dry_run: bool
+    ) -> CleanupReport:
         """Decide by what the sessions say inside their locks; without a cutoff, by expiry."""
         engine = self.engine
         actions: dict[str, CleanupAction] = {}
@@ -913,6 +924,9 @@ class SessionStore:
         by_age = query.narrowed(until=cutoff), query.narrowed(since=now)
         parts = (query._replace(expired_at=now),) if cutoff is None else by_age
         concerned = [one for part in parts for one in engine.ids(part)]
+        if only is not None:
+            chosen = frozenset(texts_in("only", only, "a session_id"))
+            concerned = [one for one in concerned if one in chosen]
 
         def is_due(summary: SessionSummary) -> bool:
             action = verdict(summary, now, cutoff) if query.matches(summary) else None

@@ -14,10 +14,9 @@ Rooms: ``archives`` is tar and its compression, ``manifests`` what a backup says
 
 from localsessions.backups.archives import Compression, has_zstd
 from localsessions.backups.backing_up import back_up
-from localsessions.backups.manifests import VERSION, Entry, Left, Manifest
+from localsessions.backups.manifests import VERSION, Entry, Left, Manifest, Restored
 from localsessions.backups.restoring import (
     Backup,
-    Restored,
     RestoreReport,
     check_backup,
     restore_backup,

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from localsessions.errors import BackupError
 from localsessions.format import file_stem
@@ -22,7 +22,17 @@ from localsessions.models import Deletion, format_instant, parse_instant
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-__all__ = ["MANIFEST", "VERSION", "Entry", "Left", "Manifest", "folded", "hash_of", "name_of"]
+__all__ = [
+    "MANIFEST",
+    "VERSION",
+    "Entry",
+    "Left",
+    "Manifest",
+    "Restored",
+    "folded",
+    "hash_of",
+    "name_of",
+]
 
 MANIFEST = ".localsessions-backup.json"
 """The name of the last member; no session has a file of this name."""
@@ -58,6 +68,13 @@ class Entry:
     modified_at: datetime
 
 
+class Restored(NamedTuple):
+    """A session of a backup; ``deleted_at`` says that it is one in the trash."""
+
+    session_id: str
+    deleted_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
     """What is not in a backup, or not restored, and why."""
@@ -82,6 +99,12 @@ class Manifest:
     entries: Sequence[Entry]
     deletions: Sequence[Deletion]
     left_out: Sequence[Left]
+
+    @property
+    def sessions(self) -> Sequence[Restored]:
+        """Which sessions it holds, live and deleted ones, in their order."""
+        keys = (Restored(entry.session_id, entry.deleted_at) for entry in self.entries)
+        return tuple(dict.fromkeys(keys))
 
     def encode(self) -> bytes:
         """Return the bytes of the member."""

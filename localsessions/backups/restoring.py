@@ -6,21 +6,20 @@ import errno
 import hashlib
 from dataclasses import dataclass
 from itertools import groupby
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from localsessions.backups.archives import Member, members
-from localsessions.backups.manifests import MANIFEST, Entry, Manifest, folded, hash_of
+from localsessions.backups.manifests import MANIFEST, Entry, Manifest, Restored, folded, hash_of
 from localsessions.errors import BackupError
 from localsessions.models import SessionCopy, StoredBytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from localsessions.models import Arrival
     from localsessions.store import SessionStore
 
-__all__ = ["Backup", "RestoreReport", "Restored", "check_backup", "restore_backup"]
+__all__ = ["Backup", "RestoreReport", "check_backup", "restore_backup"]
 
 _LARGEST_MANIFEST = 128 << 20
 _OVERTAKEN = "it was changed while it was restored, and what came in before is whole"
@@ -37,13 +36,6 @@ class Backup:
 
     file: IO[bytes]
     manifest: Manifest
-
-
-class Restored(NamedTuple):
-    """A session of a backup; ``deleted_at`` says that it is one in the trash."""
-
-    session_id: str
-    deleted_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +174,7 @@ def restore_backup(
             errno.EEXIST, "there are sessions already; merge=True keeps them", engine.address
         )
     arrivals: dict[Arrival, list[Restored]] = {"new": [], "same": [], "other": []}
-    total = len({_key(entry) for entry in backup.manifest.entries})
+    total = len(backup.manifest.sessions)
     for done, copy in enumerate(_copies(backup), start=1):
         arrivals[engine.bring(copy, dry_run=dry_run)].append(
             Restored(copy.session_id, copy.deleted_at)

@@ -6,9 +6,10 @@ import sys
 
 import click
 
+from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.screen.safe import one_line
 
-__all__ = ["agrees", "refuse_unasked"]
+__all__ = ["agrees", "ask_to_remove", "refuse_unasked"]
 
 
 def refuse_unasked(what: str, *, yes: bool) -> None:
@@ -16,6 +17,12 @@ def refuse_unasked(what: str, *, yes: bool) -> None:
     can_ask = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
     if not yes and not can_ask:
         raise click.UsageError(f"nobody can be asked here whether to {what}: give --yes")
+
+
+def ask_to_remove(question: str, *, yes: bool) -> None:
+    """Ask, and end the command if the person does not agree."""
+    if not agrees(question, yes=yes):
+        stop("nothing was removed", ExitCode.NO)
 
 
 def agrees(question: str, *, yes: bool) -> bool:

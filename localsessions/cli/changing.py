@@ -1,4 +1,4 @@
-"""``new``, ``append``, ``rename``, ``tag``, ``pin``, ``archive``, ``fork``: change a session."""
+"""``new``, ``append``, ``rename``, ``fork``: make a session, and change one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from localsessions.models import Message, Session, SessionSummary
 
-__all__ = ["append", "archive", "fork", "new", "pin", "rename", "tag"]
+__all__ = ["append", "fork", "new", "rename"]
 
 
 @click.command(epilog=examples('id=$(localsessions new --title "Release 2.0" --user ann)'))
@@ -113,44 +113,6 @@ def rename(*, reference: str, title: str | None, clear: bool, as_json: bool) -> 
     with opened() as store:
         changed = store.rename(store.resolve(reference), title or None)
     _emit_changed(changed, f"title: {changed.title}", as_json=as_json)
-
-
-@click.command(epilog=examples("localsessions tag latest work urgent --remove draft"))
-@session_argument
-@click.argument("tags", metavar="[TAG]...", nargs=-1)
-@click.option("--remove", "-r", metavar="TAG", multiple=True, help="Remove this tag; repeatable.")
-@json_option
-def tag(*, reference: str, tags: tuple[str, ...], remove: tuple[str, ...], as_json: bool) -> None:
-    """Add tags to a session and remove some."""
-    if not tags and not remove:
-        raise click.UsageError("give a TAG to add, or --remove TAG")
-    if "" in tags:
-        raise click.UsageError("a tag is empty")
-    with opened() as store:
-        changed = store.tag(store.resolve(reference), *tags, remove=remove)
-    _emit_changed(changed, f"tags: {', '.join(changed.tags) or 'none'}", as_json=as_json)
-
-
-@click.command()
-@session_argument
-@click.option("--off", is_flag=True, help="Let cleanups have it again.")
-@json_option
-def pin(*, reference: str, off: bool, as_json: bool) -> None:
-    """Keep a session from every cleanup."""
-    with opened() as store:
-        changed = store.pin(store.resolve(reference), pinned=not off)
-    _emit_changed(changed, "pinned" if changed.pinned else "no longer pinned", as_json=as_json)
-
-
-@click.command()
-@session_argument
-@click.option("--off", is_flag=True, help="Set the status back to active.")
-@json_option
-def archive(*, reference: str, off: bool, as_json: bool) -> None:
-    """Set the status of a session to archived."""
-    with opened() as store:
-        changed = store.archive(store.resolve(reference), archived=not off)
-    _emit_changed(changed, f"status: {changed.status}", as_json=as_json)
 
 
 def _emit_changed(changed: SessionSummary, what: str, *, as_json: bool) -> None:

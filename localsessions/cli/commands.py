@@ -54,16 +54,20 @@ _BY_TASK = {
     ),
     "keep in order": (
         _Place("rename", "changing.rename", "Set the title of a session."),
-        _Place("tag", "changing.tag", "Add tags to a session and remove some."),
-        _Place("pin", "changing.pin", "Keep a session from every cleanup."),
-        _Place("archive", "changing.archive", "Set the status of a session to archived."),
+        _Place("tag", "marking.tag", "Add tags to sessions and remove some."),
+        _Place("pin", "marking.pin", "Keep sessions from every cleanup."),
+        _Place(
+            "archive",
+            "marking.archive",
+            "Set the status of sessions to archived.",
+        ),
         _Place(
             "delete", "removing.delete", "Move sessions to the trash; 'restore' brings them back."
         ),
         _Place("restore", "removing.restore", "Bring a deleted session back, or list the trash."),
         _Place(
             "cleanup",
-            "removing.cleanup",
+            "cleaning.cleanup",
             "Move old or expired sessions to the trash, or empty the trash.",
         ),
     ),
@@ -71,6 +75,13 @@ _BY_TASK = {
         _Place(
             "export", "exporting.export_session", "Write sessions for people or for other programs."
         ),
+        _Place("backup", "backing_up.backup", "Write all sessions into one file, byte for byte."),
+        _Place(
+            "restore-backup",
+            "backing_up.restore",
+            "Bring the sessions of a backup into a folder, byte for byte.",
+        ),
+        _Place("mv", "moving.mv", "Move sessions with their checkpoints to another folder."),
         _Place(
             "serve",
             "serving.serve",

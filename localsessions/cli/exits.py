@@ -17,6 +17,7 @@ import click
 from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import note
 from localsessions.errors import (
+    BackupError,
     ChangesExpiredError,
     ConflictError,
     FormatVersionError,
@@ -33,7 +34,7 @@ from localsessions.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ExitCode", "exit_code_of", "message_of", "stop"]
+__all__ = ["ExitCode", "code_of", "exit_code_of", "message_of", "stop"]
 
 
 class ExitCode(IntEnum):
@@ -51,6 +52,7 @@ class ExitCode(IntEnum):
 
 
 _OF_CLASSES = (
+    (BackupError, ExitCode.UNREADABLE),
     (ChangesExpiredError, ExitCode.NOT_FOUND),
     (SessionNotFoundError, ExitCode.NOT_FOUND),
     (ConflictError, ExitCode.CONFLICT),
@@ -92,7 +94,7 @@ def exit_code_of(act: Callable[[], object]) -> int:
         _report(f"error: {one_line(_of_click(error))}")
         return error.exit_code
     except (SessionError, OSError, ValueError, LookupError) as error:
-        code = _code_of(error)
+        code = code_of(error)
         if code is None:
             raise
         _report(f"error: {one_line(message_of(error))}")
@@ -103,7 +105,8 @@ def exit_code_of(act: Callable[[], object]) -> int:
     return ExitCode.DONE
 
 
-def _code_of(error: Exception) -> ExitCode | None:
+def code_of(error: Exception) -> ExitCode | None:
+    """Return the exit code of an error that a person can cause; None for a bug."""
     for kind, code in _OF_CLASSES:
         if isinstance(error, kind):
             return code

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from localsessions.cli.choosing import Chosen, some_sessions_or_all
 from localsessions.cli.exits import ExitCode, message_of, stop
 from localsessions.cli.files import write_file
-from localsessions.cli.folder import every_session, opened, optional_session_argument
-from localsessions.cli.options import are_given, examples, filter_options
+from localsessions.cli.folder import opened
+from localsessions.cli.options import examples
 from localsessions.cli.progress import progress
 from localsessions.cli.redacting import (
     redact_options,
@@ -26,7 +27,7 @@ from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from localsessions.models import Filters, Session
+    from localsessions.models import Session
     from localsessions.store import SessionStore
     from localsessions.transcripts import ExportKind
 
@@ -42,9 +43,9 @@ _KINDS: tuple[ExportKind, ...] = ("markdown", "json", "jsonl")
         "localsessions export latest | less",
         "localsessions export latest -o release.md",
         "localsessions export --project . --since 'last week' -o chats",
+        "localsessions search deploy | localsessions export - -o chats",
     ),
 )
-@optional_session_argument
 @click.option(
     "--format",
     "kind",
@@ -61,45 +62,40 @@ _KINDS: tuple[ExportKind, ...] = ("markdown", "json", "jsonl")
 )
 @click.option("--force", "-f", is_flag=True, help="Overwrite files.")
 @redact_options
-@click.option("--all", "every", is_flag=True, help="All sessions, archived ones too.")
-@filter_options
+@some_sessions_or_all
 def export_session(
     *,
-    reference: str | None,
+    chosen: Chosen,
     kind: ExportKind | None,
     output: str | None,
     force: bool,
     is_redacted: bool,
     patterns_path: str | None,
     preview: bool,
-    every: bool,
-    filters: Filters,
 ) -> None:
     """Write sessions for people or for other programs.
 
-    SESSION is one of them. Without it, all are written that the options from --user on ask for,
-    each as a file in a folder; those of jsonl into one file or to standard output.
+    One SESSION is printed, or written to a file. Several are written each as a file in a folder;
+    those of jsonl into one file or to standard output. Which sessions: some SESSIONs; or all that
+    the options from --user on ask for; or '-', and one a line on standard input, where what
+    follows a tab does not count.
     """
     from localsessions.transcripts import EXPORT_SUFFIXES
 
-    is_many = every or are_given(filters)
-    if every and filters.get("archived") is False:
-        filters["archived"] = None
-    if is_many == (reference is not None):
-        raise click.UsageError("give either a SESSION, or --all or a filter (--project FOLDER)")
     if preview:
         refuse_file_of_preview(output=output, kind=kind, force=force)
-        if is_many:
+        if not chosen.is_one:
             raise click.UsageError("--preview shows one SESSION")
     if kind is None:
         fitting = [one for one in _KINDS if str(output).endswith(EXPORT_SUFFIXES[one])]
         kind = fitting[0] if fitting else "markdown"
     export = _Exporting(kind, is_redacted, patterns_path)
     with opened() as store:
-        if reference is None:
-            _export_many(store, export, filters, output, force=force)
+        session_ids = chosen.ids(store)
+        if not chosen.is_one:
+            _export_many(store, export, session_ids, output, force=force)
             return
-        session = store.load(store.resolve(reference))
+        session = store.load(session_ids[0])
     if preview:
         show_secrets(session, patterns_path)
         return
@@ -160,7 +156,7 @@ class _Exporting:
 def _export_many(
     store: SessionStore,
     export: _Exporting,
-    filters: Filters,
+    ids: Sequence[str],
     output: str | None,
     *,
     force: bool,
@@ -170,7 +166,6 @@ def _export_many(
     place = None if output == "-" else output
     if place is None and export.kind != "jsonl":
         raise click.UsageError("many sessions need -o FOLDER, or --format jsonl to be printed")
-    ids = [one.session_id for one in every_session(store, filters)]
     suffix = EXPORT_SUFFIXES[export.kind]
     names = {one: os.path.basename(store.path(one)).removesuffix(".json") + suffix for one in ids}
     each = export.each(store, ids)

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING
 
 from localsessions import _system
 from localsessions.cli.exits import ExitCode, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["write_file"]
+__all__ = ["new_file", "write_file"]
 
 
 def write_file(path: str, parts: Iterable[bytes], *, force: bool) -> None:
-    """Write the file whole or not at all; keep an existing file, unless ``force``.
+    """Write a file; see ``new_file``."""
+    with new_file(path, force=force) as file:
+        file.writelines(parts)
 
-    A session is private: only its owner may read a new file. A file that is replaced keeps its
-    mode.
+
+@contextmanager
+def new_file(path: str, *, force: bool, is_durable: bool = False) -> Iterator[IO[bytes]]:
+    """Give the block a file, which has its name once the block ends: whole or not at all.
+
+    An existing file is kept, unless ``force``. A session is private: only its owner may read a new
+    file. A file that is replaced keeps its mode. The block may read what it wrote, but not from a
+    device.
+
+    Args:
+        path: The name.
+        force: Whether to replace a file of that name.
+        is_durable: Whether the file survives a power cut once this returns.
     """
     if os.name == "nt" and ":" in os.path.splitdrive(path)[1]:
         reason = "on Windows a name with ':' is a stream of another file; choose a name without it"
@@ -29,19 +42,24 @@ def write_file(path: str, parts: Iterable[bytes], *, force: bool) -> None:
         stop(f"{path} is there already; --force overwrites it", ExitCode.CONFLICT)
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as device:  # /dev/stdout, a FIFO; a folder raises
-            device.writelines(parts)
+            yield device
         return
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     temp = os.path.join(folder, f".{name[:100]}-{secrets.token_hex(4)}.tmp")
     try:
-        with open(temp, "xb", opener=_private) as file:
+        with open(temp, "x+b", opener=_private) as file:
             if os.path.exists(target):
                 _system.make_like(file.fileno(), target)
             else:
                 _system.make_private(file.fileno())
-            file.writelines(parts)
+            yield file
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temp, target)
+        if is_durable:
+            _system.sync_folder(folder)
     finally:
         with suppress(OSError):
             os.unlink(temp)

@@ -167,8 +167,8 @@ def optional_session_argument(function: Function) -> Function:
 
 
 def sessions_argument(function: Function) -> Function:
-    """Give a command the argument ``SESSION...``, as ``references``."""
-    return _argument("references", metavar="SESSION...", nargs=-1)(function)
+    """Give a command the argument ``[SESSION]...``, as ``references``."""
+    return _argument("references", metavar="[SESSION]...", required=False, nargs=-1)(function)
 
 
 def _argument(

@@ -33,7 +33,7 @@ def emit_report(report: ImportReport, named: Sequence[str], *, verbose: bool) ->
     came = report.total.imported + report.total.grown
     ids = [one for file in report.files for one in file.session_ids]
     if not ids and report.total.deleted:
-        note("what was found was deleted here; --again brings it back")
+        note("what was found was deleted here, or moved to another folder; --again brings it back")
     elif not ids:
         note("no session was found")
     elif came:

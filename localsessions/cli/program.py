@@ -88,8 +88,8 @@ def program(ctx: click.Context) -> None:
     pipe is bare, with tabs.
 
     Exit codes: 0 done, 1 nothing found or the answer was no, 2 usage, 3 not found, 4 a conflict,
-    locked or there already, 5 an unreadable session, 6 a failure of the system, 130 interrupted,
-    141 the reader of the output closed it early.
+    locked or there already, 5 an unreadable session or backup, 6 a failure of the system, 130
+    interrupted, 141 the reader of the output closed it early.
     """
     if ctx.invoked_subcommand is None:
         note(ctx.get_help())

@@ -1,76 +1,136 @@
-"""``delete``, ``restore``, ``cleanup``: into the trash, out of it, and removed for good.
+"""``delete``, ``restore``: into the trash, and out of it.
 
 A command that removes asks on a terminal; without a terminal it needs ``--yes``.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from localsessions.cli.asking import agrees, refuse_unasked
+from localsessions.cli.asking import ask_to_remove, refuse_unasked
+from localsessions.cli.choosing import (
+    SHOWN,
+    Chosen,
+    end_if_refused,
+    some_sessions,
+    tell_refused,
+    tell_titles,
+)
 from localsessions.cli.exits import ExitCode, stop
-from localsessions.cli.folder import opened, sessions_argument, summary_of
+from localsessions.cli.folder import opened, summary_of
 from localsessions.cli.options import (
-    are_given,
     examples,
-    filter_options,
     json_option,
     yes_option,
 )
+from localsessions.cli.progress import progress
 from localsessions.cli.screen.envelope import emit_json
 from localsessions.cli.screen.moments import local_minute
-from localsessions.cli.screen.safe import one_line
+from localsessions.cli.screen.safe import counted, one_line
 from localsessions.cli.screen.streams import emit, is_fitted, note
 from localsessions.cli.screen.tables import Column, emit_rows, emit_table
-from localsessions.cli.times import age
 from localsessions.errors import UnreadableSessionError
 from localsessions.format import parse_json
-from localsessions.models import CleanupReport, format_instant, utc_now
+from localsessions.models import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import timedelta
+    from collections.abc import Mapping, Sequence
 
-    from localsessions.models import Filters, TrashedSession
+    from localsessions.models import TrashedSession
     from localsessions.store import SessionStore
 
-__all__ = ["cleanup", "delete", "restore"]
+__all__ = ["delete", "restore"]
 
-
-def _ask(question: str, *, yes: bool) -> None:
-    if not agrees(question, yes=yes):
-        stop("nothing was removed", ExitCode.NO)
+_TOGETHER = 128
 
 
 # -- delete --------------------------------------------------------------------------------------
 
 
-@click.command(epilog=examples('localsessions delete sess_0192 "Show the files"'))
-@sessions_argument
+@click.command(
+    epilog=examples(
+        'localsessions delete sess_0192 "Show the files"',
+        "localsessions delete --tag draft --dry-run",
+        "localsessions list --until 90d | localsessions delete - --yes",
+    )
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@some_sessions
 @yes_option
 @json_option
-def delete(*, references: tuple[str, ...], yes: bool, as_json: bool) -> None:
-    """Move sessions to the trash; 'restore' brings them back."""
-    refuse_unasked("remove them", yes=yes)
+def delete(*, chosen: Chosen, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Move sessions to the trash; 'restore' brings them back.
+
+    Which sessions: some SESSIONs; or all that the options from --user on ask for; or '-', and one
+    a line on standard input, where what follows a tab does not count.
+    """
     with opened() as store:
-        session_ids = list(dict.fromkeys(map(store.resolve, references)))
-        _ask(f"Move to the trash: {', '.join(session_ids)}?", yes=yes)
-        gone = [session_id for session_id in session_ids if store.delete(session_id)]
+        session_ids = chosen.ids(store)
+        if dry_run:
+            _emit_doomed(store, session_ids, as_json=as_json)
+            return
+        refuse_unasked("remove them", yes=yes)
+        if not yes:
+            tell_titles(map(store.engine.summary, session_ids), len(session_ids))
+        ask_to_remove(f"Move {counted(len(session_ids), 'session')} to the trash?", yes=yes)
+        gone, errors = _deleted(store, session_ids)
         deleted = _last_of(store.trash(), gone)
     if as_json:
         emit_json(deleted)
     else:
-        for item in deleted:
+        for item in deleted[:SHOWN]:
             note(one_line(f"deleted {item.session_id}; 'restore' brings it back"))
-    if missed := [session_id for session_id in session_ids if session_id not in gone]:
+        if len(deleted) > SHOWN:
+            note(f"and {len(deleted) - SHOWN} more")
+    tell_refused(errors)
+    end_if_refused(errors)
+    if missed := [one for one in session_ids if one not in {*gone}]:
         stop(f"deleted by someone else meanwhile: {', '.join(missed)}", ExitCode.NOT_FOUND)
 
 
-def _last_of(trash: Sequence[TrashedSession], session_ids: list[str]) -> list[TrashedSession]:
+def _emit_doomed(store: SessionStore, session_ids: Sequence[str], *, as_json: bool) -> None:
+    doomed = [one for one in map(store.engine.summary, session_ids) if one is not None]
+    if as_json:
+        emit_json(doomed)
+        return
+    for one in doomed:
+        emit(one_line(f"would delete {one.session_id}: {one.title or '(no title)'}"))
+
+
+def _deleted(
+    store: SessionStore, session_ids: Sequence[str]
+) -> tuple[list[str], Mapping[str, Exception]]:
+    """Delete sessions together; return which are gone by that, and by id why others stay."""
+    gone: list[str] = []
+    errors: dict[str, Exception] = {}
+    with progress("deleting") as show:
+        for at in range(0, len(session_ids), _TOGETHER):
+            batch = session_ids[at : at + _TOGETHER]
+            try:
+                gone += store.delete_many(batch)
+            except ExceptionGroup as group:
+                errors |= _by_id(group, batch)
+                gone += [one for one in batch if one not in errors]
+            show(at + len(batch), len(session_ids))
+    if len(session_ids) == 1:
+        for error in errors.values():
+            raise error
+    return gone, errors
+
+
+def _by_id(group: ExceptionGroup[Exception], session_ids: Sequence[str]) -> dict[str, Exception]:
+    """Return the errors of many by the session that each names, itself or in a note."""
+    found: dict[str, Exception] = {}
+    for error in group.exceptions:
+        notes = getattr(error, "__notes__", [])
+        named = [one for one in session_ids if f"session {one!r}" in notes]
+        found[getattr(error, "session_id", None) or named[0]] = error
+    return found
+
+
+def _last_of(trash: Sequence[TrashedSession], session_ids: Sequence[str]) -> list[TrashedSession]:
     # The trash is sorted by time, the last deleted first. For each id, the last deleted wins.
     newest = {item.session_id: item for item in reversed(trash)}
     return [newest[session_id] for session_id in session_ids if session_id in newest]
@@ -164,143 +224,3 @@ def _fields(item: TrashedSession) -> tuple[str, ...]:
     """Return what a program reads of it in a pipe."""
     what = "checkpoints" if item.checkpoints_only else "session"
     return item.session_id, format_instant(item.deleted_at), str(item.size_bytes), what
-
-
-# -- cleanup -------------------------------------------------------------------------------------
-
-
-@click.command(
-    epilog=examples(
-        "localsessions cleanup --older-than 30d --dry-run",
-        "localsessions cleanup --expired --yes",
-        "localsessions cleanup --empty-trash --deleted-for 90d",
-    )
-)
-@click.option(
-    "--older-than", type=age, metavar="AGE", help="Sessions last active longer ago than this: 30d."
-)
-@click.option("--expired", is_flag=True, help="Sessions whose time to live has passed.")
-@click.option("--empty-trash", is_flag=True, help="Remove deleted sessions FOR GOOD.")
-@click.option(
-    "--deleted-for",
-    type=age,
-    metavar="AGE",
-    help="With --empty-trash: only what was deleted longer ago than this.",
-)
-@click.option(
-    "--forget",
-    is_flag=True,
-    help="With --empty-trash: forget what was removed for good, too; an import may bring it back.",
-)
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed, and why.")
-@filter_options
-@yes_option
-@json_option
-def cleanup(
-    *,
-    older_than: timedelta | None,
-    expired: bool,
-    empty_trash: bool,
-    deleted_for: timedelta | None,
-    forget: bool,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    filters: Filters,
-) -> None:
-    """Move old or expired sessions to the trash, or empty the trash.
-
-    It uses the sessions' own last activity. Pinned, unreadable and future-dated sessions are
-    kept, and archived ones, unless an option asks for them.
-    """
-    is_due = older_than is not None or expired
-    if is_due == empty_trash:
-        raise click.UsageError("give --older-than, --expired or both, or else --empty-trash")
-    if deleted_for is not None and not empty_trash:
-        raise click.UsageError("--deleted-for goes with --empty-trash only")
-    if forget and not empty_trash:
-        raise click.UsageError("--forget goes with --empty-trash only")
-    if empty_trash and are_given(filters):
-        raise click.UsageError("--empty-trash removes all that was deleted; --deleted-for narrows")
-    if not dry_run:
-        refuse_unasked("remove them", yes=yes)
-    with opened() as store:
-        if empty_trash:
-            _empty_trash(store, deleted_for, dry_run=dry_run, yes=yes, as_json=as_json)
-            if forget and not dry_run:
-                store.forget_deletions()
-        else:
-            clean = partial(_cleaned, store, filters, expired=expired)
-            _clean(clean, older_than, dry_run=dry_run, yes=yes, as_json=as_json)
-
-
-def _clean(
-    clean: Callable[..., CleanupReport],
-    older_than: timedelta | None,
-    *,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    if not dry_run and not yes:
-        plan = clean(older_than, dry_run=True)
-        if plan.deleted:
-            _emit_report(plan, to=note)
-            _ask(f"Move {len(plan.deleted)} sessions to the trash?", yes=yes)
-        if older_than is not None:
-            # Leave out sessions that became old while the person decided.
-            older_than = utc_now() - plan.cutoff
-    report = clean(older_than, dry_run=dry_run)
-    if as_json:
-        emit_json(report.actions, cutoff=report.cutoff, dry_run=report.dry_run)
-    else:
-        _emit_report(report, to=emit)
-
-
-def _cleaned(
-    store: SessionStore,
-    filters: Filters,
-    older_than: timedelta | None,
-    *,
-    expired: bool,
-    dry_run: bool,
-) -> CleanupReport:
-    """Return a report of one or both cleanups; each session is in it once."""
-    reports = []
-    if older_than is not None:
-        reports.append(store.cleanup(max_age=older_than, dry_run=dry_run, **filters))
-    if expired:
-        reports.append(store.purge_expired(dry_run=dry_run, **filters))
-    actions = {
-        action.session_id: action for report in reversed(reports) for action in report.actions
-    }
-    return replace(reports[0], actions=tuple(actions.values()))
-
-
-def _emit_report(report: CleanupReport, *, to: Callable[[str], None]) -> None:
-    verb = "would delete" if report.dry_run else "deleted"
-    for action in report.actions:
-        did = verb if action.deleted else "kept"
-        to(one_line(f"{did} {action.session_id}: {action.reason}"))
-    if not report.deleted:
-        note("there is nothing to remove")
-
-
-def _empty_trash(
-    store: SessionStore, deleted_for: timedelta | None, *, dry_run: bool, yes: bool, as_json: bool
-) -> None:
-    now = utc_now()
-    cutoff = now if deleted_for is None else now - deleted_for
-    doomed = [item for item in store.trash() if item.deleted_at <= cutoff]
-    if doomed and not dry_run:
-        _ask(f"Remove {len(doomed)} deleted sessions for good?", yes=yes)
-        doomed = list(store.empty_trash(max_age=utc_now() - cutoff))
-    if as_json:
-        emit_json(doomed)
-        return
-    verb = "would remove" if dry_run else "removed"
-    for item in doomed:
-        deleted_at = local_minute(item.deleted_at)
-        emit(one_line(f"{verb} {item.session_id} for good: deleted {deleted_at}"))
-    if not doomed:
-        note("there is nothing to remove")

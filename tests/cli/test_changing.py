@@ -133,8 +133,8 @@ def test_rename_wants_either_a_title_or_clear(cli: Cli, arguments: list[str]) ->
 
 def test_tag_adds_and_removes(cli: Cli) -> None:
     cli.add("s")
-    assert cli("tag", "s", "a", "b").stderr == "s: tags: a, b\n"
-    assert cli.item("tag", "s", "c", "--remove", "a")["tags"] == ["b", "c"]
+    assert cli("tag", "s", "+a", "+b").stderr == "s: tags: a, b\n"
+    assert cli.item("tag", "s", "+c", "--remove", "a")["tags"] == ["b", "c"]
     assert cli("tag", "s", "-r", "b", "-r", "c").stderr == "s: tags: none\n"
 
 

@@ -55,16 +55,31 @@ READING = [
     ["cleanup", "--expired", "--yes"],
     ["append", "s", "--role", "user", "text"],
     ["rename", "s", "T"],
-    ["tag", "s", "t"],
+    ["tag", "s", "+t"],
     ["pin", "s"],
     ["archive", "s"],
     ["fork", "s"],
     ["edit", "s"],
+    ["backup", "-"],
+    ["mv", "s", "--to", "elsewhere"],
 ]
 
 COMMANDS = [
-    *("append", "archive", "cleanup", "completion", "count", "delete", "edit", "export", "fork"),
-    *("history", "import", "list", "new", "path", "pin", "reindex", "rename", "restore"),
+    *("append", "archive", "backup", "cleanup", "completion", "count", "delete", "edit", "export"),
+    *(
+        "fork",
+        "history",
+        "import",
+        "list",
+        "mv",
+        "new",
+        "path",
+        "pin",
+        "reindex",
+        "rename",
+        "restore",
+    ),
+    "restore-backup",
     *("search", "serve", "show", "stats", "tag", "verify", "watch"),
 ]
 

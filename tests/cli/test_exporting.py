@@ -146,9 +146,9 @@ def test_a_session_that_cannot_be_read_is_said_and_the_others_are_written(
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ([], "give either a SESSION, or --all or a filter"),
-        (["a", "--all"], "give either a SESSION, or --all or a filter"),
-        (["a", "--tag", "work"], "give either a SESSION, or --all or a filter"),
+        ([], "say which sessions: a SESSION or more, a filter (--project FOLDER), or '-'"),
+        (["a", "--all"], "--all is about all sessions: name none"),
+        (["a", "--tag", "work"], "name some SESSIONs, or give a filter, but not both"),
         (["--all"], "many sessions need -o FOLDER, or --format jsonl"),
         (["--all", "--preview"], "--preview shows one SESSION"),
     ],

@@ -55,7 +55,7 @@ EVERY: list[tuple[list[str], list[str], list[str]]] = [
     (["new"], list(SessionSummary.model_fields), []),
     (["fork", "a"], list(SessionSummary.model_fields), []),
     (["rename", "a", "New"], list(SessionSummary.model_fields), []),
-    (["tag", "a", "x"], list(SessionSummary.model_fields), []),
+    (["tag", "a", "+x"], list(SessionSummary.model_fields), []),
     (["pin", "a"], list(SessionSummary.model_fields), []),
     (["archive", "a"], list(SessionSummary.model_fields), []),
     (["append", "a", "--role", "user", "x"], ["role", "content", "id"], ["session_id"]),
@@ -66,15 +66,27 @@ EVERY: list[tuple[list[str], list[str], list[str]]] = [
         ["cutoff", "dry_run"],
     ),
     (["reindex"], ["sessions"], []),
+    (
+        ["backup", "{folder}/chats.tar.gz"],
+        ["path", "size_bytes", "created_at", "sessions", "deleted"],
+        ["left_out"],
+    ),
+    (
+        ["restore-backup", "--merge", "{folder}/before.tar"],
+        ["session_id", "deleted_at", "outcome"],
+        ["dry_run", "created_at"],
+    ),
+    (["mv", "a", "--to", "{folder}/other"], list(SessionSummary.model_fields), ["dry_run"]),
     (["import", str(ROOT / "examples" / "transcripts" / "codex")], ["path"], ["totals", "total"]),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "fields", "more"), EVERY, ids=[one[0][0] for one in EVERY])
 def test_every_command_writes_the_same_envelope(
-    full: Cli, arguments: list[str], fields: list[str], more: list[str]
+    full: Cli, tmp_path: Path, arguments: list[str], fields: list[str], more: list[str]
 ) -> None:
-    document = full.json(*arguments)
+    assert full("backup", f"{tmp_path}/before.tar").exit_code == 0
+    document = full.json(*(one.replace("{folder}", str(tmp_path)) for one in arguments))
     assert list(document) == ["version", "command", "items", *more]
     assert document["items"]
     for item in document["items"]:

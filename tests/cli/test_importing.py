@@ -458,7 +458,10 @@ def test_what_was_deleted_here_is_told_apart_from_nothing(cli: Cli, tmp_path: Pa
     cli("import", path)
     cli("delete", "a", "--yes")
     said = cli("import", path).stderr
-    assert said == "what was found was deleted here; --again brings it back\n"
+    assert (
+        said
+        == "what was found was deleted here, or moved to another folder; --again brings it back\n"
+    )
 
 
 @pytest.mark.needs("signals")

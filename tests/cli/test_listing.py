@@ -280,7 +280,7 @@ def test_an_argument_of_several_words_is_a_phrase(cli: Cli) -> None:
 def test_words_may_be_left_out_and_fields_asked_for(cli: Cli) -> None:
     cli.add("a", "a race for conditions")
     cli.add("b", "the condition of that race")
-    cli("tag", "b", "two words")
+    cli("tag", "b", "+two words")
     for words in (
         ["race", "-for"],
         ["-n", "5", "race", "tag:two words"],
@@ -301,7 +301,7 @@ def last_lines(cli: Cli, *words: str, count: int = 2) -> list[str]:
 @pytest.mark.needs("terminals")
 def test_on_a_terminal_a_hit_says_its_place_and_the_text_around_it(cli: Cli) -> None:
     cli.add("b", "the condition of the race", title="T")
-    cli("tag", "b", "work")
+    cli("tag", "b", "+work")
     assert last_lines(cli, "race", count=4) == [
         "T",
         "  message 1, user, just now",

@@ -116,7 +116,12 @@ def test_in_a_pipe_messages_are_written_without_rich(cli: Cli, command: str) -> 
 
 def test_names_of_commands_complete_without_a_store(cli: Cli) -> None:
     shown, modules = completed(cli, "re")
-    assert shown.split() == ["plain,reindex", "plain,rename", "plain,restore"]
+    assert shown.split() == [
+        "plain,reindex",
+        "plain,rename",
+        "plain,restore",
+        "plain,restore-backup",
+    ]
     assert modules.isdisjoint(HEAVY | DATABASE)
     assert commands_among(modules) == set()
 

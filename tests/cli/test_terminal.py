@@ -179,7 +179,10 @@ def test_delete_asks_and_does_what_is_answered(cli: Cli) -> None:
     cli.add("a")
     code, shown = cli.terminal("delete", "a", answers={"[y/N]: ": "n\n"})
     assert code == 1
-    assert "Move to the trash: a? [y/N]: n\nerror: nothing was removed" in shown
+    assert (
+        "  a  (no title)\nMove 1 session to the trash? [y/N]: n\nerror: nothing was removed"
+        in shown
+    )
     assert exists(cli, "a")
     code, _ = cli.terminal("delete", "a", answers={"[y/N]: ": "y\n"})
     assert code == 0
@@ -204,7 +207,7 @@ def test_cleanup_shows_what_it_would_do_before_it_asks(cli: Cli) -> None:
     command = ("cleanup", "--older-than", "30d")
     code, shown = cli.terminal(*command, answers={"[y/N]: ": "n\n"})
     assert code == 1
-    assert shown.index("would delete old") < shown.index("Move 1 sessions to the trash?")
+    assert shown.index("would delete old") < shown.index("Move 1 session to the trash?")
     assert exists(cli, "old")
     code, shown = cli.terminal(*command, answers={"[y/N]: ": "y\n"})
     assert code == 0

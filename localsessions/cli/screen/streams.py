@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
+    "DataStream",
     "emit",
     "emit_data",
     "emit_escaped",
@@ -68,6 +69,16 @@ def taken(take: Callable[[str], object]) -> Iterator[None]:
 def note(line: str) -> None:
     """Tell the person something that is not data."""
     click.echo(line, file=sys.stderr)
+
+
+class DataStream:
+    """Standard output as a file of bytes that is only written to."""
+
+    def write(self, data: bytes) -> int:
+        """Write all of the bytes."""
+        if sys.stdout is not None:
+            _write(sys.stdout, data)
+        return len(data)
 
 
 def emit_data(data: bytes, *, is_json: bool = False) -> None:

@@ -560,7 +560,7 @@ class Copies(Protocol):
         """Lock a session, pass a copy to the block, and remove the session when the block ends.
 
         It is removed with its checkpoints and for good, and ``deletions`` says where it was moved
-        to. If the block raises, it stays.
+        to. If the block raises, it stays. If a kill left only checkpoints, these leave.
 
         Raises:
             SessionNotFoundError, LockTimeoutError: Before the block.

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from localsessions._codec import decode
 from localsessions._local.files import Faults, Overtaken
+from localsessions._local.files.durable import NO_ROOM
 from localsessions._local.growing import Growth
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.writing import refuse_twin
@@ -116,7 +117,7 @@ class Copying:
             copy, faults = self._folder.copies.read(session_id, None)
             for fault in faults:
                 raise fault
-            if copy.content is None:
+            if copy.content is None and not copy.checkpoints:
                 raise SessionNotFoundError(session_id, path=self._folder.path(session_id))
             yield copy
             if self._folder.copies.read(session_id, None) != (copy, []):
@@ -132,21 +133,33 @@ class Copying:
         return ConflictError(session_id, path=path, expected=now, found=now)
 
     def _remove(self, copy: SessionCopy, moved_to: str) -> DurabilityUnknownError | None:
-        """Note first: killed in between, a session that is there is remembered as gone."""
+        """Note first: killed in between, a session that is there is remembered as gone.
+
+        Checkpoints alone are what a kill left of a session that was noted.
+        """
         session_id = copy.session_id
         self._growth.drop_spares([session_id])
         self._reconciler.log_held([session_id])
-        noted = self._note(_deletion(copy, moved_to))
+        noted = None if copy.content is None else self._note(copy, moved_to)
         with self._reconciler.changing():
             try:
                 return self._folder.copies.remove(copy) or noted
             finally:
                 self._reconciler.record_removal(session_id)
 
-    def _note(self, deletion: Deletion) -> DurabilityUnknownError | None:
+    def _note(self, copy: SessionCopy, moved_to: str) -> DurabilityUnknownError | None:
+        deletion = _deletion(copy, moved_to)
         self._folder.trash.make()
-        with self._folder.lock_whole(deletion.session_id):
-            return self._folder.purged.note_also(deletion)
+        try:
+            with self._folder.lock_whole(deletion.session_id):
+                return self._folder.purged.note_also(deletion)
+        except OSError as error:
+            # On a full disk, the session's own file, which goes now, has the room.
+            there = [(self._folder.path(copy.session_id), deletion)]
+            is_full = error.errno in NO_ROOM
+            if not (is_full and self._folder.purged.note_over(there, lambda _: nullcontext())):
+                raise
+            return None
 
     # -- what was removed for good -----------------------------------------------------------
 

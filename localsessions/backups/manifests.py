@@ -140,7 +140,7 @@ class Manifest:
                 tuple(map(_deletion, document["deletions"])),
                 tuple(map(_left, document["left_out"])),
             )
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if isinstance(error, BackupError):
                 raise
             raise BackupError(f"the manifest is garbled ({error!r})", member=MANIFEST) from error

@@ -19,7 +19,8 @@ those are the store's. Standard output carries data, everything else goes to sta
     following   the messages of a session as they come
     typed       commands that a person can type next
     choosing    which sessions a command on many is about, and an act on each of them
-    listing  reading  changing  editing  removing  exporting  care  watching  serving  completion
+    listing  reading  changing  marking  editing  removing  cleaning  exporting  backing_up  moving
+    care  watching  serving  completion
                 the commands
 """
 

@@ -66,21 +66,8 @@ READING = [
 
 COMMANDS = [
     *("append", "archive", "backup", "cleanup", "completion", "count", "delete", "edit", "export"),
-    *(
-        "fork",
-        "history",
-        "import",
-        "list",
-        "mv",
-        "new",
-        "path",
-        "pin",
-        "reindex",
-        "rename",
-        "restore",
-    ),
-    "restore-backup",
-    *("search", "serve", "show", "stats", "tag", "verify", "watch"),
+    *("fork", "history", "import", "list", "mv", "new", "path", "pin", "reindex", "rename"),
+    *("restore", "restore-backup", "search", "serve", "show", "stats", "tag", "verify", "watch"),
 ]
 
 

@@ -25,7 +25,7 @@ DISTINCT = (
     "append", "create", "delete with checkpoints", "save, merging", "fork",
     "restore with checkpoints", "cleanup", "empty_trash with checkpoints", "save_checkpoint",
     "delete_checkpoint", "clear_checkpoints", "append, and again",
-    "create_many", "save_many", "delete_many with checkpoints",
+    "create_many", "save_many", "delete_many with checkpoints", "bring", "leave",
 )  # fmt: skip
 """Verbs of which each goes a way of its own: all their calls are attacked."""
 

@@ -12,13 +12,15 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
 from pydantic import JsonValue
 
 from localsessions import Session, SessionStore
+from localsessions.format import encode
+from localsessions.models import SessionCopy, StoredBytes
 
 __all__ = ["VERBS", "State", "Verb", "plain", "prepared", "said", "sound"]
 
@@ -73,6 +75,7 @@ def message(number: int, content: str = LONG) -> dict[str, JsonValue]:
 
 
 _AT = "2026-01-02T03:04:05.000Z"
+_COPIED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def one_session(folder: Path) -> None:
@@ -284,6 +287,44 @@ def trashed_file_gone(folder: Path) -> None:
     source.unlink()
 
 
+COPY = SessionCopy(
+    "n",
+    StoredBytes(encode(Session(session_id="n", title="new", messages=[message(1)])), _COPIED),
+    {
+        f"{number:08}-ckpt_{number}": StoredBytes(
+            json.dumps(
+                {"checkpoint_id": f"ckpt_{number}", "data": {"step": number}, "created_at": _AT}
+            ).encode(),
+            _COPIED,
+        )
+        for number in (1, 2)
+    },
+)
+
+
+def bring(store: SessionStore) -> None:
+    store.engine.bring(COPY)
+
+
+def first_checkpoint_brought(folder: Path) -> None:
+    (folder / "n.checkpoints").mkdir(mode=0o700)
+
+
+def leave(store: SessionStore) -> None:
+    with store.engine.leaving("s", moved_to="elsewhere"):
+        pass
+
+
+def noted(folder: Path) -> None:
+    line = {"session_id": "s", "source": {}, "deleted_at": _AT, "moved_to": "elsewhere"}
+    (folder / ".trash").mkdir(mode=0o700)
+    (folder / ".trash" / "purged-moved.jsonl").write_text(json.dumps(line))
+
+
+def left_but_for_checkpoints(folder: Path) -> None:
+    (folder / "s.json").unlink()
+
+
 ALL_TO_TRASH = tuple((to_trash(name),) for name in "abc")
 
 VERBS: dict[str, Verb] = {
@@ -355,6 +396,8 @@ VERBS: dict[str, Verb] = {
     "clear_checkpoints": Verb(
         lambda store: store.clear_checkpoints("s"), with_checkpoints, (first_checkpoint_gone,)
     ),
+    "bring": Verb(bring, one_session, (first_checkpoint_brought,)),
+    "leave": Verb(leave, with_checkpoints, (noted, left_but_for_checkpoints)),
     "repair": Verb(repair, torn),
     "reindex": Verb(lambda store: store.reindex(), three_sessions),
 }

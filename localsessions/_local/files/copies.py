@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
@@ -17,7 +17,7 @@ from localsessions._codec import MAX_FILE_BYTES
 from localsessions._codec.names import SUFFIX, file_stem, is_session_id
 from localsessions._local.files import durable
 from localsessions._local.files.checkpoints import Checkpoints
-from localsessions._local.files.publishing import Publisher
+from localsessions._local.files.publishing import Prepared, Publisher
 from localsessions._local.files.reading import read_whole
 from localsessions._local.files.trash import TrashFolder
 from localsessions.errors import DurabilityUnknownError, UnreadableSessionError
@@ -141,36 +141,54 @@ class Copies:
     def write(self, copy: SessionCopy) -> DurabilityUnknownError | None:
         """Write what is lacking, inside the session's lock, durably whatever the store promises.
 
+        All of it is on the disk under private names before the first part gets its own.
+
         Returns:
             The error if the disk did not confirm.
 
         Raises:
             Overtaken: Another program wrote a file of that name first.
-            OSError: A part is not there; what was written stays, and is no session yet.
+            OSError: Nothing of it, or not all of it, is there, and the session is not.
         """
         place = self.place(copy.session_id, copy.deleted_at)
         if copy.deleted_at is not None:
             self._trash.make()
-        doubt = None
-        if copy.checkpoints:
-            durable.refuse_link(place.checkpoints)
-            durable.make_folder(place.checkpoints, durable=True)
-            for name, one in copy.checkpoints.items():
-                doubt = self._put(copy.session_id, _in(place, name), one) or doubt
-            doubt = self._sync(copy.session_id, _in(place, "")) or doubt
+        durable.refuse_link(place.checkpoints)
+        parts = {_in(place, name): one for name, one in copy.checkpoints.items()}
         if copy.content is not None:
-            doubt = self._put(copy.session_id, place.content, copy.content) or doubt
-            doubt = self._sync(copy.session_id, place.content) or doubt
-        return doubt
+            parts[place.content] = copy.content
+        prepared: dict[str, Prepared] = {}
+        try:
+            for path, stored in parts.items():
+                prepared[path] = self._prepared(copy.session_id, stored)
+            return self._put_in_place(copy.session_id, place, prepared)
+        except BaseException:  # Ctrl-C too: remove what has no name yet, then re-raise
+            for one in prepared.values():
+                durable.discard(one.temp)
+            with suppress(OSError):  # it holds a checkpoint, or is not there
+                os.rmdir(place.checkpoints)
+            raise
 
-    def _put(
-        self, session_id: str, path: str, stored: StoredBytes
-    ) -> DurabilityUnknownError | None:
+    def _prepared(self, session_id: str, stored: StoredBytes) -> Prepared:
         temp = self._publisher.temp_path(session_id, ".tmp")
         mtime_ns = microseconds(stored.modified_at) * 1000
-        new = durable.write_new(temp, stored.data, mtime_ns=mtime_ns, durable=True)
-        self._publisher.refuse_overtaken(path, None, temp)
-        return self._publisher.put_in_place(session_id, temp, path, new)
+        return Prepared(temp, durable.write_new(temp, stored.data, mtime_ns=mtime_ns, durable=True))
+
+    def _put_in_place(
+        self, session_id: str, place: Place, prepared: Mapping[str, Prepared]
+    ) -> DurabilityUnknownError | None:
+        """Give the checkpoints their names, durably, and then the session."""
+        doubts = []
+        checkpoints = [path for path in prepared if path != place.content]
+        if checkpoints:
+            durable.make_folder(place.checkpoints, durable=True)
+        for paths in (checkpoints, prepared.keys() - checkpoints):
+            for path in paths:
+                temp, new = prepared[path]
+                self._publisher.refuse_overtaken(path, None, temp)
+                doubts.append(self._publisher.put_in_place(session_id, temp, path, new))
+            doubts += [self._sync(session_id, path) for path in [*paths][-1:]]
+        return next(filter(None, doubts), None)
 
     def _sync(self, session_id: str, path: str) -> DurabilityUnknownError | None:
         return self._publisher.sync(os.path.dirname(path), session_id, is_durable=True)

@@ -73,7 +73,7 @@ def full(folder: Path, store: SessionStore) -> SessionStore:
 
 @pytest.mark.parametrize(
     "compression",
-    ["gzip", "none", "zstd"],
+    ["gzip", "none", pytest.param("zstd", marks=pytest.mark.needs("zstd"))],
 )
 def test_every_byte_comes_back(
     full: SessionStore, folder: Path, tmp_path: Path, compression: Compression

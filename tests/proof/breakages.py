@@ -12,6 +12,28 @@ from proof.mutations import Mutation, tried_all
 __all__ = ["BREAKAGES"]
 
 BREAKAGES = (
+    # backups and moving
+    Mutation(
+        "a moved session is removed although the other store has another of its id",
+        "localsessions/moving.py",
+        '== "other":\n            raise SessionExistsError',
+        '== "none":\n            raise SessionExistsError',
+        "tests/contract/test_copies.py::test_an_id_that_is_taken_stays_unless_it_is_the_same[folder-folder]",
+    ),
+    Mutation(
+        "a backup is restored whose bytes are not those of its manifest",
+        "localsessions/backups/restoring.py",
+        "        if sha256 != entry.sha256:\n",
+        "        if not sha256:\n",
+        "tests/backups/test_hostile_archives.py::test_it_is_refused_and_nothing_is_changed[a bit is other]",
+    ),
+    Mutation(
+        "a session gets its name before its checkpoints have theirs",
+        "localsessions/_local/files/copies.py",
+        "for paths in (checkpoints, prepared.keys() - checkpoints):",
+        "for paths in (prepared.keys() - checkpoints, checkpoints):",
+        "tests/proof/test_crash_states.py::test_every_state_that_a_power_cut_leaves_is_the_old_or_the_new_one[bring-full]",
+    ),
     # crash states
     Mutation(
         "a new file is not synced before it is renamed",

@@ -45,6 +45,8 @@ SMALL = [
     "empty_trash with checkpoints",
     "create_many",
     "delete_many with checkpoints",
+    "bring",
+    "leave",
 ]
 pytestmark = [pytest.mark.untraced, pytest.mark.needs("strace")]
 

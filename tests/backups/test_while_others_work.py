@@ -89,7 +89,7 @@ def writer(folder: Path, store: SessionStore) -> Iterator[None]:
 @pytest.mark.usefixtures("writer")
 def test_each_session_is_in_a_backup_as_one_whole_version(store: SessionStore) -> None:
     lengths = set()
-    for _ in range(sized(60, 12)):
+    for _ in range(sized(60, 6)):
         file = BytesIO()
         manifest = back_up(store, file, compression="none")
         assert manifest.left_out == ()
@@ -114,7 +114,7 @@ def died(*arguments: object, at: int) -> int:
 
 def points(calls: int) -> range:
     """Return at which calls to be killed: all, or a sample of them."""
-    return range(1, calls + 1, max(1, calls // sized(10_000, 16)))
+    return range(1, calls + 1, max(1, calls // sized(10_000, 8)))
 
 
 def whole(store: SessionStore, session_id: str) -> tuple[bytes, int] | None:

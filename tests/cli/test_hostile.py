@@ -221,7 +221,7 @@ def rows(cli: Cli) -> dict[str, list[Row]]:
         "edit": plain([ID]),
         "fork": plain([ID], [ID, "--at", f"no {TYPED}"]),
         "rename": plain([ID, TYPED]),
-        "tag": plain([ID, TYPED]),
+        "tag": plain([ID, f"+{TYPED}"], [f"no {TYPED}", "+x"]),
         "pin": plain([ID]),
         "archive": plain([ID]),
         "delete": [([f"{ID}-child"], {"[y/N]": "y\n"}), ([f"no {TYPED}"], {})],
@@ -238,6 +238,9 @@ def rows(cli: Cli) -> dict[str, list[Row]]:
             [ID, "--redact", "--preview"],
             [ID, "-o", f"{folder}/x"],
         ),
+        "backup": plain([f"{folder}/x.tar.gz"], [f"{folder}/{TYPED}"]),
+        "restore-backup": plain([f"/nowhere/{TYPED}"]),
+        "mv": plain([ID, "--to", f"{folder}/y", "--dry-run"], [f"no {TYPED}", "--to", folder]),
         "serve": [(["--port", "0"], end)],
         "completion": plain(["bash"]),
         "verify": plain([], ["--repair"]),
@@ -249,6 +252,12 @@ def rows(cli: Cli) -> dict[str, list[Row]]:
 _OURS = {"", "0", "1", "2", "3", "4", "9", "31", "32", "35", "36"}
 _STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 _OF_A_BAR = re.compile(r"\x1b\[(?:\?25[lh]|2K|1A)|\x1b\[38;5;\d+m|\x1b\[3[3-6]m|\r")
+
+
+_WITH_BARS = {
+    *("search", "import", "verify", "reindex", "export", "tag", "pin", "archive", "delete"),
+    *("backup", "restore-backup", "mv"),
+}
 
 
 def acting(shown: str, *, has_bar: bool) -> list[str]:
@@ -272,7 +281,7 @@ def test_nothing_of_a_session_acts_on_a_terminal(hostile: Cli, name: str) -> Non
         else:
             env = {}
         _, shown = hostile.terminal(name, *line, answers=answers, env=env)
-        has_bar = name in ("search", "import", "verify", "reindex", "export")
+        has_bar = name in _WITH_BARS
         assert acting(shown, has_bar=has_bar) == [], (line, shown)
         assert "Traceback" not in shown, (line, shown)
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from localsessions.errors import (
+    AmbiguousReferenceError,
     BackupError,
     ChangesExpiredError,
     ConflictError,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AmbiguousReferenceError",
     "AsyncSessionStore",
     "BackupError",
     "ChangesExpiredError",

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 __all__ = ["log"]
 
 
-def log() -> logging.Logger:
-    """Return the logger ``localsessions``.
+def log(part: str = "") -> logging.Logger:
+    """Return the logger ``localsessions``, or the one of a part of it, below it.
 
     Importing ``logging`` takes a twentieth of the time of importing the package. filelock imports
     ``logging`` when a store is opened, so no fork happens during that import.
     """
     import logging
 
-    return logging.getLogger("localsessions")
+    return logging.getLogger(f"localsessions.{part}" if part else "localsessions")

@@ -3,12 +3,13 @@
 ::
 
     SessionError(Exception)                        .session_id, .path where known
-      SessionNotFoundError(LookupError)
+      SessionNotFoundError(LookupError)            .what
+      AmbiguousReferenceError(ValueError)          .reference, .fitting, .is_more
       SessionExistsError
       ConflictError                                .expected, .found, .conflicts
       UnreadableSessionError                       .reason, .line, .column
       FormatVersionError                           .found, .supported
-      LockTimeoutError(TimeoutError)               .timeout
+      LockTimeoutError(TimeoutError)               .timeout, .holder
       DurabilityUnknownError(OSError)              visible, perhaps not durable
       UnstorableValueError(ValueError, TypeError)  .where, a path into the value
       SessionLimitError(RuntimeError)              .limit
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from localsessions.models import SessionSummary
 
 __all__ = [
+    "AmbiguousReferenceError",
     "BackupError",
     "ChangesExpiredError",
     "ConflictError",
@@ -74,17 +76,40 @@ def _rebuild(kind: type[SessionError], message: str) -> SessionError:
 
 
 class SessionNotFoundError(SessionError, LookupError):
-    """No session, checkpoint or deleted session has that id."""
+    """No session, checkpoint or deleted session has that id; ``what`` says which of them."""
 
     def __init__(
         self, session_id: str, *, path: str | None = None, what: str = "a session"
     ) -> None:
+        self.what = what.removeprefix("a ")
         where = f" in {path}" if path else ""
         super().__init__(
-            f"there is no {what.removeprefix('a ')} {session_id!r}{where}; "
-            "list() shows what is stored",
+            f"there is no {self.what} {session_id!r}{where}; list() shows what is stored",
             session_id=session_id,
             path=path,
+        )
+
+
+class AmbiguousReferenceError(SessionError, ValueError):
+    """Several sessions fit what was to name one.
+
+    ``fitting`` are some of them; ``is_more`` says whether there are others.
+    """
+
+    def __init__(
+        self,
+        reference: str,
+        fitting: tuple[SessionSummary, ...],
+        *,
+        is_more: bool = False,
+        path: str | None = None,
+    ) -> None:
+        self.reference = reference
+        self.fitting = fitting
+        self.is_more = is_more
+        names = ", ".join(one.session_id for one in fitting) + (", ..." if is_more else "")
+        super().__init__(
+            f"{reference!r} fits more than one session: {names}; give more of the id", path=path
         )
 
 
@@ -193,15 +218,25 @@ class FormatVersionError(SessionError):
 
 
 class LockTimeoutError(SessionError, TimeoutError):
-    """Another thread or process held the session's lock for the whole ``timeout`` (seconds)."""
+    """Another thread or process held the session's lock for the whole ``timeout`` (seconds).
+
+    ``holder`` says who, as in "python ide.py (pid 123)"; None where the system does not tell.
+    """
 
     def __init__(
-        self, timeout: float, *, session_id: str | None = None, path: str | None = None
+        self,
+        timeout: float,
+        *,
+        session_id: str | None = None,
+        path: str | None = None,
+        holder: str | None = None,
     ) -> None:
         self.timeout = timeout
+        self.holder = holder
         super().__init__(
-            f"session {session_id!r} stayed locked for {timeout:g} s by another thread or process "
-            f"(lock file {path}); try again, or open the store with a longer lock_timeout",
+            f"session {session_id!r} stayed locked for {timeout:g} s by "
+            f"{holder or 'another thread or process'} (lock file {path}); "
+            "try again, or open the store with a longer lock_timeout",
             session_id=session_id,
             path=path,
         )

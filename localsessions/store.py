@@ -32,7 +32,7 @@ from localsessions._rules.arguments import (
 from localsessions._rules.refusals import raise_first, raise_refusals
 from localsessions._rules.retention import cutoff_of, verdict
 from localsessions.engine import Asked, Change, Durability, Engine, IsWanted, Progress, Query
-from localsessions.errors import NotOwnerError, SessionNotFoundError
+from localsessions.errors import AmbiguousReferenceError, NotOwnerError, SessionNotFoundError
 from localsessions.models import expiry_of, formatted_now, made_id, utc_now
 from localsessions.models.standing import original_of
 from localsessions.watching import (
@@ -786,8 +786,9 @@ class SessionStore:
         "latest" is the session that was active last; an archived one only if all are archived.
 
         Raises:
+            AmbiguousReferenceError: Several sessions fit; it names some.
             SessionNotFoundError: No session fits.
-            ValueError: Several sessions fit (the message names some), or ``reference`` is empty.
+            ValueError: ``reference`` is empty.
         """
         if not reference:
             raise ValueError("an empty text names no session")
@@ -798,8 +799,10 @@ class SessionStore:
         if not fitting:
             raise SessionNotFoundError(reference, path=self.save_dir)
         if len(fitting) > 1:
-            names = ", ".join(fitting[:5]) + (", ..." if len(fitting) > 5 else "")
-            raise ValueError(f"{reference!r} fits more than one session: {names}")
+            found = (self.engine.summary(one) for one in fitting[:5])
+            named = tuple(one for one in found if one is not None)
+            is_more = len(fitting) > len(named)
+            raise AmbiguousReferenceError(reference, named, is_more=is_more, path=self.save_dir)
         return fitting[0]
 
     def short_ids(self, session_ids: Iterable[str]) -> dict[str, str]:

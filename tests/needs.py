@@ -193,6 +193,7 @@ NEEDS: dict[str, Need] = {
     "memory limits": Need(
         "a process's memory is neither told by /proc nor limited", _is_told("/proc/self/status")
     ),
+    "lock table": Need("the kernel tells of no locks", _is_told("/proc/locks")),
     "modes": Need(
         "files have no permission bits: Windows keeps one, read-only", _in_a_folder(_keeps_modes)
     ),

@@ -14,6 +14,7 @@ import pytest
 
 from localsessions import SessionStore, errors
 from localsessions.errors import (
+    AmbiguousReferenceError,
     BackupError,
     ChangesExpiredError,
     ConflictError,
@@ -42,13 +43,18 @@ FULL = OSError(28, "No space left on device")
 EXAMPLES: dict[str, tuple[SessionError, dict[str, object], list[str]]] = {
     "not found": (
         SessionNotFoundError("s", path="/d/s.json"),
-        {"session_id": "s", "path": "/d/s.json"},
+        {"session_id": "s", "path": "/d/s.json", "what": "session"},
         ["no session 's'", "/d/s.json", "list() shows"],
     ),
     "checkpoint not found": (
         SessionNotFoundError("s", what="a checkpoint 'c' of session"),
         {"session_id": "s", "path": None},
         ["no checkpoint 'c' of session 's'"],
+    ),
+    "ambiguous": (
+        AmbiguousReferenceError("a", (THEN, SINCE), is_more=True, path="/d"),
+        {"reference": "a", "fitting": (THEN, SINCE), "is_more": True, "session_id": None},
+        ["'a' fits more than one session: s, s, ...", "give more of the id"],
     ),
     "exists": (
         SessionExistsError("s", path="/d/s.json"),
@@ -102,8 +108,13 @@ EXAMPLES: dict[str, tuple[SessionError, dict[str, object], list[str]]] = {
     ),
     "locked": (
         LockTimeoutError(2.5, session_id="s", path="/d/.localsessions/locks/7f"),
-        {"timeout": 2.5, "session_id": "s", "path": "/d/.localsessions/locks/7f"},
+        {"timeout": 2.5, "session_id": "s", "path": "/d/.localsessions/locks/7f", "holder": None},
         ["'s' stayed locked for 2.5 s", "/d/.localsessions/locks/7f", "longer lock_timeout"],
+    ),
+    "locked by somebody": (
+        LockTimeoutError(2.5, session_id="s", path="/d/7f", holder="python ide.py (pid 123)"),
+        {"timeout": 2.5, "holder": "python ide.py (pid 123)"},
+        ["'s' stayed locked for 2.5 s by python ide.py (pid 123)"],
     ),
     "perhaps not durable": (
         DurabilityUnknownError(FULL, session_id="s", path="/d"),
@@ -214,6 +225,7 @@ def test_an_error_can_be_copied(name: str, duplicate: object) -> None:
     ("name", "caught_as"),
     [
         ("not found", LookupError),
+        ("ambiguous", ValueError),
         ("locked", TimeoutError),
         ("perhaps not durable", OSError),
         ("unstorable", ValueError),

@@ -8,6 +8,8 @@ those are the store's. Standard output carries data, everything else goes to sta
     program     the group of all commands, and the only entry point; it ends in an exit code
     commands    name and help of each command; its module is imported when it is run
     exits       exit codes, and the only place that makes them from exceptions
+    words       what an error says to a person; misuse: what click refuses
+    telling     what the library logs, told to the person
     folder      which folder, opening it, SESSION arguments
     here        which project a person stands in
     times       ages (2d) and instants as arguments
@@ -19,8 +21,9 @@ those are the store's. Standard output carries data, everything else goes to sta
     following   the messages of a session as they come
     typed       commands that a person can type next
     choosing    which sessions a command on many is about, and an act on each of them
-    listing  reading  changing  marking  editing  removing  cleaning  exporting  backing_up  moving
-    care  watching  serving  completion
+    trusting    the folders that a person agreed to start programs in
+    listing  reading  resuming  changing  marking  editing  removing  cleaning  exporting
+    backing_up  moving  care  watching  serving  completion  helping
                 the commands
 """
 

@@ -140,7 +140,7 @@ def _plain(outcome: _Outcome) -> dict[str, object]:
     return {**known, "done": outcome.done, "failed": outcome.failed}
 
 
-@click.command()
+@click.command(epilog=examples("localsessions reindex"))
 @json_option
 def reindex(*, as_json: bool) -> None:
     """Delete the index and rebuild it from the files."""

@@ -148,7 +148,8 @@ def _place(session: Session, at: str | None) -> str | int | None:
     number = int(at[:12])
     if not 1 <= number <= len(ids):
         stop(
-            f"session {session.session_id!r} has {len(ids)} messages, none has the number {at}",
+            f"session {session.session_id!r} has {len(ids)} messages, none has the number {at}; "
+            f"to see them: localsessions history {session.session_id!r}",
             ExitCode.NOT_FOUND,
         )
     return number - 1

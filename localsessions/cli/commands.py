@@ -37,6 +37,13 @@ _BY_TASK = {
             "path", "listing.where", "Print the path of a session's file, or of the whole folder."
         ),
     ),
+    "go on with a chat": (
+        _Place(
+            "resume",
+            "resuming.resume_session",
+            "Go on with a session in the program that it came from.",
+        ),
+    ),
     "bring in and write": (
         _Place("import", "importing.import_files", "Store the sessions of other programs."),
         _Place(
@@ -87,7 +94,6 @@ _BY_TASK = {
             "serving.serve",
             "Answer HTTP requests of programs on this machine, until Ctrl-C.",
         ),
-        _Place("completion", "completion.completion", "Print the completion script of a shell."),
     ),
     "check and repair": (
         _Place(
@@ -96,6 +102,10 @@ _BY_TASK = {
             "Check every file and name each repair; change nothing unless --repair is given.",
         ),
         _Place("reindex", "care.reindex", "Delete the index and rebuild it from the files."),
+    ),
+    "get help": (
+        _Place("help", "helping.show_help", "Show all commands, or the help of one."),
+        _Place("completion", "completion.completion", "Print the completion script of a shell."),
     ),
 }
 PLACES = tuple(place for places in _BY_TASK.values() for place in places)

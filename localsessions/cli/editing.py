@@ -109,7 +109,11 @@ def _open_editor(path: str) -> None:
     try:
         code = subprocess.call([*words, path])
     except OSError as error:
-        stop(f"the editor {editor!r} cannot be started: {error.strerror}", ExitCode.SYSTEM)
+        why = error.strerror
+        stop(
+            f"the editor {editor!r} cannot be started: {why}; set EDITOR to another",
+            ExitCode.SYSTEM,
+        )
     finally:
         signal.signal(signal.SIGINT, former)
     if code != 0:

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
+from localsessions.cli.misuse import misuse_of
 from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import note
+from localsessions.cli.words import message_of
 from localsessions.errors import (
+    AmbiguousReferenceError,
     BackupError,
     ChangesExpiredError,
     ConflictError,
@@ -52,6 +55,7 @@ class ExitCode(IntEnum):
 
 
 _OF_CLASSES = (
+    (AmbiguousReferenceError, ExitCode.USAGE),
     (BackupError, ExitCode.UNREADABLE),
     (ChangesExpiredError, ExitCode.NOT_FOUND),
     (SessionNotFoundError, ExitCode.NOT_FOUND),
@@ -72,9 +76,16 @@ _OF_CLASSES = (
 _OF_EXACT_CLASSES = {ValueError: ExitCode.USAGE, LookupError: ExitCode.NOT_FOUND}
 
 
-def stop(message: str, code: ExitCode) -> NoReturn:
-    """End the command with an error line and an exit code."""
-    note(f"error: {one_line(message)}")
+def stop(message: str, code: ExitCode, *lines: str) -> NoReturn:
+    """End the command with an error line, perhaps with lines that belong to it, and an exit code.
+
+    Args:
+        message: The error; it is made safe for a terminal here.
+        code: The exit code.
+        *lines: What follows it, safe already, such as the ``candidates`` for a name.
+    """
+    for line in (f"error: {one_line(message)}", *lines):
+        note(line)
     raise click.exceptions.Exit(code)
 
 
@@ -91,13 +102,15 @@ def exit_code_of(act: Callable[[], object]) -> int:
     except BrokenPipeError:
         return ExitCode.BROKEN_PIPE
     except click.ClickException as error:
-        _report(f"error: {one_line(_of_click(error))}")
+        _report(f"error: {one_line(misuse_of(error))}")
         return error.exit_code
     except (SessionError, OSError, ValueError, LookupError) as error:
         code = code_of(error)
         if code is None:
             raise
         _report(f"error: {one_line(message_of(error))}")
+        if isinstance(error, AmbiguousReferenceError):
+            _report_candidates(error)
         return code
     finally:
         _settle(sys.stdout)
@@ -113,24 +126,17 @@ def code_of(error: Exception) -> ExitCode | None:
     return _OF_EXACT_CLASSES.get(type(error))
 
 
-def message_of(error: Exception) -> str:
-    """Return the text of an error, with the file that it concerns."""
-    if isinstance(error, OSError) and not isinstance(error, SessionError):
-        what = error.strerror or str(error)
-        return f"{what}: {os.fsdecode(error.filename)}" if error.filename else what
-    return str(error)
-
-
-def _of_click(error: click.ClickException) -> str:
-    message = error.format_message()
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"{message.removesuffix('.')}; see '{error.ctx.command_path} --help'"
-    return message
-
-
 def _report(line: str) -> None:
     with suppress(OSError):  # the reader is gone
         note(line)
+
+
+def _report_candidates(error: AmbiguousReferenceError) -> None:
+    from localsessions.cli.screen.candidates import candidates
+
+    found = [(one.title, one.last_activity, one.session_id) for one in error.fitting]
+    for line in candidates(found, is_more=error.is_more):
+        _report(line)
 
 
 def _settle(stream: TextIO | None) -> None:

@@ -46,6 +46,8 @@ def new_file(path: str, *, force: bool, is_durable: bool = False) -> Iterator[IO
         return
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
+    if not os.path.isdir(folder):
+        stop(f"the folder {folder} is not there; make it, or name another", ExitCode.NOT_FOUND)
     temp = os.path.join(folder, f".{name[:100]}-{secrets.token_hex(4)}.tmp")
     try:
         with open(temp, "x+b", opener=_private) as file:
@@ -60,6 +62,10 @@ def new_file(path: str, *, force: bool, is_durable: bool = False) -> Iterator[IO
         os.replace(temp, target)
         if is_durable:
             _system.sync_folder(folder)
+    except OSError as error:
+        if error.filename in (None, temp):  # a person asked for the other file
+            error.filename, error.filename2 = path, None
+        raise
     finally:
         with suppress(OSError):
             os.unlink(temp)

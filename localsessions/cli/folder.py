@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.screen.safe import one_line
+from localsessions.cli.telling import logs_told
 from localsessions.errors import SessionError
 from localsessions.format import summarize
 from localsessions.models import activity_key
@@ -79,11 +80,17 @@ def folder_words() -> list[str]:
 
 
 @contextmanager
-def opened(*, make: bool = False) -> Iterator[SessionStore]:
-    """Open the chosen folder; create a missing folder only if ``make``."""
+def opened(*, make: bool = False, is_told: bool = True) -> Iterator[SessionStore]:
+    """Open the chosen folder; create a missing folder only if ``make``.
+
+    Args:
+        make: Whether a missing folder is created.
+        is_told: Whether the person is told what the store logs.
+    """
     from localsessions.store import SessionStore
 
-    with SessionStore(chosen_folder() if make else _existing_folder()) as store:
+    folder = chosen_folder() if make else _existing_folder()
+    with logs_told() if is_told else nullcontext(), SessionStore(folder) as store:
         yield store
 
 

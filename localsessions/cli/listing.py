@@ -249,7 +249,7 @@ def _emit_hits(hits: Sequence[SearchHit], short: Mapping[str, str], *, is_paged:
             emit_hit(hit, short, to_show(short[hit.session.session_id], number))
 
 
-@click.command()
+@click.command(epilog=examples("localsessions stats"))
 @json_option
 def stats(*, as_json: bool) -> None:
     """Show sizes and counts of the folder."""

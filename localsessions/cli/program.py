@@ -14,6 +14,7 @@ from localsessions.cli.commands import COMMANDS, COMMANDS_BY_TASK, loaded
 from localsessions.cli.completion import COMPLETE_VARIABLE
 from localsessions.cli.exits import ExitCode, exit_code_of
 from localsessions.cli.folder import folder_option
+from localsessions.cli.misuse import unknown
 from localsessions.cli.options import examples
 from localsessions.cli.screen.streams import note, survive_any_encoding
 
@@ -39,6 +40,9 @@ class _Program(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that a line names, and what follows it."""
+        word = args[0]
+        if not (word.startswith("-") or word in self.commands or ctx.resilient_parsing):
+            raise click.UsageError(unknown("command", word, self.commands), ctx)
         name, known, rest = super().resolve_command(ctx, args)
         return name, known and loaded(known), rest
 

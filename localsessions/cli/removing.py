@@ -26,6 +26,7 @@ from localsessions.cli.options import (
     yes_option,
 )
 from localsessions.cli.progress import progress
+from localsessions.cli.screen.candidates import candidates
 from localsessions.cli.screen.envelope import emit_json
 from localsessions.cli.screen.moments import local_minute
 from localsessions.cli.screen.safe import counted, one_line
@@ -183,10 +184,19 @@ def _resolve_deleted(trash: Sequence[TrashedSession], reference: str) -> str:
         titled = [item.session_id for item in trash if _title(item.path) == reference]
         fitting = list(dict.fromkeys(titled))
     if not fitting:
-        stop(f"there is no deleted session {reference!r}; see 'restore --list'", ExitCode.NOT_FOUND)
+        stop(
+            f"there is no deleted session {reference!r}; "
+            "to see what is there: localsessions restore --list",
+            ExitCode.NOT_FOUND,
+        )
     if len(fitting) > 1:
-        names = ", ".join(fitting[:5]) + (", ..." if len(fitting) > 5 else "")
-        stop(f"{reference!r} fits more than one deleted session: {names}", ExitCode.USAGE)
+        last = {item.session_id: item for item in reversed(trash)}
+        found = [(_title(last[one].path), last[one].deleted_at, one) for one in fitting[:5]]
+        stop(
+            f"{reference!r} fits more than one deleted session; give more of the id of one",
+            ExitCode.USAGE,
+            *candidates(found, is_more=len(fitting) > 5),
+        )
     return fitting[0]
 
 

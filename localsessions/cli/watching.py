@@ -54,7 +54,7 @@ _MADE_ID = 29
 
 @click.command(
     epilog=examples(
-        "localsessions watch latest", "localsessions watch --json --since N | jq .items[].kind"
+        "localsessions watch latest", "localsessions watch --json --since 120 | jq .items[].kind"
     )
 )
 @optional_session_argument
@@ -72,7 +72,7 @@ def watch(*, reference: str | None, since: int | None, as_json: bool) -> None:
     Without SESSION, the changes of all sessions. Times are in UTC; messages are counted from 1, and
     in the JSON from 0.
     """
-    with opened() as store:
+    with opened(is_told=False) as store:  # what it logs waits in the queue, too
         only = None if reference is None else store.resolve(reference)
         number = store.last_change() if since is None else since
         show = _emit_document if as_json else ChangeLines(only).emit

@@ -36,6 +36,7 @@ from localsessions.transcripts.report import (
     RefusedSession,
     TranscriptFile,
 )
+from localsessions.transcripts.resuming import NoResumption, Resumption, resumption_of
 from localsessions.transcripts.transcript import Format
 
 __all__ = [
@@ -49,8 +50,10 @@ __all__ = [
     "Format",
     "FormatTotals",
     "ImportReport",
+    "NoResumption",
     "Place",
     "RefusedSession",
+    "Resumption",
     "TranscriptFile",
     "export",
     "file_state",
@@ -59,4 +62,5 @@ __all__ = [
     "known_places",
     "left_out",
     "read_transcript",
+    "resumption_of",
 ]

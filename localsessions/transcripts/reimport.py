@@ -49,6 +49,7 @@ __all__ = [
     "Update",
     "begins_alike",
     "identity_of",
+    "is_changed_here",
     "is_same_source",
     "mark_imported",
     "update",
@@ -125,6 +126,17 @@ def is_same_source(stored: Session, found: Session) -> bool:
         return is_same and begins_alike(stored.source, found.source)
     ours, theirs = _keyed(stored.messages), _keyed(found.messages)
     return not ours or not theirs or not ours.keys().isdisjoint(theirs)
+
+
+def is_changed_here(session: Session) -> bool:
+    """Tell whether messages were added, changed or removed since the last import.
+
+    No for a session of which it is not known what was imported.
+    """
+    if "imported" not in session.source:
+        return False
+    marks = _hashes_of(_texts(session.source["imported"]))
+    return marks != {key: _hash_of(one) for key, one in _keyed(session.messages).items()}
 
 
 def update(stored: Session, found: Session) -> Update:

@@ -57,14 +57,14 @@ def test_an_id_that_is_taken_ends_with_4(cli: Cli) -> None:
     cli.add("s")
     result = cli("new", "--id", "s")
     assert (result.exit_code, result.stdout) == (4, "")
-    assert "exists already" in result.stderr
+    assert "is there already" in result.stderr
 
 
 @pytest.mark.parametrize("session_id", ["a/b", "..", "x" * 300, "\x1b"])
 def test_an_id_that_no_file_can_have_ends_with_2(cli: Cli, session_id: str) -> None:
     result = cli("new", "--id", session_id)
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: session_id ")
+    assert result.stderr.startswith("error: the id ")
 
 
 def test_append_takes_the_text_and_prints_the_message_id(cli: Cli) -> None:

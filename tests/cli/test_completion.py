@@ -43,7 +43,7 @@ def test_another_shell_is_refused(cli: Cli) -> None:
 
 
 def test_commands_complete(cli: Cli) -> None:
-    assert complete(cli, "re") == ["reindex", "rename", "restore", "restore-backup"]
+    assert complete(cli, "re") == ["reindex", "rename", "restore", "restore-backup", "resume"]
 
 
 def test_session_ids_complete(cli: Cli) -> None:

@@ -62,12 +62,14 @@ READING = [
     ["edit", "s"],
     ["backup", "-"],
     ["mv", "s", "--to", "elsewhere"],
+    ["resume", "s"],
 ]
 
 COMMANDS = [
     *("append", "archive", "backup", "cleanup", "completion", "count", "delete", "edit", "export"),
-    *("fork", "history", "import", "list", "mv", "new", "path", "pin", "reindex", "rename"),
-    *("restore", "restore-backup", "search", "serve", "show", "stats", "tag", "verify", "watch"),
+    *("fork", "help", "history", "import", "list", "mv", "new", "path", "pin", "reindex"),
+    *("rename", "restore", "restore-backup", "resume", "search", "serve", "show", "stats", "tag"),
+    *("verify", "watch"),
 ]
 
 
@@ -116,11 +118,11 @@ def test_an_empty_dir_is_refused(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], "No such command 'nothing'; see 'localsessions --help'"),
-        (["list", "--nothing"], "No such option '--nothing'"),
+        (["nothing"], "there is no command 'nothing'; see 'localsessions --help'"),
+        (["list", "--nothing"], "there is no option '--nothing'; see"),
         (["show"], "Missing argument 'SESSION'; see 'localsessions show --help'"),
-        (["--nothing"], "No such option '--nothing'"),
-        (["list", "--limit", "0"], "0 is not in the range 1<=x<=1000000"),
+        (["--nothing"], "there is no option '--nothing'; see"),
+        (["list", "--limit", "0"], "0 is not from 1 to 1000000; see"),
     ],
 )
 def test_misuse_ends_with_2_and_one_line(cli: Cli, arguments: list[str], message: str) -> None:
@@ -176,7 +178,9 @@ def test_an_error_of_the_system_says_what_and_where(capsys: pytest.CaptureFixtur
         raise PermissionError(13, "Permission denied", "/a\n\x1b")
 
     exit_code_of(fail)
-    assert capsys.readouterr().err == "error: Permission denied: /a \\x1b\n"
+    assert capsys.readouterr().err == (
+        "error: you have no permission: /a \\x1b; ask its owner, or choose another place\n"
+    )
 
 
 def test_run_returns_the_exit_code(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
@@ -317,7 +321,10 @@ def test_no_space_for_the_output_ends_with_1(cli: Cli) -> None:
     cli.add("s")
     with open("/dev/full", "wb") as full:
         result = cli.process("list", stdout=full)
-    assert (result.returncode, result.stderr) == (6, b"error: No space left on device\n")
+    assert (result.returncode, result.stderr) == (
+        6,
+        b"error: no space is left on the disk; make room and do it again\n",
+    )
 
 
 @pytest.mark.needs("bash")
@@ -397,7 +404,7 @@ def test_a_folder_that_cannot_be_read_ends_with_1() -> None:
     with TemporaryDirectory() as folder, unprivileged(Path(folder), mode=0o111) as cli:
         result = cli("list")
     assert (result.exit_code, result.stdout) == (6, "")
-    assert result.stderr.startswith("error: Permission denied: ")
+    assert result.stderr.startswith("error: you have no permission: ")
 
 
 @contextmanager

@@ -168,7 +168,7 @@ def test_a_cursor_of_another_listing_is_refused(cli: Cli) -> None:
     cli.add("s")
     result = cli("list", "--cursor", "nonsense")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: cursor 'nonsense'")
+    assert result.stderr.startswith("error: --cursor 'nonsense' is none that 'list' gave")
 
 
 def test_all_lists_more_than_a_page(cli: Cli) -> None:

@@ -77,7 +77,9 @@ def test_an_ambiguous_name_ends_with_2_and_names_the_candidates(cli: Cli) -> Non
     cli.add("session-2")
     result = cli("show", "sess")
     assert result.exit_code == 2
-    assert result.stderr == "error: 'sess' fits more than one session: session-1, session-2\n"
+    first, *candidates = result.stderr.splitlines()
+    assert first == "error: 'sess' fits more than one session; give more of the id of one"
+    assert [line.split()[-1] for line in candidates] == ["session-1", "session-2"]
 
 
 def test_a_name_that_fits_nothing_ends_with_3(cli: Cli) -> None:

@@ -117,4 +117,7 @@ def test_patterns_that_are_not_there_are_named(cli: Cli, tmp_path: Path) -> None
     own = tmp_path / "none.txt"
     result = cli.process("export", "s", "--redact-patterns", str(own))
     assert result.returncode == 3
-    assert result.stderr == f"error: No such file or directory: {own}\n".encode()
+    assert (
+        result.stderr
+        == f"error: there is no such file or folder: {own}; look at the name\n".encode()
+    )

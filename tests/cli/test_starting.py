@@ -121,6 +121,7 @@ def test_names_of_commands_complete_without_a_store(cli: Cli) -> None:
         "plain,rename",
         "plain,restore",
         "plain,restore-backup",
+        "plain,resume",
     ]
     assert modules.isdisjoint(HEAVY | DATABASE)
     assert commands_among(modules) == set()

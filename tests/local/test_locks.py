@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,6 +54,15 @@ def in_threads(*acts: Callable[[], None]) -> None:
         thread.join()
     for failure in failures:
         raise failure
+
+
+def until(happened: Callable[[], object]) -> None:
+    """Wait for something for a minute at most."""
+    for _ in range(6000):
+        if happened():
+            return
+        time.sleep(0.01)
+    raise AssertionError(happened)
 
 
 def ids_of_one_stripe(count: int) -> list[str]:
@@ -244,6 +254,83 @@ def test_a_process_that_stopped_keeps_its_lock_and_one_that_died_does_not(
     holder.kill()
     store.rename("s", "free again")
     assert store.load("s").title == "free again"
+
+
+@pytest.mark.needs("lock table")
+def test_who_gives_up_says_which_process_has_the_lock(
+    folder: Path, store: SessionStore, start: Start
+) -> None:
+    store.create("s")
+    holder = start("hold.py", folder, "s")
+    assert said(holder) == "held"
+    with (
+        SessionStore(folder, lock_timeout=0.05) as other,
+        pytest.raises(LockTimeoutError) as caught,
+    ):
+        other.rename("s", "x")
+    program, pid = str(caught.value.holder).split(" (pid ")
+    assert (pid, program[:6]) == (f"{holder.pid})", "python")
+    assert program.endswith(f" hold.py {folder.name} s")
+    assert str(caught.value.holder) in str(caught.value)
+
+
+@pytest.mark.parametrize("by_another_store", [False, True])
+def test_who_gives_up_is_told_of_a_thread(folder: Path, by_another_store: bool) -> None:
+    with SessionStore(folder, lock_timeout=0.05) as store, SessionStore(folder) as second:
+        store.create("s")
+
+        def wait_in_vain() -> None:
+            with pytest.raises(LockTimeoutError) as caught:
+                store.rename("s", "x")
+            is_told = by_another_store is False or os.path.exists("/proc/locks")
+            assert caught.value.holder == ("another thread of this program" if is_told else None)
+
+        with (second if by_another_store else store).edit("s"):
+            in_threads(wait_in_vain)
+
+
+def test_who_waits_for_long_says_so_once(
+    folder: Path, store: SessionStore, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.create("s")
+    caplog.set_level("INFO", "localsessions.waiting")
+    holder = start("hold.py", folder, "s")
+    assert said(holder) == "held"
+
+    def let_go() -> None:
+        until(lambda: caplog.messages)
+        tell(holder, "free")
+
+    def wait() -> None:
+        store.tag("s", "waited")
+
+    in_threads(let_go, wait)
+    (told,) = caplog.messages
+    who = f"(pid {holder.pid})" if os.path.exists("/proc/locks") else "another process"
+    assert told.startswith("waiting for the lock of session 's', held by ")
+    assert told.endswith(who)
+
+
+def test_a_thread_that_waits_for_another_says_so(
+    folder: Path, store: SessionStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.create("s")
+    caplog.set_level("INFO", "localsessions.waiting")
+    held = threading.Event()
+
+    def hold() -> None:
+        with store.edit("s"):
+            held.set()
+            until(lambda: caplog.messages)
+
+    def wait() -> None:
+        held.wait(30)
+        store.tag("s", "waited")
+
+    in_threads(hold, wait)
+    assert caplog.messages == [
+        "waiting for the lock of session 's', held by another thread of this program"
+    ]
 
 
 def test_somebody_who_waits_gets_the_lock_as_soon_as_it_is_free(

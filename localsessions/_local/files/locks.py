@@ -4,6 +4,8 @@ The hash of a session's folded id selects its stripe, and the stripe is its lock
 never removed, so there are 256 of them for any number of sessions, and another for the whole
 folder. Inside a process, a mutex comes first, since a file lock that threads share admits all of
 them; then filelock's native lock excludes other processes. Readers take no lock.
+
+Who waits for half a second says so once, and for whom, to the logger ``localsessions.waiting``.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from itertools import chain
 from zlib import crc32
 
 from localsessions._codec.names import folded
+from localsessions._local.files.holders import OURSELVES, holder_of
 from localsessions._local.files.lock_file import LockFile
 from localsessions._local.turnstile import waiting
+from localsessions._logger import log
 from localsessions.errors import LockTimeoutError
 
 __all__ = ["StripedLocks", "stripe_of"]
@@ -31,6 +35,8 @@ _ROOM = 12
 # With filelock's own 50 ms, one of four processes got the lock 792 times and another got it once.
 # With 5 ms, all of them get it.
 _POLL = 0.005
+# A wait that takes longer is told of, in seconds.
+_SILENT = 0.5
 
 
 def stripe_of(session_id: str) -> int:
@@ -200,10 +206,7 @@ class _Stripe:
             taken.extend(map(self._mutex.acquire, [False]))
             if not taken[0]:
                 taken.clear()
-                with waiting():
-                    taken.extend(map(self._mutex.acquire, [True], [timeout]))
-            if not taken[0]:
-                raise LockTimeoutError(timeout, session_id=named, path=self.path)
+                self._wait_for_thread(taken, named, timeout)
             self._lock_file(named, timeout, deadline)
             self._owner = threading.get_ident()
             with self._marked(session_ids):
@@ -219,6 +222,18 @@ class _Stripe:
                 finally:
                     self._mutex.release()
 
+    def _wait_for_thread(self, taken: list[bool], named: str | None, timeout: float) -> None:
+        """Take the mutex, which another thread has now, and put that into ``taken``."""
+        with waiting():
+            taken.extend(map(self._mutex.acquire, [True], [min(timeout, _SILENT)]))
+        if not taken[0] and timeout > _SILENT:
+            taken.clear()
+            _tell(named, OURSELVES)
+            with waiting():
+                taken.extend(map(self._mutex.acquire, [True], [timeout - _SILENT]))
+        if not taken[0]:
+            raise LockTimeoutError(timeout, session_id=named, path=self.path, holder=OURSELVES)
+
     @contextmanager
     def _marked(self, session_ids: list[str]) -> Iterator[None]:
         if twice := self._held.intersection(session_ids):
@@ -233,6 +248,7 @@ class _Stripe:
             self._held.difference_update(session_ids)
 
     def _lock_file(self, session_id: str | None, timeout: float, deadline: float) -> None:
+        is_silent = True
         while True:
             left = deadline - time.monotonic()
             try:
@@ -241,7 +257,12 @@ class _Stripe:
             except OSError as error:
                 raise _named(error, self.path) from error
             if left <= 0:
-                raise LockTimeoutError(timeout, session_id=session_id, path=self.path)
+                # Who only tries wants no more than a no.
+                who = holder_of(self.path) if timeout else None
+                raise LockTimeoutError(timeout, session_id=session_id, path=self.path, holder=who)
+            if is_silent and timeout - left >= _SILENT:
+                is_silent = False
+                _tell(session_id, holder_of(self.path) or "another process")
             with waiting():
                 time.sleep(min(_POLL, left))
 
@@ -252,6 +273,10 @@ class _Stripe:
                 "the lock was lost, its file replaced or the process forked; nothing was written",
                 self.path,
             )
+
+
+def _tell(session_id: str | None, holder: str) -> None:
+    log("waiting").info("waiting for the lock of session %r, held by %s", session_id, holder)
 
 
 def _named(error: OSError, path: str) -> OSError:

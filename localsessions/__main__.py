@@ -10,7 +10,7 @@ import sys
 
 __all__ = ["main"]
 
-_EXTRA = frozenset({"click", "dateparser", "platformdirs", "rich"})
+_EXTRA = frozenset({"click", "dateparser", "platformdirs", "rich", "textual"})
 
 
 def main() -> int:

@@ -85,8 +85,10 @@ class Listings:
 
     def short_ids(self, session_ids: Sequence[str]) -> Mapping[str, str]:
         """Return for each id its shortest beginning that no other id has."""
-        beside = self._reconciler.ask(lambda: self._index.ids_beside(session_ids))
-        return {one: alone(one, beside[one]) for one in session_ids}
+        # What a file names as its parent may be no id, nor a text that a database takes.
+        asked = [one for one in session_ids if is_session_id(one)]
+        beside = self._reconciler.ask(lambda: self._index.ids_beside(asked))
+        return {one: alone(one, beside.get(one, ())) for one in session_ids}
 
 
 class ListingEngine(Listings):

@@ -14,6 +14,7 @@ those are the store's. Standard output carries data, everything else goes to sta
     here        which project a person stands in
     times       ages (2d) and instants as arguments
     screen/     what is seen: texts made safe, the two streams, tables, JSON, messages, the pager
+    picker/     what the program's name alone does on a terminal
     progress    bars on standard error
     files       a file that a command writes: whole or not at all
     selection   which messages of a session are shown

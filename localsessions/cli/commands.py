@@ -13,7 +13,7 @@ import click
 
 from localsessions.cli.folder import folder_option
 
-__all__ = ["COMMANDS", "COMMANDS_BY_TASK", "PLACES", "loaded"]
+__all__ = ["COMMANDS", "COMMANDS_BY_TASK", "PLACES", "command_named", "loaded"]
 
 
 class _Place(NamedTuple):
@@ -125,6 +125,11 @@ COMMANDS = tuple(one for commands in COMMANDS_BY_TASK.values() for one in comman
 def loaded(known: click.Command) -> click.Command:
     """Return the command that one of ``COMMANDS`` stands for; a command itself is returned."""
     return _loaded(known.name) if known in COMMANDS else known
+
+
+def command_named(name: str) -> click.Command:
+    """Return a command by its name."""
+    return _loaded(name)
 
 
 @cache

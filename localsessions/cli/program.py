@@ -10,13 +10,13 @@ import click
 from click.shell_completion import shell_complete
 
 from localsessions import __version__
-from localsessions.cli.commands import COMMANDS, COMMANDS_BY_TASK, loaded
+from localsessions.cli.commands import COMMANDS, COMMANDS_BY_TASK, command_named, loaded
 from localsessions.cli.completion import COMPLETE_VARIABLE
-from localsessions.cli.exits import ExitCode, exit_code_of
+from localsessions.cli.exits import exit_code_of
 from localsessions.cli.folder import folder_option
 from localsessions.cli.misuse import unknown
 from localsessions.cli.options import examples
-from localsessions.cli.screen.streams import note, survive_any_encoding
+from localsessions.cli.screen.streams import survive_any_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +96,19 @@ def program(ctx: click.Context) -> None:
     interrupted, 141 the reader of the output closed it early.
     """
     if ctx.invoked_subcommand is None:
-        note(ctx.get_help())
-        ctx.exit(ExitCode.USAGE)
+        _bare(ctx)
+
+
+def _bare(ctx: click.Context) -> None:
+    """Do what the name alone means: pick a session on a terminal, and list them elsewhere."""
+    from localsessions.cli.picker.opening import is_possible, pick
+
+    if is_possible():
+        pick(ctx)
+    else:
+        command = command_named("list")
+        with command.make_context("list", [], parent=ctx) as made:
+            command.invoke(made)
 
 
 program.params.insert(0, folder_option())

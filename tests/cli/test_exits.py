@@ -189,10 +189,17 @@ def test_run_returns_the_exit_code(cli: Cli, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == "s\n"
 
 
-def test_without_arguments_the_help_is_shown(cli: Cli) -> None:
+def test_without_arguments_it_lists_where_there_is_no_terminal(cli: Cli) -> None:
+    assert cli.process().returncode == 3
+    cli.add("session-1")
     result = cli.process()
-    assert (result.returncode, result.stdout) == (2, b"")
-    assert b"\nTo find and read:\n  list " in result.stderr
+    assert (result.returncode, result.stdout.split(b"\t")[0]) == (0, b"session-1")
+
+
+def test_the_help_groups_the_commands_by_task(cli: Cli) -> None:
+    result = cli.process("--help")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"\nTo find and read:\n  list " in result.stdout
 
 
 @pytest.mark.parametrize("name", ["", *sorted(program.commands)])

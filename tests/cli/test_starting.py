@@ -164,3 +164,12 @@ def test_what_stands_for_a_command_says_the_same_as_the_command(known: click.Com
 def test_each_command_has_one_place_in_the_help() -> None:
     names = sorted(str(known.name) for known in COMMANDS)
     assert names == sorted(program.commands)
+
+
+def test_the_first_screen_of_the_picker_is_drawn_without_textual() -> None:
+    code = "import localsessions.cli.picker.opening as o, sys; o.is_possible(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    modules = {*done.stdout.decode().split()}
+    assert "localsessions.cli.picker.listed" in modules
+    assert modules.isdisjoint(HEAVY)
+    assert not any(one.partition(".")[0] == "textual" for one in modules)

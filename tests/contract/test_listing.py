@@ -435,3 +435,8 @@ def test_undated_sessions_are_older_than_all_others_and_sorted_among_themselves(
     store.append("later file", {"role": "user", "content": "here"})
     assert [one.session_id for one in store.list()] == ["later file", "dated", "earlier file"]
     assert store.cleanup(max_age=365 * 86400 * 50).actions == ()
+
+
+def test_what_no_id_can_be_has_a_short_form_too(store: SessionStore) -> None:
+    strange = ["\ud800 is no id", "a\x00b"]
+    assert store.short_ids(strange) == {one: one[:8] for one in strange}

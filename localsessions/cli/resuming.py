@@ -60,7 +60,7 @@ def resume_session(*, reference: str, folder: str | None, is_printed: bool, yes:
         session = store.load(store.resolve(reference))
     if is_printed:
         way = _way(session, must_be_there=False)
-        emit(_line(_folder(way, folder), way))
+        emit(_line(_folder(way, session, folder), way))
         return
     resume(session, folder=folder, yes=yes)
 
@@ -77,7 +77,7 @@ def resume(session: Session, *, folder: str | None = None, yes: bool = False) ->
         yes: Whether to start in a folder that was never agreed to.
     """
     way = _way(session, must_be_there=True)
-    place = _folder(way, folder)
+    place = _folder(way, session, folder)
     path = _program(way, session, place)
     if folder is None and not is_trusted(place):
         refuse_unasked(f"start {way.executable} in {place}", yes=yes)
@@ -129,10 +129,11 @@ def _is_there(file: str) -> bool:
     return _is_of_this_system(file) and file_state(file) is not None
 
 
-def _folder(way: Resumption, chosen: str | None) -> str:
+def _folder(way: Resumption, session: Session, chosen: str | None) -> str:
     """Return the folder to start in: whole, and there."""
     folder = way.project if chosen is None else os.path.abspath(os.path.expanduser(chosen))
-    remedy = "give the folder with --in FOLDER"
+    again = to_type("resume", session.session_id, "--in")
+    remedy = f"to start it elsewhere: {again} FOLDER"
     if not folder:
         stop(f"the chat does not say in which folder it was: {remedy}", ExitCode.NOT_FOUND)
     if not _is_of_this_system(folder):

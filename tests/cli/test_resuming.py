@@ -195,7 +195,7 @@ def test_a_folder_that_is_none_is_said_with_the_remedy(
         result = home.cli("resume", "s", option)
         assert result.exit_code in (2, 3)
         assert told in result.stderr
-        assert "give the folder with --in FOLDER" in result.stderr
+        assert "localsessions resume s --in FOLDER" in result.stderr
         assert (result.stdout, result.stderr.count("\n"), "\x1b" in result.stderr) == ("", 1, False)
 
 

@@ -12,6 +12,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import struct
 import subprocess
 import sys
@@ -46,15 +47,32 @@ class Shot(NamedTuple):
     env: Mapping[str, str] = {}
 
 
+_LIST = ("list", "--fold", "-n", "20")
+_SEARCH = ("search", "divide by zero", "-n", "3")
+_SHOW = ("show", "github_issue", "--at", "19")
+_PLAIN: Mapping[str, str] = {"NO_COLOR": "1"}
+
 SHOTS = (
-    Shot("list-80x24", ["list", "--fold", "-n", "20"]),
-    Shot("list-140x40", ["list", "--fold", "-n", "36"], (140, 40)),
-    Shot("list-60x20", ["list", "--fold", "-n", "16"], (60, 20)),
-    Shot("list-light", ["list", "--fold", "-n", "20"], theme=DEFAULT_TERMINAL_THEME),
-    Shot("list-no-colour", ["list", "--fold", "-n", "20"], env={"NO_COLOR": "1"}),
-    Shot("search-80x24", ["search", "traceback", "-n", "3", "-C", "1"]),
-    Shot("error-80x24", ["show", "no such session"]),
-    Shot("help-80x24", ["--help"], (80, 60)),
+    Shot("list-80x24", _LIST),
+    Shot("list-140x40", ("list", "--fold", "-n", "36"), (140, 40)),
+    Shot("list-60x20", ("list", "--fold", "-n", "16"), (60, 20)),
+    Shot("list-light", _LIST, theme=DEFAULT_TERMINAL_THEME),
+    Shot("list-no-colour", _LIST, env=_PLAIN),
+    Shot("search-80x24", _SEARCH),
+    Shot("search-light", _SEARCH, theme=DEFAULT_TERMINAL_THEME),
+    Shot("show-80x24", _SHOW),
+    Shot("show-light", _SHOW, theme=DEFAULT_TERMINAL_THEME),
+    Shot("show-no-colour", _SHOW, env=_PLAIN),
+    Shot("show-140x40", (*_SHOW, "-C", "2"), (140, 40)),
+    Shot("picker-80x24", (), keys=("divide",)),
+    Shot("picker-140x40", (), (140, 40), keys=("divide",)),
+    Shot("picker-60x20", (), (60, 20), keys=("divide",)),
+    Shot("picker-light", (), (100, 30), keys=("divide",), theme=DEFAULT_TERMINAL_THEME),
+    Shot("picker-no-colour", (), keys=("divide",), env=_PLAIN),
+    Shot("picker-keys", (), (80, 30), keys=("\x1bOP",)),
+    Shot("import-80x24", ("import", "examples/transcripts/codex", "--dir", "{new}")),
+    Shot("error-80x24", ("show", "List the files")),
+    Shot("help-80x24", ("--help",), (80, 72)),
 )
 
 
@@ -70,7 +88,7 @@ def draw(shot: Shot, folder: Path) -> None:
     for at in range(last + 1):
         row = [screen.buffer[at][one] for one in range(columns)]
         console.print(Text.assemble(*_runs(row)), soft_wrap=True)
-    title = f"localsessions {' '.join(shot.arguments)}".strip()
+    title = shlex.join(("localsessions", *shot.arguments)).removesuffix(" --dir '{new}'")
     picture = console.export_svg(title=title, theme=shot.theme)
     # No font from elsewhere: a picture asks nobody for anything.
     picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
@@ -82,14 +100,22 @@ def _play(shot: Shot, folder: Path, stream: pyte.ByteStream) -> None:
     master, slave = pty.openpty()
     columns, lines = shot.size
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    env = {**os.environ, "TERM": "xterm-256color", "LOCALSESSIONS_DIR": str(folder), **shot.env}
+    new = str(folder.with_name(f"new-{shot.name}"))
+    arguments = [one.replace("{new}", new) for one in shot.arguments]
+    env = {
+        **os.environ,
+        "TERM": "xterm-256color",
+        "LOCALSESSIONS_DIR": str(folder),
+        "PAGER": "cat",
+        **shot.env,
+    }
     process = subprocess.Popen(
-        [sys.executable, "-m", "localsessions", *shot.arguments],
+        [sys.executable, "-m", "localsessions", *arguments],
         stdin=slave,
         stdout=slave,
         stderr=slave,
         env=env,
-        cwd=folder.parent,
+        cwd=ROOT,
         start_new_session=True,
     )
     os.close(slave)

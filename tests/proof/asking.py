@@ -96,6 +96,9 @@ class Asking(TwoStores):
         else:
             with pytest.raises(ValueError if fitting else SessionNotFoundError):
                 store.resolve(title)
+        for session_id, short in store.short_ids(self.model).items():
+            assert len(short) >= 8 or short == session_id
+            assert [one for one in self.model if one.startswith(short)] == [session_id]
         if self.model:
             last = store.list(limit=1, archived=False).items or store.list(limit=1).items
             assert store.resolve("latest") == last[0].session_id

@@ -210,6 +210,8 @@ class Changing(TwoStores):
         if (source := self.attempt(session_id, verb)) and new_id not in self.model:
             forked = source.copy()
             forked.pinned = forked.archived = forked.expired = False
+            if source.listed_title:
+                forked.title = f"{source.listed_title} (fork)"
             if at is not None:
                 forked.texts = forked.texts[: at + 1]
                 ids = {one.get("run_id") for one in self.stores[which].load(new_id).messages}

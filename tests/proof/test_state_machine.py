@@ -88,7 +88,7 @@ def test_the_machine_does_every_verb() -> None:
     named = {"search": "page_through", "count": "page_through", "trash": "agrees"} | {
         "stats": "count_since_and_live", "last_change": "changes", "verify": "verify_and_repair",
         "repair": "verify_and_repair", "checkpoints": "load_checkpoint",
-        "raw": "kept",
+        "raw": "kept", "short_ids": "resolve",
     }  # fmt: skip
     rules = {name for part in StoresAndADict.__bases__ for name in vars(part) if name[0] != "_"}
     assert verbs == (verbs & rules) | named.keys() | NOT_HERE.keys()

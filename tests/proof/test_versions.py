@@ -154,10 +154,10 @@ MOVES = {
     "delete", "delete with checkpoints", "restore", "restore with checkpoints",
     "cleanup", "purge_expired", "delete_many", "delete_many with checkpoints",
 }  # fmt: skip
-REMOVES = {"empty_trash", "empty_trash with checkpoints"}
+REMOVES = {"empty_trash", "empty_trash with checkpoints", "leave"}
 BESIDE = {
     "open", "create", "create the first", "create_many", "save a new one", "repair", "reindex",
-    "forget_deletions",
+    "forget_deletions", "bring",
     "save_checkpoint", "save_checkpoint again", "delete_checkpoint", "clear_checkpoints",
 }  # fmt: skip
 

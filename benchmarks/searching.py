@@ -31,7 +31,7 @@ from zlib import crc32
 from pydantic import JsonValue
 
 from localsessions import Session, SessionStore, message_text
-from localsessions._local.index.text_row import unpacked
+from localsessions._local.index.text_row import stored_texts
 from localsessions.format import encode
 from localsessions.transcripts import import_paths
 
@@ -39,7 +39,6 @@ ROOT = Path(__file__).parent.parent
 WORD = re.compile(r"[A-Za-z]{4,}")
 COMMON = 3_000
 VOWELS, CONSONANTS = "aeiou", "bcdfghjklmnpqrstvwxyz"
-TEXTS_OF = "SELECT body FROM texts"
 VOCABULARY = "SELECT term FROM vocabulary ORDER BY doc DESC"
 TEXTS = ("content", "text", "thinking", "arguments", "input", "output", "title")
 
@@ -157,7 +156,8 @@ def measure_first(folder: Path, size: int) -> list[str]:
         first = measured(lambda: store.search("traceback"))
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     with closing(sqlite3.connect(folder / ".localsessions" / "search.sqlite3")) as found:
-        texts = [unpacked(one).decode("utf-8", "replace") for (one,) in found.execute(TEXTS_OF)]
+        stored = stored_texts(found, "true ORDER BY texts.id", [])
+        texts = [one.text.body.encode("utf-8", "replace").decode() for one in stored]
         words = [word for (word,) in found.execute(VOCABULARY)]
     floor, taken = bare(texts), sum(map(len, texts)) / 1e6
     kept = sum(path.stat().st_blocks * 512 for path in (folder / ".localsessions").rglob("*"))

@@ -12,12 +12,13 @@ from functools import partial
 from typing import TypeVar
 
 from localsessions._codec.summary import plain_document
+from localsessions._local.files import FileRead
 from localsessions._local.index import ChangedRow, Choices
 from localsessions._local.index.fulltext import FullText, NewTexts
 from localsessions._local.index.hits import Meant, TextHit
 from localsessions._local.reading import decoded
 from localsessions._local.reconciling import Reconciler
-from localsessions._local.version import digest_of
+from localsessions._local.version import Fingerprint, digest_of
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.question import Question, read_question
 from localsessions._rules.texts import neighbours_of, snippet_of, texts_in, texts_of
@@ -34,7 +35,7 @@ T = TypeVar("T")
 # Then the search begins again, at most this often.
 _TRIES = 10
 # How much is put in in one transaction; the log of the database grows as much.
-_BATCH, _BATCH_BYTES = 500, 4 << 20
+_BATCH, _BATCH_LENGTH = 250, 2 << 20
 # So few sessions are asked one by one for a word that stands everywhere.
 _FEW = 2000
 # Of so many sessions the words are learnt all at once.
@@ -177,11 +178,13 @@ class Search:
         done = len(changes) - len(new)
         is_learning = len(new) < _MANY
         bring_in = self._bring_in if is_learning else self._bring_in_many
-        for count in bring_in(self._batches(new)):
+        for count in bring_in(new):
             done += count
             if asked.on_progress is not None:
                 asked.on_progress(done, len(changes))
             asked.refuse_unwanted()
+        if last == 0:
+            self._texts.end_filling()
         # Rows that an index was filled with have numbers from before its log began.
         self._done = (generation, epoch, max(changes[-1].change if changes else last, first))
         return generation
@@ -191,81 +194,100 @@ class Search:
         known = self._texts.digests()
         present = {one.session_id for one in changes if one.digest is not None}
         gone = [ChangedRow(0, one, None, 0) for one in known.keys() - present]
-        for _ in self._bring_in([gone]):
+        for _ in self._bring_in(gone):
             pass
         return known
 
-    def _batches(self, changes: Sequence[ChangedRow]) -> Iterator[list[ChangedRow]]:
-        """Yield changes in batches whose files have a bounded size."""
-        batch, size_bytes = [], 0
-        for change in changes:
-            found = self._reconciler.fingerprint(change.session_id)
-            batch.append(change)
-            size_bytes += found.size_bytes if found is not None else 0
-            if size_bytes > _BATCH_BYTES or len(batch) == _BATCH:
-                yield batch
-                batch, size_bytes = [], 0
-        if batch:
-            yield batch
-
-    def _bring_in(self, batches: Iterable[Sequence[ChangedRow]]) -> Iterator[int]:
+    def _bring_in(self, changes: Sequence[ChangedRow]) -> Iterator[int]:
         """Put in what the files of sessions say now; yield after each batch how many those were."""
-        for batch in batches:
-            overtaken = self._texts.put([*map(self._read, batch)])
-            self._bring_in_again(batch, overtaken, is_learning=True)
+        for batch in _batches(map(self._read, changes)):
+            self._bring_in_again(self._texts.put(batch), changes, is_learning=True)
             yield len(batch)
 
-    def _bring_in_many(self, batches: Iterable[Sequence[ChangedRow]]) -> Iterator[int]:
+    def _bring_in_many(self, changes: Sequence[ChangedRow]) -> Iterator[int]:
         """Do what ``_bring_in`` does; while one batch is put in, the next one is read."""
-        putting = partial(self._texts.put, is_learning=False)
-        with ThreadPoolExecutor(1, "localsessions-search") as thread:
-            former: tuple[Sequence[ChangedRow], Callable[[], list[str]]] | None = None
-            for batch in batches:
-                read = [one._replace(packed=one.pack()) for one in map(self._read, batch)]
-                if former is not None:
-                    yield self._ended(*former)
-                try:
-                    former = batch, thread.submit(putting, read).result
-                except RuntimeError:  # no thread can be started: there are too many, or Python ends
-                    former = batch, partial(putting, read)
-            if former is not None:
-                yield self._ended(*former)
+        put = partial(self._texts.put, is_learning=False)
 
-    def _ended(self, batch: Sequence[ChangedRow], put: Callable[[], list[str]]) -> int:
-        self._bring_in_again(batch, put(), is_learning=False)
-        return len(batch)
+        def ended(count: int, overtaken: Callable[[], list[str]]) -> int:
+            self._bring_in_again(overtaken(), changes, is_learning=False)
+            return count
+
+        with ThreadPoolExecutor(1, "localsessions-search") as thread:
+            former: tuple[int, Callable[[], list[str]]] | None = None
+            for batch in _batches(self._read_unchecked(one) or self._read(one) for one in changes):
+                read = [one._replace(packed=one.pack()) for one in batch]
+                if former is not None:
+                    yield ended(*former)
+                try:
+                    former = len(read), thread.submit(put, read).result
+                except RuntimeError:  # no thread can be started: there are too many, or Python ends
+                    former = len(read), partial(put, read)
+            if former is not None:
+                yield ended(*former)
 
     def _bring_in_again(
-        self, batch: Sequence[ChangedRow], overtaken: Sequence[str], *, is_learning: bool
+        self, overtaken: Sequence[str], changes: Sequence[ChangedRow], *, is_learning: bool
     ) -> None:
         """Put in what the files say now that changed while they were read."""
         for _ in range(_TRIES):
-            batch = [one for one in batch if one.session_id in overtaken]
-            if not batch:
+            if not overtaken:
                 return
-            overtaken = self._texts.put([*map(self._read, batch)], is_learning=is_learning)
+            read = [self._read(one) for one in changes if one.session_id in overtaken]
+            overtaken = self._texts.put(read, is_learning=is_learning)
+
+    def _read_unchecked(self, change: ChangedRow) -> NewTexts | None:
+        """Return a file's words, with few calls of the system; None where ``_read`` has to.
+
+        Of a file that is being written they may be of two versions; then it changes afterwards.
+        """
+        try:
+            read = self._folder.read_unchecked(self._folder.path(change.session_id))
+            return None if read is None else self._words(change, read, read.fingerprint)
+        except (TypeError, ValueError, UnreadableSessionError):
+            return None  # a garbled database has ids that no file can have
 
     def _read(self, change: ChangedRow) -> NewTexts:
         """Return a file's words; without any if the file is gone or unreadable."""
-        fingerprint, session_id = self._reconciler.fingerprint, change.session_id
-        seen = fingerprint(session_id)
-
-        def is_current() -> bool:
-            """Return whether the file is unchanged: no other search can have been faster."""
-            return fingerprint(session_id) == seen
-
+        session_id = change.session_id
+        seen = self._reconciler.fingerprint(session_id)
         if seen is None:
-            return NewTexts(session_id, None, 0, {}, is_current)
+            return NewTexts(session_id, None, 0, {}, self._is_as(session_id, seen))
         try:
-            read = self._folder.read(session_id)
-            digest = digest_of(read.data)
-            is_proven = change.is_proven and digest == change.digest
-            if (plain := plain_document(read.data, is_proven=is_proven)) is not None:
-                texts = texts_in(plain)
-            else:
-                texts = texts_of(decoded(read, session_id, self._folder.path(session_id)))
+            return self._words(change, self._folder.read(session_id), seen)
         except (SessionNotFoundError, UnreadableSessionError):
             # Its row must say so: otherwise no change is logged when the file is readable again.
             self._reconciler.summary(session_id)
-            return NewTexts(session_id, b"", 0, {}, is_current)
+            return NewTexts(session_id, b"", 0, {}, self._is_as(session_id, seen))
+
+    def _is_as(self, session_id: str, seen: Fingerprint | None) -> Callable[[], bool]:
+        """Return what tells whether a file is unchanged: no other search can have been faster."""
+        return lambda: self._reconciler.fingerprint(session_id) == seen
+
+    def _words(self, change: ChangedRow, read: FileRead, seen: Fingerprint) -> NewTexts:
+        """Return the words of a file that was read.
+
+        Raises:
+            UnreadableSessionError: It is no session.
+        """
+        session_id, digest = change.session_id, digest_of(read.data)
+        is_proven = change.is_proven and digest == change.digest
+        if (plain := plain_document(read.data, is_proven=is_proven)) is not None:
+            texts = texts_in(plain)
+        else:
+            texts = texts_of(decoded(read, session_id, self._folder.path(session_id)))
+        is_current = self._is_as(session_id, seen)
         return NewTexts(session_id, digest, change.active_at, texts, is_current)
+
+
+def _batches(read: Iterable[NewTexts]) -> Iterator[list[NewTexts]]:
+    """Yield texts in batches of a bounded length."""
+    batch: list[NewTexts] = []
+    length = 0
+    for one in read:
+        batch.append(one)
+        length += sum(len(text.body) for text in one.texts.values())
+        if length > _BATCH_LENGTH or len(batch) == _BATCH:
+            yield batch
+            batch, length = [], 0
+    if batch:
+        yield batch

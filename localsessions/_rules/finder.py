@@ -9,15 +9,14 @@ from functools import lru_cache
 from localsessions._rules.question import Near, Question, Term
 from localsessions._rules.words import fold, normal, traced
 
-__all__ = ["SECTIONS", "Finder"]
+__all__ = ["MARKS", "Finder"]
 
 _BEFORE, _AFTER = 40, 100
 _REACHES = (200, 600)
 # A long text is searched in parts until a part has a hit; no phrase is longer than the overlap.
 _BLOCK, _OVERLAP, _LONGEST_WORD = 2_000, 2_000, 200
-_MARKS = "\x1d\x1e\x1f"
-SECTIONS = f"[{_MARKS}]"
-"""Matches what parts the sections of a text, see ``texts``."""
+MARKS = "\x1d\x1e\x1f"
+"""What parts the sections of a text, see ``texts``."""
 
 
 class Finder:
@@ -124,9 +123,9 @@ def _folded_last(text: str) -> str:
 
 
 def _fold_again(text: str) -> str:
-    if not any(mark in text for mark in _MARKS):
+    if not any(mark in text for mark in MARKS):
         return fold(text)
-    return "|".join(map(fold, re.split(SECTIONS, text)))
+    return "|".join(map(fold, re.split(f"[{MARKS}]", text)))
 
 
 def _needles(term: Term, near: Near) -> Iterator[str]:

@@ -3,8 +3,8 @@
 The body of a message's text has sections, of which only what was said has no mark::
 
     what was said, with the results of tools
-    ARGUMENT  name of the tool  BEGIN  what it is called with
     REASONING what the model thought
+    ARGUMENT  name of the tool  BEGIN  what it is called with
 
 So all words of a query may stand anywhere in one message, and a snippet can say where it is from.
 The marks are control characters, which no search finds; in a message they become spaces.
@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from localsessions._rules.finder import Finder
 from localsessions.models import Neighbour, Session, message_text
-from localsessions.models.spoken import reasoning_texts
+from localsessions.models.spoken import KEPT_THOUGHTS, reasoning_texts
 
 __all__ = [
     "SESSION_ITSELF",
@@ -45,6 +45,8 @@ Snippet: TypeAlias = tuple[str, tuple[tuple[int, int], ...]]
 _ARGUMENT, _REASONING, _BEGIN = "\x1e", "\x1d", "\x1f"
 _MARK = re.compile(f"[{_ARGUMENT}{_REASONING}{_BEGIN}]")
 _SECTION = re.compile(f"[{_ARGUMENT}{_REASONING}][^{_ARGUMENT}{_REASONING}]*")
+_MORE = frozenset({*KEPT_THOUGHTS, "tool_calls", "function_call"})
+"""The keys under which a message has more than its content."""
 # The name of a parameter belongs to the tool and is no content. Other keys are content: the path
 # of a file, a question that is answered.
 _PARAMETER = re.compile(r"[\w-]*", re.ASCII)
@@ -87,11 +89,9 @@ def columns_of(text: Text) -> tuple[str, str, str, str]:
         return text.body, "", "", ""
     if not has_marks(text.body):
         return "", text.body, "", ""
-    sections = _SECTION.findall(text.body)
-    said = _SECTION.split(text.body, maxsplit=1)[0]
-    argued = "".join(one for one in sections if one.startswith(_ARGUMENT))
-    thought = "".join(one for one in sections if one.startswith(_REASONING))
-    return "", said, argued, thought
+    rest, argument, argued = text.body.partition(_ARGUMENT)
+    said, reasoning, thought = rest.partition(_REASONING)
+    return "", said, argument + argued, reasoning + thought
 
 
 def snippet_of(text: Text, finder: Finder) -> Snippet:
@@ -136,6 +136,9 @@ def _places(body: str) -> Iterator[tuple[str, str]]:
 
 
 def _body(message: Mapping[str, JsonValue]) -> str:
+    content = message.get("content")
+    if isinstance(content, str) and _MORE.isdisjoint(message):  # so most messages are
+        return _unmarked(content)
     body = _unmarked(message_text(message))
     for thought in reasoning_texts(message):
         body += _REASONING + _unmarked(thought)

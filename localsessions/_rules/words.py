@@ -32,6 +32,9 @@ BLANKS = (
 _DROPPED = "[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 # Letters that Unicode does not take apart.
 _ALONE = {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i"}
+_ALL_ASCII = bytes(range(128))
+_FIRST_MARK = "\u0300"
+"""Before it are Latin letters. With those only marks are composed that are dropped."""
 
 
 class _Letters(dict[int, str]):
@@ -82,12 +85,26 @@ def indexable(text: str) -> str:
     """Return a text for an index that splits at ASCII signs and folds ASCII letters itself.
 
     What is ASCII stays as it is, which is most of the texts of most people; so this is quick. So
-    are dashes, quotes, arrows and lines of tables.
+    are dashes, quotes, arrows and lines of tables, and letters with accents.
     """
     if text.isascii():
         return text
-    text = re.sub(BLANKS, " ", text)
+    # Most of these texts have a few kinds of such signs. To replace those is quicker than a pattern
+    # that looks at every letter.
+    data = text.encode("utf-8", "surrogatepass").translate(None, _ALL_ASCII)
+    for sign in {*data.decode("utf-8", "surrogatepass")}:
+        if (folded := _folded_alone(sign)) is not None:
+            text = text.replace(sign, folded)
     return text if text.isascii() else re.sub(_NOT_ASCII, _folded_run, text)
+
+
+@lru_cache(maxsize=4096)
+def _folded_alone(sign: str) -> str | None:
+    """Return what a sign is folded to beside any other; None if that depends on what follows."""
+    if re.match(BLANKS, sign):
+        return " "
+    is_alone = sign < _FIRST_MARK or unicodedata.category(sign)[0] in "SPZ"
+    return _letters[ord(sign)] if is_alone else None
 
 
 def _folded_run(run: re.Match[str]) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-__all__ = ["message_text", "reasoning_text", "reasoning_texts"]
+__all__ = ["KEPT_THOUGHTS", "message_text", "reasoning_text", "reasoning_texts"]
 
 _THOUGHT_PARTS = ("thinking", "redacted_thinking", "reasoning")
-_THOUGHTS = ("reasoning", "reasoning_content", "summary", "thoughts")
+KEPT_THOUGHTS = ("reasoning", "reasoning_content", "summary", "thoughts")
 """The keys beside ``content`` under which programs keep reasoning."""
 
 
@@ -38,7 +38,7 @@ def reasoning_texts(message: Mapping[str, JsonValue]) -> list[str]:
     content = message.get("content")
     parts = content if isinstance(content, list) else [content]
     thoughts: list[JsonValue] = [part for part in parts if _is_thought(part)]
-    thoughts += [message[key] for key in _THOUGHTS if key in message]
+    thoughts += [message[key] for key in KEPT_THOUGHTS if key in message]
     said = message_text(message) if thoughts else ""
     found: list[str] = []
     for thought in thoughts:

@@ -16,7 +16,7 @@ everything in them can be rebuilt from the session files::
     replayed   the database of the rows, which replays the journal before it is asked
     conditions which sessions a query or a question asks for, in SQL
     sessions   SessionIndex: the queries, with filters, orders and pages
-    text_row   one text of the search: how it is packed, sealed and read again
+    text_row   the texts of a session: how they are packed, sealed and read again
     adding     the texts of sessions that were read, put in by few statements
     wear       what removed texts still take; the words are merged to take it out
     vocabulary the words of all texts, and which of them may be meant by another

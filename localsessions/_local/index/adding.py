@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from localsessions._local.index.text_row import PackedText, columns, stored_texts
+from localsessions._local.index import schema
+from localsessions._local.index.text_row import (
+    Block,
+    StoredText,
+    blocks_of,
+    columns,
+    stored_texts,
+)
 from localsessions._local.index.vocabulary import learn
 from localsessions._local.index.wear import count_removed
 from localsessions._rules.texts import Text
@@ -20,7 +27,9 @@ from localsessions._rules.words import fold
 
 __all__ = ["Adding", "NewTexts"]
 
-_MOST_ROWS = 1000
+_MOST_ROWS = 1000  # of a longer statement, sqlite3 keeps megabytes for the next time
+_OF_BLOCK = "(id, body, seal)"
+_OF_TEXT = "(id, session_id, position, role, block, begin, size_bytes, seal)"
 
 
 class NewTexts(NamedTuple):
@@ -32,7 +41,7 @@ class NewTexts(NamedTuple):
         active_at: The session's last activity as a number: of equals, the last comes first.
         texts: The texts of its messages, by position.
         is_current: Called inside the transaction: whether the file is still as it was read.
-        packed: The texts as the tables take them, in order, if that is done already.
+        packed: The texts as the tables take them, if that is done already.
     """
 
     session_id: str
@@ -40,14 +49,24 @@ class NewTexts(NamedTuple):
     active_at: int
     texts: Mapping[int, Text]
     is_current: Callable[[], bool]
-    packed: Sequence[PackedText] | None = None
+    packed: PackedTexts | None = None
 
-    def pack(self, positions: Iterable[int] | None = None) -> Sequence[PackedText]:
+    def pack(self, positions: Iterable[int] | None = None) -> PackedTexts:
         """Return the texts, or those at some positions, as the tables take them."""
         if positions is None and self.packed is not None:
             return self.packed
         chosen = sorted(self.texts if positions is None else positions)
-        return [PackedText.of(self.session_id, one, self.texts[one]) for one in chosen]
+        texts = [(one, self.texts[one]) for one in chosen]
+        blocks = [*blocks_of(self.session_id, texts)]
+        return PackedTexts(self.session_id, blocks, [columns(text) for _, text in texts])
+
+
+class PackedTexts(NamedTuple):
+    """Texts of a session as the tables take them; both are in the same order."""
+
+    session_id: str
+    blocks: Sequence[Block]
+    columns: Sequence[Sequence[str]]
 
 
 class Adding:
@@ -63,18 +82,29 @@ class Adding:
         self._db = db
         self._is_learning = is_learning
 
-    def replace(self, read: Sequence[NewTexts]) -> None:
-        """Replace the texts of sessions; texts that did not change are not indexed again."""
+    def replace(self, read: Sequence[NewTexts]) -> list[str]:
+        """Replace the texts of sessions; texts that did not change are not indexed again.
+
+        Returns:
+            The sessions of which another search may have put in later texts: nothing of them was
+            replaced. Of a session that has no texts yet the file is not looked at again: what it
+            said is put in, and the next search sees that it changed.
+        """
         known = self._known([one.session_id for one in read])
-        added: list[PackedText] = []
-        for one in read:
-            added += self._changed(one) if one.session_id in known else one.pack()
-        self._note(read)
+        if known or self._is_learning:
+            self._db.execute(schema.BY_PLACE)
+        overtaken = [
+            one.session_id for one in read if one.session_id in known and not one.is_current()
+        ]
+        current = [one for one in read if one.session_id not in overtaken] if overtaken else read
+        added = [self._changed(one) if one.session_id in known else one.pack() for one in current]
+        self._note(current)
         self._insert(added)
         if self._is_learning:
             learn(self._db, {word for one in added for word in _words_of(one)})
         else:
             self._db.execute("UPDATE sealed SET learned = 0 WHERE learned = 1")
+        return overtaken
 
     def _known(self, session_ids: Sequence[str]) -> set[str]:
         query = (
@@ -84,13 +114,16 @@ class Adding:
         (found,) = self._db.execute(query, [json.dumps(session_ids)]).fetchone()
         return {*json.loads(found)}
 
-    def _changed(self, new: NewTexts) -> Sequence[PackedText]:
+    def _changed(self, new: NewTexts) -> PackedTexts:
         """Remove the texts of a session that are no longer so; return those that are new."""
-        former = {at: (text, row) for row, at, text in stored_texts(self._db, new.session_id)}
-        stale = {at for at, (text, _) in former.items() if new.texts.get(at) != text}
-        count_removed(self._db, sum(len(former[at][0].body) for at in stale))
-        _remove(self._db, ((former[at][1], former[at][0]) for at in stale))
-        return new.pack(new.texts.keys() - (former.keys() - stale))
+        former = stored_texts(self._db, "session_id = ?", [new.session_id])
+        stale = [one for one in former if new.texts.get(one.position) != one.text]
+        count_removed(self._db, sum(len(one.text.body) for one in stale))
+        self._remove(stale)
+        gone, left = {one.position for one in stale}, {one.block for one in stale}
+        stay = [one for one in former if one.position not in gone]
+        self._move(new.session_id, [one for one in stay if one.block in left])
+        return new.pack(new.texts.keys() - {one.position for one in stay})
 
     def _note(self, read: Sequence[NewTexts]) -> None:
         """Note from which versions of the files the texts are."""
@@ -103,12 +136,45 @@ class Adding:
         ]
         _insert(self._db, "INSERT OR REPLACE INTO indexed", noted)
 
-    def _insert(self, texts: Sequence[PackedText]) -> None:
+    def _remove(self, stale: Sequence[StoredText]) -> None:
+        """Remove texts, and the blocks in which they stand."""
+        for one in stale:
+            # A table without content needs the old text to delete it.
+            self._db.execute(
+                "INSERT INTO words (words, rowid, own, said, argued, thought)"
+                " VALUES ('delete', ?, ?, ?, ?, ?)",
+                [one.row, *columns(one.text)],
+            )
+            self._db.execute("DELETE FROM texts WHERE id = ?", [one.row])
+            self._db.execute("DELETE FROM blocks WHERE id = ?", [one.block])
+
+    def _move(self, session_id: str, texts: Sequence[StoredText]) -> None:
+        """Give new blocks to texts whose blocks are gone."""
+        left = iter(texts)
+        for block in blocks_of(session_id, ((one.position, one.text) for one in texts)):
+            rows = [next(left).row for _ in block.places]
+            _insert(self._db, f"INSERT INTO blocks {_OF_BLOCK}", [(rows[0], *block[:2])])
+            moved = zip(block.places, rows, strict=True)
+            self._db.executemany(
+                "UPDATE texts SET block = ?, begin = ? WHERE id = ?",
+                [(rows[0], place.begin, row) for place, row in moved],
+            )
+
+    def _insert(self, added: Sequence[PackedTexts]) -> None:
+        """Insert texts; a block has the id of the first of them that stands in it."""
         (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM texts").fetchone()
-        numbered = [*enumerate(texts, start=last + 1)]
-        rows = [(row, *one[:-1]) for row, one in numbered]
-        _insert(self._db, "INSERT INTO texts (id, session_id, position, role, body, seal)", rows)
-        words = [(row, *one.columns) for row, one in numbered]
+        blocks: list[Sequence[object]] = []
+        rows: list[Sequence[object]] = []
+        for texts in added:
+            for block in texts.blocks:
+                first = last + 1 + len(rows)
+                blocks.append((first, block.body, block.seal))
+                for row, (position, role, begin, size, seal) in enumerate(block.places, first):
+                    rows.append((row, texts.session_id, position, role, first, begin, size, seal))
+        _insert(self._db, f"INSERT INTO blocks {_OF_BLOCK}", blocks)
+        _insert(self._db, f"INSERT INTO texts {_OF_TEXT}", rows)
+        found = chain.from_iterable(one.columns for one in added)
+        words = [(row, *one) for row, one in enumerate(found, last + 1)]
         _insert(self._db, "INSERT INTO words (rowid, own, said, argued, thought)", words)
 
 
@@ -124,17 +190,6 @@ def _insert(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[object]])
         db.execute(f"{into} VALUES {', '.join([row] * len(some))}", [*chain.from_iterable(some)])
 
 
-def _words_of(text: PackedText) -> Iterator[str]:
-    for column in text.columns:
+def _words_of(texts: PackedTexts) -> Iterator[str]:
+    for column in chain.from_iterable(texts.columns):
         yield from fold(column).split()
-
-
-def _remove(db: sqlite3.Connection, rows: Iterable[tuple[int, Text]]) -> None:
-    for row, text in rows:
-        # A table without content needs the old text to delete it.
-        db.execute(
-            "INSERT INTO words (words, rowid, own, said, argued, thought)"
-            " VALUES ('delete', ?, ?, ?, ?, ?)",
-            [row, *columns(text)],
-        )
-        db.execute("DELETE FROM texts WHERE id = ?", [row])

@@ -23,7 +23,7 @@ from localsessions._local.index import schema
 from localsessions._local.index.adding import Adding, NewTexts
 from localsessions._local.index.database import Database
 from localsessions._local.index.hits import Hits, Meant, TextHit
-from localsessions._local.index.text_row import blob_of, unsealed_text
+from localsessions._local.index.text_row import blob_of, stored_texts
 from localsessions._local.index.vocabulary import learn_all
 from localsessions._local.index.wear import forget_gone, is_worn, merge
 from localsessions._rules.question import Question
@@ -112,22 +112,17 @@ class FullText:
     def put(self, read: Sequence[NewTexts], *, is_learning: bool = True) -> list[str]:
         """Replace the texts of sessions, in one transaction; what did not change stays.
 
-        Without ``is_learning``, parts of new words are found only after ``learn``.
+        Without ``is_learning``, parts of new words are found only after ``learn``, and the texts
+        of one session quickly only after ``end_filling``.
 
         Returns:
             The sessions whose files are no longer as they were read: nothing of them was replaced.
+            See ``Adding.replace``.
         """
 
         def write(db: sqlite3.Connection) -> tuple[list[str], bool]:
-            overtaken, adding = [], Adding(db, is_learning=is_learning)
             self._unseal(db)
-            current = []
-            for one in read:
-                if one.is_current():
-                    current.append(one)
-                else:
-                    overtaken.append(one.session_id)
-            adding.replace(current)
+            overtaken = Adding(db, is_learning=is_learning).replace(read)
             return overtaken, is_worn(db)
 
         overtaken, is_worn_now = self._database.write(write)
@@ -156,6 +151,12 @@ class FullText:
         asked = "SELECT learned FROM sealed"
         if self._database.read(lambda db: db.execute(asked).fetchone()) != (1,):
             self._database.write(partial(learn_all, refuse_unwanted=refuse_unwanted))
+
+    def end_filling(self) -> None:
+        """See to it that the texts of one session are found quickly, after all are put in."""
+        asked = "SELECT count(*) FROM sqlite_master WHERE name = 'by_place'"
+        if self._database.read(lambda db: db.execute(asked).fetchone()) != (1,):
+            self._database.write(lambda db: db.execute(schema.BY_PLACE))
 
     def search(
         self,
@@ -190,24 +191,17 @@ class FullText:
             position: The message.
             count: How many messages before it, and how many after it.
         """
-        query = (
-            "SELECT position, role, body, seal FROM texts"
-            " WHERE session_id = ? AND position BETWEEN ? AND ?"
-        )
+        where = "session_id = ? AND position BETWEEN ? AND ?"
         values = [session_id, max(0, position - count), position + count]
-
-        def read(db: sqlite3.Connection) -> dict[int, Text]:
-            rows = db.execute(query, values).fetchall()
-            return {row[0]: unsealed_text(session_id, *row) for row in rows}
-
-        return self._database.read(read)
+        found = self._database.read(lambda db: stored_texts(db, where, values))
+        return {one.position: one.text for one in found}
 
     def clear(self) -> None:
         """Delete everything, so that it is read again from the files."""
 
         def write(db: sqlite3.Connection) -> None:
             self._unseal(db)
-            for table in ("indexed", "texts", "terms"):
+            for table in ("indexed", "texts", "blocks", "terms"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608
             db.execute("INSERT INTO words (words) VALUES ('delete-all')")
             db.execute("INSERT INTO parts (parts) VALUES ('delete-all')")

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from localsessions._local.index.database import Database
-from localsessions._local.index.text_row import blob_of, text_of, unsealed_text
+from localsessions._local.index.text_row import blob_of, stored_texts, text_of
 from localsessions._local.index.vocabulary import near_words, texts_with
 from localsessions._rules.finder import Finder
 from localsessions._rules.question import Near, Question, Term
@@ -262,16 +262,9 @@ class Hits:
         return self._database.read(read)
 
     def _body(self, session_id: str, row: int) -> tuple[int, Text] | None:
-        query = "SELECT position, role, body, seal FROM texts WHERE id = ? AND session_id = ?"
-
-        def read(db: sqlite3.Connection) -> tuple[int, Text] | None:
-            found = db.execute(query, [row, session_id]).fetchone()
-            if found is None:
-                return None
-            position, role, body, seal = found
-            return position, unsealed_text(session_id, position, role, body, seal)
-
-        return self._database.read(read)
+        where, values = "texts.id = ? AND session_id = ?", [row, session_id]
+        found = self._database.read(lambda db: stored_texts(db, where, values))
+        return (found[0].position, found[0].text) if found else None
 
 
 class _Hit(NamedTuple):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from zlib import crc32
 
 __all__ = [
+    "BY_PLACE",
     "IDENTITY",
     "INDEXES",
     "SEARCH_TABLES",
@@ -92,35 +93,44 @@ def seal_of(*parts: object) -> int:
 
 # -- search.sqlite3 ------------------------------------------------------------------------------
 
-SEARCH_VERSION = 5
+SEARCH_VERSION = 6
 
+# FTS5 merges ``automerge`` segments into one; 4 without this. It merges less often, and a question
+# looks at a few segments more.
 SEARCH_TABLES = """
 CREATE TABLE indexed (
   session_id TEXT PRIMARY KEY, digest BLOB NOT NULL, active_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE texts (
   id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, position INTEGER NOT NULL,
-  role BLOB, body BLOB NOT NULL, seal INTEGER NOT NULL
+  role BLOB, block INTEGER NOT NULL, begin INTEGER NOT NULL, size_bytes INTEGER NOT NULL,
+  seal INTEGER NOT NULL
 );
-CREATE UNIQUE INDEX by_place ON texts (session_id, position);
+CREATE TABLE blocks (id INTEGER PRIMARY KEY, body BLOB NOT NULL, seal INTEGER NOT NULL);
 CREATE TABLE sealed (checksum INTEGER, learned INTEGER NOT NULL, removed_bytes INTEGER NOT NULL);
 INSERT INTO sealed VALUES (NULL, 1, 0);
 CREATE VIRTUAL TABLE words USING fts5 (
   said, own, argued, thought, content = '', tokenize = 'ascii'
 );
+INSERT INTO words (words, rank) VALUES ('automerge', 8);
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, 'row');
 CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE);
 CREATE VIRTUAL TABLE parts USING fts5 (
   term, content = 'terms', content_rowid = 'id', tokenize = 'trigram'
 )
 """
-"""``indexed``: the indexed version of each session's file, and its last activity; ``texts``: the
-texts of its messages; ``words``: their words, by where they stand; ``vocabulary``: in how many
-texts each word is; ``terms`` and ``parts``: the words of which parts are searched, and their
-trigrams; ``sealed``: the checksum of all this, or NULL while it changes, and whether ``terms`` has
-all words."""
+"""``indexed``: the indexed version of each session's file, and its last activity; ``texts``: where
+the texts of its messages stand in ``blocks``, each of which holds some texts of one session;
+``words``: their words, by where they stand; ``vocabulary``: in how many texts each word is;
+``terms`` and ``parts``: the words of which parts are searched, and their trigrams; ``sealed``: the
+checksum of all this, or NULL while it changes, and whether ``terms`` has all words."""
+
+
+BY_PLACE = "CREATE UNIQUE INDEX IF NOT EXISTS by_place ON texts (session_id, position)"
+"""Made when the first texts are in: the ids of sessions have no order, so each new text would write
+a page of it."""
 
 
 def seal_of_text(session_id: str, position: int, role: bytes | None, body: bytes) -> int:
-    """Return the checksum of a text, see ``seal_of``."""
+    """Return the checksum of a text, see ``seal_of``; ``body`` is not compressed."""
     return crc32(repr((session_id, position, role)).encode(), crc32(body))

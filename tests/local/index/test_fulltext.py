@@ -226,12 +226,19 @@ def test_lone_surrogates_come_back(texts: FullText) -> None:
 @pytest.mark.parametrize(
     "garbling",
     [
-        "UPDATE texts SET body = x'70617273657220ff'",
-        "UPDATE texts SET body = CAST('another parser' AS BLOB)",
+        "UPDATE blocks SET body = x'70617273657220ff'",
+        "UPDATE blocks SET body = CAST('another parser' AS BLOB)",
+        "UPDATE blocks SET body = CAST(body AS TEXT)",
+        "UPDATE blocks SET seal = seal + 1",
+        "UPDATE blocks SET id = id + 1",
+        "UPDATE texts SET begin = 1",
+        "UPDATE texts SET begin = 'x'",
+        "UPDATE texts SET size_bytes = size_bytes - 1",
         "UPDATE texts SET position = 5",
         "UPDATE texts SET role = CAST('tool' AS BLOB)",
         "UPDATE texts SET session_id = 'z'",
         "DELETE FROM texts",
+        "DELETE FROM blocks",
     ],
 )
 def test_a_garbled_text_is_damage_and_no_hit(garbling: str, texts: FullText) -> None:
@@ -333,16 +340,50 @@ def test_the_words_are_whole_after_each_step_of_a_merge(worn: FullText) -> None:
     again.close()
 
 
-def test_a_text_is_stored_smaller_and_comes_back_as_it_was(texts: FullText) -> None:
+def blocks(texts: FullText) -> dict[int, int]:
+    """Return the sizes of all blocks, by id."""
+    query = "SELECT id, length(body) FROM blocks"
+    return dict(texts._database.read(lambda db: db.execute(query).fetchall()))
+
+
+def used(texts: FullText) -> set[int]:
+    """Return the ids of the blocks in which texts stand."""
+    query = "SELECT DISTINCT block FROM texts"
+    return {one for (one,) in texts._database.read(lambda db: db.execute(query).fetchall())}
+
+
+def test_texts_are_stored_smaller_and_come_back_as_they_were(texts: FullText) -> None:
     bodies = ["", "x", "short", "=z", "zed " * 30, "long and long and " * 100, "\ud800 alone " * 50]
     put(texts, "a", *bodies)
-    query = "SELECT position, length(body) FROM texts"
-    sizes = dict(texts._database.read(lambda db: db.execute(query).fetchall()))
-    assert sizes[5] < len(bodies[5]) / 10
+    sizes = blocks(texts)
+    assert sum(sizes.values()) < len("".join(bodies)) / 10
+    assert {at: one.body for at, one in texts.around("a", 3, 9).items()} == dict(enumerate(bodies))
     hits_ = {hit.position: hit.text.body for hit in asked(texts, "long") if hit}
     assert hits_ == {5: bodies[5]}
     put(texts, "a", *bodies)  # nothing changed, so nothing is put in again
-    assert dict(texts._database.read(lambda db: db.execute(query).fetchall())) == sizes
+    assert blocks(texts) == sizes
+
+
+def test_a_long_text_is_no_burden_for_those_beside_it(texts: FullText) -> None:
+    put(texts, "a", "short", "long " * 10_000, "also short", "and this")
+    assert len(blocks(texts)) == 3
+    assert found(texts, "also") == [("a", 2)]
+
+
+def test_no_block_outlives_its_texts(texts: FullText) -> None:
+    bodies = [f"parser {number} " * 9 for number in range(9)]
+    put(texts, "a", *bodies)
+    before = rows(texts)
+    for changed in range(9):
+        bodies[changed] = f"lexer {changed}"
+        put(texts, "a", *bodies)
+        around = texts.around("a", 4, 9)
+        assert {at: one.body for at, one in around.items()} == dict(enumerate(bodies))
+        assert found(texts, f'"lexer {changed}"') == [("a", changed)]
+        assert used(texts) == blocks(texts).keys()
+    assert len(rows(texts) & before) == 0
+    put_in(texts, "a", {}, None)
+    assert blocks(texts) == {}
 
 
 def test_of_sessions_that_grow_beside_each_other_each_is_asked_for_its_own_texts(

@@ -93,6 +93,11 @@ def draw(shot: Shot, folder: Path) -> None:
     # No font from elsewhere: a picture asks nobody for anything.
     picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
     picture = picture.replace("Fira Code", "DejaVu Sans Mono")
+    # That font is lower than Fira Code: a line would cut what hangs below its letters.
+    picture = re.sub(r' clip-path="url\(#[^)]*-line-\d+\)"', "", picture)
+    picture = re.sub(
+        r'<clipPath id="[^"]*-line-\d+">.*?</clipPath>\s*', "", picture, flags=re.DOTALL
+    )
     (OUTPUT / f"{shot.name}.svg").write_text(picture)
 
 

@@ -29,18 +29,22 @@ def lines_of(command: click.Command) -> list[str]:
     return [line.strip() for line in lines]
 
 
-def examples() -> Iterator[tuple[str, list[str]]]:
-    """Yield the name of each command with the arguments of each of its examples."""
+def examples() -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield the name of each command with the calls of each of its examples, as in a pipe."""
+    call = r"localsessions ((?:\"[^\"]*\"|'[^']*'|[^|)\"' ]| (?! ))+)"
     for known in COMMANDS:
         for line in lines_of(loaded(known)):
-            if calls := re.findall(
-                r"localsessions ((?:\"[^\"]*\"|'[^']*'|[^|)\"' ]| (?! ))+)", line
-            ):
-                yield str(known.name), shlex.split(calls[0])
+            if calls := re.findall(call, line):
+                yield str(known.name), [shlex.split(one) for one in calls]
 
 
 EXAMPLES = list(examples())
-each = pytest.mark.parametrize(("name", "arguments"), EXAMPLES, ids=lambda one: str(one)[:50])
+each = pytest.mark.parametrize(("name", "calls"), EXAMPLES, ids=lambda one: str(one)[:50])
+
+
+def of_command(call: list[str]) -> list[str]:
+    """Return a call without the folder before the command."""
+    return call[2:] if call[0] == "--dir" else call
 
 
 def test_every_command_has_an_example_of_itself() -> None:
@@ -48,20 +52,22 @@ def test_every_command_has_an_example_of_itself() -> None:
 
 
 @each
-def test_an_example_is_a_line_that_click_takes(name: str, arguments: list[str]) -> None:
+def test_an_example_is_a_line_that_click_takes(name: str, calls: list[list[str]]) -> None:
     context = click.Context(program)
-    command_name, command, rest = program.resolve_command(context, arguments)
-    assert (command_name, command is not None) == (name, True)
-    assert command is not None
-    with command.make_context(name, rest, parent=context):
-        pass
+    names = []
+    for call in calls:
+        command_name, command, rest = program.resolve_command(context, of_command(call))
+        assert command is not None
+        with command.make_context(command_name, rest, parent=context):
+            names.append(command_name)
+    assert name in names
 
 
 @each
 def test_an_example_runs(
-    cli: Cli, name: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, name: str, calls: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name in NOT_RUN or "--follow" in arguments:
+    if name in NOT_RUN or any("--follow" in call for call in calls):
         return
     monkeypatch.chdir(tmp_path)
     cli.add("gone", "text")
@@ -73,10 +79,16 @@ def test_an_example_runs(
         session.source = {"project": str(tmp_path)}
         session.last_activity = datetime.now(UTC)
         store.save(session)
-    result = cli(*arguments, input="from standard input")
-    if result.exit_code:  # a search that finds nothing, or a question that nobody answers
-        assert (name, result.exit_code) in {("search", 1), ("delete", 2), ("cleanup", 2)}
-        assert "nothing" in result.stderr or "give --yes" in result.stderr
+    if name == "restore-backup":
+        assert cli("backup", "chats.tar.gz").exit_code == 0
+    text = "from standard input"
+    for call in calls:
+        result = cli(*call, input=text)
+        if result.exit_code:  # nothing is found, or a question that nobody answers
+            assert result.exit_code in (1, 2)
+            told = ("nothing", "no session", "give --yes")
+            assert any(one in result.stderr for one in told), result.stderr
+        text = result.stdout
 
 
 def test_help_is_the_help_of_the_whole(cli: Cli) -> None:

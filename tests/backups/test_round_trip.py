@@ -41,7 +41,7 @@ def sessions_of(folder: Path) -> Mapping[str, bytes]:
 def told(store: SessionStore) -> object:
     """Return what a store lists; not where it is."""
     return (
-        store.list(limit=1000).items,
+        store.list(limit=1000, fresh=True).items,
         [(one.session_id, one.deleted_at, one.checkpoints_only) for one in store.trash()],
         {one.session_id: store.checkpoints(one.session_id) for one in store.list(limit=1000)},
     )

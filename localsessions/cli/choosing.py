@@ -198,10 +198,12 @@ def each_of(
     return made, errors
 
 
-def tell_refused(errors: Mapping[str, Exception]) -> None:
+def tell_refused(
+    errors: Mapping[str, Exception], say: Callable[[Exception], str] = message_of
+) -> None:
     """Say of each session that was not done why; the first ten, and how many more."""
     for session_id, error in list(errors.items())[:SHOWN]:
-        note(one_line(f"error: {session_id}: {message_of(error)}"))
+        note(one_line(f"error: {session_id}: {say(error)}"))
     if len(errors) > SHOWN:
         note(f"and {len(errors) - SHOWN} more")
 

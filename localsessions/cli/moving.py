@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -20,12 +21,12 @@ from localsessions.cli.progress import progress
 from localsessions.cli.screen.envelope import emit_json
 from localsessions.cli.screen.safe import counted, one_line
 from localsessions.cli.screen.streams import note
+from localsessions.cli.words import message_of
 from localsessions.errors import ConflictError, SessionExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from localsessions.errors import SessionError
     from localsessions.models import SessionSummary
     from localsessions.store import SessionStore
 
@@ -71,7 +72,7 @@ def mv(*, chosen: Chosen, target: str, dry_run: bool, as_json: bool) -> None:
         note(one_line(f"{would} {counted(len(moved), 'session')} to {target}"))
         if dry_run:
             tell_titles(moved, len(moved))
-    tell_refused(refused)
+    tell_refused(refused, partial(_in_words, target=target))
     end_if_refused(refused)
 
 
@@ -94,14 +95,13 @@ def _moved(
         refused = move(source, other, session_ids, dry_run=dry_run, on_progress=show)
         there = source if dry_run else other
         moved = [there.engine.summary(one) for one in session_ids if one not in refused]
-    return moved, {one: _in_words(error, target) for one, error in refused.items()}
+    return moved, refused
 
 
-def _in_words(error: SessionError, target: str) -> SessionError:
-    """Return the error with what a person can do about it here."""
+def _in_words(error: Exception, *, target: str) -> str:
+    """Return what an error says, with what a person can do about it here."""
     if isinstance(error, SessionExistsError):
-        taken = f"{target} has another session of that id"
-        error.args = (f"{taken}; it stays: 'fork' it, and move that",)
-    elif isinstance(error, ConflictError):
-        error.args = (f"a program changed it meanwhile; it stays, and {target} has it as it was",)
-    return error
+        return f"{target} has another session of that id; it stays: 'fork' it, and move that"
+    if isinstance(error, ConflictError):
+        return f"a program changed it meanwhile; it stays, and {target} has it as it was"
+    return message_of(error)

@@ -243,6 +243,8 @@ def rows(cli: Cli) -> dict[str, list[Row]]:
         "mv": plain([ID, "--to", f"{folder}/y", "--dry-run"], [f"no {TYPED}", "--to", folder]),
         "serve": [(["--port", "0"], end)],
         "completion": plain(["bash"]),
+        "resume": plain([ID, "--print"], [ID, "--yes"], [f"no {TYPED}"]),
+        "help": plain([], ["show"], [TYPED]),
         "verify": plain([], ["--repair"]),
         "reindex": plain([]),
     }

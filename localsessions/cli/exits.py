@@ -84,7 +84,8 @@ def stop(message: str, code: ExitCode, *lines: str) -> NoReturn:
         code: The exit code.
         *lines: What follows it, safe already, such as the ``candidates`` for a name.
     """
-    for line in (f"error: {one_line(message)}", *lines):
+    begin = "" if code is ExitCode.NO else "error: "  # a no is an answer
+    for line in (f"{begin}{one_line(message)}", *lines):
         note(line)
     raise click.exceptions.Exit(code)
 

@@ -75,7 +75,8 @@ def chosen_folder() -> str:
 
 def folder_words() -> list[str]:
     """Return what names the folder in use on a command line; nothing if it is found without."""
-    chosen = click.get_current_context().meta.get(_CHOSEN)
+    context = click.get_current_context(silent=True)
+    chosen = context.meta.get(_CHOSEN) if context is not None else None
     return ["--dir", str(chosen)] if chosen else []
 
 

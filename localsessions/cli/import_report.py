@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.screen.safe import counted, one_line
 from localsessions.cli.screen.streams import emit, note
+from localsessions.cli.typed import to_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,9 +38,9 @@ def emit_report(report: ImportReport, named: Sequence[str], *, verbose: bool) ->
     elif not ids:
         note("no session was found")
     elif came:
-        note(f"{counted(came, 'session')} came in; next: localsessions list")
+        note(f"{counted(came, 'session')} came in; next: {to_type('list')}")
     else:
-        note("nothing new; next: localsessions list")
+        note(f"nothing new; next: {to_type('list')}")
 
 
 def emit_file(file: FileReport) -> None:

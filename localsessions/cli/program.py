@@ -67,7 +67,9 @@ class _Program(click.Group):
             return
         # Not click's main(): it catches a broken pipe and reports a failure.
         with self.make_context(prog_name, arguments, **extra) as ctx:
-            self.invoke(ctx)
+            # While it is known which folder is in use: a remedy names it.
+            if code := exit_code_of(lambda: self.invoke(ctx)):
+                ctx.exit(code)
 
 
 @click.group(

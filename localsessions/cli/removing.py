@@ -32,6 +32,7 @@ from localsessions.cli.screen.moments import local_minute
 from localsessions.cli.screen.safe import counted, one_line
 from localsessions.cli.screen.streams import emit, is_fitted, note
 from localsessions.cli.screen.tables import Column, emit_rows, emit_table
+from localsessions.cli.typed import to_type
 from localsessions.errors import UnreadableSessionError
 from localsessions.format import parse_json
 from localsessions.models import format_instant
@@ -186,7 +187,7 @@ def _resolve_deleted(trash: Sequence[TrashedSession], reference: str) -> str:
     if not fitting:
         stop(
             f"there is no deleted session {reference!r}; "
-            "to see what is there: localsessions restore --list",
+            f"to see what is there: {to_type('restore', '--list')}",
             ExitCode.NOT_FOUND,
         )
     if len(fitting) > 1:

@@ -40,15 +40,21 @@ def message_of(error: Exception) -> str:
     return _without_python(str(error))
 
 
+def _to_type(*words: str) -> str:
+    from localsessions.cli.typed import to_type  # which opens folders, and so ends in errors
+
+    return to_type(*words)
+
+
 # -- the errors of the store ---------------------------------------------------------------------
 
 
 def _not_found(error: SessionNotFoundError) -> str:
-    command = "restore --list" if "deleted" in error.what else "list"
+    command = ("restore", "--list") if "deleted" in error.what else ("list",)
     where = f" in {error.path}" if error.path else ""
     return (
         f"there is no {error.what} {_short(error.session_id or '')!r}{where}; "
-        f"to see what is there: localsessions {command}"
+        f"to see what is there: {_to_type(*command)}"
     )
 
 
@@ -68,7 +74,7 @@ def _exists(error: SessionExistsError) -> str:
         return _without_python(str(error))
     return (
         f"session {error.session_id!r} is there already; choose another id, or move that one to "
-        f"the trash: localsessions delete {error.session_id}"
+        f"the trash: {_to_type('delete', error.session_id or '')}"
     )
 
 
@@ -76,7 +82,7 @@ def _conflict(error: ConflictError) -> str:
     remedy = "do it again"
     if error.found is None:
         what = "was deleted meanwhile"
-        remedy = f"to bring it back: localsessions restore {error.session_id}"
+        remedy = f"to bring it back: {_to_type('restore', error.session_id or '')}"
     elif error.expected is None:
         what = "was made by someone else meanwhile"
     elif error.conflicts:
@@ -95,7 +101,7 @@ def _unreadable(error: UnreadableSessionError) -> str:
     reason = error.reason.partition("; open the store")[0]
     return (
         f"session {error.session_id!r} cannot be read{place}: {reason}{where}; nothing here "
-        "changes the file: mend it, or see what can be recovered: localsessions verify"
+        f"changes the file: mend it, or see what can be recovered: {_to_type('verify')}"
     )
 
 

@@ -128,7 +128,7 @@ def test_standard_input_that_is_no_text_is_refused(three: Cli) -> None:
 def test_where_no_session_was_asked_for_the_answer_is_no(three: Cli, chosen: list[str]) -> None:
     result = three("pin", *chosen, input="\n")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "error: there is no session that was asked for\n"
+    assert result.stderr == "there is no session that was asked for\n"
 
 
 def test_archived_sessions_are_left_out_of_a_filter_and_named_ones_are_not(three: Cli) -> None:

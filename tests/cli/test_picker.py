@@ -115,6 +115,38 @@ def test_an_older_question_is_given_up(three: Cli, monkeypatch: pytest.MonkeyPat
     pick(three, play)
 
 
+@pytest.mark.parametrize("keys", [("tab", "d"), ("ctrl+r",), ("enter",)], ids=str)
+def test_a_key_that_acts_waits_for_what_was_typed(
+    three: Cli, keys: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, is_answered = SessionStore.search, threading.Event()
+
+    def slow(store: SessionStore, text: str, **options: Any) -> Any:
+        assert is_answered.wait(60)
+        return search(store, text, **options)
+
+    monkeypatch.setattr(SessionStore, "search", slow)
+
+    async def play(picked: Picked) -> None:
+        await picked.press(*"parser", *keys)
+        assert len(picked.titles) == 3
+        assert picked.note == "3 sessions"
+        is_answered.set()
+        if keys[-1] == "d":  # no letter acts on what was not asked for
+            await picked.until(lambda: picked.lines[0].rstrip() == "> parserd")
+            await picked.says("found 1")
+        elif keys[-1] == "ctrl+r":
+            await picked.says("was made here")
+        else:
+            await picked.until(lambda: isinstance(picked.app.screen, Reader))
+            await picked.until(lambda: "how is the parser made" in "\n".join(picked.lines))
+
+    pick(three, play)
+    with three.store() as store:
+        assert store.get("three") is not None
+        assert store.trash() == []
+
+
 def test_this_folders_project_comes_first(cli: Cli) -> None:
     with cli.store() as store:
         store.create_many(
@@ -355,6 +387,11 @@ def test_it_ends_without_a_session(three: Cli, keys: list[str]) -> None:
 
 @pytest.mark.parametrize("keys", [["down", "ctrl+r"], ["tab", "j", "r"], ["down", "enter", "r"]])
 def test_it_ends_with_the_session_to_go_on_with(three: Cli, keys: list[str]) -> None:
+    with three.store() as store, store.edit("two") as session:
+        own = "0f0e0d0c-0000-4000-8000-000000000000"
+        session.source = {"program": "claude-code", "session_id": own}
+        session.last_activity = session.created_at
+
     async def play(picked: Picked) -> None:
         await picked.press(*keys[:-1])
         if "enter" in keys:
@@ -618,7 +655,7 @@ def test_a_folder_that_cannot_be_written_is_read_and_says_why_not(
     async def play(picked: Picked) -> None:
         for keys in (["tab", "d"], ["p"], ["a"], ["n", "x", "enter"], ["t", "x", "enter"]):
             await picked.press(*keys)
-            await picked.says("Permission denied")
+            await picked.says("you have no permission")
             await picked.press("down", "up")  # what is listed is said again
             await picked.until(lambda: picked.note == "3 sessions")
         await picked.press("enter")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -26,20 +27,19 @@ from localsessions.cli.picker.notes import KeyLine, Notes
 from localsessions.cli.picker.pane import TextPane
 from localsessions.cli.picker.preview import Shown, head_of, previewed, read
 from localsessions.cli.picker.reader import Reader
+from localsessions.cli.picker.rows import Row
 from localsessions.cli.picker.sessions import SessionList
 from localsessions.cli.picker.shape import shape_of
 from localsessions.cli.picker.store_app import ERRORS, StoreApp
 from localsessions.cli.screen.safe import clean, one_line
 from localsessions.errors import SearchGivenUpError
+from localsessions.transcripts import NoResumption, resumption_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from textual import events
     from textual.geometry import Size
 
     from localsessions.cli.picker.looks import Look
-    from localsessions.cli.picker.rows import Row
     from localsessions.engine import IsWanted
     from localsessions.store import SessionStore
 
@@ -100,6 +100,7 @@ class Picker(StoreApp):
         self._count = max(len(listed.rows), _FEW)
         self._is_previewed: bool | None = None  # None: where there is room
         self._is_listing = self._is_due = False
+        self._is_awaited, self._waiting = False, list[Callable[[], object]]()
         self._took = 0.0
 
     def compose(self) -> ComposeResult:
@@ -158,9 +159,12 @@ class Picker(StoreApp):
         self._keys.tell(footer(place))
 
     def action_other(self) -> None:
-        """Go from the search line to the list, or back."""
+        """Go from the search line to the list, or back.
+
+        To the list only when what was typed is listed: there, letters act.
+        """
         if isinstance(self.focused, SearchLine):
-            self.screen.set_focus(self._list)
+            self._when_asked(lambda: self.screen.set_focus(self._list))
         else:
             self.action_search()
 
@@ -177,7 +181,36 @@ class Picker(StoreApp):
     def _ask(self, asked: Asked) -> None:
         if asked != self._asked:
             self._asked, self._count = asked, max(_FEW, self._list.in_view)
+            self._is_awaited, self._waiting = True, []
             self._list_anew(first=True, pause=_TYPING)
+
+    def _when_asked(self, act: Callable[[], object]) -> None:
+        """Do something once what is listed is what was typed."""
+        if self._line.message_queue_size:  # letters that were typed before this key wait there
+            self._line.call_later(self._when_listed, act)
+        else:
+            self._when_listed(act)
+
+    def _when_listed(self, act: Callable[[], object]) -> None:
+        self._ask(self._asked._replace(words=self._line.value))
+        if self._is_awaited:
+            self._waiting.append(act)
+        else:
+            act()
+
+    def _on_chosen(self, act: Callable[[Row], object]) -> None:
+        """Do something with the chosen session, but for one that is not what was asked for."""
+        if self._is_awaited:
+            self._notes.say("still searching: press the key again")
+        elif (row := self._list.chosen) is not None:
+            act(row)
+
+    def _is_listed(self) -> None:
+        """Do what waited for what is listed now."""
+        self._is_awaited, waiting = False, self._waiting
+        self._waiting = []
+        for act in waiting:
+            act()
 
     def _list_anew(self, *, first: bool = False, last: bool = False, pause: float = 0.0) -> None:
         work = partial(self._listing, first=first, last=last, pause=pause)
@@ -195,6 +228,7 @@ class Picker(StoreApp):
             return
         except ERRORS as error:
             self._say_error(error)
+            self._is_awaited, self._waiting = False, []
             return
         finally:
             self._is_listing = False
@@ -205,6 +239,7 @@ class Picker(StoreApp):
         self._notes.tell(self._asked.told(self._listed))
         if last:
             self._move(len(self._listed.rows))
+        self._is_listed()
 
     def _found(self, store: SessionStore, asked: Asked, count: int, is_wanted: IsWanted) -> Listed:
         """Find in a thread what is listed."""
@@ -232,20 +267,24 @@ class Picker(StoreApp):
 
     def action_only_project(self) -> None:
         """List only sessions of the project of the chosen one, or all again."""
-        row = self._list.chosen
+        self._on_chosen(self._only_project)
+
+    def _only_project(self, row: Row) -> None:
         if self._asked.project is not None:
             self._ask(self._asked._replace(project=None))
-        elif row is not None and row.summary.project:
+        elif row.summary.project:
             self._ask(self._asked._replace(project=row.summary.project))
         else:
             self._notes.say("this session is of no project")
 
     def action_only_program(self) -> None:
         """List only sessions of the program of the chosen one, or all again."""
-        row = self._list.chosen
+        self._on_chosen(self._only_program)
+
+    def _only_program(self, row: Row) -> None:
         if self._asked.program is not None:
             self._ask(self._asked._replace(program=None))
-        elif row is not None and row.summary.program:
+        elif row.summary.program:
             self._ask(self._asked._replace(program=row.summary.program))
         else:
             self._notes.say("this session came from no other program")
@@ -339,8 +378,10 @@ class Picker(StoreApp):
 
     def action_open(self) -> None:
         """Read the chosen session."""
-        if (row := self._list.chosen) is not None:
-            self._begin(partial(self._reading, row), "reading")
+        self._when_asked(partial(self._on_chosen, self._read))
+
+    def _read(self, row: Row) -> None:
+        self._begin(partial(self._reading, row), "reading")
 
     async def _reading(self, row: Row) -> None:
         try:
@@ -359,25 +400,31 @@ class Picker(StoreApp):
 
     def action_delete(self) -> None:
         """Move the chosen session to the trash."""
-        if (row := self._list.chosen) is not None:
-            self._act(partial(acts.delete, session_id=row.session_id))
+        self._on_chosen(lambda row: self._act(partial(acts.delete, session_id=row.session_id)))
 
     def action_pin(self) -> None:
         """Pin the chosen session, or unpin it."""
-        if (row := self._list.chosen) is not None:
+
+        def pin(row: Row) -> None:
             pinned = not row.summary.pinned
             self._act(partial(acts.pin, session_id=row.session_id, pinned=pinned))
 
+        self._on_chosen(pin)
+
     def action_archive(self) -> None:
         """Archive the chosen session, or take it back."""
-        if (row := self._list.chosen) is not None:
+
+        def archive(row: Row) -> None:
             archived = row.summary.status != "archived"
             self._act(partial(acts.archive, session_id=row.session_id, archived=archived))
 
+        self._on_chosen(archive)
+
     def action_rename(self) -> None:
         """Ask for another title."""
-        if (row := self._list.chosen) is None:
-            return
+        self._on_chosen(self._rename)
+
+    def _rename(self, row: Row) -> None:
         former = one_line(row.summary.title)
 
         def rename(answer: str) -> None:
@@ -389,8 +436,9 @@ class Picker(StoreApp):
 
     def action_tag(self) -> None:
         """Ask for other tags."""
-        if (row := self._list.chosen) is None:
-            return
+        self._on_chosen(self._tag)
+
+    def _tag(self, row: Row) -> None:
         # A tag that cannot be typed in this line is not shown, and stays.
         former = [one for one in row.summary.tags if one == one_line(one) and "," not in one]
 
@@ -406,9 +454,12 @@ class Picker(StoreApp):
 
     def action_copy(self) -> None:
         """Copy the id of the chosen session, where the terminal takes it, and show it."""
-        if (row := self._list.chosen) is not None:
+
+        def copy(row: Row) -> None:
             self.copy_to_clipboard(row.session_id)
             self._notes.say(f"copied: {row.session_id}")
+
+        self._on_chosen(copy)
 
     # -- the end -----------------------------------------------------------------------------
 
@@ -417,6 +468,20 @@ class Picker(StoreApp):
         self._begin(partial(self._leave, None), "leaving")
 
     def action_resume(self) -> None:
-        """End, to go on with the chosen session in its own program."""
-        if (row := self._list.chosen) is not None:
-            self._begin(partial(self._leave, row.session_id), "leaving")
+        """End, to go on with the chosen session in its own program; or say why it cannot be."""
+        self._when_asked(partial(self._on_chosen, self._resume))
+
+    def _resume(self, row: Row) -> None:
+        self._begin(partial(self._resuming, row), "leaving")
+
+    async def _resuming(self, row: Row) -> None:
+        try:
+            store = await self._opened
+            way = await asyncio.to_thread(lambda: resumption_of(store.load(row.session_id)))
+        except ERRORS as error:
+            self._say_error(error)
+            return
+        if isinstance(way, NoResumption):
+            self._say(f"this session {way.reason}", "fault")
+        else:
+            await self._leave(row.session_id)

@@ -33,7 +33,6 @@ from localsessions.cli.picker.shape import shape_of
 from localsessions.cli.picker.store_app import ERRORS, StoreApp
 from localsessions.cli.screen.safe import clean, one_line
 from localsessions.errors import SearchGivenUpError
-from localsessions.transcripts import NoResumption, resumption_of
 
 if TYPE_CHECKING:
     from textual import events
@@ -475,6 +474,8 @@ class Picker(StoreApp):
         self._begin(partial(self._resuming, row), "leaving")
 
     async def _resuming(self, row: Row) -> None:
+        from localsessions.transcripts import NoResumption, resumption_of
+
         try:
             store = await self._opened
             way = await asyncio.to_thread(lambda: resumption_of(store.load(row.session_id)))

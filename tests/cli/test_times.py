@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 import pytest
+from tzlocal import reload_localzone
 
 from localsessions.cli.times import instant
 
@@ -20,9 +21,11 @@ def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.skip("the time zone of a process cannot be set here")
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
+    reload_localzone()  # what dateparser asks remembers the zone of an earlier test
     yield
     monkeypatch.undo()
     time.tzset()
+    reload_localzone()
 
 
 def midnight(days_ago: int) -> datetime:

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -159,8 +160,8 @@ def listings(store: SessionStore, folder: Path, count: int) -> Iterator[Act]:
         files = [str(folder / f"{one.session_id}.json") for one in found]
         yield Act(
             f"list: {what}",
-            lambda way=way: store.list(limit=PAGE, **way),  # type: ignore[misc]
-            lambda files=files: [os.lstat(path) for path in files],  # type: ignore[misc]
+            partial(store.list, limit=PAGE, **way),
+            partial(look_at, files),
         )
 
 
@@ -189,11 +190,23 @@ def wholes(store: SessionStore, folder: Path, files: list[str]) -> Iterator[Act]
         yield Act(
             f"after {len(few):,} changed",
             lambda: store.list(fresh=True),
-            lambda few=few: (look(folder), parse(few)),  # type: ignore[misc]
-            lambda few=few: touch(few),  # type: ignore[misc]
+            partial(look_and_parse, folder, few),
+            partial(touch, few),
             is_slow=changes > 1_000,
         )
     yield Act("rebuild", lambda: rebuilt(store, len(files)), lambda: parse(files), is_slow=True)
+
+
+def look_at(files: list[str]) -> None:
+    """Look at each of some files."""
+    for path in files:
+        os.lstat(path)
+
+
+def look_and_parse(folder: Path, files: list[str]) -> None:
+    """Look at a folder, and parse some of its files."""
+    look(folder)
+    parse(files)
 
 
 def touch(files: list[str]) -> None:

@@ -11,16 +11,17 @@ goes, and how much memory the file with the largest session takes.
 from __future__ import annotations
 
 import cProfile
-import pstats
 import statistics
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
+from types import CodeType
 
 import orjson
 
@@ -89,12 +90,20 @@ def shares(paths: list[Path]) -> list[tuple[str, float]]:
     """Return which part of the time of an import each module takes itself, the most first."""
     profile = cProfile.Profile(time.process_time)
     profile.runcall(bring_in, paths)
-    spent: Counter[str] = Counter()
-    for (file, _, function), (_, _, own, *_) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        at = file.rfind("localsessions")
-        spent[file[at:] if at >= 0 else function if file == "~" else Path(file).name] += own
+    spent: defaultdict[str, float] = defaultdict(float)
+    for entry in profile.getstats():
+        spent[_place(entry.code)] += entry.inlinetime
     whole = sum(spent.values())
-    return [(name, own / whole) for name, own in spent.most_common(SHOWN)]
+    most = sorted(spent.items(), key=itemgetter(1), reverse=True)[:SHOWN]
+    return [(name, own / whole) for name, own in most]
+
+
+def _place(code: CodeType | str) -> str:
+    """Return the module of some code; of what is built in, its name."""
+    if isinstance(code, str):
+        return code
+    at = code.co_filename.rfind("localsessions")
+    return code.co_filename[at:] if at >= 0 else Path(code.co_filename).name
 
 
 def memory(path: Path) -> int:

@@ -90,7 +90,7 @@ def draw(shot: Shot, folder: Path) -> None:
         console.print(Text.assemble(*_runs(row)), soft_wrap=True)
     title = shlex.join(("localsessions", *shot.arguments)).removesuffix(" --dir '{new}'")
     picture = console.export_svg(title=title, theme=shot.theme)
-    # No font from elsewhere: a picture asks nobody for anything.
+    # Without the font, which is on another server: a picture loads nothing from outside.
     picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
     picture = picture.replace("Fira Code", "DejaVu Sans Mono")
     # That font is lower than Fira Code: a line would cut what hangs below its letters.

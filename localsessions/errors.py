@@ -339,7 +339,7 @@ class ChangesExpiredError(SessionError, LookupError):
     def __init__(self, since: int, *, path: str | None = None) -> None:
         self.since = since
         super().__init__(
-            f"what changed since {since} is not known any more: the index was made anew, or too "
+            f"what changed since {since} is not known any more: the index was rebuilt, or too "
             "much happened since; list() again and go on from last_change()",
             path=path,
         )

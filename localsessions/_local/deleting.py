@@ -102,7 +102,9 @@ class Trash:
                 self._folder.trash.restore(item, self._folder.path(item.session_id))
             except SessionExistsError:
                 raise  # another session exists there: nothing to record
-            except BaseException:  # it may be restored all the same: record it, then re-raise
+            # Ctrl-C or a failed sync may come when the file has its name back already. The index
+            # must know that, so the return is recorded before the exception goes on.
+            except BaseException:
                 self._reconciler.record_return(item.session_id)
                 raise
             self._reconciler.record_return(item.session_id)

@@ -183,7 +183,8 @@ class _Looker:
         self.watcher.start()
         try:
             self._thread.start()
-        except BaseException:  # Ctrl-C too: stop the watcher's threads, then re-raise
+        # No thread can be started, or Ctrl-C came: the threads of the watcher would never end.
+        except BaseException:
             self.watcher.close()
             raise
 

@@ -36,7 +36,7 @@ class ArchiveWriter:
     """Writes the members of an archive to a file, in the order given.
 
     Args:
-        file: Where to; it need not be able to seek.
+        file: Where the archive is written. It may be a pipe.
         compression: How.
 
     Raises:

@@ -43,7 +43,7 @@ def back_up(
 
     Args:
         store: An open store; only read.
-        file: Where to; it need not be able to seek. Whoever opened it syncs and closes it.
+        file: Where the archive is written. It may be a pipe. The caller syncs and closes it.
         compression: "gzip", "zstd" or "none".
         on_progress: Called with how many sessions are written, and how many there are or more.
 

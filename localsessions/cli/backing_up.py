@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 import click
 
-from localsessions.cli.choosing import SHOWN
+from localsessions.cli.choosing import tell_first
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.files import new_file
 from localsessions.cli.folder import chosen_folder, opened
@@ -209,9 +209,8 @@ def _tell(report: RestoreReport, path: str) -> None:
     note(one_line(f"{would} {_counts(report.brought)} of {path}"))
     if report.same:
         note(f"{_counts(report.same)} there already")
-    for one in report.kept[:SHOWN]:
-        note(one_line(f"kept {one.session_id}: the folder has another version of it"))
-    if len(report.kept) > SHOWN:
-        note(f"and {len(report.kept) - SHOWN} more")
+    tell_first(
+        [f"kept {one.session_id}: the folder has another version of it" for one in report.kept]
+    )
     if report.kept:
         note(one_line(f"what {path} has of them: restore it into a new folder, with --dir"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -35,6 +36,7 @@ __all__ = [
     "some_sessions",
     "some_sessions_and_tags",
     "some_sessions_or_all",
+    "tell_first",
     "tell_refused",
     "tell_titles",
 ]
@@ -78,7 +80,7 @@ def _resolved(store: SessionStore, names: Sequence[str]) -> list[str]:
     if errors and len(names) == 1:
         raise errors[0]
     for refused in errors:
-        note(one_line(f"error: {refused}"))
+        note(one_line(f"error: {message_of(refused)}"))
     if errors:
         is_missing = any(isinstance(one, SessionNotFoundError) for one in errors)
         raise click.exceptions.Exit(ExitCode.NOT_FOUND if is_missing else ExitCode.USAGE)
@@ -88,8 +90,18 @@ def _resolved(store: SessionStore, names: Sequence[str]) -> list[str]:
 # -- the arguments and options of a command ------------------------------------------------------
 
 
+_WAYS = """
+
+    Which sessions: some SESSIONs; or all that the options from --user on ask for; or '-', and one
+    a line on standard input, where what follows a tab does not count.
+    """
+
+
 def some_sessions(function: Callable[..., object]) -> Callable[..., object]:
-    """Give a command what says which sessions it is about, as one ``chosen``."""
+    """Give a command what says which sessions it is about, as one ``chosen``.
+
+    Its help says how they are named.
+    """
     return sessions_argument(filter_options(_choosing(function)))
 
 
@@ -103,6 +115,7 @@ def some_sessions_and_tags(function: Callable[..., object]) -> Callable[..., obj
         named = tuple(one for one in references if not one.startswith("+"))
         return choosing(references=named, tags=tags, **options)
 
+    _tell_ways(command)
     return sessions_argument(filter_options(command))
 
 
@@ -119,7 +132,13 @@ def _choosing(function: Callable[..., object], *, needs_some: bool = True) -> Ca
             raise click.UsageError(_NOTHING)
         return function(chosen=chosen, **options)
 
+    if needs_some:
+        _tell_ways(command)
     return command
+
+
+def _tell_ways(command: Callable[..., object]) -> None:
+    command.__doc__ = f"{(command.__doc__ or '').rstrip()}{_WAYS}"
 
 
 _NOTHING = (
@@ -144,6 +163,7 @@ def some_sessions_or_all(function: Callable[..., object]) -> Callable[..., objec
             raise click.UsageError(f"{_NOTHING}; or --all")
         return function(chosen=chosen, **options)
 
+    _tell_ways(command)
     decorated = sessions_argument(filter_options(command))
     option = click.option("--all", "every", is_flag=True, help="All sessions, archived ones too.")
     return option(decorated)
@@ -201,11 +221,8 @@ def each_of(
 def tell_refused(
     errors: Mapping[str, Exception], say: Callable[[Exception], str] = message_of
 ) -> None:
-    """Say of each session that was not done why; the first ten, and how many more."""
-    for session_id, error in list(errors.items())[:SHOWN]:
-        note(one_line(f"error: {session_id}: {say(error)}"))
-    if len(errors) > SHOWN:
-        note(f"and {len(errors) - SHOWN} more")
+    """Say of each session that was not done why."""
+    tell_first([f"error: {session_id}: {say(error)}" for session_id, error in errors.items()])
 
 
 def end_if_refused(errors: Mapping[str, Exception]) -> None:
@@ -215,11 +232,29 @@ def end_if_refused(errors: Mapping[str, Exception]) -> None:
 
 
 def tell_titles(summaries: Iterable[SessionSummary | None], count: int) -> None:
-    """Show the first ten of some sessions, id and title, and how many more there are."""
-    for shown, one in enumerate(summaries):
-        if shown == SHOWN:
-            break
-        if one is not None:
-            note(f"  {one_line(one.session_id)}  {one_line(one.title) or '(no title)'}")
-    if count > SHOWN:
-        note(f"  and {count - SHOWN} more")
+    """Show ids and titles of some sessions.
+
+    Args:
+        summaries: What listings say of them; no more than needed are taken.
+        count: How many there are.
+    """
+    titles = [
+        f"{one.session_id}  {one.title or '(no title)'}"
+        for one in islice(summaries, SHOWN)
+        if one is not None
+    ]
+    tell_first(titles, count, indent="  ")
+
+
+def tell_first(lines: Sequence[str], count: int | None = None, *, indent: str = "") -> None:
+    """Write the first ten of some lines to standard error, and how many more there are.
+
+    Args:
+        lines: The lines; each is made safe for a terminal here.
+        count: How many there are, if not all of them are in ``lines``.
+        indent: What stands before each.
+    """
+    for line in lines[:SHOWN]:
+        note(indent + one_line(line))
+    if (more := (len(lines) if count is None else count) - SHOWN) > 0:
+        note(f"{indent}and {more} more")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localsessions.cli.asking import ask_to_remove, refuse_unasked
-from localsessions.cli.choosing import SHOWN, Chosen, any_sessions
+from localsessions.cli.choosing import SHOWN, Chosen, any_sessions, tell_first
 from localsessions.cli.folder import opened
 from localsessions.cli.options import are_given, examples, json_option, yes_option
 from localsessions.cli.screen.envelope import emit_json
@@ -125,12 +125,12 @@ def _clean(
 
 
 def _tell_due(store: SessionStore, plan: CleanupReport) -> None:
+    lines = []
     for action in plan.deleted[:SHOWN]:
         summary = store.engine.summary(action.session_id)
         title = f" ({summary.title})" if summary and summary.title else ""
-        note(one_line(f"would delete {action.session_id}{title}: {action.reason}"))
-    if len(plan.deleted) > SHOWN:
-        note(f"and {len(plan.deleted) - SHOWN} more")
+        lines.append(f"would delete {action.session_id}{title}: {action.reason}")
+    tell_first(lines, len(plan.deleted))
 
 
 def _cleaned(
@@ -186,7 +186,5 @@ def _empty_trash(
 
 
 def _tell_doomed(doomed: Sequence[TrashedSession]) -> None:
-    for item in doomed[:SHOWN]:
-        note(f"  {one_line(item.session_id)}  deleted {local_minute(item.deleted_at)}")
-    if len(doomed) > SHOWN:
-        note(f"  and {len(doomed) - SHOWN} more")
+    lines = [f"{one.session_id}  deleted {local_minute(one.deleted_at)}" for one in doomed]
+    tell_first(lines, indent="  ")

@@ -76,9 +76,7 @@ def export_session(
     """Write sessions for people or for other programs.
 
     One SESSION is printed, or written to a file. Several are written each as a file in a folder;
-    those of jsonl into one file or to standard output. Which sessions: some SESSIONs; or all that
-    the options from --user on ask for; or '-', and one a line on standard input, where what
-    follows a tab does not count.
+    those of jsonl into one file or to standard output.
     """
     from localsessions.transcripts import EXPORT_SUFFIXES
 

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from localsessions.cli.choosing import (
-    SHOWN,
     Chosen,
     each_of,
     end_if_refused,
     some_sessions,
     some_sessions_and_tags,
+    tell_first,
     tell_refused,
 )
 from localsessions.cli.folder import opened
 from localsessions.cli.options import examples, json_option
 from localsessions.cli.screen.envelope import emit_json
-from localsessions.cli.screen.safe import one_line
-from localsessions.cli.screen.streams import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,9 +41,7 @@ __all__ = ["archive", "pin", "tag"]
 def tag(*, chosen: Chosen, tags: tuple[str, ...], remove: tuple[str, ...], as_json: bool) -> None:
     """Add tags to sessions and remove some.
 
-    A word that begins with + is a tag to add: +work. Which sessions: some SESSIONs; or all that
-    the options from --user on ask for; or '-', and one a line on standard input, where what
-    follows a tab does not count.
+    A word that begins with + is a tag to add: +work.
     """
     if not tags and not remove:
         raise click.UsageError("give a tag to add as +TAG, or --remove TAG")
@@ -69,11 +65,7 @@ def tag(*, chosen: Chosen, tags: tuple[str, ...], remove: tuple[str, ...], as_js
 @some_sessions
 @json_option
 def pin(*, chosen: Chosen, off: bool, as_json: bool) -> None:
-    """Keep sessions from every cleanup.
-
-    Which sessions: some SESSIONs; or all that the options from --user on ask for; or '-', and one
-    a line on standard input, where what follows a tab does not count.
-    """
+    """Keep sessions from every cleanup."""
     _change(
         "unpinning" if off else "pinning",
         chosen,
@@ -88,11 +80,7 @@ def pin(*, chosen: Chosen, off: bool, as_json: bool) -> None:
 @some_sessions
 @json_option
 def archive(*, chosen: Chosen, off: bool, as_json: bool) -> None:
-    """Set the status of sessions to archived.
-
-    Which sessions: some SESSIONs; or all that the options from --user on ask for; or '-', and one
-    a line on standard input, where what follows a tab does not count.
-    """
+    """Set the status of sessions to archived."""
     if off and chosen.filters.get("archived") is False:
         chosen.filters["archived"] = True
     _change(
@@ -119,9 +107,6 @@ def _change(
     if as_json:
         emit_json(changed)
     else:
-        for one in changed[:SHOWN]:
-            note(one_line(f"{one.session_id}: {told(one)}"))
-        if len(changed) > SHOWN:
-            note(f"and {len(changed) - SHOWN} more")
+        tell_first([f"{one.session_id}: {told(one)}" for one in changed])
     tell_refused(errors)
     end_if_refused(errors)

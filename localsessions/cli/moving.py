@@ -56,9 +56,6 @@ def mv(*, chosen: Chosen, target: str, dry_run: bool, as_json: bool) -> None:
     Each is safe there before it is gone here. If it is killed, do it again. A session whose id
     another one has there stays. It is not in the trash here, and an import into this folder leaves
     it out; 'import --again' brings it back.
-
-    Which sessions: some SESSIONs; or all that the options from --user on ask for; or '-', and one
-    a line on standard input, where what follows a tab does not count.
     """
     _refuse_same(target)
     with opened() as store:

@@ -11,10 +11,10 @@ import click
 
 from localsessions.cli.asking import ask_to_remove, refuse_unasked
 from localsessions.cli.choosing import (
-    SHOWN,
     Chosen,
     end_if_refused,
     some_sessions,
+    tell_first,
     tell_refused,
     tell_titles,
 )
@@ -63,11 +63,7 @@ _TOGETHER = 128
 @yes_option
 @json_option
 def delete(*, chosen: Chosen, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Move sessions to the trash; 'restore' brings them back.
-
-    Which sessions: some SESSIONs; or all that the options from --user on ask for; or '-', and one
-    a line on standard input, where what follows a tab does not count.
-    """
+    """Move sessions to the trash; 'restore' brings them back."""
     with opened() as store:
         session_ids = chosen.ids(store)
         if dry_run:
@@ -82,10 +78,7 @@ def delete(*, chosen: Chosen, dry_run: bool, yes: bool, as_json: bool) -> None:
     if as_json:
         emit_json(deleted)
     else:
-        for item in deleted[:SHOWN]:
-            note(one_line(f"deleted {item.session_id}; 'restore' brings it back"))
-        if len(deleted) > SHOWN:
-            note(f"and {len(deleted) - SHOWN} more")
+        tell_first([f"deleted {one.session_id}; 'restore' brings it back" for one in deleted])
     tell_refused(errors)
     end_if_refused(errors)
     if missed := [one for one in session_ids if one not in {*gone}]:

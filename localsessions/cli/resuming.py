@@ -116,9 +116,9 @@ def _way(session: Session, *, must_be_there: bool) -> Resumption:
 def _instead(session: Session, parent: str | None = None) -> str:
     """Return what a person can type where no program goes on with a session."""
     name = session.session_id
-    elder = f"to go on with its parent: {to_type('resume', parent)}; " if parent else ""
+    to_parent = f"to resume its parent: {to_type('resume', parent)}; " if parent else ""
     return (
-        f"{elder}to read it: {to_type('show', name)}; "
+        f"{to_parent}to read it: {to_type('show', name)}; "
         f"to give its text to any program: {to_type('export', name)}"
     )
 

@@ -80,7 +80,7 @@ class Selection:
         return (self.is_tail and self._tail(store, session_id)) or self._loaded(store, session_id)
 
     def _tail(self, store: SessionStore, session_id: str) -> Shown | None:
-        """Return the last messages without reading others; None if somebody writes meanwhile."""
+        """Return only the last messages; None if another program writes meanwhile."""
         summary = store.engine.summary(session_id)
         if summary is None or summary.unreadable is not None:
             return None  # the reader says why

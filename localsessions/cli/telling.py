@@ -1,6 +1,6 @@
 """What the library logs, told to the person: warnings, and at a terminal what it waits for.
 
-It says the latter to the logger ``localsessions.waiting``, once a lock was held by somebody else
+It says the latter to the logger ``localsessions.waiting``, once another process has held a lock
 for half a second.
 """
 
@@ -27,9 +27,11 @@ def logs_told() -> Iterator[None]:
     """Tell what is logged in the block; a text of others in it is made safe."""
     import logging
 
-    log, waiting = logging.getLogger(_ALL), logging.getLogger(_WAITING)
-    teller = logging.Handler()
-    teller.emit = _tell  # type: ignore[method-assign]  # as a class, it would need logging at start
+    class Teller(logging.Handler):  # here, since logging takes long to import
+        def emit(self, record: logging.LogRecord) -> None:
+            _tell(record)
+
+    log, waiting, teller = logging.getLogger(_ALL), logging.getLogger(_WAITING), Teller()
     former = waiting.level
     log.addHandler(teller)
     if sys.stderr is not None and sys.stderr.isatty():

@@ -1,6 +1,6 @@
 """The folders that a person agreed to start programs in: a private file in the user's state.
 
-Not in the folder of sessions: that may come from somebody else. Folders are remembered as they
+Not in the folder of sessions: a stranger may have made that. Folders are remembered as they
 really are, without links, so that a link which leads elsewhere later is asked for again.
 """
 

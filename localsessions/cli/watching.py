@@ -97,7 +97,7 @@ def following(store: SessionStore, number: int, heard: Heard) -> Iterator[None]:
         feed = store.watch(heard.hear, since=number, on_error=heard.fail)
     except ChangesExpiredError:
         stop(
-            f"what happened since {number} is not known: the index was made anew, or too much "
+            f"what happened since {number} is not known: the index was rebuilt, or too much "
             "happened; look at 'list' again and watch without --since",
             ExitCode.NOT_FOUND,
         )

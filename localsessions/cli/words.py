@@ -125,7 +125,7 @@ def _doubtful(error: DurabilityUnknownError) -> str:
 
 def _expired(error: ChangesExpiredError) -> str:
     return (
-        f"what changed since {error.since} is not known any more: the index was made anew, or too "
+        f"what changed since {error.since} is not known any more: the index was rebuilt, or too "
         "much happened since; to begin with now: leave out --since"
     )
 

@@ -109,9 +109,9 @@ def resumption_of(session: Session) -> Resumption | NoResumption:
     source = session.source
     program, own_id = as_text(source.get("program")), as_text(source.get("session_id"))
     if program is None:
-        elder = as_text(session.forked_from.get("session_id"))
-        made = "is a fork that was made here" if elder else "was made here"
-        return NoResumption(f"{made}, so no program knows it", elder)
+        origin = as_text(session.forked_from.get("session_id"))
+        made = "is a fork that was made here" if origin else "was made here"
+        return NoResumption(f"{made}, so no program knows it", origin)
     if parent := as_text(as_object(source.get("parent")).get("session_id")):
         return NoResumption(f"is a sub-agent's, which {program} does not open alone", parent)
     launch = LAUNCHES.get(program)

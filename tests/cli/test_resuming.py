@@ -291,7 +291,7 @@ def test_what_was_made_here_says_what_can_be_done(home: Home) -> None:
     result = home.cli("resume", "copy", "--yes")
     assert result.exit_code == 1
     assert result.stderr == (
-        "session 'copy' is a fork that was made here, so no program knows it; to go on with "
+        "session 'copy' is a fork that was made here, so no program knows it; to resume "
         "its parent: localsessions resume elder; to read it: localsessions show copy; to give its "
         "text to any program: localsessions export copy\n"
     )

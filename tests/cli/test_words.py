@@ -175,7 +175,7 @@ SENTENCES: list[tuple[Exception, ExitCode, str]] = [
         ChangesExpiredError(5, path="/d"),
         ExitCode.NOT_FOUND,
         (
-            "what changed since 5 is not known any more: the index was made anew, or too much "
+            "what changed since 5 is not known any more: the index was rebuilt, or too much "
             "happened since; to begin with now: leave out --since"
         ),
     ),
@@ -282,7 +282,7 @@ TYPED: list[tuple[list[str], int, str]] = [
     (["export", "hook-1", "--redact-patterns", "{d}/none"], 3, "there is no such file or folder: "),
     (["export", "hook-1", "--redact-patterns", "{d}/torn.json"], 2, "{d}/torn.json, line 1: "),
     (["restore", "nothing"], 3, "there is no deleted session 'nothing'; to see what is there: "),
-    (["watch", "--since", "99"], 3, "what happened since 99 is not known: the index was made anew"),
+    (["watch", "--since", "99"], 3, "what happened since 99 is not known: the index was rebuilt"),
     (["--dir", "{d}/none", "list"], 3, "there is no folder of sessions at {d}/none: 'new' and "),
     (["--dir", "{d}/torn.json", "list"], 6, "a file has the name of the folder: {d}/torn.json; "),
 ]

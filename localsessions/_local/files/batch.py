@@ -65,14 +65,17 @@ def write_many(
             prepared[at] = folder.publisher.prepare(session_id, data, former)
         except (SessionError, OSError) as error:
             prepared[at] = error
-        except BaseException as error:  # noqa: BLE001  (of memory, say: the first ends the call)
+        # This runs in a thread, where an exception would be printed and lost, a lack of memory too.
+        # The caller raises the first one in its own thread.
+        except BaseException as error:  # noqa: BLE001
             fatal.append(error)
 
     try:
         _in_threads(prepare, len(versions))
         _raise_first(fatal)
         return _published(folder, versions, prepared)
-    except BaseException:  # Ctrl-C too: remove the temp files, then re-raise
+    # After an error or Ctrl-C, nothing else knows the names of the temp files.
+    except BaseException:
         for one in prepared:
             if isinstance(one, Prepared):  # a published file has no temp name any more
                 durable.discard(one.temp)

@@ -162,7 +162,8 @@ class Copies:
             for path, stored in parts.items():
                 prepared[path] = self._prepared(copy.session_id, stored)
             return self._put_in_place(copy.session_id, place, prepared)
-        except BaseException:  # Ctrl-C too: remove what has no name yet, then re-raise
+        # After an error or Ctrl-C, nothing else knows the names of the temp files.
+        except BaseException:
             for one in prepared.values():
                 durable.discard(one.temp)
             with suppress(OSError):  # it holds a checkpoint, or is not there

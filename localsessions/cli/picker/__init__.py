@@ -4,6 +4,7 @@
 
     opening     the command: whether there is a picker, the first screen, what comes after
     app         what is on the screen, and what a key does
+    acting_app  an app whose keys do something to the chosen session
     store_app   an app with a store: work in threads, acts in turn, undo, the end
     keys        the table of keys, for the bindings, the footer, the help and the docs
     listed      what is listed: the newest, this folder's first, or what a search finds
@@ -20,6 +21,6 @@ belong to the search line, and there is one more thing to learn: Tab goes to the
 act as in lazygit (d deletes, u undoes, / is back in the search line). Only what one came for has a
 key in the search line, too: Enter reads, Ctrl-R resumes. Deleting asks nothing, as u undoes it.
 
-Nobody's text is trusted: all of it goes through ``screen.safe`` into ``Text`` and ``Segment``
-objects. None of it is a markup string, and none has a link or an act.
+Texts of sessions are not trusted. Each goes through ``screen.safe`` into a ``Text`` or ``Segment``
+object. So it cannot be markup, a link or a command.
 """

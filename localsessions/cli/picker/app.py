@@ -18,7 +18,7 @@ from textual.containers import Container
 from textual.widgets import Input, Static
 
 from localsessions.cli.exits import message_of
-from localsessions.cli.picker import acts
+from localsessions.cli.picker.acting_app import ActingApp
 from localsessions.cli.picker.background import given_up_at_will
 from localsessions.cli.picker.entry import Answer, SearchLine
 from localsessions.cli.picker.keys import footer, help_of
@@ -30,8 +30,8 @@ from localsessions.cli.picker.reader import Reader
 from localsessions.cli.picker.rows import Row
 from localsessions.cli.picker.sessions import SessionList
 from localsessions.cli.picker.shape import shape_of
-from localsessions.cli.picker.store_app import ERRORS, StoreApp
-from localsessions.cli.screen.safe import clean, one_line
+from localsessions.cli.picker.store_app import ERRORS
+from localsessions.cli.screen.safe import clean
 from localsessions.errors import SearchGivenUpError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _REST, _SHARE = 0.2, 5
 _FEW, _MOST = 30, 1 << 30  # sessions that are asked for at first, and when all are
 
 
-class Picker(StoreApp):
+class Picker(ActingApp):
     """Chooses a session; returns the id of the one to resume, or None.
 
     Args:
@@ -295,7 +295,7 @@ class Picker(StoreApp):
     # -- what changes meanwhile --------------------------------------------------------------
 
     async def _follow(self) -> None:
-        """List anew after each change of the folder, whoever made it."""
+        """List again after each change of the folder, also by other programs."""
         try:
             store = await self._opened
             changed = partial(self._call_soon, self._changed)
@@ -394,71 +394,6 @@ class Picker(StoreApp):
     def action_help(self) -> None:
         """Show the keys."""
         self.push_screen(Reader(Shown([help_of()])))
-
-    # -- acts --------------------------------------------------------------------------------
-
-    def action_delete(self) -> None:
-        """Move the chosen session to the trash."""
-        self._on_chosen(lambda row: self._act(partial(acts.delete, session_id=row.session_id)))
-
-    def action_pin(self) -> None:
-        """Pin the chosen session, or unpin it."""
-
-        def pin(row: Row) -> None:
-            pinned = not row.summary.pinned
-            self._act(partial(acts.pin, session_id=row.session_id, pinned=pinned))
-
-        self._on_chosen(pin)
-
-    def action_archive(self) -> None:
-        """Archive the chosen session, or take it back."""
-
-        def archive(row: Row) -> None:
-            archived = row.summary.status != "archived"
-            self._act(partial(acts.archive, session_id=row.session_id, archived=archived))
-
-        self._on_chosen(archive)
-
-    def action_rename(self) -> None:
-        """Ask for another title."""
-        self._on_chosen(self._rename)
-
-    def _rename(self, row: Row) -> None:
-        former = one_line(row.summary.title)
-
-        def rename(answer: str) -> None:
-            if answer.strip() != former:
-                title = answer.strip() or None
-                self._act(partial(acts.rename, session_id=row.session_id, title=title))
-
-        self._answer.ask("title:", former, rename)
-
-    def action_tag(self) -> None:
-        """Ask for other tags."""
-        self._on_chosen(self._tag)
-
-    def _tag(self, row: Row) -> None:
-        # A tag that cannot be typed in this line is not shown, and stays.
-        former = [one for one in row.summary.tags if one == one_line(one) and "," not in one]
-
-        def tag(answer: str) -> None:
-            wanted = [one for part in answer.split(",") if (one := one_line(part))]
-            added = [one for one in wanted if one not in former]
-            removed = [one for one in former if one not in wanted]
-            if added or removed:
-                session_id = row.session_id
-                self._act(partial(acts.tag, session_id=session_id, added=added, removed=removed))
-
-        self._answer.ask("tags, parted by commas:", ", ".join(former), tag)
-
-    def action_copy(self) -> None:
-        """Copy the id of the chosen session, where the terminal takes it, and show it."""
-
-        def copy(row: Row) -> None:
-            self.copy_to_clipboard(row.session_id)
-            self._notes.say(f"copied: {row.session_id}")
-
-        self._on_chosen(copy)
 
     # -- the end -----------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ class Folded:
     """A text as it is typed, of which only the first lines of the terminal are shown.
 
     Args:
-        text: Any text; nobody need have made it safe.
+        text: Any text; it is made safe here.
         lines: How many lines at most; None shows all.
         hint: What is said after how much is left.
         style: How it looks.
@@ -70,12 +70,12 @@ class Folded:
             yield self._whole(self._text)
             return
         shown, rest = beginning(self._text, self._lines, self._lines * options.max_width)
-        drawn = self._whole(shown.rstrip("\n")).wrap(console, options.max_width, overflow="fold")
+        whole = self._whole(shown.rstrip("\n"))
+        drawn = [*whole.wrap(console, options.max_width, overflow="fold")]
         if len(drawn) > self._lines:
-            kept = drawn[: self._lines]
-            shown_length = sum(len(line.plain) for line in kept) - len(self._lead.plain)
+            del drawn[self._lines :]
+            shown_length = sum(len(line.plain) for line in drawn) - len(self._lead.plain)
             rest = _left(self._text, min(shown_length, len(self._text) - 1))
-            drawn = kept  # type: ignore[assignment]
         while rest and drawn and not drawn[-1].plain.strip():
             drawn.pop()
         yield from drawn

@@ -64,7 +64,7 @@ class SafeMarkdown(Markdown):
     """A text of a session as Markdown; as it is typed, if it is nested too deep to be drawn.
 
     Args:
-        text: Any text; nobody need have made it safe.
+        text: Any text; it is made safe here.
     """
 
     inlines = Markdown.inlines | {"a"}

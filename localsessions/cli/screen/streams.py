@@ -47,7 +47,7 @@ def emit(line: str) -> None:
 
 
 def write_text(text: str) -> None:
-    """Write text to standard output, whoever takes the lines now."""
+    """Write text to standard output, or to what takes its place now (``taken``)."""
     if sys.stdout is not None:
         _write(sys.stdout, text.encode(sys.stdout.encoding, errors="backslashreplace"))
 

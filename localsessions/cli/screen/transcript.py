@@ -36,6 +36,7 @@ from localsessions.models import parse_instant
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pydantic import JsonValue
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from localsessions.cli.screen.parts import Part
@@ -233,10 +234,10 @@ def _shortened(call: Call) -> str:
 _MOST_SHORTENED = 8
 
 
-def _argument(value: object) -> str:
+def _argument(value: JsonValue) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json_of(value, indent=2)  # type: ignore[arg-type]
+    return value if isinstance(value, str) else json_of(value, indent=2)
 
 
 def _answer(answer: _Answer, look: Look) -> RenderableType:

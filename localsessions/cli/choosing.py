@@ -239,7 +239,7 @@ def tell_titles(summaries: Iterable[SessionSummary | None], count: int) -> None:
         count: How many there are.
     """
     titles = [
-        f"{one.session_id}  {one.title or '(no title)'}"
+        f"{one.session_id}: {one.title or '(no title)'}"
         for one in islice(summaries, SHOWN)
         if one is not None
     ]

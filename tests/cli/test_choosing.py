@@ -210,7 +210,7 @@ def test_the_question_shows_the_first_ten_titles(cli: Cli) -> None:
     code, shown = cli.terminal("delete", "--readable", answers={"[y/N]: ": "n\n"})
     assert code == 1
     lines = shown.splitlines()
-    assert lines[0] == "  s21  Title 21"
+    assert lines[0] == "  s21: Title 21"
     assert lines[10] == "  and 12 more"
     assert lines[11].startswith("Move 22 sessions to the trash? [y/N]: ")
     assert len(cli.items("list")) == 22

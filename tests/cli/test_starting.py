@@ -39,16 +39,20 @@ HEAVY = {
 DATABASE = {"sqlite3", "localsessions._local"}
 
 
-def ran(cli: Cli, *arguments: str, **environment: str) -> tuple[str, set[str]]:
-    """Run a command in a new process; return its output and the modules that it imported."""
-    # What measures the coverage of a child would be imported, too.
+def child(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run code in a new process whose coverage is not measured, which would import more."""
     unmeasured = {name: one for name, one in os.environ.items() if not name.startswith("COV")}
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, *arguments],
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
         capture_output=True,
-        env={**unmeasured, **cli.env, **environment},
+        env={**unmeasured, **environment},
         check=True,
     )
+
+
+def ran(cli: Cli, *arguments: str, **environment: str) -> tuple[str, set[str]]:
+    """Run a command in a new process; return its output and the modules that it imported."""
+    done = child(RUN, *arguments, **cli.env, **environment)
     return done.stdout.decode(), set(done.stderr.decode().splitlines()[-1].split())
 
 
@@ -168,8 +172,7 @@ def test_each_command_has_one_place_in_the_help() -> None:
 
 def test_the_first_screen_of_the_picker_is_drawn_without_textual() -> None:
     code = "import localsessions.cli.picker.opening as o, sys; o.is_possible(); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    modules = {*done.stdout.decode().split()}
+    modules = {*child(code).stdout.decode().split()}
     assert "localsessions.cli.picker.listed" in modules
     assert modules.isdisjoint(HEAVY)
     assert not any(one.partition(".")[0] == "textual" for one in modules)

@@ -179,7 +179,7 @@ def test_delete_asks_and_does_what_is_answered(cli: Cli) -> None:
     cli.add("a")
     code, shown = cli.terminal("delete", "a", answers={"[y/N]: ": "n\n"})
     assert code == 1
-    assert "  a  (no title)\nMove 1 session to the trash? [y/N]: n\nnothing was removed" in shown
+    assert "  a: (no title)\nMove 1 session to the trash? [y/N]: n\nnothing was removed" in shown
     assert exists(cli, "a")
     code, _ = cli.terminal("delete", "a", answers={"[y/N]: ": "y\n"})
     assert code == 0

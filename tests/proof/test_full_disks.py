@@ -33,14 +33,14 @@ ROOMLESS = {
     "open", "delete", "delete with checkpoints", "restore", "restore with checkpoints", "cleanup",
     "purge_expired", "empty_trash", "empty_trash with checkpoints", "delete_checkpoint",
     "clear_checkpoints", "reindex", "delete_many", "delete_many with checkpoints",
-    "forget_deletions",
+    "forget_deletions", "leave",
 }  # fmt: skip
 ROOMLESS_HALVES = {"restore, append, and again": 1}
 SOME = ["save", "edit", "append", "upsert_run", "delete", "restore", "empty_trash", "reindex"]
 # These need a block, or an inode, for the trash if nothing was ever deleted.
 FIRST_DELETIONS = {
     "delete", "delete with checkpoints", "cleanup", "purge_expired",
-    "delete_many", "delete_many with checkpoints",
+    "delete_many", "delete_many with checkpoints", "leave",
 }  # fmt: skip
 # Of a folder that is there, a session file or the trash.
 WRITING = [verb for verb in VERBS if verb not in ("open", "create the first", "reindex")]

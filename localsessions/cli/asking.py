@@ -16,7 +16,7 @@ def refuse_unasked(what: str, *, yes: bool) -> None:
     """End the command if the person has not agreed and there is no terminal to ask on."""
     can_ask = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
     if not yes and not can_ask:
-        raise click.UsageError(f"nobody can be asked here whether to {what}: give --yes")
+        raise click.UsageError(f"there is no terminal to ask whether to {what}: give --yes")
 
 
 def ask_to_remove(question: str, *, yes: bool) -> None:

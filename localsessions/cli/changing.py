@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -14,6 +14,7 @@ from localsessions.cli.screen.envelope import emit_json
 from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import emit, note
 from localsessions.cli.times import age
+from localsessions.cli.typed import to_type
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -143,13 +144,18 @@ def fork(*, reference: str, at: str | None, new_id: str | None, as_json: bool) -
 def _place(session: Session, at: str | None) -> str | int | None:
     """Return the message as the store counts: people count from 1, the store from 0."""
     ids = [message.get("id") for message in session.messages]
-    if at is None or at in ids or not at.isdecimal():
+    if at is None or at in ids:
         return at
-    number = int(at[:12])
-    if not 1 <= number <= len(ids):
-        stop(
-            f"session {session.session_id!r} has {len(ids)} messages, none has the number {at}; "
-            f"to see them: localsessions history {session.session_id!r}",
-            ExitCode.NOT_FOUND,
-        )
-    return number - 1
+    if at.isdecimal() and 1 <= (number := int(at[:12])) <= len(ids):
+        return number - 1
+    return _refuse_place(session, at)
+
+
+def _refuse_place(session: Session, at: str) -> NoReturn:
+    count = len(session.messages)
+    what = f"{count} messages, none has the number" if at.isdecimal() else "no message of the id"
+    stop(
+        f"session {session.session_id!r} has {what} {at!r}; "
+        f"to see them: {to_type('history', session=session.session_id)}",
+        ExitCode.NOT_FOUND,
+    )

@@ -68,7 +68,7 @@ class _Known:
     def follow(self, change: SessionChange) -> None:
         """Tell what a change brought, if it was not seen with a former one."""
         if change.kind == "deleted":
-            restore = to_type("restore", self._id)
+            restore = to_type("restore", session=self._id)
             note(f"the session was deleted; '{restore}' brings it back, and following goes on")
         elif change.unreadable is not None:
             note(f"the file cannot be read now: {one_line(change.unreadable.reason)}")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["count", "list_sessions", "search", "stats", "where"]
 
-_MOST, _MOST_BESIDE = 1_000_000, 1_000
+_USUAL, _MOST, _MOST_BESIDE = 50, 1_000_000, 1_000
 
 
 @click.command(
@@ -54,7 +54,7 @@ _MOST, _MOST_BESIDE = 1_000_000, 1_000
     metavar="FIELD",
     help="last_activity, created_at or size_bytes; '-' before it puts the newest or largest first.",
 )
-@click.option("--limit", "-n", type=click.IntRange(1, _MOST), help="How many at most.  [50]")
+@click.option("--limit", "-n", type=click.IntRange(1, _MOST), help=f"How many at most.  [{_USUAL}]")
 @click.option("--cursor", metavar="TEXT", help="Go on where a former listing ended.")
 @click.option("--all", "every", is_flag=True, help="All of them, however many, of all folders.")
 @json_option
@@ -85,9 +85,9 @@ def list_sessions(
         if every:
             page = Page(tuple(every_session(store, filters, order)))
         else:
-            page = store.list(**filters, order=order, limit=limit or 50, cursor=cursor)
+            page = store.list(**filters, order=order, limit=limit or _USUAL, cursor=cursor)
         if not as_json:
-            notes += _rest(store, filters, page)
+            notes += _rest(store, filters, page, limit or _USUAL)
         if is_shown and page.items:
             _emit_sessions(store, page.items)
     if as_json:
@@ -107,7 +107,9 @@ def _narrowed(store: SessionStore, filters: Filters) -> Iterator[str]:
             yield f"{counted(others, 'session')} of other folders: --everywhere shows them, too"
 
 
-def _rest(store: SessionStore, filters: Filters, page: Page[SessionSummary]) -> Iterator[str]:
+def _rest(
+    store: SessionStore, filters: Filters, page: Page[SessionSummary], limit: int
+) -> Iterator[str]:
     """Yield what is left out because it is archived, and whether there is more."""
     asked: Filters = {**filters, "archived": True}
     if filters.get("archived") is False and (hidden := store.count(**asked)):
@@ -115,7 +117,8 @@ def _rest(store: SessionStore, filters: Filters, page: Page[SessionSummary]) -> 
     if not page.items:
         yield "no sessions"
     elif page.next_cursor is not None and is_fitted():
-        yield "there are more: --all shows them, -n 200 the first 200"
+        more = min(2 * limit, _MOST)
+        yield f"there are more: --all shows them, -n {more} the first {more}"
     elif page.next_cursor is not None:
         yield f"there are more: --all shows them, --cursor {page.next_cursor} the next ones"
 
@@ -215,6 +218,7 @@ def search(
         with progress("reading") as show:
             hits = store.search(text, **filters, limit=limit, neighbours=context, on_progress=show)
         short = _short_ids(store, [hit.session for hit in hits]) if is_fitted() else {}
+        hidden = _hidden(store, text, filters) if not hits else 0
     if as_json:
         emit_json(hits)
     elif is_fitted():
@@ -223,7 +227,17 @@ def search(
         emit_rows(map(_row, hits))
     if not hits:
         note("nothing found")
+        if hidden:
+            note(f"{counted(hidden, 'archived session')} left out: --with-archived shows them, too")
         raise click.exceptions.Exit(ExitCode.NO)
+
+
+def _hidden(store: SessionStore, text: str, filters: Filters) -> int:
+    """Return how many archived sessions a search finds that was not asked for them."""
+    if filters.get("archived") is not False:
+        return 0
+    archived: Filters = {**filters, "archived": True}
+    return len(store.search(text, **archived, limit=_MOST))
 
 
 def _row(hit: SearchHit) -> Row:

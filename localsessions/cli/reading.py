@@ -161,11 +161,18 @@ def _follow(
 def _emit_shown(shown: Shown, selection: Selection, look: dict[str, bool]) -> None:
     """Write messages, and how many stand before them and behind them."""
     if shown.first and not selection.is_tail:
-        _tell(f"{counted(shown.first, 'earlier message')}: --all")
+        _tell(f"{counted(shown.first, 'earlier message')}: {_wider(selection)}")
     marked = None if selection.number is None else selection.number - 1
     _emit_messages(shown.messages, shown.first, look, marked=marked)
     if shown.later:
-        _tell(f"{counted(shown.later, 'later message')}: -C {2 * selection.beside or 2}")
+        _tell(f"{counted(shown.later, 'later message')}: {_wider(selection)}")
+
+
+def _wider(selection: Selection) -> str:
+    """Return the option that shows more messages than are shown."""
+    if selection.number is None or selection.beside == _MOST_BESIDE:
+        return "--all" if selection.number is None else "--all instead of --at"
+    return f"-C {min(2 * selection.beside or 2, _MOST_BESIDE)}"
 
 
 def _tell(line: str) -> None:

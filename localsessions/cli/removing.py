@@ -33,7 +33,7 @@ from localsessions.cli.screen.safe import counted, one_line
 from localsessions.cli.screen.streams import emit, is_fitted, note
 from localsessions.cli.screen.tables import Column, emit_rows, emit_table
 from localsessions.cli.typed import to_type
-from localsessions.errors import UnreadableSessionError
+from localsessions.errors import SessionNotFoundError, UnreadableSessionError
 from localsessions.format import parse_json
 from localsessions.models import format_instant
 
@@ -78,11 +78,15 @@ def delete(*, chosen: Chosen, dry_run: bool, yes: bool, as_json: bool) -> None:
     if as_json:
         emit_json(deleted)
     else:
-        tell_first([f"deleted {one.session_id}; 'restore' brings it back" for one in deleted])
+        tell_first([_told(one.session_id) for one in deleted])
     tell_refused(errors)
     end_if_refused(errors)
     if missed := [one for one in session_ids if one not in {*gone}]:
         stop(f"deleted by someone else meanwhile: {', '.join(missed)}", ExitCode.NOT_FOUND)
+
+
+def _told(session_id: str) -> str:
+    return f"deleted {session_id}; to bring it back: {to_type('restore', session=session_id)}"
 
 
 def _emit_doomed(store: SessionStore, session_ids: Sequence[str], *, as_json: bool) -> None:
@@ -178,11 +182,7 @@ def _resolve_deleted(trash: Sequence[TrashedSession], reference: str) -> str:
         titled = [item.session_id for item in trash if _title(item.path) == reference]
         fitting = list(dict.fromkeys(titled))
     if not fitting:
-        stop(
-            f"there is no deleted session {reference!r}; "
-            f"to see what is there: {to_type('restore', '--list')}",
-            ExitCode.NOT_FOUND,
-        )
+        raise SessionNotFoundError(reference, what="a deleted session")
     if len(fitting) > 1:
         last = {item.session_id: item for item in reversed(trash)}
         found = [(_title(last[one].path), last[one].deleted_at, one) for one in fitting[:5]]

@@ -8,7 +8,6 @@ and asked for at its first use: programs obey the settings that they find in a f
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from localsessions.cli.options import examples, yes_option
 from localsessions.cli.screen.safe import UNSAFE, one_line
 from localsessions.cli.screen.streams import emit, note
 from localsessions.cli.trusting import is_trusted, trust
-from localsessions.cli.typed import to_type
+from localsessions.cli.typed import UNSAYABLE, shell_line, to_show, to_type
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -60,7 +59,7 @@ def resume_session(*, reference: str, folder: str | None, is_printed: bool, yes:
         session = store.load(store.resolve(reference))
     if is_printed:
         way = _way(session, must_be_there=False)
-        emit(_line(_folder(way, session, folder), way))
+        emit(_line(_folder(way, session, folder), way, session))
         return
     resume(session, folder=folder, yes=yes)
 
@@ -87,7 +86,7 @@ def resume(session: Session, *, folder: str | None = None, yes: bool = False) ->
             trust(place)
     if way.is_changed:
         note(f"the session was changed here; {way.program} goes on with what it has itself")
-    note(one_line(f"starting {shlex.join((way.executable, *way.arguments))} in {place}"))
+    note(one_line(f"starting {shell_line((way.executable, *way.arguments))} in {place}"))
     _start(path, way, place)
 
 
@@ -105,21 +104,21 @@ def _way(session: Session, *, must_be_there: bool) -> Resumption:
         gone = f"the file that {named} was imported from is gone ({way.file})"
         if must_be_there:
             stop(
-                f"{gone}, so {way.program} has the chat no more; {_instead(session)}; "
+                f"{gone}, so {way.program} no longer has the chat; {_instead(session)}; "
                 "to see the command all the same: --print",
                 ExitCode.NOT_FOUND,
             )
-        note(one_line(f"{gone}: {way.program} may have the chat no more"))
+        note(one_line(f"{gone}: {way.program} may no longer have the chat"))
     return way
 
 
 def _instead(session: Session, parent: str | None = None) -> str:
     """Return what a person can type where no program goes on with a session."""
     name = session.session_id
-    to_parent = f"to resume its parent: {to_type('resume', parent)}; " if parent else ""
+    to_parent = f"to resume its parent: {to_type('resume', session=parent)}; " if parent else ""
     return (
-        f"{to_parent}to read it: {to_type('show', name)}; "
-        f"to give its text to any program: {to_type('export', name)}"
+        f"{to_parent}to read it: {to_show(name)}; "
+        f"to give its text to any program: {to_type('export', session=name)}"
     )
 
 
@@ -132,21 +131,27 @@ def _is_there(file: str) -> bool:
 def _folder(way: Resumption, session: Session, chosen: str | None) -> str:
     """Return the folder to start in: whole, and there."""
     folder = way.project if chosen is None else os.path.abspath(os.path.expanduser(chosen))
-    again = to_type("resume", session.session_id, "--in")
-    remedy = f"to start it elsewhere: {again} FOLDER"
+    again = to_type("resume", "--in", "FOLDER", session=session.session_id)
+    remedy = f"to start it elsewhere: {again}"
     if not folder:
         stop(f"the chat does not say in which folder it was: {remedy}", ExitCode.NOT_FOUND)
     if not _is_of_this_system(folder):
         stop(
-            f"the chat was in {folder!r}, which is no folder of this system: {remedy}",
+            f"the chat was in {folder!r}, which is not a folder on this system: {remedy}",
             ExitCode.NOT_FOUND,
         )
-    if UNSAFE.search(folder) or "\n" in folder or "\t" in folder:
-        stop(f"the name of the folder {folder!r} has a control character: {remedy}", ExitCode.USAGE)
+    _refuse_control_characters(folder, remedy)
     if not os.path.isdir(folder):
         what = "is a file" if os.path.isfile(folder) else "is not there"
         stop(f"the folder {folder} {what}: {remedy}", ExitCode.NOT_FOUND)
-    return os.path.realpath(folder)
+    whole = os.path.realpath(folder)
+    _refuse_control_characters(whole, remedy)  # a link may lead to any name
+    return whole
+
+
+def _refuse_control_characters(folder: str, remedy: str) -> None:
+    if UNSAFE.search(folder) or "\n" in folder or "\t" in folder:
+        stop(f"the name of the folder {folder!r} has a control character: {remedy}", ExitCode.USAGE)
 
 
 def _is_of_this_system(path: str) -> bool:
@@ -195,11 +200,15 @@ def _real(path: str) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
-def _line(folder: str, way: Resumption) -> str:
-    command = shlex.join((way.executable, *way.arguments))
-    if os.name == "posix":
-        return f"cd {shlex.quote(folder)} && {command}"
-    return f'cd /d "{folder}" && {command}'
+def _line(folder: str, way: Resumption, session: Session) -> str:
+    change = ("cd",) if os.name == "posix" else ("cd", "/d")
+    if shell_line([folder]) == UNSAYABLE:
+        stop(
+            f"the name of the folder {folder!r} would act in a shell; to start it without one: "
+            f"{to_type('resume', session=session.session_id)}",
+            ExitCode.USAGE,
+        )
+    return f"{shell_line((*change, folder))} && {shell_line((way.executable, *way.arguments))}"
 
 
 def _start(path: str, way: Resumption, folder: str) -> NoReturn:

@@ -15,19 +15,26 @@ from localsessions.models import utc_now
 
 __all__ = ["age", "instant"]
 
-_AGE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([smhdwy])")
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "y": timedelta(days=365),
+}
 # An age beyond this leads to an instant that has no date.
 _LONGEST = timedelta(days=365_000)
 
 
 def _parse_age(text: str) -> timedelta | None:
-    """Return the age of a number with a unit (30s, 30m, 12h, 2d, 6w), else None."""
+    """Return the age of a number with a unit (30s, 30m, 12h, 2d, 6w, 1y), else None."""
     match = _AGE.fullmatch(text.strip().lower())
     if match is None:
         return None
     try:
-        age = timedelta(**{_UNITS[match[2]]: float(match[1])})
+        age = float(match[1]) * _UNITS[match[2]]
     except OverflowError:
         return None
     return age if age <= _LONGEST else None

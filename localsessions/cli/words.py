@@ -40,21 +40,22 @@ def message_of(error: Exception) -> str:
     return _without_python(str(error))
 
 
-def _to_type(*words: str) -> str:
+def _to_type(command: str, *options: str, session: str | None = None) -> str:
     from localsessions.cli.typed import to_type  # which opens folders, and so ends in errors
 
-    return to_type(*words)
+    return to_type(command, *options, session=session)
 
 
 # -- the errors of the store ---------------------------------------------------------------------
 
 
 def _not_found(error: SessionNotFoundError) -> str:
-    command = ("restore", "--list") if "deleted" in error.what else ("list",)
     where = f" in {error.path}" if error.path else ""
+    is_deleted = "deleted" in error.what
+    there = "" if is_deleted else f"to see what is there: {_to_type('list')}; "
     return (
         f"there is no {error.what} {_short(error.session_id or '')!r}{where}; "
-        f"to see what is there: {_to_type(*command)}"
+        f"{there}what was deleted: {_to_type('restore', '--list')}"
     )
 
 
@@ -74,7 +75,7 @@ def _exists(error: SessionExistsError) -> str:
         return _without_python(str(error))
     return (
         f"session {error.session_id!r} is there already; choose another id, or move that one to "
-        f"the trash: {_to_type('delete', error.session_id or '')}"
+        f"the trash: {_to_type('delete', session=error.session_id)}"
     )
 
 
@@ -82,7 +83,7 @@ def _conflict(error: ConflictError) -> str:
     remedy = "do it again"
     if error.found is None:
         what = "was deleted meanwhile"
-        remedy = f"to bring it back: {_to_type('restore', error.session_id or '')}"
+        remedy = f"to bring it back: {_to_type('restore', session=error.session_id)}"
     elif error.expected is None:
         what = "was made by someone else meanwhile"
     elif error.conflicts:
@@ -153,10 +154,6 @@ _NAMES = (
     (
         r"^ttl of (\S+) seconds ends beyond all times; None means never$",
         "--ttl ends beyond all times",
-    ),
-    (
-        r"^session (.*) has no message with the id (.*)$",
-        r"session \1 has no message with the id \2; to see them: localsessions history \1",
     ),
     (r"^max_age of .* is beyond all times$", "the age is beyond all times"),
 )

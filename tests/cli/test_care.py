@@ -175,7 +175,7 @@ def test_nothing_is_repaired_where_nobody_can_be_asked(cli: Cli, arguments: list
     before = snapshot(cli)
     result = cli("verify", *arguments)
     assert result.exit_code == 2
-    assert "nobody can be asked here whether to repair them: give --yes" in result.stderr
+    assert "there is no terminal to ask whether to repair them: give --yes" in result.stderr
     assert "orphan checkpoints: " in result.output
     assert snapshot(cli) == before
 

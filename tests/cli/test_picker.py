@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from markdown_it import MarkdownIt
 
 from localsessions import Session, SessionStore
 from localsessions.cli.picker.app import Picker
@@ -328,6 +329,45 @@ def test_a_session_is_read_and_left_again(cli: Cli) -> None:
     pick(cli, play, size=(100, 20))
 
 
+def test_only_what_is_near_is_parsed_folded_or_whole(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\n\n".join(f"line {n}." for n in range(250))
+    cli.add("long", *[f"{text} of {n}" for n in range(300)])
+    parsed = list[str]()
+    parse = MarkdownIt.parse
+
+    def counted(self: MarkdownIt, text: str) -> Any:
+        parsed.append(text)
+        return parse(self, text)
+
+    monkeypatch.setattr(MarkdownIt, "parse", counted)
+
+    async def play(picked: Picked) -> None:
+        await picked.press("ctrl+o", "enter")  # without the preview
+        await picked.says("more lines")
+        assert len(parsed) < 50
+        await picked.press("w")
+        await picked.until(lambda: "more lines" not in picked.text)
+        assert len(parsed) < 200
+        await picked.press("w", "G")
+        await picked.says("more lines")
+
+    pick(cli, play)
+
+
+def test_the_footer_of_a_reader_names_only_what_can_be_done(three: Cli) -> None:
+    async def play(picked: Picked) -> None:
+        await picked.press("enter")
+        await picked.says("w whole  Ctrl-R resume  Esc back")
+        await picked.press("escape", "f1")
+        await picked.says("Esc back")
+        assert "resume  Esc" not in picked.lines[-1]
+        assert "whole" not in picked.lines[-1]
+
+    pick(three, play)
+
+
 def test_scrolling_up_reaches_the_beginning_in_order(cli: Cli) -> None:
     cli.add("long", *[f"message {n}." for n in range(100)])
 
@@ -465,6 +505,44 @@ def test_an_answer_that_is_the_same_or_left_changes_nothing(three: Cli, keys: li
     assert stored(three) == before
 
 
+def test_tab_stays_in_a_question_and_a_click_beside_gives_it_up(three: Cli) -> None:
+    async def play(picked: Picked) -> None:
+        await picked.press("tab", "n", "tab", "x")
+        await picked.says("title: A greetingx")
+        assert "Enter take it" in picked.lines[-2]
+        await picked.pilot.click("SessionList", offset=(3, 1))
+        await picked.until(lambda: picked.list.at == 1)
+        assert "title:" not in picked.text
+        assert "n name" in picked.lines[-1]
+        await picked.press("enter")
+        await picked.says("race condition")
+
+    pick(three, play)
+    assert stored(three).title == "A greeting"
+
+
+def test_a_click_below_the_last_session_does_nothing(three: Cli) -> None:
+    async def play(picked: Picked) -> None:
+        await picked.pilot.click("SessionList", offset=(3, 6))
+        await picked.pilot.pause()
+        assert picked.list.at == 0
+
+    pick(three, play)
+
+
+def test_a_search_that_finds_only_archived_ones_says_so(three: Cli) -> None:
+    with three.store() as store:
+        store.archive("two")
+
+    async def play(picked: Picked) -> None:
+        await picked.type("race")
+        await picked.says("nothing found, 1 archived one hidden, h shows")
+        await picked.press("tab", "h")
+        await picked.until(lambda: picked.titles == ["The race"])
+
+    pick(three, play)
+
+
 def test_tags_are_changed_and_come_back(three: Cli) -> None:
     with three.store() as store:
         store.tag("three", "a, b")  # cannot be typed in a list with commas: it stays
@@ -548,7 +626,7 @@ def test_an_act_that_was_begun_is_done_before_the_end(three: Cli) -> None:
     async def play(picked: Picked) -> None:
         with three.store() as store, store.edit("three"):
             await picked.press("tab", "p", "d", "q")
-            await picked.says("it ends in a moment")
+            await picked.says("finishing the last change")
         await picked.until(lambda: not picked.app.is_running)
 
     pick(three, play)
@@ -615,7 +693,7 @@ def test_an_unreadable_file_is_marked_said_and_can_be_deleted(three: Cli) -> Non
 
 
 @pytest.mark.parametrize(
-    ("key", "said"), [("enter", "no session"), ("d", "gone"), ("p", "no sess")]
+    ("key", "said"), [("enter", "no session"), ("d", "was deleted"), ("p", "no sess")]
 )
 def test_a_session_that_was_deleted_meanwhile_is_a_sentence(
     three: Cli, monkeypatch: pytest.MonkeyPatch, key: str, said: str
@@ -639,6 +717,36 @@ def test_a_held_lock_is_a_sentence_and_the_act_can_be_done_again(three: Cli, key
             await picked.until(lambda: "lock" in picked.note or "busy" in picked.note)
         await picked.press(key)
         await picked.says("u undoes it")
+
+    pick(three, play, lock_timeout=0.05)
+
+
+def test_an_act_that_cannot_be_undone_does_not_stand_in_the_way(three: Cli) -> None:
+    async def play(picked: Picked) -> None:
+        await picked.press("tab", "p")
+        await picked.says("pinned; u undoes it")
+        await picked.press("j", "d")
+        await picked.until(lambda: "deleted; u" in picked.note)
+        with three.store() as store:
+            store.empty_trash()
+        await picked.press("u")
+        await picked.says("there is no deleted session")
+        await picked.press("u")
+        await picked.says("pin as before")
+
+    pick(three, play)
+    assert not stored(three).pinned
+
+
+def test_an_undo_that_a_lock_stopped_can_be_done_again(three: Cli) -> None:
+    async def play(picked: Picked) -> None:
+        await picked.press("tab", "p")
+        await picked.says("pinned; u undoes it")
+        with three.store() as store, store.edit("three"):
+            await picked.press("u")
+            await picked.until(lambda: "lock" in picked.note)
+        await picked.press("u")
+        await picked.says("pin as before")
 
     pick(three, play, lock_timeout=0.05)
 

@@ -230,7 +230,7 @@ def test_in_a_pipe_what_is_not_shown_is_told_beside_the_data(cli: Cli) -> None:
     assert cli("show", "s").stderr == "2 earlier messages: --all\n"
     assert cli("show", "s", "--all").stderr == ""
     assert cli("show", "s", "--at", "2", "-C", "1").stderr == "4 later messages: -C 2\n"
-    told = "1 earlier message: --all\n5 later messages: -C 2\n"
+    told = "1 earlier message: -C 2\n5 later messages: -C 2\n"
     assert cli("show", "s", "--at", "2").stderr == told
 
 
@@ -293,7 +293,7 @@ def test_on_a_terminal_what_is_hidden_stands_where_it_would_be(cli: Cli) -> None
     cli.add("s", *(f"text {number}" for number in range(9)))
     _, shown = cli.terminal("show", "s", "--at", "5", "-C", "1", env={"NO_COLOR": "1"})
     assert re.sub(r"  20.*", "", shown[shown.index("3 earlier") :]) == (
-        "3 earlier messages: --all\n"
+        "3 earlier messages: -C 2\n"
         "\n#4  user\n  text 3\n"
         "\n┃ #5  user\n┃   text 4\n"
         "\n#6  user\n  text 5\n"

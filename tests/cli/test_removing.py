@@ -58,8 +58,8 @@ def test_delete_moves_to_the_trash_and_restore_brings_back(cli: Cli) -> None:
     result = cli("delete", "--yes", "a", "b", "a")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr.splitlines() == [
-        "deleted a; 'restore' brings it back",
-        "deleted b; 'restore' brings it back",
+        "deleted a; to bring it back: localsessions restore a",
+        "deleted b; to bring it back: localsessions restore b",
     ]
     assert ids(cli) == set()
     assert cli("restore", "a").stderr == "restored a\n"

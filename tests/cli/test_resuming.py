@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ntpath
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -111,7 +112,7 @@ def test_without_a_terminal_nothing_is_started_unasked(home: Home) -> None:
     home.add(str(home.project))
     done = home.resume()
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"nobody can be asked here whether to start claude in " in done.stderr
+    assert b"there is no terminal to ask whether to start claude in " in done.stderr
     assert b"give --yes" in done.stderr
 
 
@@ -146,6 +147,18 @@ def test_a_link_that_leads_elsewhere_is_asked_for_again(home: Home, tmp_path: Pa
     assert (code, f"The chat was in {other}. " in shown) == (1, True)
 
 
+@pytest.mark.needs("links", "names of bytes")
+def test_a_link_to_a_name_with_a_control_character_is_refused(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "a\nrm -rf ~").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "a\nrm -rf ~")
+    home.add(str(link))
+    for option in ("--print", "--yes"):
+        result = home.cli("resume", "s", option)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "has a control character" in result.stderr
+
+
 def test_folders_that_cannot_be_read_are_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,13 +182,13 @@ def test_folders_that_cannot_be_read_are_asked_for_again(
         ("", "the chat does not say in which folder it was"),
         (None, "the chat does not say in which folder it was"),
         (5, "the chat does not say in which folder it was"),
-        ("work", "is no folder of this system"),
-        ("../work", "is no folder of this system"),
-        ("~", "is no folder of this system"),
-        ("-x", "is no folder of this system"),
-        ("$(id)", "is no folder of this system"),
-        ("\\\\server\\share", "is no folder of this system"),
-        ("C:\\work" if os.name == "posix" else "/work", "is no folder of this system"),
+        ("work", "is not a folder on this system"),
+        ("../work", "is not a folder on this system"),
+        ("~", "is not a folder on this system"),
+        ("-x", "is not a folder on this system"),
+        ("$(id)", "is not a folder on this system"),
+        ("\\\\server\\share", "is not a folder on this system"),
+        ("C:\\work" if os.name == "posix" else "/work", "is not a folder on this system"),
         ("{root}/no\nfolder", "has a control character"),
         ("{root}/no\x1b[2Jfolder", "has a control character"),
         ("{root}/nothing", "nothing is not there"),
@@ -205,12 +218,17 @@ def test_a_printed_command_means_the_folder_to_a_shell(home: Home, name: str) ->
     folder.mkdir(parents=True)
     home.add(str(folder))
     result = home.cli("resume", "s", "--print")
-    assert (result.exit_code, result.stderr) == (0, "")
+    if os.name == "nt" and re.search(r"[%$]", name):
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "would act in a shell" in result.stderr
+    else:
+        assert (result.exit_code, result.stderr) == (0, "")
     if os.name == "posix":
         line = result.stdout
         assert shlex.split(line) == ["cd", str(folder), "&&", "claude", "--resume", UUID]
-    else:
-        assert result.stdout == f'cd /d "{folder}" && claude --resume {UUID}\n'
+    elif result.exit_code == 0:
+        quoted = str(folder) if name == "-x" else f'"{folder}"'
+        assert result.stdout == f"cd /d {quoted} && claude --resume {UUID}\n"
     assert home.started("--yes")["folder"] == str(folder)
 
 
@@ -302,10 +320,10 @@ def test_a_file_that_is_gone_is_said_and_the_command_can_be_seen(home: Home) -> 
     (home.root / "chat.jsonl").unlink()
     result = home.cli("resume", "s", "--yes")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "so claude-code has the chat no more; to read it: localsessions show s" in result.stderr
+    assert "so claude-code no longer has the chat; to read it: localsessions" in result.stderr
     printed = home.cli("resume", "s", "--print")
     assert (printed.exit_code, printed.stdout.count(UUID)) == (0, 1)
-    assert "claude-code may have the chat no more" in printed.stderr
+    assert "claude-code may no longer have the chat" in printed.stderr
 
 
 def test_what_was_changed_here_is_said_to_be_unknown_there(home: Home) -> None:

@@ -10,7 +10,7 @@ import click
 import pytest
 from tzlocal import reload_localzone
 
-from localsessions.cli.times import instant
+from localsessions.cli.times import age, instant
 
 pytestmark = pytest.mark.needs("time zones")
 
@@ -94,3 +94,8 @@ def test_what_words_were_taken_for_is_said(capsys: pytest.CaptureFixture[str]) -
 def test_what_is_no_time_or_two_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is no time: give a day"):
         instant(text)
+
+
+def test_an_age_of_a_year_has_365_days() -> None:
+    assert age("1y") == timedelta(days=365)
+    assert age("1.5w") == timedelta(days=10, hours=12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -52,21 +53,24 @@ def system(number: int, path: str | None = "/f") -> OSError:
     return OSError(number, os.strerror(number), path)
 
 
+WHERE_TO_LOOK = (
+    "to see what is there: localsessions list; what was deleted: localsessions restore --list"
+)
 SENTENCES: list[tuple[Exception, ExitCode, str]] = [
     (
         SessionNotFoundError("s", path="/d"),
         ExitCode.NOT_FOUND,
-        "there is no session 's' in /d; to see what is there: localsessions list",
+        f"there is no session 's' in /d; {WHERE_TO_LOOK}",
     ),
     (
         SessionNotFoundError("s", what="a deleted session"),
         ExitCode.NOT_FOUND,
-        "there is no deleted session 's'; to see what is there: localsessions restore --list",
+        "there is no deleted session 's'; what was deleted: localsessions restore --list",
     ),
     (
         SessionNotFoundError("x" * 300),
         ExitCode.NOT_FOUND,
-        f"there is no session '{'x' * 79}…'; to see what is there: localsessions list",
+        f"there is no session '{'x' * 79}…'; {WHERE_TO_LOOK}",
     ),
     (
         AmbiguousReferenceError("Fix", ()),
@@ -257,12 +261,12 @@ TYPED: list[tuple[list[str], int, str]] = [
     (
         ["fork", "hook-1", "--at", "x"],
         3,
-        "session 'hook-1' has no message with the id 'x'; to see them",
+        "session 'hook-1' has no message of the id 'x'; to see them",
     ),
     (
         ["fork", "hook-1", "--at", "9"],
         3,
-        "session 'hook-1' has 0 messages, none has the number 9; ",
+        "session 'hook-1' has 0 messages, none has the number '9'; ",
     ),
     (["list", "--cursor", "x"], 2, "--cursor 'x' is none that 'list' gave"),
     (["list", "--since", "soonish"], 2, "Invalid value for '--since': 'soonish' is no time: give "),
@@ -281,7 +285,7 @@ TYPED: list[tuple[list[str], int, str]] = [
     (["export", "--all", "-o", "{d}/torn.json"], 4, "there is something of this name already: "),
     (["export", "hook-1", "--redact-patterns", "{d}/none"], 3, "there is no such file or folder: "),
     (["export", "hook-1", "--redact-patterns", "{d}/torn.json"], 2, "{d}/torn.json, line 1: "),
-    (["restore", "nothing"], 3, "there is no deleted session 'nothing'; to see what is there: "),
+    (["restore", "nothing"], 3, "there is no deleted session 'nothing'; what was deleted: "),
     (["watch", "--since", "99"], 3, "what happened since 99 is not known: the index was rebuilt"),
     (["--dir", "{d}/none", "list"], 3, "there is no folder of sessions at {d}/none: 'new' and "),
     (["--dir", "{d}/torn.json", "list"], 6, "a file has the name of the folder: {d}/torn.json; "),
@@ -331,6 +335,28 @@ def test_a_full_disk_names_no_file_that_nobody_knows(
         f"error: no space is left on the disk: {tmp_path / 'x.md'}; make room and do it again\n"
     )
     assert not list(tmp_path.glob("*.tmp"))
+
+
+# remedies that can be pasted
+
+
+@pytest.mark.needs("names of bytes")
+@pytest.mark.parametrize("name", ["-x", "--all", "$(touch x)", "a'b; touch x", "a b", "`x`"])
+def test_a_command_to_type_means_its_session_and_nothing_else(cli: Cli, name: str) -> None:
+    cli.add(name, "hello")
+    result = cli("fork", "--at", "99", "--", name)
+    line = result.stderr.strip().partition("to see them: ")[2]
+    program, *words = shlex.split(line)
+    assert (result.exit_code, program) == (3, "localsessions")
+    assert cli(*words).stdout.rstrip().endswith("hello")
+
+
+def test_a_command_to_type_names_the_folder_in_use(cli: Cli) -> None:
+    cli.add("s", "hello")
+    result = cli(
+        "--dir", str(cli.folder), "fork", "s", "--at", "none", env={"LOCALSESSIONS_DIR": ""}
+    )
+    assert f"to see them: localsessions --dir {cli.folder} history s" in result.stderr
 
 
 # two sessions that a name fits

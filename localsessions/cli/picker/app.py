@@ -153,9 +153,11 @@ class Picker(ActingApp):
         self._fit(self.size)
 
     def on_descendant_focus(self) -> None:
-        """Show the keys that work where one is now."""
+        """Show the keys that work where one is now; a question that was left is given up."""
+        if isinstance(self.focused, SearchLine | SessionList):
+            self._answer.give_up()
         place = "line" if isinstance(self.focused, SearchLine) else "list"
-        self._keys.tell(footer(place))
+        self._keys.tell(footer("answer" if self._answer.display else place))
 
     def action_other(self) -> None:
         """Go from the search line to the list, or back.
@@ -274,7 +276,7 @@ class Picker(ActingApp):
         elif row.summary.project:
             self._ask(self._asked._replace(project=row.summary.project))
         else:
-            self._notes.say("this session is of no project")
+            self._notes.say("this session has no project")
 
     def action_only_program(self) -> None:
         """List only sessions of the program of the chosen one, or all again."""

@@ -65,7 +65,10 @@ class Answer(Container):
     Answer { height: 1; layout: horizontal; display: none; }
     Answer Static { width: auto; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel"),
+        Binding("tab,shift+tab", "stay"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,8 +101,15 @@ class Answer(Container):
         """Keep what is typed here from being searched for."""
         event.stop()
 
-    def action_cancel(self) -> None:
-        """Hide the question again."""
+    def action_stay(self) -> None:
+        """Stay in the line: Enter or Esc leaves it."""
+
+    def give_up(self) -> None:
+        """Hide the question again; nothing is done."""
         self._then = None
         self.display = False
+
+    def action_cancel(self) -> None:
+        """Hide the question again, and go to the list."""
+        self.give_up()
         self.screen.set_focus(self.screen.query_one("SessionList"))

@@ -12,6 +12,8 @@ from rich.cells import cell_len
 from localsessions.cli.picker.looks import Line, Piece
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from rich.text import Text
     from textual.binding import Binding
 
@@ -79,6 +81,7 @@ READING = (
     Key("pagedown,space", "PgDn, Space", "page_down", "a screen down", brief="on"),
     Key("home,g", "Home, g", "first", "the beginning"),
     Key("end,G", "End, G", "last", "the end"),
+    Key("w", "w", "whole", "everything whole, or folded again", brief="whole"),
     Key(
         "ctrl+r,r", "Ctrl-R, r", "resume", "go on in the program that it came from", brief="resume"
     ),
@@ -86,10 +89,13 @@ READING = (
 )
 """The keys while a session is read."""
 
-_OF_LINE = (
-    *(("Enter", "read"), ("Ctrl-R", "resume"), ("Tab", "to the list")),
-    *(("F1", "help"), ("Esc", "end")),
-)
+_OF_LINES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "line": (
+        *(("Enter", "read"), ("Ctrl-R", "resume"), ("Tab", "to the list")),
+        *(("F1", "help"), ("Esc", "end")),
+    ),
+    "answer": (("Enter", "take it"), ("Esc", "leave it as it is")),
+}
 
 
 def bindings_in(place: str) -> list[Binding]:
@@ -108,12 +114,21 @@ def bindings_in(place: str) -> list[Binding]:
     ]
 
 
-def footer(place: str) -> list[tuple[str, str]]:
-    """Return what the footer shows: keys and what they do, the most wanted first."""
-    if place == "line":
-        return [*_OF_LINE]
+def footer(place: str, without: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return what the footer shows: keys and what they do, the most wanted first.
+
+    Args:
+        place: ``line``, ``list``, ``reading`` or ``answer``.
+        without: Acts that cannot be done there now.
+    """
+    if place in _OF_LINES:
+        return [*_OF_LINES[place]]
     keys = READING if place == "reading" else [one for one in KEYS if one.place == place]
-    return [(one.shown.partition(",")[0], one.brief) for one in keys if one.brief]
+    return [
+        (one.shown.partition(",")[0], one.brief)
+        for one in keys
+        if one.brief and one.act not in without
+    ]
 
 
 def keys_line(keys: list[tuple[str, str]], width: int) -> Line:
@@ -147,7 +162,8 @@ def help_of() -> Text:
 
 
 _WORDS = """\
-What is typed is searched for in everything, also half a word: 'race condition' in double quotes is
-a phrase, -word leaves out, and fields narrow: program:, project:, tag:, branch:, after:, before:.
+What is typed is searched for in titles, messages, calls and tags, also half a word: 'race
+condition' in double quotes is a phrase, -word leaves out, and fields narrow: program:, project:,
+tag:, branch:, after:, before:. Archived sessions are searched when h shows them.
 Where nothing is typed, the newest are listed, those of this folder first.
 """

@@ -71,7 +71,7 @@ class Listed(NamedTuple):
         columns: What their cells have in common.
         total: How many there are, with those that are not in ``rows``; of what a search finds, more
             than are in ``rows`` if there are more.
-        hidden: How many archived ones are left out.
+        hidden: How many archived ones are left out; of a search, only where it finds no others.
     """
 
     rows: tuple[Row, ...]
@@ -114,4 +114,8 @@ def searched(
         on_progress=on_progress,
     )
     rows = tuple(Row(hit.session, hit) for hit in hits[:count])
-    return Listed(rows, columns_of(store, rows), len(hits))
+    hidden = 0
+    if not rows and asked.filters["archived"] is False:
+        archived: Filters = {**asked.filters, "archived": True}
+        hidden = len(store.search(asked.words, **archived, limit=count, is_wanted=is_wanted))
+    return Listed(rows, columns_of(store, rows), len(hits), hidden)

@@ -7,6 +7,7 @@ for markup, for a link or for an act.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
@@ -18,7 +19,7 @@ from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.transcript import Look, drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -52,10 +53,10 @@ def previewed(store: SessionStore, row: Row) -> Shown:
     return _from_hit(head, messages, max(at - _BESIDE, 0), at, _FOLDED)
 
 
-def read(store: SessionStore, row: Row) -> tuple[Shown, Shown]:
-    """Return a session to be read, from the hit on, or its end: folded, and whole."""
+def read(store: SessionStore, row: Row) -> tuple[Shown, Callable[[], Shown]]:
+    """Return a session to be read, from the hit on, or its end; and what makes it whole."""
     messages = store.load(row.session_id).messages
-    return _read(row, messages, _FOLDED), _read(row, messages, _WHOLE)
+    return _read(row, messages, _FOLDED), partial(_read, row, messages, _WHOLE)
 
 
 def _read(row: Row, messages: Sequence[Message], look: Look) -> Shown:

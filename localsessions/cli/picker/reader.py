@@ -25,7 +25,7 @@ class Reader(Screen[None]):
 
     Args:
         shown: What is read.
-        whole: The same with nothing folded; None where nothing is.
+        whole: Makes the same with nothing folded; None where nothing is.
         resume: Goes on with the session; None where there is nothing to go on with.
     """
 
@@ -40,16 +40,19 @@ class Reader(Screen[None]):
         self,
         shown: Shown,
         *,
-        whole: Shown | None = None,
+        whole: Callable[[], Shown] | None = None,
         resume: Callable[[], object] | None = None,
     ) -> None:
         super().__init__()
-        self._shown, self._other, self._resume = shown, whole or shown, resume
+        self._shown, self._whole, self._resume = shown, whole, resume
+        self._other: Shown | None = None
 
     def compose(self) -> ComposeResult:
         """Make the pane and the line of keys."""
         yield TextPane()
-        yield KeyLine(footer("reading"))
+        acts = {"whole": self._whole, "resume": self._resume}
+        without = [name for name, act in acts.items() if act is None]
+        yield KeyLine(footer("reading", without=without))
 
     def on_mount(self) -> None:
         """Begin where reading begins."""
@@ -87,8 +90,10 @@ class Reader(Screen[None]):
 
     def action_whole(self) -> None:
         """Show everything whole, or folded again; reading stays at the same message."""
+        if self._whole is None:
+            return
         at = self.query_one(TextPane).at
-        self._shown, self._other = self._other, self._shown
+        self._shown, self._other = self._other or self._whole(), self._shown
         self._show(at)
 
     def action_resume(self) -> None:

@@ -133,6 +133,8 @@ class SessionList(ScrollView, can_focus=True, inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         """Choose the row; open it if it was chosen already."""
         at = (self.scroll_offset.y + event.y) // self._each
+        if at >= len(self.rows):
+            return
         if at == self.at and self.chosen is not None:
             self.post_message(self.Opened())
         self.move(at)

@@ -100,7 +100,7 @@ class StoreApp(App[str]):
 
         def work(store: SessionStore) -> str:
             if (done := act(store)) is None:
-                return "nothing to change: it is so already, or the session is gone"
+                return "nothing changed: it is already so, or the session was deleted"
             self._done.append(done)
             return f"{done.said}; u undoes it"
 
@@ -112,10 +112,12 @@ class StoreApp(App[str]):
         def work(store: SessionStore) -> str:
             if not self._done:
                 return "nothing to undo"
-            last = self._done[-1]
-            said = last.undo(store)  # where it raises, it can be tried again
-            self._done.remove(last)
-            return f"{last.session_id}: {said}"
+            last = self._done.pop()
+            try:
+                return f"{last.session_id}: {last.undo(store)}"
+            except OSError:  # a lock, a disk: it can be tried again; all else would fail again
+                self._done.append(last)
+                raise
 
         self._begin(partial(self._working, work), "acts", in_turn=True)
 
@@ -135,7 +137,7 @@ class StoreApp(App[str]):
     async def _leave(self, session_id: str | None) -> None:
         if self._turn.locked() and not self._is_leaving:
             self._is_leaving = True
-            self._say("an act is being done; it ends in a moment")
+            self._say("finishing the last change")
             async with self._turn:
                 pass
         self.exit(session_id)

@@ -23,7 +23,7 @@ def emit_facts(summary: SessionSummary, path: str, children: Page[SessionSummary
     """Write each field of a session that is set, its path, and the sessions that it started."""
     for name in type(summary).model_fields:
         value = getattr(summary, name)
-        if value in (None, "", (), False) or name == "preview":
+        if value is False or value in (None, "", ()) or name == "preview":
             continue
         emit(f"{name.replace('_', ' ') + ':':16}{_fact(value)}")
     emit(f"{'path:':16}{one_line(path)}")

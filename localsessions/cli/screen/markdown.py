@@ -60,18 +60,29 @@ _DEEPEST = 20
 _LEAST_WIDTH = 24
 
 
-class SafeMarkdown(Markdown):
+class SafeMarkdown:
     """A text of a session as Markdown; as it is typed, if it is nested too deep to be drawn.
+
+    It is parsed when it is drawn: of a long session, that is only what is near to the screen.
 
     Args:
         text: Any text; it is made safe here.
     """
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it in styles of its own, whatever theme the console has."""
+        yield _Parsed(clean(self._text))
+
+
+class _Parsed(Markdown):
     inlines = Markdown.inlines | {"a"}
 
     def __init__(self, text: str) -> None:
         super().__init__("", hyperlinks=False)
-        self.markup = clean(text)
+        self.markup = text
         parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST})
         parser.enable(["strikethrough", "table"]).disable("reference")
         tokens = parser.parse(self.markup)
@@ -79,7 +90,6 @@ class SafeMarkdown(Markdown):
         self.parsed = list(_safe(tokens))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it in styles of its own, whatever theme the console has."""
         is_narrow = options.max_width - 2 * self._depth < min(_LEAST_WIDTH, options.max_width)
         if self._depth >= _DEEPEST - 1 or (is_narrow and self._depth > _FLAT):
             return [Text(self.markup, overflow="fold")]
@@ -211,4 +221,4 @@ _ELEMENTS: dict[str, type[MarkdownElement]] = {
     "list_item_open": _Item,
     "table_open": _Table,
 }
-SafeMarkdown.elements = _ELEMENTS
+_Parsed.elements = _ELEMENTS

@@ -430,7 +430,7 @@ def holder(cli: Cli) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def told_of(holder: subprocess.Popen[bytes]) -> str:
-    if not os.path.exists("/proc/locks"):
+    if sys.platform != "linux":
         return "another process"
     return f"{os.path.basename(sys.executable)} hold.py sessions s (pid {holder.pid})"
 

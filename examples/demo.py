@@ -6,7 +6,6 @@ It runs the command line as a person would, and prints each command before its o
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -33,8 +32,9 @@ Each session is a readable file in {folder}/: open one in an editor.
 
 def run(folder: Path, *arguments: str) -> None:
     """Run a command of ``localsessions`` on a folder."""
-    print(f"\n$ localsessions --dir {folder} {shlex.join(arguments)}", flush=True)
-    subprocess.run([*COMMAND, "--dir", str(folder), *arguments], check=True)
+    words = ("--dir", str(folder), *arguments)
+    print(f"\n$ localsessions {shlex.join(words)}", flush=True)
+    subprocess.run([*COMMAND, *words], check=True)
 
 
 def found(folder: Path) -> tuple[str, int]:
@@ -53,6 +53,12 @@ def offer() -> None:
         subprocess.run([*COMMAND, "import"], check=False)
 
 
+def program() -> Path:
+    """Return the path of the program as a person would type it here."""
+    path, here = Path(sys.executable).with_name("localsessions"), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def main() -> None:
     """Import the shipped transcripts into a folder and look around in it."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-sessions")
@@ -61,8 +67,7 @@ def main() -> None:
     run(folder, "search", WORDS, "--limit", "3")
     session_id, number = found(folder)
     run(folder, "show", session_id, "--at", str(number), "--no-pager")
-    program = Path(sys.executable).with_name("localsessions")
-    print(NEXT.format(program=os.path.relpath(program), folder=folder))
+    print(NEXT.format(program=shlex.quote(str(program())), folder=shlex.quote(str(folder))))
     offer()
 
 

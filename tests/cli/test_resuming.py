@@ -250,7 +250,10 @@ def test_a_hostile_id_starts_nothing(home: Home, session_id: str) -> None:
 # the program
 
 
-def test_a_program_of_the_chats_folder_is_not_started(home: Home) -> None:
+def test_a_program_of_the_chats_folder_is_not_started(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home.root)
     home.add(str(home.project))
     home.install(home.project)
     path = os.pathsep.join((str(home.project), "", ".", os.path.relpath(home.project)))

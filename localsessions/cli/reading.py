@@ -110,6 +110,8 @@ def show(
     """
     selection = Selection(**which)
     selection.refuse_contradictions()
+    if force and images is None:
+        raise click.UsageError("--force needs --save-images, the folder to write into")
     with opened() as store:
         session_id = store.resolve(reference)
         if follow:

@@ -268,6 +268,7 @@ TYPED: list[tuple[list[str], int, str]] = [
         3,
         "session 'hook-1' has 0 messages, none has the number '9'; ",
     ),
+    (["show", "hook-1", "--force"], 2, "--force needs --save-images, the folder to write into"),
     (["list", "--cursor", "x"], 2, "--cursor 'x' is none that 'list' gave"),
     (["list", "--since", "soonish"], 2, "Invalid value for '--since': 'soonish' is no time: give "),
     (["list", "--limit", "x"], 2, "Invalid value for '--limit' / '-n': 'x' is no whole number; "),

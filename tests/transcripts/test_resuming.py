@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -133,3 +135,12 @@ def test_a_session_is_changed_if_its_messages_are() -> None:
     session.messages = kept
     session.title = "mine"
     assert resumption_of(session) == way
+
+
+def test_the_docs_name_every_program_with_its_command_and_version() -> None:
+    table = Path(__file__, "../../../docs/resume.md").resolve().read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [A-Za-z- ]+ \| `(.+?)` \| .+? \| ([\d.]+),", table, re.MULTILINE)
+    assert sorted(rows) == sorted(
+        (" ".join((one.executable, *one.arguments)).format(id="ID"), one.checked)
+        for one in LAUNCHES.values()
+    )

@@ -15,7 +15,7 @@
       SessionLimitError(RuntimeError)              .limit
       NotOwnerError(PermissionError)               .user_id
       ChangesExpiredError(LookupError)             .since
-      BackupError(ValueError)                      .member, .reason; nothing was changed
+      BackupError(ValueError)                      .member, .reason, .brought
       SearchGivenUpError                           the caller said so
 
 Some errors are not in this tree, because it is not the store that fails: ``OSError`` with its path,
@@ -307,20 +307,32 @@ class NotOwnerError(SessionError, PermissionError):
 
 
 class BackupError(SessionError, ValueError):
-    """A file is no backup that can be restored; nothing was changed.
+    """A file is no backup that can be restored.
 
     ``member`` is the file inside the backup that ``reason`` is about; None if it is all of it.
+    ``brought`` is how many sessions were restored before that was found; they are whole.
     """
 
-    def __init__(self, reason: str, *, member: str | None = None, path: str | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        member: str | None = None,
+        path: str | None = None,
+        brought: int = 0,
+    ) -> None:
         self.reason = reason
         self.member = member
+        self.brought = brought
         where = "" if path is None else f" {path}"
         at = "" if member is None else f" at {member!r}"
-        super().__init__(
-            f"the backup{where} is refused{at}: {reason}; nothing was changed: take another backup",
-            path=path,
-        )
+        after = "nothing was changed: take another backup"
+        if brought:
+            number = f"{brought:,} sessions are" if brought > 1 else "1 session is"
+            after = (
+                f"{number} restored, whole: restore the rest from another backup, with merge=True"
+            )
+        super().__init__(f"the backup{where} is refused{at}: {reason}; {after}", path=path)
 
 
 class SearchGivenUpError(SessionError):

@@ -20,7 +20,7 @@ from localsessions._codec import (
     revised,
 )
 from localsessions._codec import decode as _decode
-from localsessions._codec.names import file_stem, is_session_id
+from localsessions._codec.names import checkpoint_id_of, file_stem, folded, is_session_id
 from localsessions._codec.summary import summarize as _summarize
 from localsessions.models import utc_now
 from localsessions.models.standing import original_of
@@ -32,10 +32,12 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_DIGITS",
     "MAX_FILE_BYTES",
+    "checkpoint_id_of",
     "decode",
     "encode",
     "encode_value",
     "file_stem",
+    "folded",
     "inner_id",
     "is_session_id",
     "original_bytes",

@@ -10,7 +10,15 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["SUFFIX", "file_stem", "folded", "is_name_on_windows", "is_session_id", "session_id_of"]
+__all__ = [
+    "SUFFIX",
+    "checkpoint_id_of",
+    "file_stem",
+    "folded",
+    "is_name_on_windows",
+    "is_session_id",
+    "session_id_of",
+]
 
 SUFFIX = ".json"
 _ID_BYTES = 200
@@ -21,6 +29,7 @@ _STEM_BYTES = 255 - len("20261231T235959000000Z-" + ".checkpoints")
 _CACHED = 256
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@-]{4,120}")
+_CHECKPOINT = re.compile(r"[0-9]{8}-(.+)", re.DOTALL)
 _FORBIDDEN = r"[/\\\x00-\x1f\x7f-\x9f]"
 _ENCODED = r'[<>:"|?*%]|^\.|[. ]$'
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file; any extension may follow.
@@ -80,6 +89,15 @@ def is_session_id(text: str) -> bool:
         return False
 
 
+def checkpoint_id_of(name: str) -> str | None:
+    """Return the id of a checkpoint from its name ``<number 8 digits>-<id>``; None if it is none.
+
+    Not every system can store it: that is so if ``file_stem`` of the id is not the id.
+    """
+    numbered = _CHECKPOINT.fullmatch(name)
+    return None if numbered is None else numbered[1]
+
+
 def is_name_on_windows(session_id: str) -> bool:
     """Tell whether Windows takes an id as it is for the name of a file and for nothing else.
 
@@ -89,9 +107,9 @@ def is_name_on_windows(session_id: str) -> bool:
 
 
 @lru_cache(maxsize=_CACHED)
-def folded(session_id: str) -> str:
-    """Return the same text for any two ids that would share a file on macOS or Windows."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", session_id).casefold())
+def folded(name: str) -> str:
+    """Return the same text for any two ids, or names, that are one file on macOS or Windows."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _is_plain(name: str) -> bool:

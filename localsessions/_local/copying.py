@@ -6,6 +6,7 @@ no lock. What comes is written inside the session's lock.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -57,6 +58,18 @@ class Copying:
                 if copy.content or copy.checkpoints:
                     yield copy
                 yield from faults
+        yield from self._misnamed()
+
+    def _misnamed(self) -> Iterator[UnreadableSessionError]:
+        """Yield why what looks like a session, and has the name of none, is not among them."""
+        folder = self._folder
+        names = sorted(folder.scan().misnamed)
+        paths = [os.path.join(folder.save_dir, name) for name in names]
+        for path in [*paths, *folder.checkpoints.misnamed(), *folder.trash.misnamed()]:
+            reason = "no session has this file name; rename it"
+            if os.path.islink(path):
+                reason = "it is a symbolic link, which is not followed"
+            yield UnreadableSessionError(None, reason, path=path)
 
     def _keys(self) -> list[tuple[str, datetime | None]]:
         """Return the id of each session, and when it was deleted."""

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from localsessions.models.instants import instant_of
+from localsessions.models.instants import file_time_of
 
 __all__ = [
     "Fingerprint",
@@ -53,7 +53,7 @@ class Fingerprint(NamedTuple):
     @property
     def modified_at(self) -> datetime:
         """The file's modification time, cut to milliseconds."""
-        return instant_of(self.mtime_ns // 1_000_000 * 1000)
+        return file_time_of(self.mtime_ns)
 
     @property
     def text(self) -> str:

@@ -2,9 +2,9 @@
 
 What is read is not trusted. A member is a file with a name; a link, a device, a folder and any
 other kind is refused where its header is read. Nothing is unpacked to a disk here, and memory
-holds a chunk. Reading is done here and not by ``tarfile``, which follows what headers say: it reads
+holds a chunk. Both are done here and not by ``tarfile``, which follows what headers say: it reads
 a header of any length into memory, skips what it cannot read, and takes a cut archive for a short
-one.
+one. What is given up in the middle, it ends when the garbage is collected.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ import gzip
 import importlib
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from io import BytesIO
-from typing import IO, Literal, NamedTuple, Protocol, TypeAlias, cast
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from typing import IO, Literal, NamedTuple, Protocol, Self, TypeAlias, cast
 
 from localsessions.errors import BackupError
 from localsessions.format import MAX_FILE_BYTES
@@ -29,6 +28,7 @@ Compression: TypeAlias = Literal["gzip", "zstd", "none"]
 CHUNK_BYTES = 1 << 20
 _BLOCK = tarfile.BLOCKSIZE
 _LONGEST_NAME = 1 << 12
+_LATEST = 8**11 - 1  # the digits of a header have room for it; a later time needs a header more
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -50,21 +50,40 @@ class ArchiveWriter:
             self._packed = cast("IO[bytes]", packed)
         elif compression == "zstd":
             self._packed = _zstd().ZstdFile(file, "wb")
-        self._tar = tarfile.open(  # noqa: SIM115  (closed by ``close``)
-            fileobj=self._packed or file, mode="w|", format=tarfile.PAX_FORMAT
-        )
+        self._file = self._packed or file
+        self._size_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Write the end, unless something failed; the file stays open."""
+        if kind is None:
+            self._write(bytes(2 * _BLOCK))
+            self._write(bytes(-self._size_bytes % tarfile.RECORDSIZE))
+        if self._packed is not None:
+            with nullcontext() if kind is None else suppress(OSError):
+                self._packed.close()
 
     def add(self, name: str, data: bytes, *, modified: int) -> None:
-        """Add a file that only its owner may read; ``modified`` is in seconds since 1970."""
-        header = tarfile.TarInfo(name)
-        header.size, header.mode, header.mtime = len(data), 0o600, max(modified, 0)
-        self._tar.addfile(header, BytesIO(data))
+        """Add a file that only its owner may read.
 
-    def close(self) -> None:
-        """Write the end; the file stays open."""
-        self._tar.close()
-        if self._packed is not None:
-            self._packed.close()
+        Args:
+            name: Its name.
+            data: Its bytes.
+            modified: When they were written, in seconds since 1970; a time that has no room in
+                the archive is the nearest that has.
+        """
+        header = tarfile.TarInfo(name)
+        header.size, header.mode = len(data), 0o600
+        header.mtime = min(max(modified, 0), _LATEST)
+        self._write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        self._write(data)
+        self._write(bytes(-len(data) % _BLOCK))
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._size_bytes += len(data)
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -84,7 +103,7 @@ class Member(NamedTuple):
     chunks: Iterator[bytes]
 
 
-def members(file: IO[bytes]) -> Iterator[Member]:
+def members(file: IO[bytes]) -> Generator[Member, None, None]:
     """Yield the members of an archive; its first bytes say how it is compressed.
 
     Raises:

@@ -11,13 +11,13 @@ from localsessions.backups.manifests import (
     Entry,
     Left,
     Manifest,
-    folded,
     hash_of,
     name_of,
 )
 from localsessions.errors import UnreadableSessionError
+from localsessions.format import folded
 from localsessions.models import utc_now
-from localsessions.models.instants import microseconds
+from localsessions.models.instants import file_time, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,27 +49,28 @@ def back_up(
 
     Returns:
         The manifest, which is the last member. ``left_out`` says what is not in the backup: what
-        cannot be read at all, and of two names that differ only by letter case or Unicode form,
-        the second.
+        cannot be read at all, what looks like a session and has the name of none, and of two names
+        that differ only by letter case or Unicode form, the second.
 
     Raises:
         ImportError: zstd is asked for, and ``localsessions[zstd]`` is not installed.
-        OSError: The file, or the folder of the store, failed.
+        OSError: The file, or the folder of the store, failed; or, as ``EFBIG``, so much is in the
+            store that no reader would take the manifest.
     """
-    archive = _Archive(ArchiveWriter(file, compression))
     created_at, total = utc_now(), store.count()
-    for done, copy in enumerate(store.engine.copies(), start=1):
-        if isinstance(copy, UnreadableSessionError):
-            archive.left_out.append(Left(copy.session_id, copy.path, copy.reason))
-        else:
-            archive.add(copy)
-        if on_progress is not None:
-            on_progress(done, max(done, total))
-    manifest = Manifest(
-        created_at, archive.entries, tuple(store.engine.purged()), tuple(archive.left_out)
-    )
-    archive.writer.add(MANIFEST, manifest.encode(), modified=microseconds(created_at) // 10**6)
-    archive.writer.close()
+    with ArchiveWriter(file, compression) as writer:
+        archive = _Archive(writer)
+        for done, copy in enumerate(store.engine.copies(), start=1):
+            if isinstance(copy, UnreadableSessionError):
+                archive.left_out.append(Left(copy.session_id, copy.path, copy.reason))
+            else:
+                archive.add(copy)
+            if on_progress is not None:
+                on_progress(done, max(done, total))
+        manifest = Manifest(
+            created_at, archive.entries, tuple(store.engine.purged()), tuple(archive.left_out)
+        )
+        writer.add(MANIFEST, manifest.encode(), modified=microseconds(created_at) // 10**6)
     return manifest
 
 
@@ -106,4 +107,5 @@ def _parts(copy: SessionCopy) -> Iterator[tuple[str, str | None, StoredBytes]]:
 def _entry(name: str, copy: SessionCopy, checkpoint: str | None, stored: StoredBytes) -> Entry:
     session_id, deleted_at = copy.session_id, copy.deleted_at
     size_bytes, sha256 = len(stored.data), hash_of(stored.data)
-    return Entry(name, size_bytes, sha256, session_id, checkpoint, deleted_at, stored.modified_at)
+    modified_at = file_time(stored.modified_at)
+    return Entry(name, size_bytes, sha256, session_id, checkpoint, deleted_at, modified_at)

@@ -2,34 +2,36 @@
 
 Where a member goes is never taken from its name: the manifest says of which session it is, and the
 name has to be the one that follows from that. So no name leads out of the folder.
+
+Its last field is the hash of all the bytes before: what is garbled is not believed.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from localsessions.errors import BackupError
-from localsessions.format import file_stem
+from localsessions.format import checkpoint_id_of, file_stem
 from localsessions.models import Deletion, format_instant, parse_instant
+from localsessions.models.instants import file_time, stamp_of
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
 __all__ = [
+    "LARGEST_BYTES",
     "MANIFEST",
     "VERSION",
     "Entry",
     "Left",
     "Manifest",
     "Restored",
-    "folded",
     "hash_of",
     "name_of",
 ]
@@ -40,9 +42,10 @@ MANIFEST = ".localsessions-backup.json"
 VERSION = 1
 """The version of the format that is written, and the only one that is read."""
 
+LARGEST_BYTES = 128 << 20
+"""A larger manifest is neither written nor read: it would take gigabytes of memory."""
+
 _FORMAT = "localsessions-backup"
-_CHECKPOINT = re.compile(r"[0-9]{8}-(.+)", re.DOTALL)
-_STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Entry:
         session_id: Of which session it is.
         checkpoint: The name of the checkpoint, ``<number>-<id>``; None for the session itself.
         deleted_at: When the session was deleted, if it is in the trash.
-        modified_at: When the bytes were written.
+        modified_at: When the bytes were written, as every system can store it.
     """
 
     name: str
@@ -107,7 +110,11 @@ class Manifest:
         return tuple(dict.fromkeys(keys))
 
     def encode(self) -> bytes:
-        """Return the bytes of the member."""
+        """Return the bytes of the member.
+
+        Raises:
+            OSError: ``EFBIG``: nobody would read them again.
+        """
         document = {
             "format": _FORMAT,
             "version": VERSION,
@@ -119,7 +126,13 @@ class Manifest:
                 for one in self.left_out
             ],
         }
-        return json.dumps(document, indent=1).encode() + b"\n"
+        body = json.dumps(document, indent=1).removesuffix("\n}").encode()
+        data = _sealed(body)
+        if len(data) > LARGEST_BYTES:
+            reason = f"the manifest takes {len(data)} bytes, and may take {LARGEST_BYTES}"
+            remedy = "move some sessions to another folder, and back up both"
+            raise OSError(errno.EFBIG, f"too much for one backup: {reason}; {remedy}")
+        return data
 
     @classmethod
     def decode(cls, data: bytes) -> Manifest:
@@ -134,6 +147,7 @@ class Manifest:
                 raise BackupError("this is no manifest of a backup", member=MANIFEST)
             if (version := document.get("version")) != VERSION:
                 raise BackupError(_other_version(version), member=MANIFEST)
+            _refuse_garbled(data)
             return cls(
                 _instant(document["created_at"]),
                 tuple(map(_entry, document["members"])),
@@ -146,6 +160,17 @@ class Manifest:
             raise BackupError(f"the manifest is garbled ({error!r})", member=MANIFEST) from error
 
 
+def _sealed(body: bytes) -> bytes:
+    """Return a manifest with its end: the hash of what comes before."""
+    return body + f',\n "sha256": "{hash_of(body)}"\n}}\n'.encode()
+
+
+def _refuse_garbled(data: bytes) -> None:
+    size = len(_sealed(b""))
+    if data != _sealed(data[:-size]):
+        raise BackupError("the manifest is garbled: its hash is another", member=MANIFEST)
+
+
 def name_of(session_id: str, checkpoint: str | None, deleted_at: datetime | None) -> str:
     """Return the name of a member; unpacked by hand, the archive is a folder of sessions.
 
@@ -154,18 +179,13 @@ def name_of(session_id: str, checkpoint: str | None, deleted_at: datetime | None
     """
     stem = file_stem(session_id)
     if deleted_at is not None:
-        stem = f".trash/{deleted_at.strftime(_STAMP)}-{stem}"
+        stem = f".trash/{stamp_of(deleted_at)}-{stem}"
     if checkpoint is None:
         return f"{stem}.json"
-    numbered = _CHECKPOINT.fullmatch(checkpoint)
-    if numbered is None or file_stem(numbered[1]) != numbered[1]:
+    checkpoint_id = checkpoint_id_of(checkpoint)
+    if checkpoint_id is None or file_stem(checkpoint_id) != checkpoint_id:
         raise ValueError(f"{checkpoint!r} is no name of a checkpoint")
     return f"{stem}.checkpoints/{checkpoint}.json"
-
-
-def folded(name: str) -> str:
-    """Return the same text for names that are one name on macOS or Windows."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def hash_of(data: bytes) -> str:
@@ -227,7 +247,9 @@ def _deletion(told: Mapping[str, JsonValue]) -> Deletion:
     if not isinstance(source, dict):
         raise TypeError(f"{source!r} is no source of a session")
     where = None if moved_to is None else _text(moved_to)
-    return Deletion(_text(told["session_id"]), source, _instant(told["deleted_at"]), where)
+    session_id = _text(told["session_id"])
+    file_stem(session_id)  # refuses what is no id
+    return Deletion(session_id, source, _instant(told["deleted_at"]), where)
 
 
 def _left(told: Mapping[str, JsonValue]) -> Left:
@@ -253,7 +275,7 @@ def _number(value: JsonValue) -> int:
 
 def _modified(value: JsonValue) -> datetime:
     instant = _instant(value)
-    if not 1678 <= instant.year <= 2261:  # in nanoseconds since 1970, it has 63 bits
+    if instant != file_time(instant):
         raise ValueError(f"no file was written at {value!r}")
     return instant
 

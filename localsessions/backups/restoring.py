@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import errno
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from typing import IO, TYPE_CHECKING
 
 from localsessions.backups.archives import Member, members
-from localsessions.backups.manifests import MANIFEST, Entry, Manifest, Restored, folded, hash_of
+from localsessions.backups.manifests import (
+    LARGEST_BYTES,
+    MANIFEST,
+    Entry,
+    Manifest,
+    Restored,
+    hash_of,
+)
 from localsessions.errors import BackupError
+from localsessions.format import folded
 from localsessions.models import SessionCopy, StoredBytes
 
 if TYPE_CHECKING:
@@ -21,8 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Backup", "RestoreReport", "check_backup", "restore_backup"]
 
-_LARGEST_MANIFEST = 128 << 20
-_OVERTAKEN = "it was changed while it was restored, and what came in before is whole"
+_OVERTAKEN = "it was changed while it was restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def check_backup(file: IO[bytes], *, on_progress: Callable[[int], None] | None =
 
 
 def _small(member: Member) -> bytes:
-    if member.size > _LARGEST_MANIFEST:
+    if member.size > LARGEST_BYTES:
         raise BackupError(f"the manifest has {member.size} bytes", member=member.name)
     return b"".join(member.chunks)
 
@@ -164,7 +172,8 @@ def restore_backup(
         on_progress: Called with how many sessions are done, and how many there are.
 
     Raises:
-        BackupError: The file was changed since it was checked.
+        BackupError: The file was changed since it was checked; ``brought`` says how many sessions
+            were restored before. They are whole.
         FileExistsError: The store is not empty, and ``merge`` was not given; nothing was changed.
         OSError: The folder of the store failed; what was brought is whole.
     """
@@ -175,12 +184,16 @@ def restore_backup(
         )
     arrivals: dict[Arrival, list[Restored]] = {"new": [], "same": [], "other": []}
     total = len(backup.manifest.sessions)
-    for done, copy in enumerate(_copies(backup), start=1):
-        arrivals[engine.bring(copy, dry_run=dry_run)].append(
-            Restored(copy.session_id, copy.deleted_at)
-        )
-        if on_progress is not None:
-            on_progress(done, total)
+    try:
+        for done, copy in enumerate(_copies(backup), start=1):
+            arrivals[engine.bring(copy, dry_run=dry_run)].append(
+                Restored(copy.session_id, copy.deleted_at)
+            )
+            if on_progress is not None:
+                on_progress(done, total)
+    except BackupError as error:
+        brought = 0 if dry_run else len(arrivals["new"])
+        raise BackupError(error.reason, member=error.member, brought=brought) from error
     if not dry_run:
         engine.remember(backup.manifest.deletions)
     return RestoreReport(arrivals["new"], arrivals["same"], arrivals["other"], dry_run)
@@ -188,20 +201,20 @@ def restore_backup(
 
 def _copies(backup: Backup) -> Iterator[SessionCopy]:
     """Yield each session with its checkpoints; the bytes are compared once more."""
-    stored = zip(backup.manifest.entries, members(backup.file), strict=False)
-    read = ((entry, _stored(entry, member)) for entry, member in stored)
-    for (session_id, deleted_at), parts in groupby(read, lambda part: _key(part[0])):
-        content, checkpoints = None, {}
-        for entry, one in parts:
-            if entry.checkpoint is None:
-                content = one
-            else:
-                checkpoints[entry.checkpoint] = one
-        yield SessionCopy(session_id, content, checkpoints, deleted_at)
+    with closing(members(backup.file)) as found:
+        read = ((entry, _stored(entry, next(found, None))) for entry in backup.manifest.entries)
+        for (session_id, deleted_at), parts in groupby(read, lambda part: _key(part[0])):
+            content, checkpoints = None, {}
+            for entry, one in parts:
+                if entry.checkpoint is None:
+                    content = one
+                else:
+                    checkpoints[entry.checkpoint] = one
+            yield SessionCopy(session_id, content, checkpoints, deleted_at)
 
 
-def _stored(entry: Entry, member: Member) -> StoredBytes:
-    if (member.name, member.size) != (entry.name, entry.size_bytes):
+def _stored(entry: Entry, member: Member | None) -> StoredBytes:
+    if member is None or (member.name, member.size) != (entry.name, entry.size_bytes):
         raise BackupError(_OVERTAKEN, member=entry.name)
     data = b"".join(member.chunks)
     if hash_of(data) != entry.sha256:

@@ -106,12 +106,20 @@ def _checked(file: IO[bytes], path: str) -> Backup:
     from localsessions.backups import check_backup
 
     try:
-        with progress("checking") as show:
+        with _named(path), progress("checking") as show:
             return check_backup(file, on_progress=lambda done: show(done, None))
-    except BackupError as error:
-        raise BackupError(error.reason, member=error.member, path=path) from error
     except ImportError as error:
         stop(str(error), ExitCode.SYSTEM)
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Say of which file an error of the block is."""
+    try:
+        yield
+    except BackupError as error:
+        reason, member, brought = error.reason, error.member, error.brought
+        raise BackupError(reason, member=member, path=path, brought=brought) from error
 
 
 def _told_backup(path: str, manifest: Manifest) -> dict[str, object]:
@@ -156,7 +164,7 @@ def restore(*, path: str, merge: bool, dry_run: bool, as_json: bool) -> None:
 
     Ends with 1 if there are such sessions. If it is killed, do it again with --merge.
     """
-    with _opened_backup(path) as found:
+    with _opened_backup(path) as found, _named(path):
         report = _restored(found, merge=merge, dry_run=dry_run)
     if as_json:
         items = [*_items(report.brought, "restored"), *_items(report.same, "same")]

@@ -155,6 +155,7 @@ _NAMES = (
         r"^ttl of (\S+) seconds ends beyond all times; None means never$",
         "--ttl ends beyond all times",
     ),
+    (r"with merge=True$", "with --merge"),
     (r"^max_age of .* is beyond all times$", "the age is beyond all times"),
 )
 

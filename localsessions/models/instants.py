@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 __all__ = [
     "expiry_of",
+    "file_time",
+    "file_time_of",
     "format_instant",
     "formatted_now",
     "in_utc",
     "instant_of",
+    "instant_of_stamp",
     "microseconds",
     "parse_instant",
+    "stamp_of",
     "utc_now",
 ]
 
@@ -61,6 +66,43 @@ def instant_of(microseconds: int) -> datetime:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What nanoseconds since 1970 in 63 bits can say: no clock told other times to a file.
+_FIRST_FILE_TIME = datetime(1678, 1, 1, tzinfo=UTC)
+_LAST_FILE_TIME = datetime(2261, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
+
+
+def file_time(instant: datetime) -> datetime:
+    """Return an instant as every system can store it for a file: in the years 1678 to 2261."""
+    return min(max(instant, _FIRST_FILE_TIME), _LAST_FILE_TIME)
+
+
+def file_time_of(mtime_ns: int) -> datetime:
+    """Return a file's modification time, cut to milliseconds; see ``file_time``."""
+    lowest, highest = microseconds(_FIRST_FILE_TIME), microseconds(_LAST_FILE_TIME)
+    return instant_of(min(max(mtime_ns // 1_000_000 * 1000, lowest), highest))
+
+
+def stamp_of(instant: datetime) -> str:
+    """Return an instant as a file name has it: ``20261231T235959000000Z``.
+
+    Not with ``strftime``: on some systems it writes years before 1000 with fewer digits.
+    """
+    text = instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
+    return re.sub("[-:.]", "", text) + "Z"
+
+
+def instant_of_stamp(stamp: str) -> datetime:
+    """Return the instant that was written with ``stamp_of``.
+
+    Not with ``strptime``: it imports a module at its first use and has a lock of its own. A fork
+    during either hangs the child.
+
+    Raises:
+        ValueError: The text has another format.
+    """
+    if not re.fullmatch(r"[0-9]{8}T[0-9]{12}Z", stamp):
+        raise ValueError(f"{stamp!r} is no time of deletion")
+    return datetime.fromisoformat(f"{stamp[:15]}.{stamp[15:21]}+00:00")
 
 
 def expiry_of(now: datetime, ttl: float | None) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import tarfile
 from collections.abc import Callable
@@ -12,7 +13,17 @@ from typing import Any, TypeAlias
 from localsessions import SessionStore
 from localsessions.backups import back_up
 
-__all__ = ["MANIFEST", "Edit", "Part", "edited", "file_of", "made", "parts_of", "put_together"]
+__all__ = [
+    "MANIFEST",
+    "Edit",
+    "Part",
+    "edited",
+    "file_of",
+    "made",
+    "parts_of",
+    "put_together",
+    "sealed",
+]
 
 MANIFEST = ".localsessions-backup.json"
 
@@ -57,4 +68,11 @@ def edited(data: bytes, edit: Callable[[dict[str, Any]], object]) -> bytes:
     header, told = parts[-1]
     document = json.loads(told)
     edit(document)
-    return put_together([*parts[:-1], (header, json.dumps(document).encode())])
+    return put_together([*parts[:-1], (header, sealed(document))])
+
+
+def sealed(document: dict[str, Any]) -> bytes:
+    """Return the bytes of a manifest with the hash that belongs to them."""
+    document.pop("sha256", None)
+    body = json.dumps(document).removesuffix("}").encode()
+    return body + f',\n "sha256": "{hashlib.sha256(body).hexdigest()}"\n}}\n'.encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -16,10 +17,10 @@ from typing import Any
 import pytest
 
 from localsessions import BackupError, SessionStore
-from localsessions.backups import back_up, check_backup, restore_backup
+from localsessions.backups import back_up, check_backup, manifests, restore_backup
 from localsessions.models import SessionCopy
 
-from .archive import MANIFEST, Part, edited, file_of, made, parts_of, put_together
+from .archive import MANIFEST, Part, edited, file_of, made, parts_of, put_together, sealed
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def with_member(part: Part, **told: Any) -> Callable[[bytes], bytes]:
             **told,
         }
         document["members"].append(entry)
-        manifest = parts[-1][0], json.dumps(document).encode()
+        manifest = parts[-1][0], sealed(document)
         return put_together([*parts[:-1], part, manifest])
 
     return change
@@ -97,13 +98,32 @@ def of_first(**fields: object) -> Callable[[bytes], bytes]:
     return lambda data: edited(data, lambda document: document["members"][0].update(fields))
 
 
+DELETION: dict[str, Any] = {
+    "session_id": "x",
+    "source": {},
+    "deleted_at": "2026-01-02T00:00:00Z",
+    "moved_to": None,
+}
+
+
+def of_manifest(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """Change the bytes of the manifest, and not its hash."""
+
+    def changed(data: bytes) -> bytes:
+        *parts, (header, told) = parts_of(data)
+        assert change(told) != told
+        return put_together([*parts, (header, change(told))])
+
+    return changed
+
+
 def half(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
-def one_bit(data: bytes) -> bytes:
+def one_bit(data: bytes, where: bytes = b"words of b") -> bytes:
     changed = bytearray(data)
-    changed[data.index(b"words of b")] ^= 1
+    changed[data.index(where)] ^= 1
     return bytes(changed)
 
 
@@ -146,6 +166,22 @@ CASES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "an id that no file has": (of_first(session_id="a/b"), "garbled"),
     "the id of another": (of_first(session_id="z"), "would be 'z.checkpoints/"),
     "a checkpoint that leads out": (of_first(checkpoint="00000001-../../x"), "garbled"),
+    "a deletion of no id": (
+        told(deletions=[{**DELETION, "session_id": "../x"}]),
+        "garbled",
+    ),
+    "a manifest of which a byte is other": (
+        of_manifest(lambda told: told.replace(b'"created_at": "2', b'"created_at": "3')),
+        "its hash is another",
+    ),
+    "a manifest without its hash": (
+        of_manifest(lambda told: told.replace(b'"sha256": "', b'"md5": "')),
+        "garbled",
+    ),
+    "a manifest that says more behind its hash": (
+        of_manifest(lambda told: told + b"\n"),
+        "its hash is another",
+    ),
     "a deletion that is none": (told(deletions=[{"session_id": "x"}]), "garbled"),
     "a name that leads out": (with_member(file_of("../x.json")), "'../x.json'"),
     "a whole path": (with_member(file_of("/etc/x.json")), "'/etc/x.json'"),
@@ -220,9 +256,7 @@ def test_an_archive_with_random_damage_is_refused_or_the_same(data: bytes, seed:
         after = check_backup(BytesIO(garbled)).manifest
     except BackupError:
         return
-    assert [(one.name, one.sha256) for one in after.entries] == [
-        (one.name, one.sha256) for one in before.entries
-    ]
+    assert after == before
 
 
 def test_a_file_that_changes_after_the_check_brings_nothing_else(
@@ -232,10 +266,50 @@ def test_a_file_that_changes_after_the_check_brings_nothing_else(
     path.write_bytes(data)
     with path.open("rb") as file, SessionStore(tmp_path / "target") as store:
         backup = check_backup(file)
-        path.write_bytes(one_bit(data))
-        with pytest.raises(BackupError, match="changed while it was restored"):
+        path.write_bytes(one_bit(data, b"words of gone"))
+        with pytest.raises(BackupError, match="changed while it was restored") as caught:
             restore_backup(store, backup)
-        assert store.get("b") is None
+        assert [one.session_id for one in store.list()] == ["a"]
+        assert store.trash() == []
+    assert caught.value.brought == 1
+    assert "1 session is restored, whole" in str(caught.value)
+    assert "nothing was changed" not in str(caught.value)
+
+
+def test_a_file_that_is_shortened_after_the_check_is_refused(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "chats.tar"
+    path.write_bytes(data)
+    with path.open("rb") as file, SessionStore(tmp_path / "target") as store:
+        backup = check_backup(file)
+        path.write_bytes(put_together(parts_of(data)[:3]))
+        with pytest.raises(BackupError, match="changed while it was restored") as caught:
+            restore_backup(store, backup)
+        assert [one.session_id for one in store.list()] == ["a"]
+    assert caught.value.brought == 1
+
+
+def test_nothing_was_changed_by_a_dry_run_of_what_is_refused(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "chats.tar"
+    path.write_bytes(data)
+    with path.open("rb") as file, SessionStore(tmp_path / "target") as store:
+        backup = check_backup(file)
+        path.write_bytes(one_bit(data))
+        with pytest.raises(BackupError, match="nothing was changed") as caught:
+            restore_backup(store, backup, dry_run=True)
+    assert caught.value.brought == 0
+
+
+def test_a_manifest_that_nobody_would_read_is_not_written(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("a")
+    size = len(back_up(store, BytesIO()).encode())
+    monkeypatch.setattr(manifests, "LARGEST_BYTES", size - 1)
+    with pytest.raises(OSError, match="back up both") as caught:
+        back_up(store, BytesIO())
+    assert caught.value.errno == errno.EFBIG
+    monkeypatch.setattr(manifests, "LARGEST_BYTES", size)
+    check_backup(BytesIO(made(store)))
 
 
 def test_two_sessions_whose_names_differ_by_case_are_told_at_the_backup(

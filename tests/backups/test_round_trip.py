@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from localsessions import SessionNotFoundError, SessionStore, UnreadableSessionError
 from localsessions.backups import Compression, back_up, check_backup, restore_backup
+from localsessions.models import SessionCopy, StoredBytes
 from localsessions.moving import move
 
 from .archive import MANIFEST, made, parts_of
@@ -146,6 +147,83 @@ def test_what_cannot_be_read_at_all_is_told_and_the_rest_is_there(
     assert {one.session_id for one in manifest.entries} == {"a"}
     assert len(manifest.entries) == 2
     assert sorted(str(one.session_id) for one in manifest.left_out) == ["a", "folder"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{230 * 'x'}.json",
+        "bad%zz.checkpoints/00000001-x.json",
+        "a.checkpoints/note.json",
+        "a.checkpoints/00000002x.json",
+        ".trash/note.json",
+        ".trash/20260101T000000000000Z-bad%zz.json",
+        ".trash/20260101T000000000000Z.checkpoints/00000001-x.json",
+    ],
+)
+def test_what_has_the_name_of_no_session_is_told(
+    folder: Path, store: SessionStore, name: str
+) -> None:
+    store.create("a")
+    store.save_checkpoint("a", {})
+    store.create("gone")
+    store.save_checkpoint("gone", {})
+    store.delete("gone")
+    assert back_up(store, BytesIO()).left_out == ()
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"{}")
+    (path.parent / "._note.json").write_bytes(b"")  # as macOS leaves them
+    (one,) = back_up(store, BytesIO()).left_out
+    told = Path(str(one.path))
+    assert told in (path, path.parent)
+    assert "rename it" in one.reason
+
+
+@pytest.mark.needs("links")
+def test_a_trash_that_is_a_link_is_told(folder: Path, store: SessionStore, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (folder / ".trash").symlink_to(tmp_path / "elsewhere")
+    (one,) = back_up(store, BytesIO()).left_out
+    assert (one.path, one.reason) == (
+        str(folder / ".trash"),
+        "it is a symbolic link, which is not followed",
+    )
+
+
+@pytest.mark.parametrize("year", [1, 999])
+def test_what_was_deleted_in_a_year_of_few_digits_is_there(
+    folder: Path, store: SessionStore, tmp_path: Path, year: int
+) -> None:
+    store.create("a")
+    store.delete("a")
+    (trashed,) = (folder / ".trash").glob("*-a.json")
+    trashed.rename(trashed.with_name(f"{year:04}0101T000000000000Z-a.json"))
+    with SessionStore(tmp_path / "other") as other:
+        restore_backup(other, check_backup(BytesIO(made(store))))
+        assert [one.deleted_at for one in other.trash()] == [datetime(year, 1, 1, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("year", [1, 1677, 1969, 2242, 2243, 2262, 9999])
+def test_a_file_of_a_time_that_no_clock_told_comes_back(
+    store: SessionStore, tmp_path: Path, year: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = b'{"messages": []}'
+    copy = SessionCopy("a", StoredBytes(data, datetime(year, 6, 1, tzinfo=UTC)), {})
+    monkeypatch.setattr(store.engine, "copies", lambda: iter([copy]))
+    with SessionStore(tmp_path / "other") as other:
+        restore_backup(other, check_backup(BytesIO(made(store))))
+        assert other.raw("a") == data
+
+
+def test_a_time_that_no_file_can_have_is_the_nearest_in_a_backup(
+    store: SessionStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = {"a": datetime(1, 1, 1, tzinfo=UTC), "b": datetime(9999, 12, 31, tzinfo=UTC)}
+    copies = [SessionCopy(one, StoredBytes(b"{}", at), {}) for one, at in times.items()]
+    monkeypatch.setattr(store.engine, "copies", lambda: iter(copies))
+    manifest = check_backup(BytesIO(made(store))).manifest
+    assert [one.modified_at.year for one in manifest.entries] == [1678, 2261]
 
 
 @pytest.mark.needs("links")

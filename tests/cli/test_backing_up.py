@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from localsessions import SessionStore
+from localsessions.backups.archives import ArchiveWriter
 
 from .conftest import Cli
 
@@ -57,12 +58,12 @@ def test_a_backup_is_private_whole_and_kept(two: Cli, tmp_path: Path) -> None:
 def test_a_backup_that_is_not_what_was_written_gets_no_name(
     two: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    addfile = tarfile.TarFile.addfile
+    add = ArchiveWriter.add
 
-    def garbling(self: tarfile.TarFile, header: tarfile.TarInfo, data: BytesIO) -> None:
-        addfile(self, header, BytesIO(data.getvalue().replace(b"Title b", b"Title x")))
+    def garbling(self: ArchiveWriter, name: str, data: bytes, *, modified: int) -> None:
+        add(self, name, data.replace(b"Title b", b"Title x"), modified=modified)
 
-    monkeypatch.setattr(tarfile.TarFile, "addfile", garbling)
+    monkeypatch.setattr(ArchiveWriter, "add", garbling)
     result = two("backup", str(tmp_path / "chats.tar"))
     assert result.exit_code == 5
     assert "not those of the manifest" in result.stderr

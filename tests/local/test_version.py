@@ -17,3 +17,10 @@ def test_a_fingerprint_tells_the_time_in_milliseconds() -> None:
 @pytest.mark.parametrize("mtime_ns", [-(1 << 63) + 1, -1, 0, (1 << 63) - 1])
 def test_a_fingerprint_tells_any_time_that_it_can_hold(mtime_ns: int) -> None:
     assert 1677 <= Fingerprint(1, mtime_ns, 0, 0).modified_at.year <= 2262
+
+
+@pytest.mark.parametrize(
+    ("mtime_ns", "year"), [(-(1 << 75), 1678), (1 << 63, 2261), (1 << 75, 2261)]
+)
+def test_a_time_beyond_all_years_is_the_nearest(mtime_ns: int, year: int) -> None:
+    assert Fingerprint(1, mtime_ns, 0, 0).modified_at.year == year

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from localsessions._codec.names import SUFFIX, file_stem, session_id_of
+from localsessions._codec.names import SUFFIX, checkpoint_id_of, file_stem, session_id_of
 from localsessions._local.files import durable
 from localsessions._local.files.publishing import FileWritten, Publisher
 from localsessions._local.files.reading import read_whole
@@ -50,7 +50,7 @@ class Checkpoints:
         return sorted(
             stem
             for name in names
-            if name.endswith(SUFFIX) and (stem := name[: -len(SUFFIX)])[:8].isdecimal()
+            if name.endswith(SUFFIX) and checkpoint_id_of(stem := name[: -len(SUFFIX)]) is not None
         )
 
     def write(self, session_id: str, checkpoint_id: str, data: bytes) -> FileWritten:
@@ -93,9 +93,17 @@ class Checkpoints:
 
     def sessions(self) -> list[str]:
         """Return the ids that have a folder of checkpoints, with or without a session."""
-        return sorted(
-            session_id
-            for name in os.listdir(self._save_dir)
-            if name.endswith(FOLDER_SUFFIX)
-            and (session_id := session_id_of(name[: -len(FOLDER_SUFFIX)])) is not None
-        )
+        ids = (session_id_of(name[: -len(FOLDER_SUFFIX)]) for name in self._folders())
+        return sorted(session_id for session_id in ids if session_id is not None)
+
+    def misnamed(self) -> list[str]:
+        """Return the paths of folders that would be of checkpoints if an id had their names."""
+        return [
+            os.path.join(self._save_dir, name)
+            for name in sorted(self._folders())
+            if session_id_of(name[: -len(FOLDER_SUFFIX)]) is None
+        ]
+
+    def _folders(self) -> list[str]:
+        names = os.listdir(self._save_dir)
+        return [name for name in names if name.endswith(FOLDER_SUFFIX) and name[0] != "."]

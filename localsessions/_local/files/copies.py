@@ -7,14 +7,13 @@ Checkpoints are written first and removed last: while the session's file is ther
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from localsessions._codec import MAX_FILE_BYTES
-from localsessions._codec.names import SUFFIX, file_stem, is_session_id
+from localsessions._codec.names import SUFFIX, checkpoint_id_of, file_stem, is_session_id
 from localsessions._local.files import durable
 from localsessions._local.files.checkpoints import Checkpoints
 from localsessions._local.files.publishing import Prepared, Publisher
@@ -30,7 +29,6 @@ Faults: TypeAlias = list[UnreadableSessionError]
 """What of a session cannot be read."""
 
 _TRIES = 5
-_NUMBERED = re.compile(r"[0-9]{8}-(.+)", re.DOTALL)
 
 
 class Place(NamedTuple):
@@ -113,14 +111,19 @@ class Copies:
             faults.append(UnreadableSessionError(session_id, reason, path=folder))
             return
         for name in names:
+            if not name.endswith(SUFFIX) or name[0] == ".":
+                continue
             stem = name.removesuffix(SUFFIX)
-            if stem != name and (numbered := _NUMBERED.fullmatch(stem)):
-                if is_session_id(numbered[1]) and file_stem(numbered[1]) == numbered[1]:
-                    yield stem
-                else:
-                    reason = "not every system can store a checkpoint of this name"
-                    path = os.path.join(folder, name)
-                    faults.append(UnreadableSessionError(session_id, reason, path=path))
+            checkpoint_id = checkpoint_id_of(stem)
+            if checkpoint_id is None:
+                reason = "no checkpoint has this file name; rename it, or move it elsewhere"
+            elif not is_session_id(checkpoint_id) or file_stem(checkpoint_id) != checkpoint_id:
+                reason = "not every system can store a checkpoint of this name"
+            else:
+                yield stem
+                continue
+            path = os.path.join(folder, name)
+            faults.append(UnreadableSessionError(session_id, reason, path=path))
 
     # -- writing -----------------------------------------------------------------------------
 

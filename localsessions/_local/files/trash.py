@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterator
 from datetime import datetime
@@ -23,15 +22,12 @@ from localsessions._local.files.publishing import Publisher
 from localsessions._local.files.reading import FileRead, read_whole
 from localsessions._local.files.usage import bytes_of_tree
 from localsessions.errors import DurabilityUnknownError, SessionExistsError, SessionNotFoundError
+from localsessions.models.instants import instant_of_stamp, stamp_of
 
 if TYPE_CHECKING:
     from localsessions.models import TrashedSession
 
 __all__ = ["Going", "TrashFolder"]
-
-
-_STAMP = "%Y%m%dT%H%M%S%fZ"
-_STAMPED = r"[0-9]{8}T[0-9]{12}Z"
 
 
 class Going(NamedTuple):
@@ -164,7 +160,7 @@ class TrashFolder:
         return path, _beside(path)
 
     def _target(self, session_id: str, deleted_at: datetime, suffix: str) -> str:
-        name = f"{deleted_at.strftime(_STAMP)}-{file_stem(session_id)}{suffix}"
+        name = f"{stamp_of(deleted_at)}-{file_stem(session_id)}{suffix}"
         return os.path.join(self.folder, name)
 
     def _refuse_second(self, target: str) -> None:
@@ -196,6 +192,23 @@ class TrashFolder:
             return []
         return sorted(self._items(names), key=lambda item: item.deleted_at, reverse=True)
 
+    def misnamed(self) -> list[str]:
+        """Return the paths of what looks like a deleted session and has the name of none.
+
+        It is the folder itself if that is a link: the store reads nothing behind it.
+        """
+        if os.path.islink(self.folder):
+            return [self.folder]
+        items = self.items()
+        known = {item.path for item in items}.union(_beside(item.path) for item in items)
+        try:
+            names = sorted(os.listdir(self.folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        ours = (name for name in names if name.endswith((SUFFIX, FOLDER_SUFFIX)) and name[0] != ".")
+        paths = (os.path.join(self.folder, name) for name in ours)
+        return [path for path in paths if path not in known and os.path.lexists(path)]
+
     def bytes_on_disk(self) -> int:
         """Return what everything in the trash takes on the disk."""
         return bytes_of_tree(self.folder)
@@ -211,7 +224,7 @@ class TrashFolder:
                 continue
             path = os.path.join(self.folder, name)
             try:
-                deleted_at = _instant_of(stamp)
+                deleted_at = instant_of_stamp(stamp)
                 size_bytes = _size_of_all(path) if is_alone else os.lstat(path).st_size
             except (ValueError, FileNotFoundError, NotADirectoryError):
                 continue  # not ours, or purged just now
@@ -299,20 +312,6 @@ class TrashFolder:
 def _beside(trashed: str) -> str:
     """Return the path of the checkpoints of a deleted session."""
     return trashed.removesuffix(SUFFIX) + FOLDER_SUFFIX
-
-
-def _instant_of(stamp: str) -> datetime:
-    """Return the instant that was written with ``_STAMP``.
-
-    Not with ``strptime``: it imports a module at its first use and has a lock of its own. A fork
-    during either hangs the child.
-
-    Raises:
-        ValueError: The text has another format.
-    """
-    if not re.fullmatch(_STAMPED, stamp):
-        raise ValueError(f"{stamp!r} is no time of deletion")
-    return datetime.fromisoformat(f"{stamp[:15]}.{stamp[15:21]}+00:00")
 
 
 def _size_of_all(folder: str) -> int:

@@ -540,7 +540,8 @@ class Copies(Protocol):
     def bring(self, copy: SessionCopy, *, dry_run: bool = False) -> Arrival:
         """Store a copy where it came from, live or deleted, if nothing else is there.
 
-        It is durable whatever the engine promises. Killed in the middle, it may be repeated.
+        A live session that is there now was not moved away, whatever was remembered of it. The copy
+        is durable whatever the engine promises. Killed in the middle, it may be repeated.
 
         Args:
             copy: A session, readable or not.
@@ -553,6 +554,7 @@ class Copies(Protocol):
 
         Raises:
             LockTimeoutError: Another writer held the lock for the whole timeout.
+            UnstorableValueError: It is larger than the engine can read; nothing was changed.
             ValueError: No session can have that id.
         """
 
@@ -572,7 +574,10 @@ class Copies(Protocol):
         """Return each deletion of a session that is not in the trash any more."""
 
     def remember(self, deletions: Sequence[Deletion]) -> None:
-        """Remember deletions of sessions that are not in the trash, each once."""
+        """Remember deletions of sessions that are not in the trash, each once.
+
+        A session that is there was not moved away: that it was is not remembered.
+        """
 
 
 class Care(Protocol):

@@ -274,9 +274,9 @@ class UnstorableValueError(SessionError, ValueError, TypeError):
     def __init__(self, where: str, reason: str, *, session_id: str | None = None) -> None:
         self.where = where
         self.reason = reason
+        what = where or ("the session" if session_id is None else f"session {session_id!r}")
         super().__init__(
-            f"{where or 'the session'} cannot be stored without loss: {reason}; "
-            "nothing was written",
+            f"{what} cannot be stored without loss: {reason}; nothing was written",
             session_id=session_id,
         )
 

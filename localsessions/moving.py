@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,14 @@ def move(
 
     Each is durable there before it is gone here, and its lock is held here meanwhile. Killed at any
     moment, one of the stores has it, or both have the same; then another call completes the move.
-    A session that cannot be decoded moves, too. What stands in the trash stays.
+    A session that cannot be decoded moves, too. What stands in the trash stays. Each move waits for
+    the lock there while it holds the one here: if a session is moved both ways at the same time,
+    the two wait for each other, and those that wait longest end with ``LockTimeoutError``.
 
-    The source remembers where it went: ``deletions`` says so, an import into the source does not
-    bring it back, and ``forget_deletions`` forgets it. It is removed for good, so it is not in the
-    trash. Who watches is told of a deleted session here, and of a created one there.
+    The source remembers where it went: ``deletions`` says so, and an import into the source does
+    not bring it back. ``forget_deletions`` forgets it, and so does a move back. It is removed for
+    good, so it is not in the trash. Who watches is told of a deleted session here, and of a created
+    one there.
 
     Args:
         source: Where the sessions are.
@@ -44,13 +48,14 @@ def move(
         An error for each session that stays: ``SessionNotFoundError``; ``SessionExistsError``, if
         the target has another session of that id; ``ConflictError``, if a program that takes no
         lock wrote it meanwhile, and both stores have a version of it; ``LockTimeoutError``;
-        ``UnreadableSessionError``, if its bytes cannot be read.
+        ``UnreadableSessionError``, if its bytes cannot be read; ``UnstorableValueError``, if the
+        target takes no file so large.
 
     Raises:
         OSError: A folder failed; the sessions before are moved, and the others stay.
         ValueError: Both are the same store.
     """
-    if source.save_dir == target.save_dir:
+    if _is_same(source.save_dir, target.save_dir):
         raise ValueError(f"the sessions of {source.save_dir} are there already; name another store")
     wanted = tuple(dict.fromkeys(session_ids))
     refused: dict[str, SessionError] = {}
@@ -63,6 +68,14 @@ def move(
         if on_progress is not None:
             on_progress(done, len(wanted))
     return refused
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Tell whether two places are one, perhaps by way of a link."""
+    try:
+        return one == other or os.path.samefile(one, other)
+    except OSError:
+        return False  # not both are folders
 
 
 class _LookedAtOnly(Exception):  # noqa: N818  (no error: it keeps the session where it is)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from localsessions._codec import decode
 from localsessions._local.files import Faults, Overtaken
 from localsessions._local.files.durable import NO_ROOM
+from localsessions._local.files.purged import key_of
 from localsessions._local.growing import Growth
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.writing import refuse_twin
@@ -93,14 +94,26 @@ class Copying:
             lacking = self._folder.copies.lacking(copy)
             if lacking is None or (lacking.content and self._has_twin(copy)):
                 return "other"
-            if not (lacking.content or lacking.checkpoints):
-                return "same"
+            self._folder.copies.refuse_large(lacking)
+            is_new = bool(lacking.content or lacking.checkpoints)
             if not dry_run:
                 try:
-                    self._write(lacking)
+                    self._take(copy, lacking if is_new else None)
                 except Overtaken:
                     return "other"
-            return "new"
+            return "new" if is_new else "same"
+
+    def _take(self, copy: SessionCopy, lacking: SessionCopy | None) -> None:
+        if lacking is not None:
+            self._write(lacking)
+        if copy.content is not None and copy.deleted_at is None:
+            self._forget_moved(copy.session_id)
+
+    def _forget_moved(self, session_id: str) -> None:
+        """Forget that a session was moved away, which is here now."""
+        if self._folder.purged.is_moved(session_id):
+            with self._folder.lock_whole(session_id):
+                self._folder.purged.forget_moved(session_id)
 
     def _has_twin(self, copy: SessionCopy) -> bool:
         if copy.deleted_at is not None:
@@ -182,14 +195,21 @@ class Copying:
 
     def remember(self, deletions: Sequence[Deletion]) -> None:
         """Remember deletions of sessions that are not in the trash, each once."""
-        known = self.purged()
-        if not (new := [one for one in deletions if one not in known]):
+        if not deletions:
             return
-        with self._folder.lock(new[0].session_id):
-            self._folder.trash.make()
-            doubt = self._folder.purged.note(new)
+        first, doubt = deletions[0].session_id, None
+        with self._folder.lock(first), self._folder.lock_whole(first):
+            known = {key_of(one) for one in self.purged()}
+            wanted = {key_of(one): one for one in deletions if not self._is_back(one)}
+            if new := [wanted[key] for key in wanted if key not in known]:
+                self._folder.trash.make()
+                doubt = self._folder.purged.note(new, first)
         if doubt is not None:
             raise doubt
+
+    def _is_back(self, deletion: Deletion) -> bool:
+        is_there = self._folder.fingerprint(deletion.session_id) is not None
+        return deletion.moved_to is not None and is_there
 
 
 def _deletion(copy: SessionCopy, moved_to: str) -> Deletion:

@@ -139,7 +139,7 @@ class Trash:
         if not deletions:
             return None
         with self._folder.lock(deletions[0].session_id):
-            return self._folder.purged.note(deletions)
+            return self._folder.purged.note(deletions, deletions[0].session_id)
 
     def forget(self) -> None:
         """Forget the sessions that were removed for good."""

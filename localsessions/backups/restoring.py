@@ -176,6 +176,7 @@ def restore_backup(
             were restored before. They are whole.
         FileExistsError: The store is not empty, and ``merge`` was not given; nothing was changed.
         OSError: The folder of the store failed; what was brought is whole.
+        UnstorableValueError: The store takes no file so large; what was brought is whole.
     """
     engine = store.engine
     if not merge and (next(engine.copies(), None) or engine.purged()):

@@ -41,6 +41,8 @@ class DictCopies(Copies):
     def bring(self, copy: SessionCopy, *, dry_run: bool = False) -> Arrival:
         with self._lock(copy.session_id), self._shelf.guard:
             there = self._there(copy)
+            if not dry_run and there is not None and copy.deleted_at is None:
+                self._forget_moved(copy.session_id)
             wanted = _parts(copy)
             if there is None or {**there[1], **wanted[1]} != {**wanted[1], **there[1]}:
                 return "other"
@@ -49,6 +51,10 @@ class DictCopies(Copies):
             if not dry_run:
                 self._keep(copy, {**there[1], **wanted[1]}, is_new=there[0] is None)
             return "new"
+
+    def _forget_moved(self, session_id: str) -> None:
+        every = self._shelf.deletions
+        every[:] = [one for one in every if one.session_id != session_id or not one.moved_to]
 
     def _there(self, copy: SessionCopy) -> Parts | None:
         """Return what is there; None if something else is."""
@@ -88,9 +94,9 @@ class DictCopies(Copies):
             with self._shelf.guard:
                 place = models.place_of(_source(copy))
                 gone = models.Deletion(session_id, place, datetime.now(UTC), moved_to)
-                self.remember([gone])
                 self._shelf.checkpoints.pop(session_id, None)
                 self._put(session_id, None)
+                self.remember([gone])
 
     def purged(self) -> Sequence[models.Deletion]:
         kept = {(item.session_id, item.deleted_at) for item, _, _ in self._shelf.trash}
@@ -100,7 +106,9 @@ class DictCopies(Copies):
     def remember(self, deletions: Sequence[models.Deletion]) -> None:
         with self._shelf.guard:
             every = self._shelf.deletions
-            every += [one for one in deletions if one not in self.purged()]
+            there = self._shelf.kept
+            wanted = [one for one in deletions if not (one.moved_to and one.session_id in there)]
+            every += [one for one in wanted if one not in self.purged()]
             every.sort(key=lambda one: one.deleted_at)
 
 

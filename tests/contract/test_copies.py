@@ -198,6 +198,27 @@ def test_a_session_moves_there_and_back(full: SessionStore, target: SessionStore
     assert (full.raw("a"), target.get("a")) == (before, None)
 
 
+def test_a_session_that_came_back_was_not_moved_away(
+    full: SessionStore, target: SessionStore
+) -> None:
+    assert move(full, target, ["a", "b"]) == {}
+    away = kept(full)
+    assert {one.moved_to for one in full.deletions(["a", "b"])} == {target.save_dir}
+    assert move(target, full, ["a"]) == {}
+    assert full.deletions(["a"]) == []
+    assert [one.moved_to for one in full.deletions(["b"])] == [target.save_dir]
+    assert [one.moved_to for one in target.deletions(["a"])] == [full.save_dir]
+    restore_backup(full, check_backup(away), merge=True)
+    assert full.deletions(["a"]) == []
+    assert full.engine.bring(next(live(full, "a")), dry_run=True) == "same"
+
+
+def live(store: SessionStore, session_id: str) -> Iterator[SessionCopy]:
+    for one in store.engine.copies():
+        if isinstance(one, SessionCopy) and (one.session_id, one.deleted_at) == (session_id, None):
+            yield one
+
+
 def test_what_is_remembered_is_remembered_once(store: SessionStore) -> None:
     gone = Deletion("x", {"program": "p"}, datetime(2026, 1, 2, 3, 4, 5, 6, UTC), "elsewhere")
     for _ in range(2):

@@ -262,10 +262,10 @@ def test_a_full_disk_can_be_made_room_on_and_what_went_is_remembered(
     purged = local(store).folder.purged
     note, answers = purged.note, [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))]
 
-    def full(deletions: Sequence[Deletion]) -> object:
+    def full(deletions: Sequence[Deletion], locked: str) -> object:
         if answers:
             raise answers.pop()
-        return note(deletions)
+        return note(deletions, locked)
 
     monkeypatch.setattr(purged, "note", full)
     assert [one.session_id for one in store.empty_trash()] == ["s"]

@@ -312,6 +312,46 @@ def test_who_waits_for_long_says_so_once(
     assert told.endswith(who)
 
 
+def test_who_waits_behind_a_thread_that_waits_itself_is_told_once_and_who_holds_it(
+    folder: Path, store: SessionStore, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.create("s")
+    caplog.set_level("INFO", "localsessions.waiting")
+    holder = start("hold.py", folder, "s")
+    assert said(holder) == "held"
+
+    def let_go() -> None:
+        until(lambda: len(caplog.messages) >= 3)
+        tell(holder, "free")
+
+    def wait() -> None:
+        store.tag("s", "waited")
+
+    in_threads(let_go, wait, wait, wait)
+    who = f"(pid {holder.pid})" if os.path.exists("/proc/locks") else "another process"
+    assert [told.endswith(who) for told in caplog.messages] == 3 * [True]
+
+
+def test_a_timeout_behind_a_thread_that_waits_itself_says_who_holds_it(
+    folder: Path, start: Start
+) -> None:
+    with SessionStore(folder, lock_timeout=0.3) as store:
+        store.create("s")
+        holder = start("hold.py", folder, "s")
+        assert said(holder) == "held"
+        told: list[str | None] = []
+
+        def wait() -> None:
+            with pytest.raises(LockTimeoutError) as caught:
+                store.tag("s", "waited")
+            told.append(caught.value.holder)
+
+        in_threads(wait, wait)
+        tell(holder, "free")
+    assert len(told) == 2
+    assert "another thread of this program" not in told
+
+
 def test_a_thread_that_waits_for_another_says_so(
     folder: Path, store: SessionStore, caplog: pytest.LogCaptureFixture
 ) -> None:

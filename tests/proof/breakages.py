@@ -279,7 +279,7 @@ BREAKAGES = (
     Mutation(
         "no lock file is taken, only the mutex of the process",
         "localsessions/_local/files/locks.py",
-        "            self._lock_file(named, timeout, deadline)\n",
+        "            self._lock_file(wait)\n",
         "            pass\n",
         "tests/proof/test_schedules.py::test_while_a_writer_stands_still_others_see_one_version_and_do_not_write[rename-before the rename-goes on]",
     ),

@@ -1,6 +1,7 @@
 """Checkpoints: a folder beside each session, with immutable snapshots.
 
-``<session_id>.checkpoints/<seq 8 digits>-<checkpoint_id>.json``, numbered in the order of saving.
+``<session_id>.checkpoints/<seq 8 digits>-<checkpoint_id>.json``, numbered in the order of saving. A
+merged folder or a program without the lock may bring a number twice: then their ids say the order.
 """
 
 from __future__ import annotations

@@ -141,6 +141,16 @@ class Copies:
             return None
         return SessionCopy(copy.session_id, content, checkpoints, copy.deleted_at)
 
+    def refuse_large(self, copy: SessionCopy) -> None:
+        """Refuse a copy of which a part is too large to be read again.
+
+        Raises:
+            UnstorableValueError: It is too large.
+        """
+        parts = [*copy.checkpoints.values(), *([] if copy.content is None else [copy.content])]
+        for one in parts:
+            self._publisher.refuse_large(copy.session_id, len(one.data))
+
     def write(self, copy: SessionCopy) -> DurabilityUnknownError | None:
         """Write what is lacking, inside the session's lock, durably whatever the store promises.
 

@@ -6,7 +6,8 @@
       <session_id>.json               0600, one session, the only truth
       <session_id>.checkpoints/       immutable snapshots: <seq 8 digits>-<checkpoint_id>.json
       .trash/                         deleted sessions: <time>-<session_id>.json, .checkpoints;
-                                      or .checkpoints alone, whose session did not exist
+                                      or .checkpoints alone, whose session did not exist;
+                                      purged-<name>.jsonl, purged-moved.jsonl: what was removed
       .localsessions/                 derived and transient
         index.sqlite3 ...  journal  locks/00 .. locks/ff, whole  tmp/<stripe>-<random>.tmp, .spare
         kept/<session_id>.json        the last good version, of a store that was watched

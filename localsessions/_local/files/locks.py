@@ -198,7 +198,7 @@ class _Stripe:
             with self._marked(session_ids):
                 yield
             return
-        deadline = time.monotonic() + timeout
+        wait = _Wait(named, timeout)
         taken: list[bool] = []
         try:
             # One call into C takes the mutex and stores that: Python raises KeyboardInterrupt only
@@ -206,8 +206,8 @@ class _Stripe:
             taken.extend(map(self._mutex.acquire, [False]))
             if not taken[0]:
                 taken.clear()
-                self._wait_for_thread(taken, named, timeout)
-            self._lock_file(named, timeout, deadline)
+                self._wait_for_thread(taken, wait)
+            self._lock_file(wait)
             self._owner = threading.get_ident()
             with self._marked(session_ids):
                 yield
@@ -222,17 +222,28 @@ class _Stripe:
                 finally:
                     self._mutex.release()
 
-    def _wait_for_thread(self, taken: list[bool], named: str | None, timeout: float) -> None:
+    def _wait_for_thread(self, taken: list[bool], wait: _Wait) -> None:
         """Take the mutex, which another thread has now, and put that into ``taken``."""
         with waiting():
-            taken.extend(map(self._mutex.acquire, [True], [min(timeout, _SILENT)]))
-        if not taken[0] and timeout > _SILENT:
+            taken.extend(map(self._mutex.acquire, [True], [min(wait.timeout, _SILENT)]))
+        if not taken[0] and wait.timeout > _SILENT:
             taken.clear()
-            _tell(named, OURSELVES)
+            wait.tell(self._holder())
             with waiting():
-                taken.extend(map(self._mutex.acquire, [True], [timeout - _SILENT]))
+                taken.extend(map(self._mutex.acquire, [True], [wait.timeout - _SILENT]))
         if not taken[0]:
-            raise LockTimeoutError(timeout, session_id=named, path=self.path, holder=OURSELVES)
+            raise self._timed_out(wait)
+
+    def _holder(self) -> str | None:
+        # The thread that has the mutex may itself wait for another process.
+        return holder_of(self.path) if self._owner is None else OURSELVES
+
+    def _timed_out(self, wait: _Wait) -> LockTimeoutError:
+        # Who only tries wants no more than a no.
+        holder = self._holder() if wait.timeout else None
+        return LockTimeoutError(
+            wait.timeout, session_id=wait.session_id, path=self.path, holder=holder
+        )
 
     @contextmanager
     def _marked(self, session_ids: list[str]) -> Iterator[None]:
@@ -247,22 +258,18 @@ class _Stripe:
         finally:
             self._held.difference_update(session_ids)
 
-    def _lock_file(self, session_id: str | None, timeout: float, deadline: float) -> None:
-        is_silent = True
+    def _lock_file(self, wait: _Wait) -> None:
         while True:
-            left = deadline - time.monotonic()
+            left = wait.deadline - time.monotonic()
             try:
                 if self.file.try_once():
                     return
             except OSError as error:
                 raise _named(error, self.path) from error
             if left <= 0:
-                # Who only tries wants no more than a no.
-                who = holder_of(self.path) if timeout else None
-                raise LockTimeoutError(timeout, session_id=session_id, path=self.path, holder=who)
-            if is_silent and timeout - left >= _SILENT:
-                is_silent = False
-                _tell(session_id, holder_of(self.path) or "another process")
+                raise self._timed_out(wait)
+            if not wait.is_told and wait.timeout - left >= _SILENT:
+                wait.tell(self._holder())
             with waiting():
                 time.sleep(min(_POLL, left))
 
@@ -275,8 +282,19 @@ class _Stripe:
             )
 
 
-def _tell(session_id: str | None, holder: str) -> None:
-    log("waiting").info("waiting for the lock of session %r, held by %s", session_id, holder)
+class _Wait:
+    """A wait for the lock of a session; it is told of once."""
+
+    def __init__(self, session_id: str | None, timeout: float) -> None:
+        self.session_id = session_id
+        self.timeout = timeout
+        self.deadline = time.monotonic() + timeout
+        self.is_told = False
+
+    def tell(self, holder: str | None) -> None:
+        self.is_told = True
+        who = holder or "another process"
+        log("waiting").info("waiting for the lock of session %r, held by %s", self.session_id, who)
 
 
 def _named(error: OSError, path: str) -> OSError:

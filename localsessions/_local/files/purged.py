@@ -3,7 +3,8 @@
 Each emptying of the trash leaves a file ``.trash/purged-<name>.jsonl`` with a line of JSON for each
 session: its id, where it came from, and when it was deleted. So a session that was imported and
 deleted is not imported again. The file is whole before the first session is removed. On a full
-disk, trashed files become such files: their own room is used.
+disk, trashed files become such files: their own room is used. Sessions that move to another folder
+share ``purged-moved.jsonl``: one line each, until ``forget``.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from localsessions import _system, models
+from localsessions._codec import parse_json
+from localsessions._codec.names import is_session_id
 from localsessions._local.files import durable
 from localsessions._local.files.publishing import Publisher
+from localsessions._local.version import Fingerprint
 from localsessions.errors import DurabilityUnknownError
 from localsessions.models import parse_instant
 from localsessions.models.ids import random_hex
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
     from localsessions.models import Deletion
 
-__all__ = ["Purged"]
+__all__ = ["Purged", "key_of"]
 
 _PREFIX, _SUFFIX = "purged-", ".jsonl"
 _SHARED = f"{_PREFIX}moved{_SUFFIX}"
@@ -46,9 +50,10 @@ class Purged:
     def __init__(self, folder: str, publisher: Publisher) -> None:
         self._folder = folder
         self._publisher = publisher
+        self._moved: dict[str, _Moved] = {}
 
-    def note(self, deletions: Sequence[Deletion]) -> DurabilityUnknownError | None:
-        """Note deletions, inside the lock of the first.
+    def note(self, deletions: Sequence[Deletion], locked: str) -> DurabilityUnknownError | None:
+        """Note deletions, inside the lock of the session ``locked``.
 
         Returns:
             The error if the disk did not confirm.
@@ -57,7 +62,7 @@ class Purged:
             OSError: Nothing was noted.
         """
         lines = b"".join(map(_line, deletions))
-        return self._write(deletions[0].session_id, self._new_path(), lines)
+        return self._write(locked, self._new_path(), lines)
 
     def note_also(self, deletion: Deletion) -> DurabilityUnknownError | None:
         """Note one of many deletions, inside its lock and that of the whole folder.
@@ -157,6 +162,32 @@ class Purged:
             and (session_ids is None or deletion.session_id in session_ids)
         ]
 
+    def is_moved(self, session_id: str) -> bool:
+        """Tell whether a line says that a session was moved away."""
+        return any(session_id in self._moved_in(path) for path in self._paths())
+
+    def _moved_in(self, path: str) -> frozenset[str]:
+        """Return which sessions a file says were moved away; it is read again if it changed."""
+        fingerprint, known = durable.fingerprint_at(path), self._moved.get(path)
+        if known is None or known.fingerprint != fingerprint:
+            every = filter(None, map(_deletion, _lines(path)))
+            gone = frozenset(one.session_id for one in every if one.moved_to is not None)
+            known = self._moved[path] = _Moved(fingerprint, gone)
+        return known.session_ids
+
+    def forget_moved(self, session_id: str) -> None:
+        """Forget that a session was moved away, inside its lock and that of the whole folder.
+
+        Spaces are written over the lines, which needs no room; half a line says nothing.
+
+        Raises:
+            OSError: Not all of it is forgotten.
+        """
+        durable.refuse_link(self._folder)
+        for path in self._paths():
+            if session_id in self._moved_in(path):
+                _write_spaces(path, session_id)
+
     def forget(self) -> None:
         """Remove all lines.
 
@@ -186,6 +217,13 @@ class Purged:
             return []
         ours = (name for name in names if name.startswith(_PREFIX) and name.endswith(_SUFFIX))
         return [os.path.join(self._folder, name) for name in ours]
+
+
+class _Moved(NamedTuple):
+    """Which sessions the lines of a version of a file say were moved away."""
+
+    fingerprint: Fingerprint | None
+    session_ids: frozenset[str]
 
 
 class _Place(NamedTuple):
@@ -229,6 +267,21 @@ def _room_in(path: str) -> int:
     return status.st_size if status.st_nlink == 1 else 0
 
 
+def _write_spaces(path: str, session_id: str) -> None:
+    try:
+        fd = _system.open_file(path, _system.EDITING)
+    except FileNotFoundError:
+        return  # forgotten just now
+    with durable.closing(fd, path):
+        lines = durable.read_at(fd, 0, _system.fstat(fd).st_size).splitlines(keepends=True)
+        for number, line in enumerate(lines):
+            deletion = _deletion(line)
+            if deletion and deletion.moved_to is not None and deletion.session_id == session_id:
+                lines[number] = b" " * (len(line) - 1) + b"\n"
+        durable.write_begin(fd, b"".join(lines))
+        _system.sync(fd)
+
+
 def _lines(path: str) -> Iterator[bytes]:
     try:
         fd = durable.open_regular(path)
@@ -236,6 +289,17 @@ def _lines(path: str) -> Iterator[bytes]:
         return  # forgotten just now
     with durable.closing(fd, path, was_read=True):
         yield from durable.read_at(fd, 0, _system.fstat(fd).st_size).splitlines()
+
+
+def key_of(deletion: Deletion) -> str:
+    """Return the same text for deletions that are equal."""
+    told = [
+        deletion.session_id,
+        deletion.source,
+        deletion.deleted_at.isoformat(),
+        deletion.moved_to,
+    ]
+    return json.dumps(told, sort_keys=True, default=dict)
 
 
 def _line(deletion: Deletion) -> bytes:
@@ -252,12 +316,14 @@ def _line(deletion: Deletion) -> bytes:
 def _deletion(line: bytes) -> Deletion | None:
     """Return the deletion that a line says; None if a person changed it to something else."""
     try:
-        document = json.loads(line)
-        session_id, source = document["session_id"], document["source"]
-        deleted_at = parse_instant(document["deleted_at"])
-        moved_to = document.get("moved_to")
-    except (ValueError, TypeError, KeyError):
+        document = parse_json(line)
+        told = document if isinstance(document, dict) else {}
+        session_id, source = told["session_id"], told["source"]
+        deleted_at, moved_to = parse_instant(str(told["deleted_at"])), told.get("moved_to")
+    except (ValueError, KeyError):
         return None
-    is_whole = isinstance(session_id, str) and isinstance(source, dict)
+    is_whole = isinstance(session_id, str) and is_session_id(session_id)
+    if not (is_whole and isinstance(source, dict)):
+        return None
     where = moved_to if isinstance(moved_to, str) else None
-    return models.Deletion(session_id, source, deleted_at, where) if is_whole else None
+    return models.Deletion(str(session_id), source, deleted_at, where)

@@ -1,10 +1,10 @@
-"""How much of an id a person needs to type."""
+"""Beginnings: what texts have in common, and how much of an id a person needs to type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["LEAST", "alone"]
+__all__ = ["LEAST", "alone", "common"]
 
 LEAST = 8
 """No beginning is shorter, so that it still means the same session when others come."""
@@ -20,10 +20,13 @@ def alone(session_id: str, others: Iterable[str]) -> str:
     Returns:
         At least ``LEAST`` letters; the whole id where another one begins with it.
     """
-    common = max((_common(session_id, one) for one in others), default=0)
-    return session_id[: max(common + 1, LEAST)]
+    most = max((common(session_id, one) for one in others), default=0)
+    return session_id[: max(most + 1, LEAST)]
 
 
-def _common(one: str, other: str) -> int:
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+def common(one: str, other: str) -> int:
+    """Return how many letters at the beginning of two texts are the same."""
+    for at, (here, there) in enumerate(zip(one, other, strict=False)):
+        if here != there:
+            return at
+    return min(len(one), len(other))

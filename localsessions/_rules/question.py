@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
+from localsessions._rules.beginnings import common
 from localsessions._rules.words import fold, is_sign
 from localsessions.models import activity_key
 from localsessions.models.instants import microseconds
@@ -330,17 +331,10 @@ def is_near(word: str, other: str) -> bool:
         return other.startswith(word)
     if word in other:
         return " " not in other
-    stem = _common(word, other)
+    stem = common(word, other)
     if stem < max(_SHORTEST_STEM, (max(len(word), len(other)) + 1) // 2):
         return False
     return _is_ending(word[stem:]) and _is_ending(other[stem:])
-
-
-def _common(one: str, other: str) -> int:
-    for at, (here, there) in enumerate(zip(one, other, strict=False)):
-        if here != there:
-            return at
-    return min(len(one), len(other))
 
 
 def _is_ending(rest: str) -> bool:
@@ -363,7 +357,7 @@ def is_typo(word: str, other: str) -> bool:
         return word != other
     if len(word) < _SHORTEST_MISSPELT or abs(len(word) - len(other)) > 1 or word == other:
         return False
-    at = _common(word, other)
+    at = common(word, other)
     here, there = word[at:], other[at:]
     if len(here) == len(there):
         return here[1:] == there[1:] or (here[1::-1] == there[:2] and here[2:] == there[2:])

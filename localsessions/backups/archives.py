@@ -10,13 +10,13 @@ one. What is given up in the middle, it ends when the garbage is collected.
 from __future__ import annotations
 
 import gzip
-import importlib
 import tarfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from typing import IO, Literal, NamedTuple, Protocol, Self, TypeAlias, cast
+from typing import IO, Literal, NamedTuple, Self, TypeAlias, cast
 
+from localsessions._system.zstd import zstd
 from localsessions.errors import BackupError
 from localsessions.format import MAX_FILE_BYTES
 
@@ -49,7 +49,7 @@ class ArchiveWriter:
             packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0)
             self._packed = cast("IO[bytes]", packed)
         elif compression == "zstd":
-            self._packed = _zstd().ZstdFile(file, "wb")
+            self._packed = zstd().ZstdFile(file, "wb")
         self._file = self._packed or file
         self._size_bytes = 0
 
@@ -189,9 +189,9 @@ def _unpacked(file: IO[bytes]) -> Iterator[Callable[[int], bytes]]:
             gzipped = opened.enter_context(gzip.GzipFile(fileobj=file, mode="rb"))
             unpacked = cast("IO[bytes]", gzipped)
         elif head == _ZSTD:
-            zstd = _zstd()
-            damages = (zstd.ZstdError, EOFError)
-            unpacked = opened.enter_context(zstd.ZstdFile(file, "rb"))
+            module = zstd()
+            damages = (module.ZstdError, EOFError)
+            unpacked = opened.enter_context(module.ZstdFile(file, "rb"))
 
         def undamaged(size: int) -> bytes:
             try:
@@ -205,28 +205,10 @@ def _unpacked(file: IO[bytes]) -> Iterator[Callable[[int], bytes]]:
 # -- zstd ----------------------------------------------------------------------------------------
 
 
-class _Zstd(Protocol):
-    ZstdError: type[Exception]
-
-    def ZstdFile(self, file: IO[bytes], mode: str) -> IO[bytes]: ...  # noqa: N802  (a class)
-
-
 def has_zstd() -> bool:
     """Tell whether zstd can be used here."""
     try:
-        _zstd()
+        zstd()
     except ImportError:
         return False
     return True
-
-
-def _zstd() -> _Zstd:
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            module = importlib.import_module(name)
-        except ImportError:
-            continue
-        return cast("_Zstd", module)
-    raise ImportError(
-        'a backup that is compressed with zstd needs: pip install "localsessions[zstd]"'
-    )

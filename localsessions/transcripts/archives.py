@@ -3,9 +3,6 @@
 Nothing here knows JSON or a format. An archive is not trusted: the names in it are labels and never
 lead to a file, links and encrypted members are refused, and no member gives more than 1 GiB or 100
 times the bytes that it takes in the archive.
-
-zstd needs ``localsessions[zstd]`` before Python 3.14, which has it in the standard library
-(PEP 784); the extra is ``backports.zstd``, that module for older versions.
 """
 
 from __future__ import annotations
@@ -16,7 +13,9 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from localsessions._system.zstd import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,8 +147,8 @@ class Unpacked:
             OSError: They are more than the bounds allow.
             ImportError: ``localsessions[zstd]`` is not installed.
         """
-        zstd = _zstd()
-        given, unpacking, is_open = 0, zstd.ZstdDecompressor(), False
+        module = zstd()
+        given, unpacking, is_open = 0, module.ZstdDecompressor(), False
         try:
             while packed := self.file.read(CHUNK_BYTES):
                 while packed or not (unpacking.needs_input or unpacking.eof):
@@ -163,37 +162,11 @@ class Unpacked:
                     if unpacking.eof:
                         packed, unpacking, is_open = (
                             unpacking.unused_data,
-                            zstd.ZstdDecompressor(),
+                            module.ZstdDecompressor(),
                             False,
                         )
-        except zstd.ZstdError as error:
+        except module.ZstdError as error:
             self.fault = f"compressed with zstd, and damaged from here on: {error}"
             return
         if is_open:
             self.fault = "compressed with zstd, and it ends in the middle, as after a torn write"
-
-
-class _Decompressor(Protocol):
-    eof: bool
-    needs_input: bool
-    unused_data: bytes
-
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
-class _Zstd(Protocol):
-    ZstdError: type[Exception]
-
-    def ZstdDecompressor(self) -> _Decompressor: ...  # noqa: N802  (a class of the module)
-
-
-def _zstd() -> _Zstd:
-    import importlib
-
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            module: _Zstd = importlib.import_module(name)
-        except ImportError:
-            continue
-        return module
-    raise ImportError('compressed with zstd; to read it, pip install "localsessions[zstd]"')

@@ -268,7 +268,7 @@ def test_zstd_without_its_extra_names_the_pip_line(
     path.write_bytes(b"\x28\xb5\x2f\xfd" + b"\0" * 20)
     (found,) = read_sources(str(path))
     assert isinstance(found, Unread)
-    assert found.reason.endswith('to read it, pip install "localsessions[zstd]"')
+    assert found.reason.endswith('zstd needs: pip install "localsessions[zstd]"')
 
 
 @pytest.mark.parametrize("program", ["cline", "roo"])

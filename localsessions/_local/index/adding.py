@@ -18,7 +18,10 @@ from localsessions._local.index.text_row import (
     StoredText,
     blocks_of,
     columns,
+    many_small,
+    places_of,
     stored_texts,
+    what_tells,
 )
 from localsessions._local.index.vocabulary import learn
 from localsessions._local.index.wear import count_removed
@@ -115,15 +118,31 @@ class Adding:
         return {*json.loads(found)}
 
     def _changed(self, new: NewTexts) -> PackedTexts:
-        """Remove the texts of a session that are no longer so; return those that are new."""
-        former = stored_texts(self._db, "session_id = ?", [new.session_id])
+        """Remove the texts of a session that are no longer so; return those that are new.
+
+        Only blocks of which a text changed are unpacked, and small ones, to be joined.
+        """
+        places = places_of(self._db, new.session_id)
+        tell = {at: what_tells(new.session_id, at, text) for at, text in new.texts.items()}
+        opened = {one.block for one in places if tell.get(one.position) != one.tells}
+        former = self._taken_out(new.session_id, opened | many_small(places))
         stale = [one for one in former if new.texts.get(one.position) != one.text]
         count_removed(self._db, sum(len(one.text.body) for one in stale))
         self._remove(stale)
-        gone, left = {one.position for one in stale}, {one.block for one in stale}
-        stay = [one for one in former if one.position not in gone]
-        self._move(new.session_id, [one for one in stay if one.block in left])
-        return new.pack(new.texts.keys() - {one.position for one in stay})
+        gone = {one.position for one in stale}
+        self._move(new.session_id, [one for one in former if one.position not in gone])
+        return new.pack(new.texts.keys() - ({one.position for one in places} - gone))
+
+    def _taken_out(self, session_id: str, blocks: set[int]) -> Sequence[StoredText]:
+        """Return the texts of some blocks, in order, and remove the blocks."""
+        if not blocks:
+            return []
+        chosen = "IN (SELECT value FROM json_each(?))"
+        numbers = json.dumps(sorted(blocks))
+        where = f"session_id = ? AND block {chosen} ORDER BY position"
+        found = stored_texts(self._db, where, [session_id, numbers])
+        self._db.execute(f"DELETE FROM blocks WHERE id {chosen}", [numbers])  # noqa: S608
+        return found
 
     def _note(self, read: Sequence[NewTexts]) -> None:
         """Note from which versions of the files the texts are."""
@@ -137,7 +156,7 @@ class Adding:
         _insert(self._db, "INSERT OR REPLACE INTO indexed", noted)
 
     def _remove(self, stale: Sequence[StoredText]) -> None:
-        """Remove texts, and the blocks in which they stand."""
+        """Remove texts; their blocks are gone."""
         for one in stale:
             # A table without content needs the old text to delete it.
             self._db.execute(
@@ -146,7 +165,6 @@ class Adding:
                 [one.row, *columns(one.text)],
             )
             self._db.execute("DELETE FROM texts WHERE id = ?", [one.row])
-            self._db.execute("DELETE FROM blocks WHERE id = ?", [one.block])
 
     def _move(self, session_id: str, texts: Sequence[StoredText]) -> None:
         """Give new blocks to texts whose blocks are gone."""

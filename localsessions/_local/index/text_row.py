@@ -6,7 +6,8 @@ one by one::
     Block   some texts of one session: their bodies one after the other, compressed, with a seal
     Place   where a text stands in its block; it has a seal of its own
 
-A block has as many rows as texts. When one of them goes, the others get a new block.
+A block has as many rows as texts. When one of them goes, the others get a new block; small blocks,
+as each turn of a session leaves one, are joined when there are many.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ __all__ = [
     "Block",
     "Place",
     "StoredText",
+    "TextPlace",
     "blob_of",
     "blocks_of",
     "columns",
+    "many_small",
+    "places_of",
     "stored_texts",
     "text_of",
+    "what_tells",
 ]
 
 # Stands between two sections of a text, so that no phrase matches across them. No query has it.
@@ -41,6 +46,8 @@ _SHORT_BYTES = 512
 _LEVEL = 1  # the next levels take twice the time and save a fiftieth
 # To read one text, its whole block is unpacked: 0.03 ms, paid by each hit.
 _BLOCK_BYTES = 8 << 10
+# A session may have so many blocks that are not half full.
+_MOST_SMALL = 16
 
 
 class Place(NamedTuple):
@@ -61,6 +68,20 @@ class Block(NamedTuple):
     places: Sequence[Place]
 
 
+class TextPlace(NamedTuple):
+    """In which block a text stands, and what tells it from another text of its position."""
+
+    block: int
+    position: int
+    size_bytes: int
+    seal: int
+
+    @property
+    def tells(self) -> tuple[int, int]:
+        """See ``what_tells``."""
+        return self.size_bytes, self.seal
+
+
 class StoredText(NamedTuple):
     """A text that was read again, with its row and the id of its block."""
 
@@ -79,17 +100,42 @@ def blocks_of(session_id: str, texts: Iterable[tuple[int, Text]]) -> Iterator[Bl
     places: list[Place] = []
     end = 0
     for position, text in texts:
-        body = text.body.encode("utf-8", "surrogatepass")
+        role, body = _blobs(text)
         if places and end + len(body) > _BLOCK_BYTES:
             yield _block(b"".join(bodies), places)
             bodies, places, end = [], [], 0
-        role = None if text.role is None else text.role.encode("utf-8", "surrogatepass")
         seal = schema.seal_of_text(session_id, position, role, body)
         bodies.append(body)
         places.append(Place(position, role, end, len(body), seal))
         end += len(body)
     if places:
         yield _block(b"".join(bodies), places)
+
+
+def _blobs(text: Text) -> tuple[bytes | None, bytes]:
+    role = None if text.role is None else text.role.encode("utf-8", "surrogatepass")
+    return role, text.body.encode("utf-8", "surrogatepass")
+
+
+def what_tells(session_id: str, position: int, text: Text) -> tuple[int, int]:
+    """Return what tells a text from others without unpacking them: its size and its seal."""
+    role, body = _blobs(text)
+    return len(body), schema.seal_of_text(session_id, position, role, body)
+
+
+def places_of(db: sqlite3.Connection, session_id: str) -> Sequence[TextPlace]:
+    """Return where the texts of a session stand; nothing is unpacked."""
+    query = "SELECT block, position, size_bytes, seal FROM texts WHERE session_id = ?"
+    return [TextPlace(*row) for row in db.execute(query, [session_id])]
+
+
+def many_small(places: Iterable[TextPlace]) -> set[int]:
+    """Return the blocks that are not half full, if they are many; else none."""
+    sizes: dict[int, int] = {}
+    for one in places:
+        sizes[one.block] = sizes.get(one.block, 0) + one.size_bytes
+    small = {block for block, size in sizes.items() if size < _BLOCK_BYTES // 2}
+    return small if len(small) > _MOST_SMALL else set()
 
 
 def _block(bodies: bytes, places: Sequence[Place]) -> Block:

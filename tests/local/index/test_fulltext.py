@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from localsessions import SearchGivenUpError
-from localsessions._local.index import hits, wear
+from localsessions._local.index import hits, text_row, wear
 from localsessions._local.index.fulltext import FullText, NewTexts
 from localsessions._local.index.hits import TextHit
 from localsessions._rules.question import Near, Question, read_question
@@ -49,6 +49,56 @@ def found(texts: FullText, words: str) -> list[tuple[str, int | None]]:
 
 def rows(texts: FullText) -> set[int]:
     return texts._database.read(lambda db: {one for (one,) in db.execute("SELECT id FROM texts")})
+
+
+def grown(texts: FullText, turns: int, size: int = 20) -> list[str]:
+    """Put a session in as it grows turn by turn; return what is said in the end."""
+    bodies = [f"turn{number} {'word ' * size}" for number in range(turns)]
+    for number in range(turns):
+        put(texts, "a", *bodies[: number + 1])
+    return bodies
+
+
+def test_a_turn_unpacks_few_of_the_blocks_of_a_session(
+    texts: FullText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack, unpacked = text_row._unpacked, 0
+
+    def counted(block: int, body: object, seal: object) -> bytes:
+        nonlocal unpacked
+        unpacked += 1
+        return unpack(block, body, seal)
+
+    monkeypatch.setattr(text_row, "_unpacked", counted)
+    counts = []
+    for turns in (40, 80, 160):
+        texts.clear()
+        unpacked = 0
+        grown(texts, turns)
+        counts.append(unpacked)
+    assert counts[2] < 3 * turns
+    assert counts[2] < 5 * counts[0]
+
+
+def test_small_blocks_of_a_session_are_joined(texts: FullText) -> None:
+    bodies = grown(texts, 200)
+    assert len(blocks(texts)) < 25
+    assert texts.around("a", 100, 200) == {at: Text("user", body) for at, body in enumerate(bodies)}
+    assert [found(texts, f"turn{number}") for number in (0, 99, 199)] == [
+        [("a", number)] for number in (0, 99, 199)
+    ]
+
+
+def test_full_blocks_of_a_session_stay(texts: FullText) -> None:
+    bodies = grown(texts, 40, size=1200)
+    before = len(blocks(texts))
+    assert before > 20
+    bodies[33] = "changed"
+    put(texts, "a", *bodies)
+    assert len(blocks(texts)) <= before + 1
+    assert found(texts, "turn33") == []
+    assert found(texts, "changed") == [("a", 33)]
+    assert found(texts, "turn34") == [("a", 34)]
 
 
 @pytest.fixture

@@ -57,7 +57,8 @@ def backup(*, path: str, force: bool, verify: bool, as_json: bool) -> None:
     .tar.zst or .tar; '-' is standard output, a .tar. Other programs may go on meanwhile: each
     session is in it as one whole version. Unpacked with tar, it is a folder of sessions.
 
-    Ends with 5 if something could not be read; all else is in the backup.
+    Ends with 5 if something was left out, as it could not be read or has the name of no session;
+    all else is in the backup.
     """
     compression = _compression_of(path)
     if path == "-":

@@ -101,8 +101,11 @@ def instant_of_stamp(stamp: str) -> datetime:
         ValueError: The text has another format.
     """
     if not re.fullmatch(r"[0-9]{8}T[0-9]{12}Z", stamp):
-        raise ValueError(f"{stamp!r} is no time of deletion")
-    return datetime.fromisoformat(f"{stamp[:15]}.{stamp[15:21]}+00:00")
+        raise ValueError(f"{stamp!r} is no instant of a file name")
+    instant = datetime.fromisoformat(f"{stamp[:15]}.{stamp[15:21]}+00:00")
+    if stamp_of(instant) != stamp:  # later versions of Python take 24 o'clock for the next day
+        raise ValueError(f"{stamp!r} is no instant of a file name")
+    return instant
 
 
 def expiry_of(now: datetime, ttl: float | None) -> datetime | None:

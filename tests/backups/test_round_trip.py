@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tarfile
 from collections.abc import Mapping
@@ -158,6 +159,7 @@ def test_what_cannot_be_read_at_all_is_told_and_the_rest_is_there(
         "a.checkpoints/00000002x.json",
         ".trash/note.json",
         ".trash/20260101T000000000000Z-bad%zz.json",
+        ".trash/20260101T240000000000Z-x.json",
         ".trash/20260101T000000000000Z.checkpoints/00000001-x.json",
     ],
 )
@@ -241,6 +243,18 @@ def test_no_link_is_followed_in_or_out(folder: Path, store: SessionStore, tmp_pa
         report = restore_backup(other, check_backup(BytesIO(data)), merge=True)
     assert [one.session_id for one in report.kept] == ["a"]
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_the_manifest_and_what_is_remembered_are_as_the_format_says(full: SessionStore) -> None:
+    full.empty_trash()
+    full.create("again")
+    full.delete("again")
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text("utf-8")
+    document = json.loads(parts_of(made(full))[-1][1])
+    of_members = {key for one in document["members"] for key in one}
+    assert {"checkpoint", "deleted_at"} <= of_members
+    for name in (MANIFEST, "purged-moved.jsonl", *document, *of_members, *document["deletions"][0]):
+        assert f"`{name}`" in text or f"/{name}" in text or f'"{name}"' in text, name
 
 
 @pytest.mark.needs("modes")

@@ -176,6 +176,17 @@ def test_what_was_moved_is_looked_up_without_reading_the_lines_again(
     assert len(read) < 3 * len(names)
 
 
+def test_a_session_that_goes_and_comes_leaves_nothing_behind(
+    folder: Path, store: SessionStore, tmp_path: Path
+) -> None:
+    store.create("a")
+    with SessionStore(tmp_path / "other") as other:
+        for _ in range(3):
+            assert move(store, other, ["a"]) == {}
+            assert move(other, store, ["a"]) == {}
+    assert [*(folder / ".trash").glob("purged-*.jsonl")] == []
+
+
 @pytest.mark.needs("modes")
 def test_lines_are_written_over_in_place(folder: Path, store: SessionStore, tmp_path: Path) -> None:
     with SessionStore(tmp_path / "other") as other:

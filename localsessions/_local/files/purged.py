@@ -178,15 +178,16 @@ class Purged:
     def forget_moved(self, session_id: str) -> None:
         """Forget that a session was moved away, inside its lock and that of the whole folder.
 
-        Spaces are written over the lines, which needs no room; half a line says nothing.
+        Spaces are written over the lines, which needs no room; half a line says nothing. A file in
+        which nothing is left is removed.
 
         Raises:
             OSError: Not all of it is forgotten.
         """
         durable.refuse_link(self._folder)
         for path in self._paths():
-            if session_id in self._moved_in(path):
-                _write_spaces(path, session_id)
+            if session_id in self._moved_in(path) and not _write_spaces(path, session_id):
+                durable.unlink(path)
 
     def forget(self) -> None:
         """Remove all lines.
@@ -267,19 +268,22 @@ def _room_in(path: str) -> int:
     return status.st_size if status.st_nlink == 1 else 0
 
 
-def _write_spaces(path: str, session_id: str) -> None:
+def _write_spaces(path: str, session_id: str) -> bool:
+    """Write spaces over the lines that say where a session is; return whether there are others."""
     try:
         fd = _system.open_file(path, _system.EDITING)
     except FileNotFoundError:
-        return  # forgotten just now
+        return True  # forgotten just now
     with durable.closing(fd, path):
         lines = durable.read_at(fd, 0, _system.fstat(fd).st_size).splitlines(keepends=True)
         for number, line in enumerate(lines):
             deletion = _deletion(line)
             if deletion and deletion.moved_to is not None and deletion.session_id == session_id:
                 lines[number] = b" " * (len(line) - 1) + b"\n"
-        durable.write_begin(fd, b"".join(lines))
+        written = b"".join(lines)
+        durable.write_begin(fd, written)
         _system.sync(fd)
+    return bool(written.strip())
 
 
 def _lines(path: str) -> Iterator[bytes]:

@@ -58,12 +58,14 @@ class ArchiveWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Write the end, unless something failed; the file stays open."""
-        if kind is None:
-            self._write(bytes(2 * _BLOCK))
-            self._write(bytes(-self._size_bytes % tarfile.RECORDSIZE))
-        if self._packed is not None:
-            with nullcontext() if kind is None else suppress(OSError):
-                self._packed.close()
+        try:
+            if kind is None:
+                self._write(bytes(2 * _BLOCK))
+                self._write(bytes(-self._size_bytes % tarfile.RECORDSIZE))
+        finally:
+            if self._packed is not None:
+                with nullcontext() if kind is None else suppress(OSError):
+                    self._packed.close()
 
     def add(self, name: str, data: bytes, *, modified: int) -> None:
         """Add a file that only its owner may read.

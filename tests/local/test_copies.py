@@ -110,6 +110,17 @@ def test_a_line_that_says_nothing_hides_no_other(
     assert check_backup(backed_up(store)).manifest.deletions
 
 
+def test_what_comes_into_the_trash_or_leaves_it_meanwhile_is_not_told(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("a")
+    store.save_checkpoint("a", {})
+    store.delete("a")
+    trash = local(store).folder.trash
+    monkeypatch.setattr(trash, "items", list)
+    assert trash.misnamed() == []
+
+
 def backed_up(store: SessionStore) -> BytesIO:
     file = BytesIO()
     back_up(store, file)

@@ -239,8 +239,9 @@ class _Stripe:
         return holder_of(self.path) if self._owner is None else OURSELVES
 
     def _timed_out(self, wait: _Wait) -> LockTimeoutError:
-        # Who only tries wants no more than a no.
-        holder = self._holder() if wait.timeout else None
+        # Who only tries wants no more than a no: the system is not asked.
+        is_known = wait.timeout or self._owner is not None
+        holder = self._holder() if is_known else None
         return LockTimeoutError(
             wait.timeout, session_id=wait.session_id, path=self.path, holder=holder
         )

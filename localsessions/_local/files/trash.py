@@ -199,15 +199,14 @@ class TrashFolder:
         """
         if os.path.islink(self.folder):
             return [self.folder]
-        items = self.items()
-        known = {item.path for item in items}.union(_beside(item.path) for item in items)
         try:
             names = sorted(os.listdir(self.folder))
         except (FileNotFoundError, NotADirectoryError):
             return []
-        ours = (name for name in names if name.endswith((SUFFIX, FOLDER_SUFFIX)) and name[0] != ".")
-        paths = (os.path.join(self.folder, name) for name in ours)
-        return [path for path in paths if path not in known and os.path.lexists(path)]
+        alike = (
+            name for name in names if name.endswith((SUFFIX, FOLDER_SUFFIX)) and name[0] != "."
+        )
+        return [os.path.join(self.folder, name) for name in alike if _said_by(name) is None]
 
     def bytes_on_disk(self) -> int:
         """Return what everything in the trash takes on the disk."""
@@ -217,18 +216,16 @@ class TrashFolder:
         present = frozenset(names)
         for name in names:
             root, suffix = os.path.splitext(name)
-            stamp, _, stem = root.partition("-")
             is_alone = suffix == FOLDER_SUFFIX and root + SUFFIX not in present
             is_ours = suffix == SUFFIX or is_alone
-            if not is_ours or (session_id := session_id_of(stem)) is None:
+            if not is_ours or (said := _said_by(name)) is None:
                 continue
             path = os.path.join(self.folder, name)
             try:
-                deleted_at = instant_of_stamp(stamp)
                 size_bytes = _size_of_all(path) if is_alone else os.lstat(path).st_size
-            except (ValueError, FileNotFoundError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError):
                 continue  # not ours, or purged just now
-            yield models.TrashedSession(session_id, deleted_at, size_bytes, path, is_alone)
+            yield models.TrashedSession(*said, size_bytes, path, is_alone)
 
     def read(self, item: TrashedSession) -> FileRead:
         """Return what a deleted session's file holds.
@@ -307,6 +304,16 @@ class TrashFolder:
         """
         if doubt := self._publisher.sync(self.folder, session_id):
             raise doubt
+
+
+def _said_by(name: str) -> tuple[str, datetime] | None:
+    """Return which session a name in the trash says, and when it was deleted; None if nothing."""
+    stamp, _, stem = os.path.splitext(name)[0].partition("-")
+    session_id = session_id_of(stem)
+    try:
+        return None if session_id is None else (session_id, instant_of_stamp(stamp))
+    except ValueError:
+        return None
 
 
 def _beside(trashed: str) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import JsonValue
@@ -76,11 +76,16 @@ def _texts(
     metadata: Mapping[str, JsonValue],
     messages: Sequence[Mapping[str, JsonValue]],
 ) -> dict[int, Text]:
-    own = [title, *tags, *_strings(metadata)]
-    texts = {SESSION_ITSELF: Text(None, _unmarked("\n".join(part for part in own if part)))}
+    told = _joined((title, *tags, *_strings(metadata)))
+    texts = {SESSION_ITSELF: Text(None, told)} if told else {}
     for position, message in enumerate(messages):
-        texts[position] = Text(str(message["role"]), _body(message))
-    return {position: text for position, text in texts.items() if text.body}
+        if body := _body(message):
+            texts[position] = Text(str(message["role"]), body)
+    return texts
+
+
+def _joined(parts: Iterable[str | None]) -> str:
+    return _unmarked("\n".join(part for part in parts if part))
 
 
 def columns_of(text: Text) -> tuple[str, str, str, str]:

@@ -146,18 +146,23 @@ def _block(bodies: bytes, places: Sequence[Place]) -> Block:
 
 def columns(text: Text) -> Sequence[str]:
     """Return a text as FTS5 takes it: a column for each place where words stand."""
-    return [_storable(one) if one else one for one in columns_of(text)]
+    body = text.body
+    if text.role is not None and not has_marks(body):  # so most texts are
+        return "", _storable(body), "", ""
+    return [_parted(_storable(one)) if one else one for one in columns_of(text)]
+
+
+def _parted(text: str) -> str:
+    for mark in MARKS:
+        text = text.replace(mark, _BETWEEN)
+    return text
 
 
 def _storable(text: str) -> str:
     if not text.isascii():
         text = indexable(text).encode("utf-8", "replace").decode()
     # A statement that takes many texts ends one at a null; nor does a null stand in a word.
-    text = text.replace("\0", " ") if "\0" in text else text
-    if has_marks(text):
-        for mark in MARKS:
-            text = text.replace(mark, _BETWEEN)
-    return text
+    return text.replace("\0", " ") if "\0" in text else text
 
 
 def stored_texts(

@@ -144,6 +144,7 @@ class AsyncSessionStore:
     # -- one session -------------------------------------------------------------------------
 
     create = awaited(SessionStore.create)
+    get_or_create = awaited(SessionStore.get_or_create)
     get = awaited(SessionStore.get)
     load = awaited(SessionStore.load)
     save = awaited(SessionStore.save)

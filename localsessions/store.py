@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
@@ -32,8 +32,13 @@ from localsessions._rules.arguments import (
 from localsessions._rules.refusals import raise_first, raise_refusals
 from localsessions._rules.retention import cutoff_of, verdict
 from localsessions.engine import Asked, Change, Durability, Engine, IsWanted, Progress, Query
-from localsessions.errors import AmbiguousReferenceError, NotOwnerError, SessionNotFoundError
-from localsessions.models import expiry_of, formatted_now, made_id, utc_now
+from localsessions.errors import (
+    AmbiguousReferenceError,
+    NotOwnerError,
+    SessionExistsError,
+    SessionNotFoundError,
+)
+from localsessions.models import expiry_of, format_instant, formatted_now, made_id, utc_now
 from localsessions.models.standing import original_of
 from localsessions.watching import (
     OnChange,
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
         Checkpoint,
         CleanupAction,
         CleanupReport,
+        Defaults,
         Deletion,
         Filters,
         Finding,
@@ -69,6 +75,8 @@ __all__ = ["SessionStore"]
 
 _MOST_BYTES = 256 * 1024 * 1024
 _MOST_NEIGHBOURS = 10_000
+# Others may create and delete a session again and again.
+_TRIES = 100
 
 
 class SessionStore:
@@ -211,6 +219,9 @@ class SessionStore:
         metadata: Mapping[str, JsonValue] | None = None,
         ttl: float | None = None,
         max_live: int | None = None,
+        messages: Sequence[Mapping[str, JsonValue]] = (),
+        tags: Sequence[str] = (),
+        state: Mapping[str, JsonValue] | None = None,
     ) -> Session:
         """Create a new session with its file and return it.
 
@@ -225,16 +236,21 @@ class SessionStore:
                 None does not restrict. Counting and creating are one step for all callers that
                 pass ``max_live``: in any number of threads and processes, they never exceed it
                 together. Callers that do not pass it do not wait.
+            messages: Its first messages, as ``append`` takes them; copied.
+            tags: Its tags; each is kept once.
+            state: Its state, any JSON object; copied.
 
         Raises:
             SessionLimitError: There are ``max_live`` sessions already, or more.
             SessionExistsError: There is a session with that id, or with an id that differs only
                 by letter case or Unicode form.
-            ValueError: No file name can be made of that id.
-            UnstorableValueError: ``metadata`` cannot be stored without loss.
+            ValueError: No file name can be made of that id, or a message has no ``role``.
+            UnstorableValueError: A value cannot be stored without loss.
         """
         refuse_other_texts(session_id=session_id, user_id=user_id, agent_id=agent_id, title=title)
         refuse_other("metadata", metadata, Mapping | None, "an object or None")
+        refuse_other("state", state, Mapping | None, "an object or None")
+        refuse_other("messages", messages, Sequence, "a list of messages")
         refuse_other("ttl", ttl, int | float | None, "a number of seconds or None")
         refuse_other("max_live", max_live, int | None, "an int or None")
         if max_live is not None:
@@ -246,6 +262,9 @@ class SessionStore:
             agent_id=agent_id,
             title=title,
             metadata=copy.deepcopy(dict(metadata or {})),
+            state=copy.deepcopy(dict(state or {})),
+            tags=list(dict.fromkeys(texts_in("tags", tags, "a tag"))),
+            messages=[edits.message_of(message, format_instant(now)) for message in messages],
             ttl=ttl,
             created_at=now,
             last_activity=now,
@@ -253,6 +272,36 @@ class SessionStore:
         )
         self.engine.create(session, max_live=max_live)
         return session
+
+    def get_or_create(self, session_id: str, **defaults: Unpack[Defaults]) -> Session:
+        """Return the session or, if there is none, create it; one step for all callers.
+
+        Of any number of threads and processes that call it at once, one creates the session, and
+        all return it.
+
+        Args:
+            session_id: Which session.
+            **defaults: What a new session begins with, see ``Defaults``. A session that exists
+                stays as it is; ``user_id`` is then the acting user.
+
+        Raises:
+            NotOwnerError: The session is another user's.
+            UnreadableSessionError: The file exists but is not a session.
+            SessionExistsError: There is a session with an id that differs only by letter case or
+                Unicode form.
+            SessionLimitError, UnstorableValueError, ValueError: As ``create``.
+        """
+        refuse_other("session_id", session_id, str, "a str")
+        for tries_left in reversed(range(_TRIES)):
+            with suppress(SessionNotFoundError):
+                return self.load(session_id, user_id=defaults.get("user_id"))
+            try:
+                return self.create(session_id, **defaults)
+            except SessionExistsError as error:
+                # Another caller created it first, unless it is another session.
+                if error.existing != session_id or not tries_left:
+                    raise
+        raise AssertionError("unreachable")
 
     def get(self, session_id: str, *, user_id: str | None = None) -> Session | None:
         """Return a copy of the session as its file is now; None if there is no such session.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, pairwise
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ __all__ = [
     "last_messages_begin",
     "lay_out",
     "may_be_laid_out",
+    "messages_as_laid_out",
     "messages_begin",
     "messages_end",
     "places_of_messages",
@@ -296,6 +297,16 @@ def places_of_messages(data: bytes, start: int = 0) -> list[int]:
         places.append(place - data.startswith(b",", place - 1) if place else 0)
         place = data.find(_MESSAGE, place + 1)
     return places
+
+
+def messages_as_laid_out(data: bytes, keys: Sequence[str]) -> list[bytes]:
+    """Return the bytes of each message of a file in our layout, without the commas between them."""
+    end = messages_end(data, keys)
+    if end is None:
+        return []
+    part = data[messages_begin(data) : end]
+    places = [*places_of_messages(part), len(part)]
+    return [part[one:after].removeprefix(b",") for one, after in pairwise(places)]
 
 
 def last_messages_begin(data: bytes, count: int) -> int | None:

@@ -36,6 +36,7 @@ from localsessions._local.version import (
     from_block,
 )
 from localsessions._rules.drafts import Draft
+from localsessions._rules.touched import Touched
 from localsessions.models import Message, Session
 from localsessions.models.standing import Original, original_of, stand, version_of
 
@@ -85,11 +86,13 @@ class Grown(NamedTuple):
         written: What the write left.
         row: The row of the new version.
         ends: The ends of the new version; None where the next one is written whole.
+        touched: The messages that were added or changed.
     """
 
     written: FileWritten
     row: IndexRow
     ends: OpenEnd | None
+    touched: Touched
 
 
 class Growth:
@@ -237,10 +240,12 @@ class Growth:
         )
         if written is None:
             return None
+        touched = draft.touched(row.summary.message_count - len(open_end.taken))
         original = draft.is_written(Version(written.fingerprint, settled=True))
         blocks = blocks_of(end, start)
         now = _row_of(open_end, original, rest, blocks, spoken, written)
-        return Grown(written, now, self._ends(open_end, now, original, rest, end, blocks))
+        ends = self._ends(open_end, now, original, rest, end, blocks)
+        return Grown(written, now, ends, touched)
 
     def _ends(
         self,

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from localsessions._codec.names import folded
@@ -33,6 +34,7 @@ from localsessions.models import PlainSummary
 from localsessions.models.ids import random_hex
 
 if TYPE_CHECKING:
+    from localsessions._rules.touched import Touched
     from localsessions.models import Session, SessionChange
 
 __all__ = ["Reconciler", "Replaced", "Written"]
@@ -65,6 +67,7 @@ class Written(NamedTuple):
     written: FileWritten
     replaced: Replaced | None
     digest: bytes
+    touched: Touched
 
 
 class Reconciler:
@@ -265,7 +268,8 @@ class Reconciler:
         row = row_written(one.session, written.fingerprint, written.spare, size_bytes, one.digest)
         former = None if one.replaced is None else one.replaced.fingerprint
         session_id, replaced = one.session.session_id, one.replaced
-        return WrittenRow(row, former, lambda: self._row_of(session_id, replaced), self.origin)
+        read_base = partial(self._row_of, session_id, replaced)
+        return WrittenRow(row, former, read_base, self.origin, one.touched)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -293,10 +297,10 @@ class Reconciler:
         path = self.folder.path(session_id)
         return row_of(replaced.data, replaced.fingerprint, False, session_id, path)
 
-    def record_turn(self, row: IndexRow, former: IndexRow) -> None:
+    def record_turn(self, row: IndexRow, former: IndexRow, touched: Touched) -> None:
         """Record what was added to a file, inside its lock."""
         with self._recording():
-            self.index.record_turn(row, former, self.origin)
+            self.index.record_turn(row, former, self.origin, touched)
 
     def record_return(self, session_id: str) -> None:
         """Record a session that was restored from the trash, inside its lock, if it exists."""

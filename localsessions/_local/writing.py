@@ -135,6 +135,7 @@ class Writer:
             self._folder.spares.drop(spare)
         tail = None if end is None else Tail(end, spare)
         digest = _begin_digest(data, original, row, end)
+        touched = draft.touched()
         with self._reconciler.changing():
             try:
                 written = self._folder.write(session_id, data, former, tail)
@@ -142,7 +143,7 @@ class Writer:
                 raise self._conflict(session, self._found(session_id)) from None
             # From here on the content is visible: memory and index follow it, whatever happens.
             draft.is_written(Version(written.fingerprint, settled=True))
-            self._reconciler.record(Written(session, data, written, replaced, digest()))
+            self._reconciler.record(Written(session, data, written, replaced, digest(), touched))
         if written.doubt is not None:
             raise written.doubt
 
@@ -174,7 +175,8 @@ class Writer:
                 if isinstance(outcome, FileWritten):
                     # It is visible: memory and index follow it, whatever happens.
                     session, data, replaced = draft.session, draft.data, _replaced(draft.session)
-                    records.append(Written(session, data, outcome, replaced, digest_of(data)))
+                    digest, touched = digest_of(data), draft.touched()
+                    records.append(Written(session, data, outcome, replaced, digest, touched))
                     draft.is_written(Version(outcome.fingerprint, settled=True))
             self._reconciler.record_many(records)
         return outcomes
@@ -290,7 +292,7 @@ class Writer:
             grown = self._growth.publish(end, draft)
             if grown is None:
                 return None
-            self._reconciler.record_turn(grown.row, end.row)
+            self._reconciler.record_turn(grown.row, end.row, grown.touched)
         # Kept only now: a turn that was interrupted before is recorded by the next one, which
         # finds another file than it knows.
         if grown.ends is not None:

@@ -10,9 +10,16 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from localsessions._codec import as_it_was, encode_document, is_unchanged, rebase
+from localsessions._codec import (
+    as_it_was,
+    encode_document,
+    is_unchanged,
+    messages_as_laid_out,
+    rebase,
+)
 from localsessions._codec.summary import summarize
 from localsessions._rules.merging import merge
+from localsessions._rules.touched import Touched, touched
 from localsessions.errors import ConflictError
 from localsessions.models import Session, SessionSummary, formatted_now, parse_instant
 from localsessions.models.results import checked
@@ -38,6 +45,24 @@ class Draft(NamedTuple):
     def is_changed(self) -> bool:
         """Whether the content differs from the file from which the session was read."""
         return not is_unchanged(self.session, self.data, self.stamps, self.original)
+
+    def touched(self, before: int = 0) -> Touched:
+        """Return the messages that the write touches; call it before ``is_written``.
+
+        Args:
+            before: How many messages stand before those of the session, which has not read them.
+        """
+        now = messages_as_laid_out(self.data, tuple(self.document))
+        return touched(self._messages_before(), now, before)
+
+    def _messages_before(self) -> list[bytes]:
+        original = self.original
+        if original is None:
+            return []
+        if original.canonical:
+            return messages_as_laid_out(original.data, original.keys)
+        data, document = encode_document(as_it_was(self.session), {})  # another program wrote it
+        return messages_as_laid_out(data, tuple(document))
 
     def is_written(self, version: object) -> Original:
         """Set the session to the state that was written, based on that version."""

@@ -10,6 +10,7 @@ pydantic, is imported at its first use: a listing needs none::
     plain      the same line of a listing without a model; pages, orders, made titles and previews
     copies     SessionCopy: a stored session byte for byte, with its checkpoints
     results    SessionSummary, Page, SearchHit, CleanupReport, ...: the results of verbs, frozen
+    defaults   what a new session begins with
     filters    which sessions a verb on many is about
     history    which messages are sent to a model again
     spoken     what a message says, and what was thought before it was said
@@ -47,6 +48,7 @@ from localsessions.models.spoken import message_text, reasoning_text
 
 if TYPE_CHECKING:
     from localsessions.models.copies import Arrival, SessionCopy, StoredBytes
+    from localsessions.models.defaults import Defaults
     from localsessions.models.filters import Filters
     from localsessions.models.history import Message, Turn
     from localsessions.models.results import (
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
         SessionChange,
         SessionSummary,
         StoreStats,
+        TouchedMessage,
         TrashedSession,
         Unreadable,
     )
@@ -76,6 +79,7 @@ __all__ = [
     "Checkpoint",
     "CleanupAction",
     "CleanupReport",
+    "Defaults",
     "Deletion",
     "Filters",
     "Finding",
@@ -92,6 +96,7 @@ __all__ = [
     "SessionSummary",
     "StoreStats",
     "StoredBytes",
+    "TouchedMessage",
     "TrashedSession",
     "Turn",
     "Unreadable",
@@ -112,13 +117,14 @@ __all__ = [
 
 _AT_USE = {
     **dict.fromkeys(("Arrival", "SessionCopy", "StoredBytes"), "copies"),
+    "Defaults": "defaults",
     "Filters": "filters",
     **dict.fromkeys(("Message", "Turn"), "history"),
     **dict.fromkeys(("Session", "place_of"), "session"),
     **dict.fromkeys(("ChangeKind", "ChangeOrigin", "Checkpoint", "CleanupAction"), "results"),
     **dict.fromkeys(("CleanupReport", "Deletion", "Finding", "Neighbour", "SearchHit"), "results"),
     **dict.fromkeys(("SessionChange", "SessionSummary", "StoreStats"), "results"),
-    **dict.fromkeys(("TrashedSession", "Unreadable"), "results"),
+    **dict.fromkeys(("TouchedMessage", "TrashedSession", "Unreadable"), "results"),
 }
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "SessionChange",
     "SessionSummary",
     "StoreStats",
+    "TouchedMessage",
     "TrashedSession",
     "Unreadable",
     "checked",
@@ -184,6 +185,22 @@ ChangeOrigin: TypeAlias = Literal["this store", "another store", "external"]
 
 
 @dataclass(frozen=True, slots=True)
+class TouchedMessage:
+    """A message that a change added, changed or removed.
+
+    Attributes:
+        position: Index in ``Session.messages`` after the change; of a removed message, before it.
+        id: The message's ``id``; None if it has none.
+        what: "added", "changed" or "removed". A message without ``id`` that was changed is removed
+            and added.
+    """
+
+    position: int
+    id: str | None
+    what: Literal["added", "changed", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
 class SessionChange:
     """A change of a session's file.
 
@@ -201,6 +218,9 @@ class SessionChange:
             that each write changes are left out. Empty if only the inside of messages or of the
             state changed.
         unreadable: Why the file is not a session; None if it is a session.
+        messages: The messages that were added, changed or removed, in order. None where that is
+            not known: after an edit by another program, a change of more than 16 messages, a
+            deletion and a restore. Then read the session.
     """
 
     number: int
@@ -210,6 +230,7 @@ class SessionChange:
     seen_at: datetime
     changed: Mapping[str, tuple[JsonValue, JsonValue]] = field(default_factory=dict)
     unreadable: Unreadable | None = None
+    messages: tuple[TouchedMessage, ...] | None = None
 
     @property
     def new_messages(self) -> tuple[int, int] | None:

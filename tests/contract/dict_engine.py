@@ -24,6 +24,7 @@ from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.differences import differences
 from localsessions._rules.question import read_question
 from localsessions._rules.texts import texts_of
+from localsessions._rules.touched import Touched
 from localsessions.engine import Allows, Asked, Change, Engine, Follower, Progress, Query
 from localsessions.models import Session, SessionChange, SessionSummary
 from localsessions.models.standing import original_of, stand, version_of
@@ -101,16 +102,16 @@ class DictEngine(DictCopies, Engine):
             if draft.is_changed and session_id not in self._shelf.kept:
                 self._refuse_twin(session_id)
             if draft.is_changed:
-                draft.is_written(version := self.last_change() + 1)
-                self._put(session_id, (draft.data, version))
+                touched, _ = draft.touched(), draft.is_written(version := self.last_change() + 1)
+                self._put(session_id, (draft.data, version), touched)
 
-    def _put(self, session_id: str, kept: Kept | None) -> None:
+    def _put(self, session_id: str, kept: Kept | None, touched: Touched = None) -> None:
         before = self.summary(session_id)
         self._shelf.put(session_id, kept)
-        after, number = self.summary(session_id), self.last_change() + 1
+        after, number, now = self.summary(session_id), self.last_change() + 1, datetime.now(UTC)
         kind: Any = "deleted" if not after else "modified" if before else "created"
         told = differences(*(one.model_dump(mode="json") if one else {} for one in (before, after)))
-        change = SessionChange(number, session_id, kind, "this store", datetime.now(UTC), told)
+        change = SessionChange(number, session_id, kind, "this store", now, told, None, touched)
         self._shelf.log.append((self, change))
         self._shelf.tick()
 

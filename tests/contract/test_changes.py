@@ -9,7 +9,7 @@ import pytest
 
 from contract.acts import user, wait_until
 from contract.places import Opener, Place
-from localsessions import ChangesExpiredError, SessionChange, SessionStore
+from localsessions import ChangesExpiredError, Session, SessionChange, SessionStore
 
 Said = tuple[str, str, str]
 
@@ -322,3 +322,124 @@ def test_what_happened_is_lost_while_it_is_followed(
     other.reindex()
     follower.join()
     assert [type(error) for error in follower.errors] == [ChangesExpiredError]
+
+
+# -- which messages a change touched ---------------------------------------------------------------
+
+Touches = list[list[tuple[int, str | None, str]] | None]
+
+
+def touches(changes: list[SessionChange]) -> Touches:
+    return [
+        None if one.messages is None else [(at.position, at.id, at.what) for at in one.messages]
+        for one in changes
+    ]
+
+
+def named(name: str, text: str = "") -> dict[str, Any]:
+    return {**user(text), "id": name}
+
+
+def test_a_change_names_the_messages_that_it_touched(reader: Reader, store: SessionStore) -> None:
+    store.create("c", messages=[named("m0")])
+    store.append("c", named("m1"), named("m2"))
+    store.rename("c", "renamed")
+    store.switch_agent("c", "coder")
+    store.delete("c")
+    store.restore("c")
+    assert touches(reader.new()) == [
+        [(0, "m0", "added")],
+        [(1, "m1", "added"), (2, "m2", "added")],
+        [],
+        [],
+        None,
+        None,
+    ]
+
+
+def test_a_streamed_answer_names_its_message_again_and_again(
+    reader: Reader, store: SessionStore
+) -> None:
+    store.append("a", named("m0"), named("m1"))
+    for text in ("I", "I am", "I am here"):
+        store.upsert_run("a", {"run_id": "r"}, named("m2", text))
+    store.append("a", named("m3"))
+    store.upsert_run("a", {"run_id": "r", "status": "COMPLETED"}, named("m2", "I am here"))
+    assert touches(reader.new())[1:] == [
+        [(2, "m2", "added")],
+        [(2, "m2", "changed")],
+        [(2, "m2", "changed")],
+        [(3, "m3", "added")],
+        [],
+    ]
+
+
+def test_edited_messages_are_changed_and_what_moved_is_not(
+    reader: Reader, store: SessionStore
+) -> None:
+    store.append("a", *(named(f"m{number}") for number in range(5)))
+    with store.edit("a") as session:
+        session.messages[3]["content"] = "changed"
+        del session.messages[1]
+    with store.edit("a") as session:
+        session.messages[:0] = [named("new")]
+    session = store.load("a")
+    session.messages = [*session.messages[1:], {"role": "tool", "content": "no id"}]
+    store.save(session)
+    assert touches(reader.new())[1:] == [
+        [(1, "m1", "removed"), (2, "m3", "changed")],
+        [(0, "new", "added")],
+        [(0, "new", "removed"), (4, None, "added")],
+    ]
+
+
+def test_messages_without_ids_and_twice_the_same_are_counted(
+    reader: Reader, store: SessionStore
+) -> None:
+    bare = {"role": "user", "content": "again"}
+    with store.edit("a") as session:
+        session.messages = [dict(bare), dict(bare), named("m"), named("m")]
+    with store.edit("a") as session:
+        session.messages = [dict(bare), named("m"), named("m", "second"), dict(bare)]
+    assert touches(reader.new())[1:] == [[(2, "m", "changed")]]
+
+
+def test_of_more_messages_than_a_person_looks_at_none_is_named(
+    reader: Reader, store: SessionStore
+) -> None:
+    store.append("a", *(named(f"m{number}") for number in range(16)))
+    store.append("a", *(named(f"n{number}") for number in range(17)))
+    few, many = touches(reader.new())
+    assert few is not None
+    assert [at for at, _, _ in few] == [*range(16)]
+    assert many is None
+
+
+def test_both_stores_name_the_same_messages(store: SessionStore, other: SessionStore) -> None:
+    store.create("a")
+    here, there = Reader(store), Reader(other)
+    for turn in range(20):
+        (store, other)[turn % 2].append("a", named(f"m{turn}"))
+        (store, other)[turn % 2].upsert_run("a", {"run_id": "r"}, named("answer", str(turn)))
+    one, two = touches(here.new()), touches(there.new())
+    assert one == two
+    assert one[2:4] == [[(2, "m1", "added")], [(1, "answer", "changed")]]
+
+
+def test_many_sessions_at_once_name_their_messages(reader: Reader, store: SessionStore) -> None:
+    made = [Session(session_id=name, messages=[named(f"{name}1")]) for name in "xyz"]
+    store.create_many(made)
+    for one in made:
+        one.messages.append(named(f"{one.session_id}2"))
+    store.save_many(made)
+    told = {one.session_id: one for one in reader.new()}
+    assert touches([*told.values()]) == [[(1, f"{name}2", "added")] for name in told]
+
+
+def test_a_merge_names_what_is_new_to_the_file(reader: Reader, store: SessionStore) -> None:
+    store.append("a", named("m0"))
+    mine = store.load("a")
+    store.append("a", named("theirs"))
+    mine.messages.append(named("mine"))
+    store.save(mine, on_conflict="merge")
+    assert touches(reader.new())[-1] == [(2, "mine", "added")]

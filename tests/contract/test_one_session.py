@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import JsonValue
@@ -17,6 +18,7 @@ from contract.places import Opener, Place
 from localsessions import (
     ConflictError,
     LockTimeoutError,
+    NotOwnerError,
     Session,
     SessionExistsError,
     SessionLimitError,
@@ -134,6 +136,79 @@ def test_together_threads_never_make_one_too_many(
     for thread in threads:
         thread.join()
     assert len(made) == store.count(live=True) == 20
+
+
+def test_a_session_begins_with_messages_tags_and_state(store: SessionStore) -> None:
+    message = user("hello")
+    state: Any = {"deep": {"step": 1}}
+    made = store.create("a", messages=[message], tags=["x", "y", "x"], state=state)
+    message["content"] = state["deep"]["step"] = "changed later"
+    assert made.revision == 1
+    assert made.tags == ["x", "y"]
+    assert made.state == {"deep": {"step": 1}}
+    (stored,) = made.messages
+    assert stored["content"] == "hello"
+    assert str(stored["id"]).startswith("msg_")
+    assert stored["created_at"] == made.model_dump(mode="json")["created_at"]
+    assert store.load("a") == made
+    assert made.made_title == "hello"
+
+
+def test_what_is_no_message_is_refused_and_nothing_is_created(store: SessionStore) -> None:
+    messages: Any
+    for messages in (
+        [{"content": "no role"}],
+        ["text"],
+        [{"role": "user", "content": float("nan")}],
+    ):
+        with pytest.raises((TypeError, ValueError)):
+            store.create("a", messages=messages)
+    with pytest.raises(TypeError, match="tags"):
+        store.create("a", tags="one text")
+    assert store.count() == 0
+
+
+def test_get_or_create_gives_defaults_to_a_new_session_only(store: SessionStore) -> None:
+    made = store.get_or_create("a", title="first", user_id="u", messages=[user("hello")])
+    found = store.get_or_create("a", title="second", messages=[user("again")])
+    assert (made.title, made.user_id, len(made.messages)) == ("first", "u", 1)
+    assert found == made == store.load("a")
+    assert found.revision == 1
+
+
+def test_get_or_create_refuses_another_users_session_and_a_twin(store: SessionStore) -> None:
+    store.create("a", user_id="u")
+    with pytest.raises(NotOwnerError):
+        store.get_or_create("a", user_id="other")
+    with pytest.raises(SessionExistsError) as caught:
+        store.get_or_create("A")
+    assert caught.value.existing == "a"
+    with pytest.raises(SessionLimitError):
+        store.get_or_create("b", max_live=1)
+    with pytest.raises(TypeError):
+        store.get_or_create("b", tittle="misspelt")  # type: ignore[call-arg]
+    assert store.count() == 1
+
+
+def test_of_threads_that_get_or_create_at_once_one_creates(
+    store: SessionStore, other: SessionStore, switching: None
+) -> None:
+    since, ready, got = store.last_change(), threading.Barrier(8), list[Session]()
+
+    def get(number: int) -> None:
+        for turn in range(10):
+            ready.wait()
+            one = (store, other)[number % 2]
+            got.append(one.get_or_create(f"s{turn}", title=str(number)))
+
+    threads = [threading.Thread(target=get, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 80
+    assert all(one == store.load(one.session_id) for one in got)
+    assert [one.kind for one in store.changes(since)] == ["created"] * 10
 
 
 # -- load --------------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ def close(store: SessionStore) -> object:
 
 ASKED: dict[str, tuple[Callable[[SessionStore], object], object]] = {
     "create": (lambda store: store.create("a", user_id="u", max_live=9).revision, 1),
+    "get_or_create": (lambda store: store.get_or_create("a", title="other").title, None),
     "get": (lambda store: store.get("nobody"), None),
     "load": (lambda store: store.load("a").user_id, "u"),
     "save": (lambda store: store.save(Session(session_id="b", title="B")).revision, 1),

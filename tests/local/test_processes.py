@@ -62,3 +62,18 @@ def test_processes_that_make_one_session_at_once_make_it_once(
     assert [child.returncode for child in children] == [0] * 4
     assert sorted(made) == sorted(f"s{number}" for number in range(30))
     assert store.count() == 30
+
+
+def test_of_sixteen_processes_that_get_or_create_one_creates(folder: Path, start: Start) -> None:
+    children = [start("get_or_create.py", folder, 20, f"p{number}") for number in range(16)]
+    assert [said(child) for child in children] == ["ready"] * 16
+    with SessionStore(folder) as store:
+        since = store.last_change()
+        for child in children:
+            tell(child)
+        made = [child.communicate()[0].split() for child in children]
+        told = [*store.changes(since)]
+        stored = [str(store.load(f"s{number}").title) for number in range(20)]
+    assert [child.returncode for child in children] == [0] * 16
+    assert made == [stored] * 16
+    assert [one.kind for one in told] == ["created"] * 20

@@ -715,10 +715,31 @@ BREAKAGES = (
         "tests/local/index/test_journal.py::test_a_line_that_cannot_be_written_is_told_all_the_same[no look]",
     ),
     Mutation(
+        "a replaced message is told as a new one",
+        "localsessions/_rules/touched.py",
+        '"changed" if key in old else "added"',
+        '"added"',
+        "tests/contract/test_changes.py::test_a_streamed_answer_names_its_message_again_and_again",
+    ),
+    Mutation(
+        "messages of a turn are numbered as if nothing were before them",
+        "localsessions/_local/growing.py",
+        "draft.touched(row.summary.message_count - len(open_end.taken))",
+        "draft.touched()",
+        "tests/contract/test_changes.py::test_a_streamed_answer_names_its_message_again_and_again",
+    ),
+    Mutation(
+        "who loses the race of get_or_create is refused",
+        "localsessions/store.py",
+        "if error.existing != session_id or not tries_left:",
+        "if error:",
+        "tests/contract/test_one_session.py::test_of_threads_that_get_or_create_at_once_one_creates",
+    ),
+    Mutation(
         "a turn that was interrupted before its line is remembered",
         "localsessions/_local/writing.py",
-        "            self._reconciler.record_turn(grown.row, end.row)\n",
-        "            self._growth.keep(grown.ends or end)\n            self._reconciler.record_turn(grown.row, end.row)\n",
+        "            self._reconciler.record_turn(grown.row, end.row, grown.touched)\n",
+        "            self._growth.keep(grown.ends or end)\n            self._reconciler.record_turn(grown.row, end.row, grown.touched)\n",
         "tests/local/index/test_journal.py::test_a_turn_that_is_interrupted_before_its_line_is_told_with_the_next",
     ),
     Mutation(

@@ -331,6 +331,9 @@ VERBS: dict[str, Verb] = {
     "open": Verb(lambda store: store.list(), nothing),
     "create": Verb(lambda store: store.create("n", title="new"), one_session),
     "create the first": Verb(lambda store: store.create("n", title="new"), nothing),
+    "get_or_create": Verb(
+        lambda store: store.get_or_create("n", title="new", messages=[message(3)]), one_session
+    ),
     "save": Verb(save, one_session),
     "save a new one": Verb(save_new, one_session),
     "save, merging": Verb(merge, one_session, (theirs_saved,)),

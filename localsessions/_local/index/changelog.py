@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import orjson
 
@@ -32,6 +32,7 @@ from localsessions._local.version import Fingerprint
 from localsessions._rules.differences import differences
 
 if TYPE_CHECKING:
+    from localsessions._rules.touched import Touched
     from localsessions.models import ChangeKind, ChangeOrigin, SessionChange
 
 __all__ = [
@@ -47,11 +48,13 @@ __all__ = [
     "journal_place",
     "last_number",
     "next_number",
+    "packed_messages",
     "pending",
     "remember",
     "remembered",
     "same",
     "set_journal_place",
+    "unpacked_messages",
 ]
 
 KEPT_CHANGES = 50_000
@@ -65,6 +68,11 @@ _KINDS: Mapping[str, ChangeKind] = {
     "d": "deleted",
     "u": "unreadable",
     "r": "readable",
+}
+_TOUCHES: Mapping[str, Literal["added", "changed", "removed"]] = {
+    "a": "added",
+    "c": "changed",
+    "r": "removed",
 }
 _LARGEST = (1 << 63) - 1  # the largest integer that SQLite can store
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -234,11 +242,12 @@ class Log:
         after: State | None,
         origin: str | None,
         seen_at: int | None = None,
+        touched: Touched = None,
     ) -> None:
         """Log that a session changed from one state to another; the same content logs nothing.
 
         Origin None means an external change. ``seen_at`` is the time of the change in microseconds
-        since 1970; None means now.
+        since 1970; None means now. ``touched`` are the messages that it touched, if they are known.
         """
         if same(before, after):
             return
@@ -249,7 +258,7 @@ class Log:
             raise sqlite3.DatabaseError(_OTHER_END)
         number, seen_at = self.next_number(), seen_at or time.time_ns() // 1000
         earlier, kind = number - seen_at, _kind(before, after)[0]
-        details = _dumps(_details(before, after))
+        details = _dumps(_details(before, after, touched))
         # The seal covers the previous number too, so that a missing change is detected.
         seal = seal_of(previous, number, session_id, kind, origin, earlier, details)
         seq = self._db.execute(
@@ -277,14 +286,33 @@ def _kind(before: State | None, after: State | None) -> ChangeKind:
     return "modified" if before.is_readable else "readable"
 
 
-def _details(before: State | None, after: State | None) -> Mapping[str, object]:
-    """Return which fields changed or, of a file that is no session, why."""
+def _details(before: State | None, after: State | None, touched: Touched) -> Mapping[str, object]:
+    """Return which fields changed and which messages or, of a file that is no session, why."""
     if after is None:
         return {}
     now = _loads(after.summary)
     if (unreadable := now.get("unreadable")) is not None:
         return {**unreadable}
-    return differences(_loads((before and before.last_readable) or "{}"), now)
+    told = differences(_loads((before and before.last_readable) or "{}"), now)
+    return told if touched is None else {**told, _MESSAGES: packed_messages(touched)}
+
+
+# No field of a summary has this name.
+_MESSAGES = "messages"
+
+
+def packed_messages(touched: Touched) -> list[tuple[int, str | None, str]] | None:
+    """Return touched messages as the log and the journal store them."""
+    if touched is None:
+        return None
+    return [(one.position, one.id, one.what[0]) for one in touched]
+
+
+def unpacked_messages(packed: Any) -> Touched:
+    """Return touched messages from what is stored."""
+    if packed is None:
+        return None
+    return tuple(models.TouchedMessage(at, one, _TOUCHES[letter]) for at, one, letter in packed)
 
 
 def _cut(db: sqlite3.Connection, seq: int) -> None:
@@ -391,8 +419,8 @@ def _change(previous: int, found: _Columns, own: str) -> SessionChange:
     if seal != seal_of(previous, *parts):
         raise sqlite3.DatabaseError(f"the change {found[0]} is garbled, or those before it")
     number, session_id, letter, made_by, earlier, details, _ = found
-    told = _loads.__wrapped__(details)  # not the cached object: the caller keeps this
-    kind = _KINDS[letter]
+    told = dict(_loads.__wrapped__(details))  # not the cached object: the caller keeps this
+    kind, messages = _KINDS[letter], unpacked_messages(told.pop(_MESSAGES, None))
     changed = {} if kind == "unreadable" else told
     return models.SessionChange(
         number=number,
@@ -402,6 +430,7 @@ def _change(previous: int, found: _Columns, own: str) -> SessionChange:
         seen_at=_EPOCH + timedelta(microseconds=number - earlier),
         changed={name: (was, now) for name, (was, now) in changed.items()},
         unreadable=models.Unreadable.model_validate(told) if kind == "unreadable" else None,
+        messages=messages,
     )
 
 

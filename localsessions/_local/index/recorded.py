@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from localsessions._local.index.changelog import State
 from localsessions._local.index.row import IndexRow, state_of
 from localsessions._local.version import Fingerprint
+
+if TYPE_CHECKING:
+    from localsessions._rules.touched import Touched
 
 __all__ = ["BaseUnknown", "Recorded", "WrittenRow"]
 
@@ -38,6 +41,10 @@ class Recorded(Protocol):
     def seen_at(self) -> int | None:
         """When, in microseconds since 1970; None means now."""
 
+    @property
+    def touched(self) -> Touched:
+        """The messages that the write touched; None if that is not known."""
+
     def state(self, indexed: State | None) -> State:
         """Return the state that it gives to the log; ``indexed`` is the state that the row has."""
 
@@ -64,12 +71,14 @@ class WrittenRow(NamedTuple):
         read_base: Returns the row of the version that it replaced. Called only if that version is
             not logged; then it is logged too, as an external change.
         origin: The store that wrote it.
+        touched: The messages that the write touched; None if that is not known.
     """
 
     row: IndexRow
     base: Fingerprint | None
     read_base: Callable[[], IndexRow | None]
     origin: str
+    touched: Touched = None
 
     @property
     def session_id(self) -> str:

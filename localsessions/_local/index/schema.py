@@ -26,7 +26,7 @@ IDENTITY = "CREATE TABLE identity (value TEXT NOT NULL)"
 
 # -- index.sqlite3 -------------------------------------------------------------------------------
 
-VERSION = 8
+VERSION = 9
 
 INDEXES = {
     "by_last_activity": "(last_activity, session_id, status)",

@@ -44,6 +44,7 @@ from localsessions.models.instants import microseconds
 from localsessions.models.plain import Summary
 
 if TYPE_CHECKING:
+    from localsessions._rules.touched import Touched
     from localsessions.models import SessionChange
 
 __all__ = ["UNSETTLED", "ChangedRow", "SessionIndex"]
@@ -361,16 +362,17 @@ class SessionIndex:
         """
         self._database.write(lambda db: table.record(db, written))
 
-    def record_turn(self, row: IndexRow, base: IndexRow, origin: str) -> None:
+    def record_turn(self, row: IndexRow, base: IndexRow, origin: str, touched: Touched) -> None:
         """Record what a store added to a session, inside its lock; a line of the journal says it.
 
         Args:
             row: The row of the written version.
             base: The row of the version that it replaced.
             origin: The store that wrote it.
+            touched: The messages that it touched; None if that is not known.
         """
-        if not self._database.append(line_of(row, base, origin)):
-            self.record([WrittenRow(row, base.fingerprint, lambda: base, origin)])
+        if not self._database.append(line_of(row, base, origin, touched)):
+            self.record([WrittenRow(row, base.fingerprint, lambda: base, origin, touched)])
 
     def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
         """Delete the rows of sessions whose files are gone; checked inside the transaction."""

@@ -207,7 +207,7 @@ class _Standing:
         self._logged, self._indexed, self._last = after, after, written
         if not is_told:
             log.add(session_id, logged, replaced, None)
-            log.add(session_id, replaced, after, written.origin, written.seen_at)
+            log.add(session_id, replaced, after, written.origin, written.seen_at, written.touched)
 
     @property
     def is_recorded(self) -> bool:

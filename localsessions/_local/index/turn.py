@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from localsessions._local.index.changelog import State
+from localsessions._local.index.changelog import State, packed_messages, unpacked_messages
 from localsessions._local.index.recorded import BaseUnknown
 from localsessions._local.index.row import (
     IndexRow,
@@ -21,6 +21,9 @@ from localsessions._local.index.row import (
     row_of_state,
     state_of,
 )
+
+if TYPE_CHECKING:
+    from localsessions._rules.touched import Touched
 
 __all__ = ["Turn", "line_of"]
 
@@ -35,6 +38,7 @@ class Turn(NamedTuple):
         base: The hash of the version that it replaced.
         origin: The store that wrote it.
         seen_at: When, in microseconds since 1970.
+        touched: The messages that it touched; None if that is not known.
     """
 
     session_id: str
@@ -43,13 +47,15 @@ class Turn(NamedTuple):
     base: bytes
     origin: str
     seen_at: int
+    touched: Touched
 
     @classmethod
     def read(cls, line: bytes) -> Turn:
         """Return what a line says; ValueError or TypeError if it is no such line."""
-        session_id, fingerprint, digest, summary, tail, base, origin, at = _loads(line)
+        session_id, fingerprint, digest, summary, tail, base, origin, at, messages = _loads(line)
         state = State(read_fingerprint(fingerprint), True, bytes.fromhex(digest), summary, None)
-        return cls(session_id, state, tail, bytes.fromhex(base), origin, at)
+        touched = unpacked_messages(messages)
+        return cls(session_id, state, tail, bytes.fromhex(base), origin, at, touched)
 
     @property
     def row(self) -> IndexRow:
@@ -79,12 +85,13 @@ class Turn(NamedTuple):
         return indexed
 
 
-def line_of(row: IndexRow, base: IndexRow, origin: str) -> bytes:
+def line_of(row: IndexRow, base: IndexRow, origin: str, touched: Touched) -> bytes:
     """Return the line of a turn: the row of what was written, and that of what it replaced."""
     state = state_of(row, None)
     told = (
         *(row.summary.session_id, row.fingerprint.text, row.digest.hex(), state.summary),
         *(packed_tail(row.tail), base.digest.hex(), origin, time.time_ns() // 1000),
+        packed_messages(touched),
     )
     try:
         return orjson.dumps(told)

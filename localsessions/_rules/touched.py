@@ -1,0 +1,81 @@
+"""Which messages a change touched, found in two versions of a session as they are laid out. Pure.
+
+The bytes of two versions are compared, so that no message that stays has to be parsed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from operator import ne
+from typing import Literal, TypeAlias
+
+from localsessions import models
+from localsessions._codec import parse_json
+
+__all__ = ["MOST_TOUCHED", "Touched", "touched"]
+
+MOST_TOUCHED = 16
+"""A change that touched more messages names none: its reader reads the session."""
+
+Touched: TypeAlias = "tuple[models.TouchedMessage, ...] | None"
+"""``SessionChange.messages``."""
+
+_Key: TypeAlias = tuple[object, int]
+
+
+def touched(was: Sequence[bytes], now: Sequence[bytes], before: int = 0) -> Touched:
+    """Return the messages that differ between two versions; None if there are too many.
+
+    Args:
+        was: The messages before, each as it is laid out.
+        now: The messages after.
+        before: How many messages stand before those, in both versions.
+    """
+    begin = _equal_at_begin(was, now)
+    end = _equal_at_begin(was[begin:][::-1], now[begin:][::-1])
+    left, right = was[begin : len(was) - end], now[begin : len(now) - end]
+    if max(len(left), len(right)) > _MOST_COMPARED:
+        return None
+    old, new = _keyed(left), _keyed(right)
+    at = {key: before + begin + place for place, key in enumerate(new)}
+    found = [
+        _message(at[key], key, "changed" if key in old else "added")
+        for key, message in new.items()
+        if old.get(key) != message
+    ]
+    gone = [
+        _message(before + begin + place, key, "removed")
+        for place, key in enumerate(old)
+        if key not in new
+    ]
+    return None if len(found) + len(gone) > MOST_TOUCHED else (*gone, *found)
+
+
+_MOST_COMPARED = 1000
+
+
+def _equal_at_begin(one: Sequence[bytes], other: Sequence[bytes]) -> int:
+    """Return how many messages are the same at the beginning of both."""
+    differing = (place for place, is_other in enumerate(map(ne, one, other)) if is_other)
+    return next(differing, min(len(one), len(other)))
+
+
+def _keyed(messages: Iterable[bytes]) -> dict[_Key, bytes]:
+    """Return messages by their ids, or by what they say; the second of a kind has another key."""
+    seen: Counter[object] = Counter()
+    keyed: dict[_Key, bytes] = {}
+    for message in messages:
+        document = parse_json(message)
+        message_id = document.get("id") if isinstance(document, dict) else None
+        key = message_id if isinstance(message_id, str) else message
+        keyed[key, seen[key]] = message
+        seen[key] += 1
+    return keyed
+
+
+def _message(
+    position: int, key: _Key, what: Literal["added", "changed", "removed"]
+) -> models.TouchedMessage:
+    message_id = key[0] if isinstance(key[0], str) else None
+    return models.TouchedMessage(position, message_id, what)

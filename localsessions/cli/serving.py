@@ -9,7 +9,7 @@ from localsessions.cli.folder import opened
 from localsessions.cli.options import examples
 from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import note
-from localsessions.server import DEFAULT_PORT, HOSTS
+from localsessions.server import DEFAULT_PORT, HOSTS, PREFIX, ReadyService
 from localsessions.server import serve as serve_store
 
 __all__ = ["serve"]
@@ -17,8 +17,9 @@ __all__ = ["serve"]
 
 @click.command(
     epilog=examples(
-        "localsessions serve --port 8001",
-        "curl http://localhost:8001/api/v1/sessions",
+        "localsessions serve",
+        "localsessions serve --port 8001 --no-token",
+        "localsessions serve --allow-origin 'vscode-webview://*'",
     )
 )
 @click.option(
@@ -33,20 +34,48 @@ __all__ = ["serve"]
     type=click.Choice(HOSTS),
     default=HOSTS[0],
     show_default=True,
-    help="The address. There is no password, so only this machine's own are taken.",
+    help="The address; only this machine's own are taken.",
 )
-def serve(*, host: str, port: int) -> None:
+@click.option(
+    "--no-token",
+    is_flag=True,
+    help="Answer every program of this machine, but only the three GETs of the guide.",
+)
+@click.option(
+    "--allow-origin",
+    "origins",
+    metavar="ORIGIN",
+    multiple=True,
+    help="A page or webview that may ask with the token; may be repeated.",
+)
+def serve(*, host: str, port: int, no_token: bool, origins: tuple[str, ...]) -> None:
     """Answer HTTP requests of programs on this machine, until Ctrl-C.
 
-    Read-only: all sessions, a session's history and its current agent, as JSON under /api/v1.
+    Requests carry a token, which is new at each start. A client finds it, and the address, in
+    .localsessions/server.json in the folder of the sessions. docs/service.md has what it answers.
     """
+    if no_token and origins:
+        raise click.UsageError("--allow-origin needs the token; leave out --no-token")
     with opened(make=True) as store:
 
-        def say(url: str) -> None:
-            note(f"serving {one_line(store.save_dir)} at {url}; Ctrl-C ends")
+        def say(ready: ReadyService) -> None:
+            note(f"serving {one_line(store.save_dir)} at {ready.url}{PREFIX}; Ctrl-C ends")
+            if ready.advert is None:
+                note("without a token: every program of this machine can read the sessions")
+            else:
+                note(f"the token is in {one_line(ready.advert)}")
 
         try:
-            serve_store(store, host, port, on_ready=say)
+            serve_store(
+                store,
+                host,
+                port,
+                with_token=not no_token,
+                allow_origins=origins,
+                on_ready=say,
+            )
         except ImportError as error:
             stop(str(error), ExitCode.SYSTEM)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
         note("stopped")

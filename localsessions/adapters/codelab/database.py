@@ -306,11 +306,12 @@ def serve(db: Database | None = None, host: str = "127.0.0.1", port: int = 8001)
         ValueError: The host is not this machine.
         OSError: The port is in use.
     """
+    from localsessions.server import PREFIX, ReadyService
     from localsessions.server import serve as serve_store
 
     database = get_db() if db is None else db
 
-    def say(url: str) -> None:
-        _log.info("serving %s at %s", database.store.save_dir, url)
+    def say(ready: ReadyService) -> None:
+        _log.info("serving %s at %s", database.store.save_dir, ready.url + PREFIX)
 
     serve_store(database.store, host, port, on_ready=say)

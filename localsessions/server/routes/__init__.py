@@ -1,0 +1,1 @@
+"""What the routes do, one file a noun; ``table`` has all of them."""

@@ -207,6 +207,7 @@ NEEDS: dict[str, Need] = {
     ),
     "poll": Need("there is no poll, which tells of a pipe that its reader is gone", _polls),
     "ruff": Need("ruff is not installed: the code is looked at on Linux", _has_module("ruff")),
+    "schemathesis": Need("schemathesis is not installed", _has_module("schemathesis")),
     "signals": Need(
         "a process cannot be stopped, or told to end, by a signal", _has_call("killpg")
     ),

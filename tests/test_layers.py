@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE, TESTS = ROOT / "localsessions", ROOT / "tests"
 
-UPPER = ["cli", "adapters", "redaction", "transcripts", "server.py"]
+UPPER = ["cli", "adapters", "redaction", "transcripts", "server"]
 UPPER += ["backups", "manager", "moving.py"]
 
 # The tests of a private room, and the engine that takes its place in tests.

@@ -463,7 +463,7 @@ def test_many_ask_at_once_while_others_write(service: Service, store: SessionSto
 @pytest.mark.parametrize(
     ("host", "port", "said"),
     [
-        ("0.0.0.0", 0, "no password"),
+        ("0.0.0.0", 0, "this machine only"),
         ("192.168.0.2", 0, "one of 127.0.0.1"),
         ("localhost", -1, "65535"),
     ],

@@ -69,6 +69,7 @@ class Endpoint(NamedTuple):
         media: The types of an answer that is no JSON.
         is_conditional: Whether it needs If-Match.
         stream: Answers with a stream instead; called in the event loop.
+        fails: The model of an error that is no problem, but the guide's.
     """
 
     method: str
@@ -82,3 +83,4 @@ class Endpoint(NamedTuple):
     media: tuple[str, ...] = ()
     is_conditional: bool = False
     stream: Callable[[Call[Any, Any], Request], Awaitable[Response]] | None = None
+    fails: type[BaseModel] | None = None

@@ -131,9 +131,7 @@ async def changes(call: Call[ChangesQuery, None], request: Request) -> Response:
         listeners.leave(awake)
         raise
     events = _events(store, listeners, awake, number, call.query.session_id, is_known=known)
-    return EventSourceResponse(
-        events, ping=_HEARTBEAT_SECONDS, send_timeout=_SLOWEST_SECONDS, sep="\n"
-    )
+    return EventSourceResponse(events, ping=_HEARTBEAT_SECONDS, send_timeout=_SLOWEST_SECONDS)
 
 
 def _position(request: Request, since: int | None) -> int | None:

@@ -49,7 +49,7 @@ def document() -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     asked = [one.body for one in ENDPOINTS if one.body]
-    answered = [one.answers for one in ENDPOINTS if one.answers]
+    answered = [each for one in ENDPOINTS for each in (one.answers, one.fails) if each]
     models = [
         *((one, "validation") for one in dict.fromkeys(asked)),
         *((one, "serialization") for one in dict.fromkeys([*answered, ProblemDocument, Change])),
@@ -64,7 +64,7 @@ def _operation(one: Endpoint) -> dict[str, Any]:
         "summary": one.summary,
         "operationId": _name(one),
         "parameters": [*_path_parameters(one), *_query_parameters(one), *_headers(one)],
-        "responses": {str(one.status): _answer(one), "default": _problem()},
+        "responses": {str(one.status): _answer(one), **_failures(one), "default": _problem()},
     }
     if one.method == "GET" and one.stream is None:
         told["responses"]["304"] = {"description": "The caller has this version."}
@@ -148,6 +148,15 @@ def _answer(one: Endpoint) -> dict[str, Any]:
 def _problem() -> dict[str, Any]:
     schema = {"$ref": _REF.format(model=_model(ProblemDocument))}
     return {"description": "A problem.", "content": {_PROBLEM: {"schema": schema}}}
+
+
+def _failures(one: Endpoint) -> dict[str, Any]:
+    """Return the errors of a route of the guide: an unknown session, and a file that is none."""
+    if one.fails is None:
+        return {}
+    schema = {"$ref": _REF.format(model=_model(one.fails))}
+    told = {"description": "An error.", "content": {"application/json": {"schema": schema}}}
+    return {"404": told, "500": told}
 
 
 def _model(model: type[BaseModel]) -> str:

@@ -61,7 +61,7 @@ class Serving:
 @contextmanager
 def serving(folder: Path | str, *arguments: str, port: int = 0) -> Iterator[Serving]:
     process = subprocess.Popen(
-        interruptible("serve", "--dir", str(folder), "--port", str(port), *arguments),
+        interruptible("serve", "--dir", str(folder), "--port", str(port), "--no-token", *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -74,13 +74,55 @@ def serving(folder: Path | str, *arguments: str, port: int = 0) -> Iterator[Serv
 
 
 def test_it_says_where_and_ends_cleanly_with_ctrl_c(cli: Cli) -> None:
-    """C19: one line at the beginning, one at the end, no traceback, nothing on standard output."""
+    """C19: two lines at the beginning, one at the end, no traceback, nothing on standard output."""
     cli.add("s", "hello")
     with serving(cli.folder) as service:
         assert service.greeting.startswith(f"serving {cli.folder} at http://127.0.0.1:")
         assert service.greeting.endswith("/api/v1; Ctrl-C ends\n")
         assert service.get("sessions")[1]["total"] == 1
+        code, shown, noted = service.end()
+        assert (code, shown) == (0, "")
+        assert noted.splitlines()[0].startswith("without a token: every program of this machine")
+        assert noted.splitlines()[1:] == ["stopped"]
+
+
+def test_a_token_is_there_unless_it_is_refused_and_is_told_nowhere(cli: Cli) -> None:
+    cli.add("s", "hello")
+    process = subprocess.Popen(
+        interruptible("serve", "--dir", str(cli.folder), "--port", "0"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        service = Serving(process)
+        assert process.stderr is not None
+        advert = cli.folder / ".localsessions" / "server.json"
+        assert text_of(process.stderr.readline()) == f"the token is in {advert}\n"
+        told = json.loads(advert.read_bytes())
+        assert len(told["token"]) == 43
+        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=120)
+        connection.request("GET", "/api/v1/sessions")
+        refused = connection.getresponse()
+        assert (refused.status, told["token"].encode() in refused.read()) == (401, False)
+        connection.request(
+            "GET", "/api/v1/sessions", headers={"Authorization": f"Bearer {told['token']}"}
+        )
+        assert json.loads(connection.getresponse().read())["total"] == 1
+        connection.close()
         assert service.end() == (0, "", "stopped\n")
+        assert not advert.exists()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_an_origin_that_any_page_may_have_is_refused(cli: Cli) -> None:
+    for origin in ("null", "*", "http://*", "https://evil.example/path", "file://*"):
+        done = cli("serve", "--port", "0", "--allow-origin", origin)
+        assert (done.exit_code, "is no origin" in done.stderr) == (2, True)
+    done = cli("serve", "--no-token", "--allow-origin", "http://localhost:5173")
+    assert (done.exit_code, "needs the token" in done.stderr) == (2, True)
 
 
 def test_ctrl_c_waits_for_no_client_that_keeps_its_connection(cli: Cli) -> None:

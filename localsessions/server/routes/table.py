@@ -113,6 +113,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         guide.history,
         "Messages and agents, for the agent runtime's clients",
         shapes.GuideHistory,
+        fails=shapes.GuideError,
     ),
     Endpoint(
         "GET",
@@ -120,6 +121,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         guide.current_agent,
         "The current agent, for the agent runtime's clients",
         shapes.GuideAgent,
+        fails=shapes.GuideError,
     ),
     Endpoint(
         "GET",

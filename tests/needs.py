@@ -31,6 +31,7 @@ __all__ = [
     "NEEDS",
     "OF_FIXTURES",
     "Need",
+    "chromium",
     "is_here",
     "marked",
     "need_of",
@@ -130,6 +131,15 @@ def _runs(program: str) -> Callable[[], bool]:
     return lambda: shutil.which(program) is not None
 
 
+def chromium() -> str | None:
+    """Return the path of the browser."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def _has_browser() -> bool:
+    return chromium() is not None and _has_module("playwright")()
+
+
 def _traces() -> bool:
     if shutil.which("strace") is None:
         return False
@@ -172,6 +182,7 @@ NEEDS: dict[str, Need] = {
         "the process cannot become another user: Windows has no setuid", _becomes_another
     ),
     "bash": Need("bash is not installed", _runs("bash")),
+    "browser": Need("Chromium or Playwright, which drives it, is not installed", _has_browser),
     "curl": Need("curl is not installed", _runs("curl")),
     "fcntl": Need("locks and syncs are not fcntl's there: Windows has none", _has_module("fcntl")),
     "fifos": Need("named pipes, sockets and devices are no files there", _has_call("mkfifo")),

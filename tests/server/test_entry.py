@@ -239,7 +239,7 @@ def test_only_its_owner_can_read_where_it_stands(service: Asking) -> None:
     assert stat.S_IMODE(advert.parent.stat().st_mode) == 0o700
 
 
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs limits: no /proc")
+@pytest.mark.needs("memory limits")
 def test_the_token_is_in_no_command_line(service: Asking) -> None:
     pid = service("GET", "health").document["pid"]
     token = str(service.token).encode()

@@ -26,7 +26,10 @@ PROGRAMS = {"wine": "wine wine64", COMPILER: "gcc-mingw-w64-x86-64-win32"}
 """What is run, and the packages of Debian that have it."""
 
 # What works on the code, not on the system that it runs on: it stays on Linux.
-NOT_THERE = ("build", "coverage", "import-linter", "mypy", "pytest-cov", "ruff", "types-jsonschema")
+NOT_THERE = (
+    *("build", "coverage", "import-linter", "mypy", "playwright", "pytest-cov", "ruff"),
+    *("schemathesis", "types-jsonschema"),
+)
 # pip reads "only on Windows" of the system that it runs on itself: pytest and click ask for
 # colorama. The time zones that hypothesis draws from are in no file of Windows. A run that reaches
 # its limit has no end that tells its failures, so each is told as it comes.

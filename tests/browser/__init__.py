@@ -1,0 +1,1 @@
+"""What pages of a real browser can do to a service: Debian's Chromium, driven by Playwright."""

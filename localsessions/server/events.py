@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from localsessions.store import SessionStore
     from localsessions.watching import Watch
 
-__all__ = ["Listeners", "changes", "coalesced"]
+__all__ = ["Listeners", "batch", "changes", "coalesced"]
 
 _HEARTBEAT_SECONDS = 15
 _SLOWEST_SECONDS = 30.0
@@ -178,7 +178,7 @@ async def _events(
             if found:
                 number = found[-1].number
             wanted = [one for one in found if session_id in (None, one.session_id)]
-            for event in _told(wanted, number):
+            for event in batch(wanted, number):
                 yield event
             if len(found) < _BATCH:
                 await awake.wait()
@@ -192,7 +192,8 @@ def _note(event: str, number: int) -> ServerSentEvent:
     return ServerSentEvent(f'{{"last_change":{number}}}', event=event, id=str(number))
 
 
-def _told(changes: Iterable[SessionChange], number: int) -> Iterable[ServerSentEvent]:
+def batch(changes: Iterable[SessionChange], number: int) -> Iterable[ServerSentEvent]:
+    """Yield the events of a batch that ends with a change of this number; the last has an id."""
     told = coalesced(changes)
     for place, change in enumerate(told, start=1):
         last = str(number) if place == len(told) else None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localsessions import SessionChange, SessionStore, TouchedMessage
-from localsessions.server.events import coalesced
+from localsessions.server.events import batch, coalesced
 from server.asking import Asking, Event
 
 
@@ -163,3 +163,9 @@ def test_what_is_not_known_of_one_is_not_known_of_both() -> None:
         assert one.messages is None
     (gone,) = coalesced([known, change(2, "deleted")])
     assert gone.kind == "deleted"
+
+
+def test_only_the_last_event_of_a_batch_has_an_id() -> None:
+    """Who went on from the number of t would miss the first change of s."""
+    changes = [change(1, "modified"), change(2, "modified", "t"), change(3, "modified")]
+    assert [one.id for one in batch(changes, 9)] == [None, "9"]

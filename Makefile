@@ -5,11 +5,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MCP := $(VENV)-mcp
 DEMO ?= demo-sessions
 DEMO_VENV ?= .venv-demo
 DEMO_READY := $(DEMO_VENV)/.ready
 
-.PHONY: demo test windows proof mutations lint bench schema docs screens clean
+.PHONY: demo test mcp windows proof mutations lint bench schema docs screens clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,8 +28,19 @@ $(DEMO_READY): pyproject.toml
 demo: $(DEMO_READY)
 	$(DEMO_VENV)/bin/python examples/demo.py $(DEMO)
 
-test: $(READY) lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
+test: $(READY) lint mcp
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-append --cov-report term
+
+# Tests the MCP server in an environment of its own: frameworks of the other one need an older SDK.
+# What it covers is added to by `make test`.
+mcp: $(MCP)/.ready
+	$(MCP)/bin/python -m pytest tests/mcp_server/test_serving.py --numprocesses 2 --dist worksteal --cov --cov-report= --cov-fail-under 0
+
+$(MCP)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(MCP)
+	$(MCP)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(MCP)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cli,mcp]" --group dev
+	touch $(MCP)/.ready
 
 # Runs the tests in a Windows Python under Wine, which it sets up in .windows: those that differ by
 # system in four minutes; `make windows WINDOWS=--all` runs all, WINDOWS=--proof the attacks at
@@ -81,4 +93,4 @@ docs: $(READY)
 	$(BIN)/python docs/make_reference.py
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO_VENV) $(MCP) $(DEMO)

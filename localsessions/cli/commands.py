@@ -94,6 +94,7 @@ _BY_TASK = {
             "serving.serve",
             "Answer HTTP requests of programs on this machine, until Ctrl-C.",
         ),
+        _Place("mcp", "answering.mcp", "Let an agent search and read sessions, over MCP."),
     ),
     "check and repair": (
         _Place(

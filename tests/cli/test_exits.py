@@ -67,7 +67,7 @@ READING = [
 
 COMMANDS = [
     *("append", "archive", "backup", "cleanup", "completion", "count", "delete", "edit", "export"),
-    *("fork", "help", "history", "import", "list", "mv", "new", "path", "pin", "reindex"),
+    *("fork", "help", "history", "import", "list", "mcp", "mv", "new", "path", "pin", "reindex"),
     *("rename", "restore", "restore-backup", "resume", "search", "serve", "show", "stats", "tag"),
     *("verify", "watch"),
 ]

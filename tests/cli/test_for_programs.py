@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
-WITHOUT = {"completion", "edit", "export", "help", "resume", "serve"}
+WITHOUT = {"completion", "edit", "export", "help", "mcp", "resume", "serve"}
 
 
 def section(title: str) -> list[list[str]]:

@@ -10,7 +10,7 @@ DEMO ?= demo-sessions
 DEMO_VENV ?= .venv-demo
 DEMO_READY := $(DEMO_VENV)/.ready
 
-.PHONY: demo test mcp windows proof mutations lint bench schema docs screens clean
+.PHONY: demo test mcp client windows proof mutations lint bench schema docs screens clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,11 @@ $(MCP)/.ready: pyproject.toml
 	$(MCP)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(MCP)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cli,mcp]" --group dev
 	touch $(MCP)/.ready
+
+# Makes and tests the TypeScript client against a real service, and runs the blocks of
+# docs/plugin.md; `make client CLIENT=--types` makes its types again after a change of the service.
+client: $(READY)
+	$(BIN)/python clients/typescript/make.py $(CLIENT)
 
 # Runs the tests in a Windows Python under Wine, which it sets up in .windows: those that differ by
 # system in four minutes; `make windows WINDOWS=--all` runs all, WINDOWS=--proof the attacks at

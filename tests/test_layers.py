@@ -89,7 +89,8 @@ def through_the_door(path: Path) -> list[str]:
 
 TOP = {
     *(".ci", ".gitattributes", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md"),
-    *("benchmarks", "conftest.py", "docs", "examples", "localsessions", "pyproject.toml", "tests"),
+    *("benchmarks", "clients", "conftest.py", "docs", "examples", "localsessions"),
+    *("pyproject.toml", "tests"),
 }
 
 

@@ -263,7 +263,7 @@ def test_the_end_of_its_input_ends_it(folder: Path) -> None:
     assert (raw.process.returncode, shown, noted) == (0, b"", b"")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_while_it_waits(folder: Path, sent: signal.Signals) -> None:
     add(folder, "a", "hello")

@@ -194,6 +194,7 @@ class Writer:
         draft = draft_of(session, is_activity=False)
         if is_new:  # it was read from another file, which stays
             stand(session, None, None)
+            draft = draft._replace(original=None)
         self.write(draft, former)
 
     def adopt(self, session_id: str, make: Callable[[bytes], Session | None]) -> Session | None:

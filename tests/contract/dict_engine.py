@@ -69,9 +69,8 @@ class DictEngine(DictCopies, Engine):
         return f"{self.address}/{file_stem(session_id)}"
 
     def _found(self, session_id: str) -> Kept:
-        path, kept = self.location(session_id), self._shelf.kept.get(session_id)
-        if kept is None:
-            raise errors.SessionNotFoundError(session_id, path=path)
+        if (kept := self._shelf.kept.get(session_id)) is None:
+            raise errors.SessionNotFoundError(session_id, path=self.location(session_id))
         return kept
 
     def read(self, session_id: str, *, last_good: bool = False) -> Session:

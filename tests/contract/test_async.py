@@ -52,6 +52,7 @@ async def last_change_twice(store: AsyncSessionStore) -> str:
 
 CALLS: list[tuple[str, Callable[[AsyncSessionStore], Awaitable[object]]]] = [
     ("create", lambda store: store.create("b", title="t", user_id="u", agent_id="g", ttl=9)),
+    ("get_or_create", lambda store: store.get_or_create("a", title="unused")),
     ("get", lambda store: store.get("none")),
     ("load", lambda store: store.load("a")),
     ("save", lambda store: store.save(Session(session_id="c"))),

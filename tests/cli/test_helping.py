@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .conftest import Cli
 
 # These go on until they are ended, start another program, or look at the person's own files.
-NOT_RUN = {"edit", "import", "resume", "serve", "watch"}
+NOT_RUN = {"edit", "import", "mcp", "resume", "serve", "watch"}
 
 
 def lines_of(command: click.Command) -> list[str]:
@@ -31,7 +31,7 @@ def lines_of(command: click.Command) -> list[str]:
 
 def examples() -> Iterator[tuple[str, list[list[str]]]]:
     """Yield the name of each command with the calls of each of its examples, as in a pipe."""
-    call = r"localsessions ((?:\"[^\"]*\"|'[^']*'|[^|)\"' ]| (?! ))+)"
+    call = r"localsessions (?!-- )((?:\"[^\"]*\"|'[^']*'|[^|)\"' ]| (?! ))+)"
     for known in COMMANDS:
         for line in lines_of(loaded(known)):
             if calls := re.findall(call, line):

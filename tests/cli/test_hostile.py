@@ -242,6 +242,7 @@ def rows(cli: Cli) -> dict[str, list[Row]]:
         "restore-backup": plain([f"/nowhere/{TYPED}"]),
         "mv": plain([ID, "--to", f"{folder}/y", "--dry-run"], [f"no {TYPED}", "--to", folder]),
         "serve": [(["--port", "0"], end)],
+        "mcp": [([], end)],
         "completion": plain(["bash"]),
         "resume": plain([ID, "--print"], [ID, "--yes"], [f"no {TYPED}"]),
         "help": plain([], ["show"], [TYPED]),

@@ -83,6 +83,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/transcripts.py
 	$(BIN)/python benchmarks/searching.py
 	$(BIN)/python benchmarks/growing.py
+	$(BIN)/python benchmarks/serving.py $(filter --quick,$(BENCH))
 	$(BIN)/python benchmarks/starting.py
 
 # Makes the JSON Schema again after a change of the models; a test holds it.

@@ -150,6 +150,11 @@ What a turn costs where two and four processes append to one session and to many
 writes a file whole: [benchmarks/handover.md](benchmarks/handover.md). What `.localsessions` takes
 while several write, watch and search: [benchmarks/growing.md](benchmarks/growing.md).
 
+## Serving
+
+What the service bears, and what a request takes beside the bare call of the store:
+[benchmarks/serving.md](benchmarks/serving.md).
+
 ## Starting
 
 What a command takes in a new process, and what an import takes:

@@ -303,16 +303,16 @@ def bare_pages(folder: Path) -> list[float]:
 # -- the page ------------------------------------------------------------------------------------
 
 
-HEAD = """\
-# Serving
-
-Made by `benchmarks/serving.py`; do not edit. For {seconds} s, {listeners} listeners followed all
-changes while others asked {pace} times a second, each time on a connection of its own: in turn for
-a session without its 10 messages or more, for the list of the last 50, and to append a message.
-There were {sessions:,} sessions, and {cores} cores for the service, those who asked and those who
-listened, with a load of {load:.1f} when it began. "One by one" is the same request afterwards, with
-nobody else there, and the bare call is that of the store in a process of its own.
-
+INTRODUCTION = (
+    "Made by `benchmarks/serving.py`; do not edit. For {seconds} s, {listeners} listeners followed "
+    "all changes while others asked {pace} times a second, each time on a connection of its own: "
+    "in turn for a session without its 10 messages or more, for the list of the last 50, and to "
+    "append a message. There were {sessions:,} sessions, and {cores} cores for the service, those "
+    'who asked and those who listened, with a load of {load:.1f} when it began. "One by one" is '
+    "the same request afterwards, with nobody else there, and the bare call is that of the store "
+    "in a process of its own."
+)
+TABLE = """\
 | | requests | median | 99 of 100 within | one by one | bare call | under load | one by one |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 """
@@ -333,17 +333,19 @@ def rows(
 
 def measure(folder: Path, plan: Plan) -> tuple[str, list[str]]:
     """Return the page, and what is wrong."""
-    text = HEAD.format(cores=os.cpu_count(), load=os.getloadavg()[0], **plan._asdict())
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    text = paragraphs(INTRODUCTION.format(cores=cores, load=load, **plan._asdict()))
     bore, wrong = measure_load(folder / "asked", plan)
     listed, missing = measure_list(folder / "listed", plan.listed)
-    return f"{text}{bore}\n{listed}", [*wrong, *missing]
+    return f"# Serving\n\n{text}\n{TABLE}{bore}\n{listed}", [*wrong, *missing]
 
 
 def measure_load(folder: Path, plan: Plan) -> tuple[str, list[str]]:
     """Return what the page says of many who listen and ask, and what is wrong."""
     fill(folder, plan.sessions, 10)
     with running(folder) as service:
-        asyncio.run(Load(service, plan._replace(seconds=5)).run())  # what is new is loaded
+        # What is new is loaded, and threads are started.
+        asyncio.run(Load(service, plan._replace(seconds=plan.seconds // 3)).run())
         load = Load(service, plan)
         asyncio.run(load.run())
         alone = asyncio.run(ask_alone(service, plan.sessions))

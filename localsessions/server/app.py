@@ -100,12 +100,15 @@ async def _answered(service: Service, endpoint: Endpoint, request: Request) -> R
     return await run_in_threadpool(lambda: response_of(act(), request.headers))
 
 
-async def _refused(_request: Request, error: Exception, *, is_bare: bool) -> Response:
+async def _refused(request: Request, error: Exception, *, is_bare: bool) -> Response:
     """Answer for an unknown address (404) or a wrong method (405)."""
     status = getattr(error, "status_code", 500)
     read_only = ": this service is read-only" if is_bare else ""
     what = {404: "Not found", 405: f"Method not allowed{read_only}"}
     told = what.get(status, str(error))
+    if not is_bare and status in what:
+        asked = f"{request.method} {request.scope['path'][:200]}"
+        told = f"{told}: {asked}; /api/openapi.json has what there is"
     problem = Problem(status, told, headers=getattr(error, "headers", None))
     return problem_response(problem, is_bare=is_bare)
 

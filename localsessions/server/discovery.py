@@ -8,6 +8,7 @@ read it. A second service of the same folder takes the name ``server-<pid>.json`
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -17,11 +18,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from localsessions import _system
+from localsessions.server.serving import HOSTS
 
 __all__ = ["Advert", "advertised", "is_alive"]
 
 _NAME = "server.json"
+_LOCK = "server.lock"
 _SECONDS = 2.0
+_PATIENCE_SECONDS = 10.0
 
 
 class Advert(NamedTuple):
@@ -48,10 +52,10 @@ def advertised(save_dir: str, advert: Advert) -> Iterator[str]:
         OSError: The folder cannot be written.
     """
     folder = os.path.join(save_dir, ".localsessions")
-    path = os.path.join(folder, _NAME)
-    if not _is_reserved(path):
-        path = os.path.join(folder, f"server-{advert.pid}.json")
-    _write(path, advert)
+    try:
+        path = _written(folder, advert)
+    except OSError as error:
+        raise _no_place(error, folder) from error
     try:
         yield path
     finally:
@@ -60,13 +64,29 @@ def advertised(save_dir: str, advert: Advert) -> Iterator[str]:
                 _system.unlink(path)
 
 
-def _is_reserved(path: str) -> bool:
-    """Take the name if it is free, or that of a service that no longer answers."""
-    try:
-        os.close(_system.open_file(path, _system.MAKING, 0o600))
-    except FileExistsError:
-        return not is_alive(_read(path))
-    return True
+def _written(folder: str, advert: Advert) -> str:
+    """Write the file under a name that no living service has; return its path."""
+    import filelock
+
+    # Of two that start at once, the second finds the file of the first, and it is whole.
+    with filelock.FileLock(os.path.join(folder, _LOCK), timeout=_PATIENCE_SECONDS, mode=0o600):
+        path = os.path.join(folder, _NAME)
+        if is_alive(_read(path)):
+            path = os.path.join(folder, f"server-{advert.pid}.json")
+        _write(path, advert)
+    return path
+
+
+def _no_place(error: OSError, folder: str) -> OSError:
+    number = errno.EACCES if error.errno == errno.ENOENT else error.errno
+    if number not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return error
+    return OSError(
+        number,
+        "the token has no place, since this folder cannot be written; make it writable, choose "
+        "another one, or serve without a token (--no-token)",
+        folder,
+    )
 
 
 def _write(path: str, advert: Advert) -> None:
@@ -99,6 +119,8 @@ def is_alive(told: Mapping[str, Any]) -> bool:
     """Tell whether the service that a file names answers, and is that one."""
     try:
         address = urlsplit(str(told["url"]))
+        if address.hostname not in HOSTS:  # the token that stands there goes to this machine only
+            return False
         connection = http.client.HTTPConnection(address.netloc, timeout=_SECONDS)
         try:
             headers = {"Authorization": f"Bearer {told['token']}"}

@@ -51,11 +51,18 @@ class Listeners:
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self._guard = threading.Lock()
+        self._starting = threading.Lock()
         self._awake: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._watch: Watch | None = None
         # The last changes, so that each listener need not read the log; and the number before.
         self._recent: list[SessionChange] = []
         self._before: int | None = None
+        # The first and the last number of a batch, and its events as they are sent.
+        self._sent: tuple[tuple[int, int], bytes] = ((0, 0), b"")
+
+    def __len__(self) -> int:
+        """Return how many listen."""
+        return len(self._awake)
 
     def join(self) -> asyncio.Event:
         """Return what is set whenever something changed; the first starts the watch.
@@ -72,22 +79,34 @@ class Listeners:
 
     def watch(self) -> None:
         """Watch the store, unless it is watched already."""
-        with self._guard:
-            if self._watch is None or self._watch.closed:
-                self._recent, self._before = [], self._store.last_change()
-                self._watch = self._store.watch(self._take, since=self._before, on_error=self._fail)
+        with self._starting:
+            if self._watch is not None and not self._watch.closed:
+                return
+            before = self._store.last_change()
+            with self._guard:
+                self._recent, self._before = [], before
+            watch = self._store.watch(self._take, since=before, on_error=self._fail)
+            with self._guard:
+                self._watch = watch if self._awake else None
+        if self._watch is None:  # whoever wanted it has left meanwhile
+            watch.close()
 
-    def after(self, number: int) -> list[SessionChange]:
-        """Return the changes after a number, from what came in last or from the log.
-
-        Raises:
-            ChangesExpiredError: The number is not known.
-        """
+    def recent(self, number: int) -> list[SessionChange] | None:
+        """Return the changes after a number, None if they are in the log only."""
         with self._guard:
-            if self._before is not None and number >= self._before:
-                begin = bisect_right(self._recent, number, key=attrgetter("number"))
-                return self._recent[begin : begin + _BATCH]
-        return [*islice(self._store.changes(number), _BATCH)]
+            if self._before is None or number < self._before:
+                return None
+            begin = bisect_right(self._recent, number, key=attrgetter("number"))
+            return self._recent[begin : begin + _BATCH]
+
+    def sent(self, found: list[SessionChange], number: int) -> bytes:
+        """Return the events of a batch as they are sent, made once for all who are at its place."""
+        place = (found[0].number, number)
+        made_for, made = self._sent
+        if made_for != place:
+            made = encoded(found, number)
+            self._sent = place, made
+        return made
 
     def leave(self, awake: asyncio.Event) -> None:
         """Wake a listener no more; the last ends the watch."""
@@ -162,13 +181,15 @@ async def _events(
     session_id: str | None,
     *,
     is_known: bool,
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncIterator[ServerSentEvent | bytes]:
     try:
         yield _note("ready" if is_known else "reset", number)
         while True:
             awake.clear()
             try:
-                found = await run_in_threadpool(listeners.after, number)
+                found = listeners.recent(number)
+                if found is None:
+                    found = await run_in_threadpool(_logged, store, number)
             except ChangesExpiredError:
                 number = await run_in_threadpool(store.last_change)
                 yield _note("reset", number)
@@ -177,14 +198,19 @@ async def _events(
                 return
             if found:
                 number = found[-1].number
-            wanted = [one for one in found if session_id in (None, one.session_id)]
-            for event in batch(wanted, number):
-                yield event
+            if found and session_id is None:
+                yield listeners.sent(found, number)
+            elif wanted := [one for one in found if one.session_id == session_id]:
+                yield encoded(wanted, number)
             if len(found) < _BATCH:
                 await awake.wait()
                 await asyncio.sleep(_PAUSE_SECONDS)
     finally:
         listeners.leave(awake)
+
+
+def _logged(store: SessionStore, number: int) -> list[SessionChange]:
+    return [*islice(store.changes(number), _BATCH)]
 
 
 def _note(event: str, number: int) -> ServerSentEvent:
@@ -198,6 +224,11 @@ def batch(changes: Iterable[SessionChange], number: int) -> Iterable[ServerSentE
     for place, change in enumerate(told, start=1):
         last = str(number) if place == len(told) else None
         yield ServerSentEvent(_line(change), event="change", id=last)
+
+
+def encoded(changes: Iterable[SessionChange], number: int) -> bytes:
+    """Return the events of a batch as they are sent."""
+    return b"".join(one.encode() for one in batch(changes, number))
 
 
 def _line(change: SessionChange) -> str:

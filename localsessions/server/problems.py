@@ -73,8 +73,10 @@ def problem_of(error: Exception) -> Problem:
     for kind, (status, code) in _STATUSES.items():
         if isinstance(error, kind):
             return Problem(status, str(error), code=code, **_more(error))
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Problem(507, str(error), code="no-room")
+    if isinstance(error, OSError) and (found := _OF_NUMBERS.get(error.errno or 0)):
+        status, code, remedy = found
+        place = error.filename2 or error.filename or "the folder of the sessions"
+        return Problem(status, f"{error.strerror}: {place}; {remedy}", code=code)
     _log.error("a request failed", exc_info=error)
     return Problem(500, "the service failed; its log says more", code="failed")
 
@@ -93,8 +95,18 @@ _STATUSES: Mapping[type[Exception], tuple[int, str]] = {
     errors.NotOwnerError: (403, "not-owner"),
     errors.SearchGivenUpError: (503, "given-up"),
     errors.ChangesExpiredError: (410, "expired"),
-    PermissionError: (403, "read-only"),
     ValueError: (422, "invalid"),
+}
+
+
+_READ_ONLY = (403, "read-only", "the user of the service must be allowed to write there")
+_NO_ROOM = (507, "no-room", "make room, and ask again")
+_OF_NUMBERS: Mapping[int, tuple[int, str, str]] = {
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+    errno.EROFS: _READ_ONLY,
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
 }
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import socket
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localsessions.models import format_instant
@@ -76,18 +76,21 @@ def serve(
 
     token = secrets.token_urlsafe(32) if with_token else None
     app = create_app(store, token=token, allow_origins=allow_origins)
-    server = _server(app)
-    with _listening(host, port) as listener:
+    with _listening(host, port) as listener, ExitStack() as ending:
         name = f"[{host}]" if ":" in host else host
         url = f"http://{name}:{listener.getsockname()[1]}"
-        with _advertised(store, app, url) as path:
+
+        def begin() -> None:
+            path = ending.enter_context(_advertised(store, app, url))
             if on_ready is not None:
                 on_ready(ReadyService(url, path))
-            try:
-                server.run(sockets=[listener])
-            except KeyboardInterrupt:
-                # uvicorn has answered the open requests; after closing all it raises it again.
-                _log.info("the service has ended")
+
+        server = _server(app, begin, ending.close)
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            # uvicorn has answered the open requests; after closing all it raises it again.
+            _log.info("the service has ended")
 
 
 def _advertised(
@@ -102,10 +105,20 @@ def _advertised(
     return advertised(store.save_dir, advert)
 
 
-def _server(app: Starlette) -> Any:
+def _server(app: Starlette, begin: Callable[[], None], end: Callable[[], None]) -> Any:
     import uvicorn
 
     from localsessions.server.connections import PatientProtocol
+
+    # Between the two a signal ends the service in order; then uvicorn lets it end the process.
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            begin()
+            await super().startup(sockets)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            end()
 
     config = uvicorn.Config(
         app,
@@ -119,7 +132,7 @@ def _server(app: Starlette) -> Any:
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def refuse_missing_extra() -> None:

@@ -787,8 +787,8 @@ BREAKAGES = (
     Mutation(
         "server.json of a living service is replaced",
         "localsessions/server/discovery.py",
-        "        return not is_alive(_read(path))\n",
-        "        return True\n",
+        "        if is_alive(_read(path)):\n",
+        "        if is_alive({}):\n",
         "tests/server/test_entry.py::test_a_second_service_takes_a_name_of_its_own_and_a_dead_ones_is_replaced",
     ),
     Mutation(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-__all__ = ["Answer", "Asking", "Event", "running"]
+import uvicorn
+
+from localsessions import SessionStore
+from localsessions.server import create_app
+from localsessions.server.about import Service
+
+__all__ = ["Answer", "Asking", "Event", "in_this_process", "running"]
 
 
 class Answer(NamedTuple):
@@ -140,6 +148,23 @@ def _events(response: http.client.HTTPResponse) -> Iterator[Event]:
         if not text and "data" in told:
             yield Event(told["event"], told.get("id"), json.loads(told["data"]))
         told = {**told, name: value} if name else {}
+
+
+@contextmanager
+def in_this_process(store: SessionStore) -> Iterator[tuple[Asking, Service]]:
+    """Run a service of a store in a thread; return what asks it, and what it keeps."""
+    app = create_app(store, token=(token := secrets.token_urlsafe(32)))
+    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none")
+    server = uvicorn.Server(config)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        port = listener.getsockname()[1]
+        yield Asking(port, token, Path(store.save_dir)), app.state.service
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager

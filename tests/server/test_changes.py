@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localsessions import SessionChange, SessionStore, TouchedMessage
 from localsessions.server.events import batch, coalesced
-from server.asking import Asking, Event
+from server.asking import Asking, Event, in_this_process
 
 
 def until(events: Iterator[Event], session_id: str, count: int) -> list[Event]:
@@ -47,8 +50,6 @@ def test_an_edit_by_an_editor_is_told(
 ) -> None:
     with service.events(f"changes?session_id={session_id}") as events:
         next(events)
-        from pathlib import Path
-
         path = Path(store.path(session_id))
         path.write_text(path.read_text().replace("a title", "by hand"))
         change = next(events)
@@ -131,6 +132,23 @@ def test_two_hundred_listeners_cost_one_watch(
         for events in listening:
             assert next(events).data["messages"][0]["id"] == "all"
     assert service("GET", "health").status == 200
+
+
+def test_a_reader_that_takes_nothing_is_hung_up_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(19) It would keep what was not sent for ever."""
+    monkeypatch.setattr("localsessions.server.events._SLOWEST_SECONDS", 0.2)
+    with SessionStore(tmp_path / "s") as store, in_this_process(store) as (service, kept):
+        store.create("s")
+        with socket.create_connection(("127.0.0.1", service.port), timeout=60) as reader:
+            host = f"Host: 127.0.0.1:{service.port}"
+            reader.sendall(service.lines(host, path="/api/v1/changes"))
+            assert reader.recv(10)
+            deadline = time.monotonic() + 60
+            while len(kept.listeners):
+                assert time.monotonic() < deadline
+                store.rename("s", f"{time.monotonic()}" * 20_000)
 
 
 # -- coalescing, by itself -------------------------------------------------------------------------

@@ -6,7 +6,12 @@ import base64
 import json
 import os
 import re
+import signal
 import stat
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,8 +19,9 @@ import pytest
 from localsessions import SessionStore
 from localsessions.server import create_app
 from localsessions.server.codes import Codes
+from localsessions.server.discovery import Advert, advertised, is_alive
 from localsessions.server.routes.table import ENDPOINTS
-from server.asking import Asking, running
+from server.asking import Asking, in_this_process, running
 
 OWN_NAMES = ("localhost", "127.0.0.1", "10.0.2.2", "[::1]", "LOCALHOST")
 FOREIGN_HOSTS = (
@@ -210,6 +216,25 @@ def test_a_guessed_code_gives_no_token(service: Asking) -> None:
     assert service("GET", "token", bare=True).status == 401
 
 
+def test_a_code_is_exchanged_once_and_by_no_other_page(tmp_path: Path) -> None:
+    with SessionStore(tmp_path / "s") as store, in_this_process(store) as (service, kept):
+        body, own = {"code": kept.codes.make()}, {"Origin": f"http://127.0.0.1:{service.port}"}
+        for refused in (
+            {"Origin": "http://127.0.0.1:1"},  # a page of another port
+            {"Host": "evil.test"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Sec-Fetch-Mode": "no-cors"},
+        ):
+            answer = service("POST", "token", body, headers=refused, bare=True)
+            assert (answer.status, str(service.token) in str(answer)) == (403, False)
+        plain = {"Content-Type": "text/plain"}
+        assert service("POST", "token", body, headers=plain, bare=True).status == 415
+        given = service("POST", "token", body, headers=own, bare=True)
+        assert (given.status, given.document) == (200, {"token": service.token})
+        again = service("POST", "token", body, headers=own, bare=True)
+        assert (again.status, again.code) == (403, "code")
+
+
 # -- (9) the token is told nowhere -----------------------------------------------------------------
 
 
@@ -304,7 +329,9 @@ def test_each_answer_says_that_no_page_may_hold_it(service: Asking) -> None:
         service("GET", "sessions", bare=True),
         service("GET", "sessions", headers={"Host": "evil.test"}),
     ):
-        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+        assert "require-trusted-types-for 'script'" in policy
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
@@ -383,3 +410,91 @@ def test_a_link_in_the_place_of_the_file_is_replaced_and_not_followed(tmp_path: 
         assert json.loads(advert.read_bytes())["token"] == service.token
     assert precious.read_text() == "mine"
     assert os.path.lexists(precious)
+
+
+def test_services_that_start_at_once_each_have_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localsessions.server.discovery.is_alive", bool)  # whoever told is there
+    private = tmp_path / ".localsessions"
+    private.mkdir()
+    for _ in range(20):
+        assert started_together(tmp_path, 8) == [*range(8)]
+        assert not [*private.glob("*.json")]
+
+
+def started_together(folder: Path, count: int) -> list[int]:
+    """Let services begin at once; return those that a client finds while all are there."""
+    together, found = threading.Barrier(count), list[int]()
+
+    def start(number: int) -> None:
+        together.wait()
+        with advertised(str(folder), Advert("http://127.0.0.1:1", "t", number, "now")):
+            if together.wait() == 0:
+                files = (folder / ".localsessions").glob("*.json")
+                found.extend(json.loads(one.read_bytes())["pid"] for one in files)
+            together.wait()
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(found)
+
+
+def test_a_file_that_names_another_machine_is_not_asked() -> None:
+    told = {"url": "", "token": "t", "pid": 1, "started_at": "now"}
+    asked = list[str]()
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Host"])
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(told).encode())
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.server_address[1]
+        # To the system the first is 127.0.0.1, too.
+        found = [
+            is_alive({**told, "url": f"http://{name}:{port}"}) for name in ("127.1", "127.0.0.1")
+        ]
+        server.shutdown()
+        thread.join()
+    assert (found, asked) == ([False, True], [f"127.0.0.1:{port}"])
+
+
+@pytest.mark.needs("signals")
+def test_a_service_that_is_told_to_end_leaves_no_token(tmp_path: Path) -> None:
+    with running(tmp_path / "s") as service:
+        advert = service.folder / ".localsessions" / "server.json"
+        os.kill(json.loads(advert.read_bytes())["pid"], signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while advert.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.mark.needs("modes")
+def test_in_a_folder_that_cannot_be_written_the_remedy_is_said(
+    tmp_path: Path, as_other_user: Callable[[Path, Callable[[], object]], object]
+) -> None:
+    (tmp_path / "s").mkdir(mode=0o755)
+
+    def act() -> str:
+        try:
+            with advertised(str(tmp_path / "s"), Advert("http://127.0.0.1:1", "t", 1, "now")):
+                return "written"
+        except OSError as error:
+            return str(error)
+
+    os.chmod(tmp_path / "s", 0o555)
+    said = as_other_user(tmp_path / "s", act)
+    assert "this folder cannot be written" in str(said)
+    assert "--no-token" in str(said)

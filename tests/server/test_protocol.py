@@ -174,6 +174,28 @@ def test_a_slow_body_is_408_and_a_slow_head_is_hung_up_on(service: Asking) -> No
         assert halfway.recv(10) == b""
 
 
+# -- (14) messages ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_message_of_fifty_megabytes_is_told_and_the_service_goes_on(
+    service: Asking, store: SessionStore
+) -> None:
+    """(14) What Markdown, a pattern and a reader find hardest, beside one another."""
+    bombs = (">" * 20_000, "[" * 50_000, "*a " * 50_000, "`" * 50_001, "a" * 500_000 + "!")
+    text = "\n".join(bombs) + "\n" + "key=" * 100_000
+    store.create("bombs", messages=[{"role": "user", "content": text}])
+    store.create("large", messages=[{"role": "user", "content": "x" * (50 << 20)}])
+    for session_id in ("bombs", "large"):
+        for path in ("messages", "history", "export?format=markdown", "export?format=jsonl"):
+            answer = service("GET", f"sessions/{session_id}/{path}")
+            assert answer.status == 200
+            assert len(answer.body) >= len(text)
+        assert len(service("GET", f"sessions/{session_id}").body) < 10_000
+    assert service("GET", "search?q=key").status == 200
+    assert len(service("GET", "sessions?limit=5").body) < 50_000
+
+
 # -- (19) requests ---------------------------------------------------------------------------------
 
 
@@ -240,6 +262,37 @@ def test_more_connections_than_it_takes_are_closed_and_it_goes_on(service: Askin
         raise AssertionError("it is not answered any more")
 
 
+@pytest.mark.needs("memory limits")
+def test_ten_thousand_connections_are_borne(service: Asking) -> None:
+    """(19) Those that it takes are held, and a program that waits its turn is answered."""
+    import resource
+
+    former = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 10_000
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(former[1], wanted + 2_000), former[1]))
+    try:
+        with ExitStack() as opened:
+            refused = 0
+            for _ in range(wanted):
+                try:
+                    one = socket.create_connection(("127.0.0.1", service.port), timeout=60)
+                except OSError:
+                    refused += 1
+                else:
+                    opened.enter_context(one)
+            assert refused < wanted - connections.MOST_CONNECTIONS
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, former)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            assert service("GET", "health").status == 200
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("it is not answered any more")
+
+
 def test_a_reader_that_does_not_read_costs_no_other(
     service: Asking, store: SessionStore, session_id: str
 ) -> None:
@@ -261,4 +314,5 @@ def test_an_unknown_address_and_method_are_problems(service: Asking) -> None:
     wrong = service("DELETE", "sessions")
     assert (wrong.status, wrong.code) == (405, "method-not-allowed")
     assert {*wrong.headers["allow"].split(", ")} == {"GET", "HEAD", "POST"}
-    assert json.loads(wrong.body)["detail"] == "Method not allowed"
+    said = "Method not allowed: DELETE /api/v1/sessions; /api/openapi.json has what there is"
+    assert json.loads(wrong.body)["detail"] == said

@@ -97,7 +97,8 @@ def checked_body(body: bytes, model: type[Model]) -> Model:
         document = parse_json(body)
     except json.JSONDecodeError as fault:
         where = f"line {fault.lineno}, column {fault.colno}"
-        raise Problem(422, f"the body, {where}: {fault.msg}", code="not-json") from None
+        said = f"the body, {where}: {fault.msg}"
+        raise Problem(422, said, code="not-json", place=where) from None
     if not isinstance(document, dict):
         raise Problem(422, "the body must be a JSON object", code="invalid")
     return _validated(model, document, "")
@@ -108,9 +109,11 @@ def _validated(model: type[Model], given: dict[str, object] | JsonValue, what: s
         return model.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = _place(first["loc"])
+        place, said = _place(first["loc"]), first["msg"]
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            said = f"unknown; there are {', '.join(model.model_fields) or 'none'}"
         raise Problem(
-            422, f"{what}{place or 'the body'}: {first['msg']}", code="invalid", place=place
+            422, f"{what}{place or 'the body'}: {said}", code="invalid", place=place
         ) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import secrets
 import socket
@@ -168,11 +169,16 @@ def in_this_process(store: SessionStore) -> Iterator[tuple[Asking, Service]]:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[Asking]:
+def running(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> Iterator[Asking]:
     """Run a service of a folder in a process, on a free port."""
     command = [sys.executable, "-W", "error", "-m", "localsessions", "serve", "--dir", str(folder)]
     process = subprocess.Popen(
-        [*command, "--port", "0", *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        [*command, "--port", "0", *arguments],
+        env={**os.environ, **(env or {})},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
     )
     try:
         assert process.stderr is not None

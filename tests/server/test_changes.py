@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -119,8 +120,6 @@ def test_since_is_checked(service: Asking) -> None:
 def test_two_hundred_listeners_cost_one_watch(
     service: Asking, store: SessionStore, session_id: str
 ) -> None:
-    from contextlib import ExitStack
-
     with ExitStack() as opened:
         listening = [
             opened.enter_context(service.events(f"changes?session_id={session_id}"))
@@ -132,6 +131,23 @@ def test_two_hundred_listeners_cost_one_watch(
         for events in listening:
             assert next(events).data["messages"][0]["id"] == "all"
     assert service("GET", "health").status == 200
+
+
+def test_a_comment_comes_while_nothing_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localsessions.server.events._HEARTBEAT_SECONDS", 1)
+    with (
+        SessionStore(tmp_path / "s") as store,
+        in_this_process(store) as (service, _),
+        ExitStack() as opened,
+    ):
+        reader = socket.create_connection(("127.0.0.1", service.port), timeout=60)
+        opened.enter_context(reader)
+        host = f"Host: 127.0.0.1:{service.port}"
+        reader.sendall(service.lines(host, path="/api/v1/changes"))
+        lines = opened.enter_context(reader.makefile("rb"))
+        assert next(line for line in lines if line.startswith(b":")).startswith(b": ping")
 
 
 def test_a_reader_that_takes_nothing_is_hung_up_on(

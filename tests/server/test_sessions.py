@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localsessions import SessionStore
-from server.asking import Answer, Asking
+from server.asking import Answer, Asking, running
 
 
 def test_a_list_has_the_guides_keys_and_more(
@@ -41,6 +46,25 @@ def test_pages_filters_and_count_agree(service: Asking, store: SessionStore) -> 
     assert service("GET", "count?user_id=pages&tag=even&tag=odd").document == {"count": 0}
     assert service("GET", "count?since=2200-01-01T00:00:00Z").document == {"count": 0}
     assert service("GET", "count?user_id=pages&archived=true").document == {"count": 0}
+
+
+def test_a_list_has_the_fields_of_the_command_line(service: Asking, session_id: str) -> None:
+    command = [sys.executable, "-m", "localsessions", "--dir", str(service.folder), "list"]
+    told = subprocess.run([*command, "--json", "--all"], check=True, stdout=subprocess.PIPE).stdout
+    (typed,) = [one for one in json.loads(told)["items"] if one["session_id"] == session_id]
+    lines = service("GET", "sessions").document["sessions"]
+    (line,) = [one for one in lines if one["session_id"] == session_id]
+    assert {**line, **typed} == line
+
+
+def test_an_unknown_parameter_is_told_those_that_there_are(service: Asking) -> None:
+    answer = service("GET", "sessions/x/messages?limits=1")
+    assert answer.document["detail"] == (
+        "the parameter limits: unknown; there are start, limit, last"
+    )
+    assert service("GET", "health?x=1").document["detail"] == (
+        "the parameter x: unknown; there are none"
+    )
 
 
 @pytest.mark.parametrize(
@@ -323,7 +347,38 @@ def test_an_export_has_no_secrets_unless_it_is_asked_for_with_them(
     assert service("GET", "sessions/secret/export?format=html").status == 422
 
 
-def test_what_lies_on_this_machine_is_imported_once(service: Asking) -> None:
+def test_what_lies_on_this_machine_is_imported_once(tmp_path: Path) -> None:
+    project = tmp_path / "home" / ".claude" / "projects" / "-work"
+    project.mkdir(parents=True)
+    shutil.copy(TRANSCRIPTS / "claude" / "obra-tiny-conversation.jsonl", project)
+    home = {name: str(tmp_path / "home") for name in ("HOME", "USERPROFILE")}
+    with running(tmp_path / "s", env=home) as service:
+        (place,) = service("GET", "imports").document["places"]
+        assert (place["program"], place["files"], place["sessions_here"]) == ("claude-code", 1, 0)
+        for imported, unchanged in ((1, 0), (0, 1)):
+            answer = service("POST", "imports", {"programs": ["claude-code"]})
+            assert answer.status == 202
+            state = ended(service, answer.document["import_id"])
+            assert (state["status"], state["error"]) == ("done", None)
+            assert (state["files_done"], state["files_total"]) == (1, 1)
+            (counted,) = state["totals"].values()
+            assert (counted["imported"], counted["unchanged"]) == (imported, unchanged)
+        assert service("GET", "imports").document["places"][0]["sessions_here"] == 1
+        assert service("GET", "count").document == {"count": 1}
+
+
+TRANSCRIPTS = Path(__file__).parents[2] / "examples" / "transcripts"
+
+
+def ended(service: Asking, import_id: str) -> Any:
+    deadline = time.monotonic() + 60
+    while (state := service("GET", f"imports/{import_id}").document)["status"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return state
+
+
+def test_an_import_that_cannot_be_is_refused(service: Asking) -> None:
     assert service("POST", "imports", {"programs": ["unheard"]}).document["place"] == "programs"
     assert service("GET", "imports/nothing").code == "not-found"
     assert isinstance(service("GET", "imports").document["places"], list)

@@ -204,9 +204,11 @@ class Load:
     async def _ask_steadily(self) -> None:
         plan = self._plan
         asking: set[asyncio.Task[None]] = set()
-        began = time.perf_counter()
+        due = time.perf_counter()
         for number in range(plan.seconds * plan.pace):
-            await asyncio.sleep(max(0.0, began + number / plan.pace - time.perf_counter()))
+            # Requests for which the machine stood still are not sent together afterwards.
+            due = max(due + 1 / plan.pace, time.perf_counter() - 1)
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
             task = asyncio.create_task(self._ask(number))
             asking.add(task)
             task.add_done_callback(asking.discard)

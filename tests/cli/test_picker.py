@@ -307,13 +307,14 @@ def test_the_preview_of_a_hit_begins_at_its_message(cli: Cli) -> None:
 
 
 def test_a_session_is_read_and_left_again(cli: Cli) -> None:
-    cli.add("long", *[f"message {n}." for n in range(500)])
+    cli.add("long", *[f"message {n}." for n in range(500)], title="A long one")
 
     async def play(picked: Picked) -> None:
         await picked.press("enter")
         await picked.says("message 499.")
         await picked.press("g")
         await picked.says("message 0.")
+        assert picked.lines[0].rstrip() == "A long one"  # the title stays
         pane = picked.app.screen.query_one(TextPane)
         assert len(pane._strips) < 200, "only what is near is laid out"
         await picked.press("space")
@@ -369,7 +370,7 @@ def test_the_footer_of_a_reader_names_only_what_can_be_done(three: Cli) -> None:
 
 
 def test_scrolling_up_reaches_the_beginning_in_order(cli: Cli) -> None:
-    cli.add("long", *[f"message {n}." for n in range(100)])
+    cli.add("long", *[f"message {n}." for n in range(100)], title="A long one")
 
     async def play(picked: Picked) -> None:
         await picked.press("enter")

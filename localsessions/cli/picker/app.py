@@ -25,7 +25,7 @@ from localsessions.cli.picker.keys import footer, help_of
 from localsessions.cli.picker.listed import Asked, Listed, newest, searched
 from localsessions.cli.picker.notes import KeyLine, Notes
 from localsessions.cli.picker.pane import TextPane
-from localsessions.cli.picker.preview import Shown, head_of, previewed, read
+from localsessions.cli.picker.preview import Shown, head_of, named, previewed, read
 from localsessions.cli.picker.reader import Reader
 from localsessions.cli.picker.rows import Row
 from localsessions.cli.picker.sessions import SessionList
@@ -391,11 +391,12 @@ class Picker(ActingApp):
         except ERRORS as error:
             self._say_error(error)
         else:
-            await self.push_screen(Reader(shown, whole=whole, resume=self.action_resume))
+            title, resume = named(row.summary), self.action_resume
+            await self.push_screen(Reader(title, shown, whole=whole, resume=resume))
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.push_screen(Reader(Shown([help_of()])))
+        self.push_screen(Reader(Text("keys", "bold"), Shown([help_of()])))
 
     # -- the end -----------------------------------------------------------------------------
 

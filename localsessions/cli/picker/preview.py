@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from localsessions.models import Message, SessionSummary
     from localsessions.store import SessionStore
 
-__all__ = ["Shown", "head_of", "previewed", "read"]
+__all__ = ["Shown", "head_of", "named", "previewed", "read"]
 
 _LAST = 10  # messages of a preview
 _BESIDE = 3  # messages before the hit, and after it
@@ -60,7 +60,7 @@ def read(store: SessionStore, row: Row) -> tuple[Shown, Callable[[], Shown]]:
 
 
 def _read(row: Row, messages: Sequence[Message], look: Look) -> Shown:
-    head = head_of(row.summary)
+    head = _told(row.summary)  # the title has a line of its own
     if row.hit is None or row.hit.position is None:
         return Shown([head, *drawn(messages, look)], -1)
     return _from_hit(head, messages, 0, row.hit.position, look)
@@ -75,14 +75,22 @@ def _from_hit(head: Text, messages: Sequence[Message], begin: int, at: int, look
 
 def head_of(one: SessionSummary) -> Text:
     """Return what is known of a session without its messages."""
+    return Text.assemble(named(one), "\n", _told(one))
+
+
+def named(one: SessionSummary) -> Text:
+    """Return the title of a session on a line, or why it has none."""
     title = title_piece(one, {one.parent: one.parent} if one.parent else {})
-    made = Text.assemble((title.text, RICH[title.look] or "bold"))
-    for name, value in _facts(one):
-        made.append(f"\n{name}: ", style="dim")
-        made.append(one_line(value))
+    return Text(title.text, RICH[title.look] or "bold")
+
+
+def _told(one: SessionSummary) -> Text:
+    facts = [Text.assemble((f"{name}: ", "dim"), one_line(value)) for name, value in _facts(one)]
     if one.unreadable is not None:
-        made.append("\nopen it in an editor and mend it, or delete it: both keep what is in it")
-    return made
+        facts.append(
+            Text("open it in an editor and mend it, or delete it: both keep what is in it")
+        )
+    return Text("\n").join(facts)
 
 
 def _facts(one: SessionSummary) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Static
 
 from localsessions.cli.picker.keys import READING, footer
 from localsessions.cli.picker.notes import KeyLine
@@ -14,6 +15,8 @@ from localsessions.cli.picker.pane import TextPane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.text import Text
 
     from localsessions.cli.picker.preview import Shown
 
@@ -24,12 +27,16 @@ class Reader(Screen[None]):
     """Shows blocks of text on the whole screen.
 
     Args:
-        shown: What is read.
+        title: What is read, on a line that stays.
+        shown: The blocks.
         whole: Makes the same with nothing folded; None where nothing is.
         resume: Goes on with the session; None where there is nothing to go on with.
     """
 
-    CSS = "Reader TextPane { height: 1fr; scrollbar-size-vertical: 1; }"
+    CSS = """
+    Reader TextPane { height: 1fr; scrollbar-size-vertical: 1; }
+    Reader #title { height: 1; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(name, f"screen.{key.act}", key.says)
         for key in READING
@@ -38,17 +45,21 @@ class Reader(Screen[None]):
 
     def __init__(
         self,
+        title: Text,
         shown: Shown,
         *,
         whole: Callable[[], Shown] | None = None,
         resume: Callable[[], object] | None = None,
     ) -> None:
         super().__init__()
+        self._title = title
         self._shown, self._whole, self._resume = shown, whole, resume
         self._other: Shown | None = None
 
     def compose(self) -> ComposeResult:
-        """Make the pane and the line of keys."""
+        """Make the title, the pane and the line of keys."""
+        self._title.no_wrap, self._title.overflow = True, "ellipsis"
+        yield Static(self._title, id="title")
         yield TextPane()
         acts = {"whole": self._whole, "resume": self._resume}
         without = [name for name, act in acts.items() if act is None]

@@ -12,6 +12,7 @@ Pure: no disk, no clock, no lock::
                   imported at use
 """
 
+from localsessions._codec.differing import NOTHING, Differing, MessagesLaidOut, differing
 from localsessions._codec.layout import (
     MAX_DEPTH,
     MAX_DIGITS,
@@ -22,7 +23,6 @@ from localsessions._codec.layout import (
     is_as_written,
     known_fields,
     last_messages_begin,
-    messages_as_laid_out,
     messages_begin,
     messages_end,
     places_of_messages,
@@ -48,12 +48,16 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_DIGITS",
     "MAX_FILE_BYTES",
+    "NOTHING",
+    "Differing",
+    "MessagesLaidOut",
     "added",
     "as_it_was",
     "common_end",
     "decode",
     "decode_ends",
     "decode_value",
+    "differing",
     "encode",
     "encode_document",
     "encode_value",
@@ -63,7 +67,6 @@ __all__ = [
     "is_unchanged",
     "known_fields",
     "last_messages_begin",
-    "messages_as_laid_out",
     "messages_begin",
     "messages_end",
     "parse_json",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import chain, pairwise
+from itertools import chain
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_DIGITS",
     "MAX_FILE_BYTES",
+    "MESSAGE",
     "STORABLE",
     "added",
     "common_end",
@@ -43,7 +44,6 @@ __all__ = [
     "last_messages_begin",
     "lay_out",
     "may_be_laid_out",
-    "messages_as_laid_out",
     "messages_begin",
     "messages_end",
     "places_of_messages",
@@ -251,7 +251,8 @@ def _spoken_at(message: Mapping[str, JsonValue]) -> datetime | None:
 # Since a JSON string holds no raw newline, a line of two spaces and a quote is a top-level key.
 _MESSAGES = b'\n  "messages": ['
 _MESSAGES_END = b"\n  ]"
-_MESSAGE = b"\n    {"
+MESSAGE = b"\n    {"
+"""How each message begins, and nothing else in a file."""
 
 
 def messages_end(data: bytes, keys: Sequence[str]) -> int | None:
@@ -292,21 +293,11 @@ def places_of_messages(data: bytes, start: int = 0) -> list[int]:
 
     That is the comma between two messages or, for the first message, the start of its line.
     """
-    places, place = [], data.find(_MESSAGE, start)
+    places, place = [], data.find(MESSAGE, start)
     while place >= 0:
         places.append(place - data.startswith(b",", place - 1) if place else 0)
-        place = data.find(_MESSAGE, place + 1)
+        place = data.find(MESSAGE, place + 1)
     return places
-
-
-def messages_as_laid_out(data: bytes, keys: Sequence[str]) -> list[bytes]:
-    """Return the bytes of each message of a file in our layout, without the commas between them."""
-    end = messages_end(data, keys)
-    if end is None:
-        return []
-    part = data[messages_begin(data) : end]
-    places = [*places_of_messages(part), len(part)]
-    return [part[one:after].removeprefix(b",") for one, after in pairwise(places)]
 
 
 def last_messages_begin(data: bytes, count: int) -> int | None:
@@ -316,7 +307,7 @@ def last_messages_begin(data: bytes, count: int) -> int | None:
     """
     place = len(data)
     for _ in range(count):
-        place = data.rfind(_MESSAGE, 0, place)
+        place = data.rfind(MESSAGE, 0, place)
         if place < 0:
             return None
     return place
@@ -328,9 +319,9 @@ def joined_ends(head: bytes, end: bytes) -> tuple[bytes, bytes] | None:
     None if the ends are not in our layout, or the head does not reach the messages.
     """
     before, found, _ = head.partition(_MESSAGES)
-    if not found or not end.startswith((_MESSAGES_END, _MESSAGE)):
+    if not found or not end.startswith((_MESSAGES_END, MESSAGE)):
         return None
-    if end.startswith(_MESSAGE):
+    if end.startswith(MESSAGE):
         return before + _MESSAGES + end, before
     return without_messages(before, end), before
 

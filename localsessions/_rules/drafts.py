@@ -11,10 +11,11 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from localsessions._codec import (
+    NOTHING,
+    MessagesLaidOut,
     as_it_was,
     encode_document,
     is_unchanged,
-    messages_as_laid_out,
     rebase,
 )
 from localsessions._codec.summary import summarize
@@ -52,17 +53,17 @@ class Draft(NamedTuple):
         Args:
             before: How many messages stand before those of the session, which has not read them.
         """
-        now = messages_as_laid_out(self.data, tuple(self.document))
+        now = MessagesLaidOut.of(self.data, tuple(self.document))
         return touched(self._messages_before(), now, before)
 
-    def _messages_before(self) -> list[bytes]:
+    def _messages_before(self) -> MessagesLaidOut:
         original = self.original
         if original is None:
-            return []
+            return NOTHING
         if original.canonical:
-            return messages_as_laid_out(original.data, original.keys)
+            return MessagesLaidOut.of(original.data, original.keys)
         data, document = encode_document(as_it_was(self.session), {})  # another program wrote it
-        return messages_as_laid_out(data, tuple(document))
+        return MessagesLaidOut.of(data, tuple(document))
 
     def is_written(self, version: object) -> Original:
         """Set the session to the state that was written, based on that version."""

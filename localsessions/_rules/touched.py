@@ -1,17 +1,13 @@
-"""Which messages a change touched, found in two versions of a session as they are laid out. Pure.
-
-The bytes of two versions are compared, so that no message that stays has to be parsed.
-"""
+"""Which messages a change touched, found in two versions of a session. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from operator import ne
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from localsessions import models
-from localsessions._codec import parse_json
+from localsessions._codec import MessagesLaidOut, differing, parse_json
 
 __all__ = ["MOST_TOUCHED", "Touched", "touched"]
 
@@ -24,17 +20,15 @@ Touched: TypeAlias = "tuple[models.TouchedMessage, ...] | None"
 _Key: TypeAlias = tuple[object, int]
 
 
-def touched(was: Sequence[bytes], now: Sequence[bytes], before: int = 0) -> Touched:
+def touched(was: MessagesLaidOut, now: MessagesLaidOut, before: int = 0) -> Touched:
     """Return the messages that differ between two versions; None if there are too many.
 
     Args:
-        was: The messages before, each as it is laid out.
+        was: The messages before.
         now: The messages after.
         before: How many messages stand before those, in both versions.
     """
-    begin = _equal_at_begin(was, now)
-    end = _equal_at_begin(was[begin:][::-1], now[begin:][::-1])
-    left, right = was[begin : len(was) - end], now[begin : len(now) - end]
+    begin, left, right = differing(was, now)
     if max(len(left), len(right)) > _MOST_COMPARED:
         return None
     old, new = _keyed(left), _keyed(right)
@@ -53,12 +47,6 @@ def touched(was: Sequence[bytes], now: Sequence[bytes], before: int = 0) -> Touc
 
 
 _MOST_COMPARED = 1000
-
-
-def _equal_at_begin(one: Sequence[bytes], other: Sequence[bytes]) -> int:
-    """Return how many messages are the same at the beginning of both."""
-    differing = (place for place, is_other in enumerate(map(ne, one, other)) if is_other)
-    return next(differing, min(len(one), len(other)))
 
 
 def _keyed(messages: Iterable[bytes]) -> dict[_Key, bytes]:

@@ -44,6 +44,21 @@ class Changing(TwoStores):
         self.changed(session_id, Known(title, user_id=user, expired=expired))
 
     @rule(which=WHICH, session_id=IDS, text=WORDS)
+    def get_or_create(self, which: int, session_id: str, text: str) -> None:
+        known = self.model.get(session_id)
+        message = {"role": "user", "content": text}
+        try:
+            session = self.stores[which].get_or_create(session_id, messages=[message])
+        except UnreadableSessionError:
+            assert known == TORN
+            return
+        if known is None:
+            known = Known(None, [text])
+            self.changed(session_id, known)
+        assert isinstance(known, Known)
+        assert [one["content"] for one in session.messages] == known.texts
+
+    @rule(which=WHICH, session_id=IDS, text=WORDS)
     def append(self, which: int, session_id: str, text: str) -> None:
         message = {"role": "user", "content": text}
         if known := self.attempt(

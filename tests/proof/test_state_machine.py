@@ -51,6 +51,9 @@ def test_a_walk_through_the_rules_by_hand() -> None:
     walk: list[tuple[Callable[..., object], tuple[object, ...]]] = [
         (machine.create, (0, "a", "plain", "ann", False)),
         (machine.create, (1, "b", None, None, True)),
+        (machine.get_or_create, (1, "a", "plain")),
+        (machine.get_or_create, (0, "имя", "plain")),
+        (machine.delete, (1, "имя")),
         (machine.append, (1, "a", "parser")),
         (machine.write_outside, ("c d", "parser")),
         (machine.write_in_place_and_put_times_back, ("a", "токен")),

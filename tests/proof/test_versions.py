@@ -156,8 +156,8 @@ MOVES = {
 }  # fmt: skip
 REMOVES = {"empty_trash", "empty_trash with checkpoints", "leave"}
 BESIDE = {
-    "open", "create", "create the first", "create_many", "save a new one", "repair", "reindex",
-    "forget_deletions", "bring",
+    "open", "create", "create the first", "get_or_create", "create_many", "save a new one",
+    "repair", "reindex", "forget_deletions", "bring",
     "save_checkpoint", "save_checkpoint again", "delete_checkpoint", "clear_checkpoints",
 }  # fmt: skip
 

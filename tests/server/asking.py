@@ -188,8 +188,9 @@ def running(
         place = re.fullmatch(r"the token is in (.+)\n", second)
         token = json.loads(Path(place[1]).read_bytes())["token"] if place else None
         yield Asking(int(found[1]), token, folder)
-        if process.poll() is not None:
-            raise AssertionError(process.stderr.read().decode())
+        # Where a test has ended it, there is nothing to say.
+        if process.poll() is not None and (said := process.stderr.read().decode()):
+            raise AssertionError(said)
     finally:
         process.kill()
         process.communicate()

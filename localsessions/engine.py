@@ -554,6 +554,7 @@ class Copies(Protocol):
 
         Raises:
             LockTimeoutError: Another writer held the lock for the whole timeout.
+            UnreadableSessionError: What is there cannot be read; nothing was changed.
             UnstorableValueError: It is larger than the engine can read; nothing was changed.
             ValueError: No session can have that id.
         """

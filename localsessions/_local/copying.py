@@ -104,10 +104,11 @@ class Copying:
             return "new" if is_new else "same"
 
     def _take(self, copy: SessionCopy, lacking: SessionCopy | None) -> None:
-        if lacking is not None:
-            self._write(lacking)
+        # Forgotten first: where that fails, nothing was brought.
         if copy.content is not None and copy.deleted_at is None:
             self._forget_moved(copy.session_id)
+        if lacking is not None:
+            self._write(lacking)
 
     def _forget_moved(self, session_id: str) -> None:
         """Forget that a session was moved away, which is here now."""
@@ -143,7 +144,8 @@ class Copying:
             copy, faults = self._folder.copies.read(session_id, None)
             for fault in faults:
                 raise fault
-            if copy.content is None and not copy.checkpoints:
+            is_any = copy.content is not None or copy.checkpoints
+            if not is_any and not self._folder.copies.is_left(session_id):
                 raise SessionNotFoundError(session_id, path=self._folder.path(session_id))
             yield copy
             if self._folder.copies.read(session_id, None) != (copy, []):

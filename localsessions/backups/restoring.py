@@ -176,6 +176,7 @@ def restore_backup(
             were restored before. They are whole.
         FileExistsError: The store is not empty, and ``merge`` was not given; nothing was changed.
         OSError: The folder of the store failed; what was brought is whole.
+        UnreadableSessionError: A file of the store cannot be read; what was brought is whole.
         UnstorableValueError: The store takes no file so large; what was brought is whole.
     """
     engine = store.engine

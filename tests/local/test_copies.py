@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -10,9 +12,16 @@ from pathlib import Path
 import pytest
 from inside import local
 
-from localsessions import Deletion, SessionStore, UnstorableValueError
-from localsessions._local.files import purged
+from localsessions import (
+    Deletion,
+    SessionNotFoundError,
+    SessionStore,
+    UnreadableSessionError,
+    UnstorableValueError,
+)
+from localsessions._local.files import durable, purged
 from localsessions.backups import back_up, check_backup, restore_backup
+from localsessions.models import SessionCopy
 from localsessions.moving import move
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, 6, UTC)
@@ -210,3 +219,55 @@ def test_lines_are_written_over_in_place(folder: Path, store: SessionStore, tmp_
     after = path.stat()
     assert (before.st_ino, before.st_size) == (after.st_ino, after.st_size)
     assert {one.session_id for one in store.deletions(["a", "b", "c"])} == {"a", "c"}
+
+
+def test_what_a_kill_left_of_a_session_leaves_with_it(store: SessionStore, folder: Path) -> None:
+    store.create("s")
+    store.save_checkpoint("s", {"step": 1})
+    (folder / "s.json").unlink()
+    for path in (folder / "s.checkpoints").iterdir():
+        path.unlink()
+    with store.engine.leaving("s", moved_to="elsewhere"):
+        pass
+    assert not (folder / "s.checkpoints").exists()
+    with pytest.raises(SessionNotFoundError), store.engine.leaving("s", moved_to="elsewhere"):
+        pass
+
+
+def test_a_folder_that_cannot_be_removed_is_an_error(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("s")
+    store.save_checkpoint("s", {"step": 1})
+
+    def fail(path: str) -> None:
+        raise OSError(errno.EIO, "the disk failed", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", fail)
+        leaving = store.engine.leaving("s", moved_to="elsewhere")
+        with pytest.raises(OSError, match="the disk failed"), leaving:
+            pass
+    with store.engine.leaving("s", moved_to="elsewhere"):
+        pass
+    assert not (folder / "s.checkpoints").exists()
+
+
+def test_where_nobody_knows_what_is_there_nothing_is_brought(
+    store: SessionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("s")
+    (copy,) = store.engine.copies()
+    assert isinstance(copy, SessionCopy)
+
+    def fail(path: str) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "open_regular", fail)
+        with pytest.raises(UnreadableSessionError):
+            store.engine.bring(copy)
+    assert store.engine.bring(copy) == "same"
+    (folder / "s.json").unlink()
+    (folder / "s.json").mkdir()
+    assert store.engine.bring(copy) == "other"

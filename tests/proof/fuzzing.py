@@ -357,7 +357,7 @@ def command(data: bytes) -> None:
 
 
 def _run(arguments: list[str], cwd: str) -> int:
-    stdin, sys.stdin = sys.stdin, io.StringIO("")
+    stdin, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO())
     out, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     try:
         with (

@@ -6,6 +6,7 @@ Checkpoints are written first and removed last: while the session's file is ther
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -128,7 +129,11 @@ class Copies:
     # -- writing -----------------------------------------------------------------------------
 
     def lacking(self, copy: SessionCopy) -> SessionCopy | None:
-        """Return the part of a copy that is not there yet; None if something else is there."""
+        """Return the part of a copy that is not there yet; None if something else is there.
+
+        Raises:
+            UnreadableSessionError: What is there cannot be read, so nobody knows.
+        """
         place = self.place(copy.session_id, copy.deleted_at)
         faults: Faults = []
         content = _lacking(place.content, copy.session_id, copy.content, faults)
@@ -137,9 +142,19 @@ class Copies:
             for name, one in copy.checkpoints.items()
             if (lacked := _lacking(_in(place, name), copy.session_id, one, faults)) is not None
         }
+        for fault in faults:
+            if _is_unread(fault):
+                raise fault
         if faults or os.path.islink(place.checkpoints):
             return None
         return SessionCopy(copy.session_id, content, checkpoints, copy.deleted_at)
+
+    def is_left(self, session_id: str) -> bool:
+        """Tell whether an empty folder is all that is left of a session that was removed."""
+        try:
+            return os.listdir(self.place(session_id, None).checkpoints) == []
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def refuse_large(self, copy: SessionCopy) -> None:
         """Refuse a copy of which a part is too large to be read again.
@@ -218,14 +233,31 @@ class Copies:
         place = self.place(copy.session_id, copy.deleted_at)
         durable.unlink(place.content)
         doubt = self._sync(copy.session_id, place.content)
-        if copy.checkpoints:
+        if copy.checkpoints or self.is_left(copy.session_id):
             durable.refuse_link(place.checkpoints)
             for name in copy.checkpoints:
                 durable.unlink(_in(place, name))
-            with suppress(OSError):  # what is no checkpoint stays, and its folder
-                os.rmdir(place.checkpoints)
+            _remove_folder(place.checkpoints)
             doubt = self._sync(copy.session_id, place.checkpoints) or doubt
         return doubt
+
+
+def _remove_folder(path: str) -> None:
+    """Remove a folder; if something is in it that is no checkpoint, that stays, and the folder."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def _is_unread(fault: UnreadableSessionError) -> bool:
+    """Tell whether a file could be read another time; a folder or a link in its place cannot."""
+    cause = fault.__cause__
+    is_refused = isinstance(cause, OSError) and cause.errno in (errno.EIO, errno.EACCES)
+    return is_refused and not os.path.isdir(fault.path or "")
 
 
 def _in(place: Place, name: str) -> str:

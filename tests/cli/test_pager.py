@@ -135,7 +135,7 @@ def test_quitting_the_pager_early_is_no_failure(cli: Cli, tmp_path: Path) -> Non
 TYPED = """
 import signal
 sys.stdin.read()
-for _ in range(2):
+for _ in range(20):
     os.kill(os.getppid(), signal.SIGINT)
 """
 

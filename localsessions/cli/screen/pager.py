@@ -45,15 +45,39 @@ def paged(*, wanted: bool = True) -> Iterator[None]:
         return
     screen = shutil.get_terminal_size()
     pages = _Pages(screen.columns, screen.lines - 1)
+    with _interrupted_once():
+        try:
+            with taken(pages.take):
+                yield
+        except BaseException as error:
+            is_paged = pages.end(is_interrupted=isinstance(error, KeyboardInterrupt))
+            if not is_paged or not isinstance(error, BrokenPipeError | KeyboardInterrupt):
+                raise
+        else:
+            pages.end()
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Let the first Ctrl-C interrupt; the next ones, at whatever instant, are keys of the pager."""
+    import signal
+    import threading
+
+    former, left = signal.getsignal(signal.SIGINT), [KeyboardInterrupt]
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or former is not signal.default_int_handler:
+        yield
+        return
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if left:
+            raise left.pop()
+
+    signal.signal(signal.SIGINT, interrupt)
     try:
-        with taken(pages.take):
-            yield
-    except BaseException as error:
-        is_paged = pages.end(is_interrupted=isinstance(error, KeyboardInterrupt))
-        if not is_paged or not isinstance(error, BrokenPipeError | KeyboardInterrupt):
-            raise
-    else:
-        pages.end()
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 class _Pages:

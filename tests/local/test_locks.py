@@ -328,7 +328,7 @@ def test_who_waits_behind_a_thread_that_waits_itself_is_told_once_and_who_holds_
         store.tag("s", "waited")
 
     in_threads(let_go, wait, wait, wait)
-    who = f"(pid {holder.pid})" if os.path.exists("/proc/locks") else "another process"
+    who = f"(pid {holder.pid})" if sys.platform == "linux" else "another process"
     assert [told.endswith(who) for told in caplog.messages] == 3 * [True]
 
 

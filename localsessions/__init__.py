@@ -22,6 +22,7 @@ from localsessions.errors import (
     SessionExistsError,
     SessionLimitError,
     SessionNotFoundError,
+    StoreUnavailableError,
     UnreadableSessionError,
     UnstorableValueError,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "SessionSummary",
     "StoreStats",
     "TouchedMessage",
+    "StoreUnavailableError",
     "TrashedSession",
     "Turn",
     "Unreadable",

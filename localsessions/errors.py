@@ -16,6 +16,7 @@
       NotOwnerError(PermissionError)               .user_id
       ChangesExpiredError(LookupError)             .since
       BackupError(ValueError)                      .member, .reason, .brought
+      StoreUnavailableError(ConnectionError)       .reason, .is_unknown
       SearchGivenUpError                           the caller said so
 
 Some errors are not in this tree, because it is not the store that fails: ``OSError`` with its path,
@@ -46,6 +47,7 @@ __all__ = [
     "SessionExistsError",
     "SessionLimitError",
     "SessionNotFoundError",
+    "StoreUnavailableError",
     "UnreadableSessionError",
     "UnstorableValueError",
 ]
@@ -235,7 +237,7 @@ class LockTimeoutError(SessionError, TimeoutError):
         self.holder = holder
         super().__init__(
             f"session {session_id!r} stayed locked for {timeout:g} s by "
-            f"{holder or 'another thread or process'} (lock file {path}); "
+            f"{holder or 'another thread or process'} ({path}); "
             "try again, or open the store with a longer lock_timeout",
             session_id=session_id,
             path=path,
@@ -353,5 +355,34 @@ class ChangesExpiredError(SessionError, LookupError):
         super().__init__(
             f"what changed since {since} is not known any more: the index was rebuilt, or too "
             "much happened since; list() again and go on from last_change()",
+            path=path,
+        )
+
+
+class StoreUnavailableError(SessionError, ConnectionError):
+    """The server that keeps the sessions does not answer, or refuses to serve this store.
+
+    Nothing was written, unless ``is_unknown``: then the connection was lost while the server
+    confirmed a write, and it did not come back in time to be asked. ``reason`` holds no password.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        reason: str,
+        remedy: str = "try again when the server answers",
+        *,
+        session_id: str | None = None,
+        is_unknown: bool = False,
+    ) -> None:
+        self.reason = reason
+        self.is_unknown = is_unknown
+        outcome = "nothing was written"
+        if is_unknown:
+            outcome = "whether it was written is not known"
+            remedy = "load() it again when the server answers, and see"
+        super().__init__(
+            f"the store at {path} is not available: {reason}; {outcome}: {remedy}",
+            session_id=session_id,
             path=path,
         )

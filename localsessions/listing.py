@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast
 
+from localsessions.addresses import is_address
 from localsessions.store import SessionStore
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ def open_to_list(save_dir: str | os.PathLike[str]) -> SessionStore:
 
     Raises:
         OSError: The folder cannot be made or is no folder.
+        ImportError, ValueError: As ``SessionStore``, of an address.
     """
+    if is_address(os.fspath(save_dir)):
+        return SessionStore(save_dir)
     from localsessions._local.listing import ListingEngine
 
     engine = ListingEngine(os.fspath(save_dir), lock_timeout=10.0, max_file_bytes=_MOST_BYTES)

@@ -31,6 +31,7 @@ from localsessions._rules.arguments import (
 )
 from localsessions._rules.refusals import raise_first, raise_refusals
 from localsessions._rules.retention import cutoff_of, verdict
+from localsessions.addresses import is_address
 from localsessions.engine import Asked, Change, Durability, Engine, IsWanted, Progress, Query
 from localsessions.errors import (
     AmbiguousReferenceError,
@@ -92,9 +93,10 @@ class SessionStore:
     the folder.
 
     Args:
-        save_dir: The folder. If it is absent, it is created, private to the user. Or an engine that
-            keeps the sessions elsewhere, see ``localsessions.engine``: the store closes it, and
-            ignores the other arguments.
+        save_dir: The folder. If it is absent, it is created, private to the user. Or the address of
+            a PostgreSQL database, ``postgresql://user@host/database?store=NAME``, with the extra
+            ``postgres``; see docs/postgres.md. Or an engine that keeps the sessions elsewhere, see
+            ``localsessions.engine``: the store closes it, and ignores the other arguments.
         durability: With "full", what a verb did survives a power cut once the verb returns. "fast"
             keeps the promise that a reader sees one whole version, at every instant and after every
             power cut. It gives up the promise that an acknowledged write is durable: a power cut
@@ -107,7 +109,9 @@ class SessionStore:
 
     Raises:
         OSError: The folder cannot be made or is no folder.
-        ValueError: An argument is out of its range.
+        StoreUnavailableError: The server does not answer, or cannot keep sessions.
+        ImportError: An address is given, and the extra ``postgres`` is not installed.
+        ValueError: An argument is out of its range, or the address cannot be read.
 
     A folder that cannot be written can be read; verbs that write raise ``PermissionError``.
     """
@@ -123,9 +127,7 @@ class SessionStore:
         self._closed = True  # until the engine is open: __del__ runs after a failure too
         refuse_options(durability, lock_timeout, max_file_bytes)
         if isinstance(save_dir, str | os.PathLike):
-            from localsessions._local.engine import LocalEngine
-
-            self._engine: Engine = LocalEngine(
+            self._engine: Engine = _engine_of(os.fspath(save_dir))(
                 os.fspath(save_dir),
                 durability=durability,
                 lock_timeout=lock_timeout,
@@ -1148,6 +1150,26 @@ class SessionStore:
     def stats(self) -> StoreStats:
         """Return sizes and counts of the store, and what this object has done so far."""
         return self.engine.stats()
+
+
+def _engine_of(save_dir: str) -> Callable[..., Engine]:
+    """Return the engine that keeps sessions in a folder, or at an address.
+
+    Raises:
+        ImportError: It is an address, and the extra is not installed.
+        ValueError: It looks like an address, and no store can be there.
+    """
+    if not is_address(save_dir):
+        from localsessions._local.engine import LocalEngine
+
+        return LocalEngine
+    try:
+        from localsessions._postgres.engine import PostgresEngine
+    except ImportError as error:
+        raise ImportError(
+            "a store on a server needs psycopg: pip install 'localsessions[postgres]'"
+        ) from error
+    return PostgresEngine
 
 
 _TEXTS = ("user_id", "agent_id", "status", "program", "project", "branch", "parent")

@@ -171,6 +171,13 @@ def _polls() -> bool:
     return hasattr(select, "poll")
 
 
+def _serves() -> bool:
+    if os.name != "posix" or importlib.util.find_spec("psycopg") is None:
+        return False
+    found: object = importlib.import_module("cluster").binaries()
+    return found is not None
+
+
 def _becomes_another() -> bool:
     return hasattr(os, "fork") and hasattr(os, "setuid") and os.geteuid() == 0
 
@@ -217,6 +224,10 @@ NEEDS: dict[str, Need] = {
         _in_a_folder(_removes_what_is_open),
     ),
     "poll": Need("there is no poll, which tells of a pipe that its reader is gone", _polls),
+    "postgres": Need(
+        "PostgreSQL is not installed, or psycopg is not, which the extra postgres installs",
+        _serves,
+    ),
     "ruff": Need("ruff is not installed: the code is looked at on Linux", _has_module("ruff")),
     "schemathesis": Need("schemathesis is not installed", _has_module("schemathesis")),
     "signals": Need(

@@ -27,6 +27,7 @@ from localsessions.errors import (
     SessionExistsError,
     SessionLimitError,
     SessionNotFoundError,
+    StoreUnavailableError,
     UnreadableSessionError,
     UnstorableValueError,
 )
@@ -60,6 +61,16 @@ EXAMPLES: dict[str, tuple[SessionError, dict[str, object], list[str]]] = {
         SessionExistsError("s", path="/d/s.json"),
         {"session_id": "s", "path": "/d/s.json", "existing": "s"},
         ["'s' exists already", "load() it, or choose another id"],
+    ),
+    "unavailable": (
+        StoreUnavailableError("postgresql://h/db", "it is away", session_id="s"),
+        {"session_id": "s", "path": "postgresql://h/db", "is_unknown": False},
+        ["postgresql://h/db is not available", "it is away", "nothing was written", "try again"],
+    ),
+    "outcome unknown": (
+        StoreUnavailableError("postgresql://h/db", "it is away", is_unknown=True),
+        {"reason": "it is away", "is_unknown": True},
+        ["whether it was written is not known", "load() it again"],
     ),
     "twin exists": (
         SessionExistsError("S", existing="s"),

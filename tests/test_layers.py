@@ -19,7 +19,7 @@ UPPER = ["cli", "adapters", "redaction", "transcripts", "server"]
 UPPER += ["backups", "manager", "moving.py"]
 
 # The tests of a private room, and the engine that takes its place in tests.
-INSIDE = ["local", "codec", "rules", "proof"]
+INSIDE = ["local", "codec", "rules", "proof", "postgres"]
 INSIDE += ["contract/dict_engine.py", "contract/dict_copies.py", "contract/slow_search.py"]
 DOOR = "inside.py"
 
@@ -63,6 +63,16 @@ def test_the_engine_of_a_folder_is_named_where_a_store_is_opened_and_nowhere_els
         "store.py": ["localsessions._local.engine.LocalEngine"],
         "listing.py": ["localsessions._local.listing.ListingEngine"],
     }
+
+
+def test_the_engine_of_a_server_is_named_where_a_store_is_opened_and_nowhere_else() -> None:
+    elsewhere = [path for path in files(PACKAGE) if PACKAGE / "_postgres" not in path.parents]
+    named = {
+        path.relative_to(PACKAGE).as_posix(): found
+        for path in elsewhere
+        if (found := [one for one in imported(path) if one.startswith("localsessions._postgres")])
+    }
+    assert named == {"store.py": ["localsessions._postgres.engine.PostgresEngine"]}
 
 
 @pytest.mark.parametrize("room", UPPER)

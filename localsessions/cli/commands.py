@@ -90,6 +90,9 @@ _BY_TASK = {
         ),
         _Place("mv", "moving.mv", "Move sessions with their checkpoints to another folder."),
         _Place(
+            "copy", "copying.copy", "Copy all sessions of a folder or an address into another one."
+        ),
+        _Place(
             "serve",
             "serving.serve",
             "Answer HTTP requests of programs on this machine, until Ctrl-C.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from localsessions.addresses import is_address
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.screen.safe import one_line
 from localsessions.cli.telling import logs_told
@@ -29,6 +30,7 @@ __all__ = [
     "every_session",
     "folder_option",
     "folder_words",
+    "open_place",
     "opened",
     "opened_to_list",
     "optional_session_argument",
@@ -59,15 +61,19 @@ def folder_option() -> click.Option:
         metavar="FOLDER",
         expose_value=False,
         callback=_remember,
-        help=f"The folder of sessions; else ${DIR_VARIABLE}, else one in the user's data folder.",
+        help=f"The folder of sessions, or the address of a database (postgresql://...); else "
+        f"${DIR_VARIABLE}, else one in the user's data folder.",
     )
 
 
 def chosen_folder() -> str:
-    """Return the folder that the person chose, whether it exists or not."""
+    """Return the folder that the person chose, whether it exists or not, or an address.
+
+    An address may hold a password: what is shown is ``SessionStore.save_dir``.
+    """
     chosen = click.get_current_context().meta.get(_CHOSEN) or os.environ.get(DIR_VARIABLE)
     if chosen:
-        return os.path.abspath(str(chosen))
+        return str(chosen) if is_address(str(chosen)) else os.path.abspath(str(chosen))
     import platformdirs
 
     return platformdirs.user_data_dir("localsessions", appauthor=False)
@@ -91,7 +97,7 @@ def opened(*, make: bool = False, is_told: bool = True) -> Iterator[SessionStore
     from localsessions.store import SessionStore
 
     folder = chosen_folder() if make else _existing_folder()
-    with logs_told() if is_told else nullcontext(), SessionStore(folder) as store:
+    with logs_told() if is_told else nullcontext(), _open(SessionStore, folder) as store:
         yield store
 
 
@@ -100,13 +106,30 @@ def opened_to_list() -> Iterator[SessionStore]:
     """Open the chosen folder only to list it, in a fraction of the time; see ``listing``."""
     from localsessions.listing import open_to_list
 
-    with open_to_list(_existing_folder()) as store:
+    with _open(open_to_list, _existing_folder()) as store:
         yield store
+
+
+def _open(make: Callable[[str], SessionStore], place: str) -> SessionStore:
+    """Open a store; without the extra that an address needs, say how to install it."""
+    try:
+        return make(place)
+    except ImportError as error:
+        if not is_address(place):
+            raise
+        stop(str(error), ExitCode.USAGE)
+
+
+def open_place(place: str) -> SessionStore:
+    """Open a folder or an address that was named; the caller closes it."""
+    from localsessions.store import SessionStore
+
+    return _open(SessionStore, place)
 
 
 def _existing_folder() -> str:
     folder = chosen_folder()
-    if not os.path.lexists(folder):
+    if not is_address(folder) and not os.path.lexists(folder):
         stop(
             f"there is no folder of sessions at {folder}: 'new' and 'import' make it, --dir and "
             f"{DIR_VARIABLE} name another",
@@ -128,7 +151,9 @@ def every_session(
 
 def summary_of(store: SessionStore, session: Session) -> SessionSummary:
     """Return the line of a listing for a session that was just read or written."""
-    return summarize(session, os.path.getsize(store.path(session.session_id)))
+    path = store.path(session.session_id)
+    size = len(store.raw(session.session_id)) if is_address(path) else os.path.getsize(path)
+    return summarize(session, size)
 
 
 def _named(ctx: click.Context, param: click.Parameter, value: Names) -> Names:
@@ -142,14 +167,15 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
     """Return ids that begin so, the last active first, each with its title; none if it raises."""
     try:
         with ctx.scope(cleanup=False):
-            if not os.path.isdir(chosen_folder()):
+            folder = chosen_folder()
+            if not is_address(folder) and not os.path.isdir(folder):
                 return []
             with opened_to_list() as store:
                 return [
                     CompletionItem(one.session_id, help=one_line(one.title))
                     for one in islice(_beginning(store, incomplete), _COMPLETIONS)
                 ]
-    except (SessionError, OSError):
+    except (SessionError, OSError, ValueError, click.exceptions.Exit):
         return []  # completion must not print an error
 
 

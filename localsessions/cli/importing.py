@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from localsessions.addresses import is_address
 from localsessions.cli.asking import agrees, refuse_unasked
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.folder import chosen_folder, opened
@@ -174,12 +175,16 @@ def _show_places(places: Sequence[Place]) -> None:
         sizes.setdefault(place.program, []).extend(one.size_bytes for one in states.values())
     folder = there = chosen_folder()
     here = dict.fromkeys(sizes, 0)
-    if os.path.isdir(folder):
+    if is_address(folder) or os.path.isdir(folder):
         with opened() as store:
             here = {program: store.count(program=program) for program in sizes}
+            folder = store.save_dir
     for program, each in sizes.items():
         found = f"{counted(len(each), 'file')}, {_size(sum(each))}"
         note(one_line(f"{program}: {found}; {counted(here[program], 'session')} here already"))
+    if is_address(there):
+        note(one_line(f"into {folder}"))
+        return
     while not os.path.isdir(there):
         there = os.path.dirname(there)
     note(one_line(f"into {folder}, which has {_size(shutil.disk_usage(there).free)} free"))

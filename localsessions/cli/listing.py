@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from localsessions.addresses import is_address
 from localsessions.cli.exits import ExitCode
 from localsessions.cli.folder import (
     chosen_folder,
@@ -297,7 +298,10 @@ def where(*, reference: str | None, as_json: bool) -> None:
     """Print the path of a session's file, or of the whole folder."""
     if reference is None:
         path = chosen_folder()
-        if not os.path.lexists(path):
+        if is_address(path):
+            with opened() as store:
+                path = store.save_dir  # without its password
+        elif not os.path.lexists(path):
             note("this folder is not there yet: 'new' and 'import' make it")
     else:
         with opened() as store:

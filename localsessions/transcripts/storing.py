@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from localsessions.addresses import is_address
 from localsessions.errors import ConflictError, SessionError, SessionExistsError
 from localsessions.transcripts.foreign import Object, as_object, as_text
 from localsessions.transcripts.reimport import (
@@ -196,8 +197,14 @@ class Importer:
 
     def _is_new(self, session: Session) -> bool:
         ids = _ids(session)
-        is_stored = any(os.path.lexists(self._store.path(one)) for one in ids)
+        is_stored = any(map(self._is_stored, ids))
         return not is_stored and self._waiting.keys().isdisjoint(ids)
+
+    def _is_stored(self, session_id: str) -> bool:
+        path = self._store.path(session_id)
+        if is_address(path):
+            return self._store.engine.summary(session_id) is not None
+        return os.path.lexists(path)
 
     def _store_waiting(self) -> None:
         waiting = self._waiting

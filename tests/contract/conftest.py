@@ -10,14 +10,14 @@ from typing import TypeAlias
 
 import pytest
 
-from contract.places import PLACES, Opener, Place
+from contract.places import ENGINES, PLACES, Opener, Place
 from localsessions import SessionStore
 
 NewPlace: TypeAlias = Callable[[], Place]
 NewThreads: TypeAlias = Callable[[], list[str]]
 
 
-@pytest.fixture(scope="module", params=PLACES)
+@pytest.fixture(scope="module", params=ENGINES)
 def new_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewPlace:
     """Make a place without sessions, another one each time: of one engine and then of the next."""
     return lambda: PLACES[request.param](tmp_path_factory.mktemp("place") / "sessions")

@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import cluster
+import needs
+
 from contract.dict_engine import DictEngine
 from contract.shelf import Shelf
 from localsessions import AsyncSessionStore, SessionStore
 from localsessions.engine import Engine
 
-__all__ = ["PLACES", "AsyncOpener", "Opener", "Place"]
+__all__ = ["ENGINES", "PLACES", "AsyncOpener", "Opener", "Place"]
 
 
 class Opener(Protocol):
@@ -55,5 +58,17 @@ def in_a_dict(_: Path) -> Place:
     return Place(lambda lock_timeout: DictEngine(shelf, lock_timeout=lock_timeout))
 
 
-PLACES: Mapping[str, Callable[[Path], Place]] = {"folder": in_a_folder, "dict": in_a_dict}
+def on_a_server(_: Path) -> Place:
+    address = cluster.shared().new_store()
+    return Place(lambda _: address)
+
+
+PLACES: Mapping[str, Callable[[Path], Place]] = {
+    "folder": in_a_folder,
+    "dict": in_a_dict,
+    "postgres": on_a_server,
+}
 """By name, what makes an empty place; a folder is for it alone and is not made yet."""
+
+ENGINES = needs.marked(PLACES, {"postgres": "postgres"})
+"""The names of the places as parameters, with what they need."""

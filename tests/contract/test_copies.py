@@ -12,7 +12,7 @@ import pytest
 
 from contract.acts import user, wait_until
 from contract.conftest import NewPlace
-from contract.places import PLACES, Opener
+from contract.places import ENGINES, PLACES, Opener
 from localsessions import (
     Deletion,
     LockTimeoutError,
@@ -25,7 +25,7 @@ from localsessions.models import SessionCopy, StoredBytes
 from localsessions.moving import move
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=ENGINES)
 def target(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[SessionStore]:
     """A store of other sessions, of the same engine and of another one."""
     with PLACES[request.param](tmp_path / "target").open(lock_timeout=0.2) as store:

@@ -16,7 +16,7 @@ from proof.changing import Changing
 from proof.deleting import Deleting
 from proof.model import WHICH
 
-from contract.places import PLACES, Place
+from contract.places import ENGINES, PLACES, Place
 from localsessions import SessionStore
 
 IS_NIGHT = os.environ.get("HYPOTHESIS_PROFILE") == "night"
@@ -48,13 +48,13 @@ class StoresAndADict(Changing, Deleting, Asking):
         self.is_damaged = True  # whoever was away lists again
 
 
-@pytest.mark.parametrize("engine", PLACES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_two_stores_agree_with_a_dict(engine: str) -> None:
     machine = type("Machine", (StoresAndADict,), {"engine": engine})
     run_state_machine_as_test(machine, settings=SIZE)
 
 
-@pytest.mark.parametrize("engine", PLACES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_session_that_came_back_is_what_it_was(engine: str) -> None:
     """A walk that hypothesis seldom takes: who loaded it before it was deleted may save it."""
     machine = type("Machine", (StoresAndADict,), {"engine": engine})()

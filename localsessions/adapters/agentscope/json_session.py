@@ -31,6 +31,7 @@ from localsessions.adapters.agentscope.plain_files import (
     take_over,
 )
 from localsessions.adapters.agentscope.session_base import SessionBase
+from localsessions.addresses import refuse_address
 from localsessions.format import file_stem
 
 __all__ = ["JSONSession"]
@@ -81,6 +82,7 @@ class JSONSession(SessionBase):
             raise ValueError(f'durability must be "full" or "fast", not {durability!r}')
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
+        refuse_address(os.fspath(save_dir), "give a folder, or keep the states with SessionStore")
         self.save_dir = os.fspath(save_dir)
         self._strict = strict
         self._durability = durability

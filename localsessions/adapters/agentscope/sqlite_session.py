@@ -28,6 +28,7 @@ from localsessions.adapters.agentscope.modules import (
     states_in,
 )
 from localsessions.adapters.agentscope.session_base import SessionBase
+from localsessions.addresses import refuse_address
 from localsessions.format import encode_value, parse_json
 
 __all__ = ["SqliteSession"]
@@ -70,6 +71,7 @@ class SqliteSession(SessionBase):
     """
 
     def __init__(self, sqlite_path: str | os.PathLike[str], *, lock_timeout: float = 10.0) -> None:
+        refuse_address(os.fspath(sqlite_path), "give a file, or keep the states with SessionStore")
         self.sqlite_path = os.fspath(sqlite_path)
         if self.sqlite_path in ("", ":memory:"):
             raise ValueError(f"sqlite_path must be a file, not {self.sqlite_path!r}")

@@ -44,6 +44,7 @@ from localsessions.adapters.agno.objects import (
 from localsessions.adapters.agno.remainder import elsewhere, with_every_method_of
 from localsessions.adapters.agno.runs import delete_runs, put_run, run_rows
 from localsessions.adapters.agno.sessions import lay_over, made_session, parts_of, session_row
+from localsessions.addresses import is_address, named_store
 
 __all__ = ["AgnoDb"]
 
@@ -99,8 +100,11 @@ class AgnoDb(BaseDb):
                 f"not {session_table!r}"
             )
         folder = store.save_dir if isinstance(store, SessionStore) else store
-        self._folder = os.path.abspath(folder)
+        text = os.fspath(folder)
+        self._folder = text if is_address(text) else os.path.abspath(text)
         self.store = _store(store, self._folder, table)
+        if is_address(self._folder):
+            self._folder = self.store.save_dir  # without its password
         super().__init__(session_table=table, id=id or generate_id(self.store.save_dir))
         self.others = others
         # Programs that use agno have no place to close a database.
@@ -426,6 +430,8 @@ class AgnoDb(BaseDb):
 
 
 def _store(store: SessionStore | str | os.PathLike[str], folder: str, table: str) -> SessionStore:
+    if table != "sessions" and is_address(folder):
+        return SessionStore(named_store(folder, table))
     if table != "sessions":
         return SessionStore(os.path.join(folder, table))
     return store if isinstance(store, SessionStore) else SessionStore(folder)

@@ -258,6 +258,11 @@ def _known(session_id: str) -> Iterator[None]:
 
 
 def _path_of(db_url: str) -> str:
+    if db_url.startswith("postgres"):  # it may hold a password, which no error repeats
+        raise ValueError(
+            f"db_url must name an SQLite file, as in {_DEFAULT_URL!r}: sessions are files beside "
+            "it; for sessions on a server use SessionStore(address)"
+        )
     found = _URL.fullmatch(db_url)
     if found is None or found[1].startswith(("file:", ":memory:")):
         raise ValueError(

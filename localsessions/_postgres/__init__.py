@@ -1,0 +1,1 @@
+"""The engine that keeps sessions in PostgreSQL, for more than one machine; see ``engine``."""

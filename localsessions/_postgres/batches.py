@@ -106,7 +106,9 @@ class Bulk:
             return None
         if stored is not None:
             stored = with_bodies(stored, original_of(session))
-        return rows_of(self._place.store, draft, stored)
+        version = rows_of(self._place.store, draft, stored)
+        is_large = version is None or version.summary.size_bytes > self._place.most_bytes
+        return None if is_large else version
 
     # -- removing ------------------------------------------------------------------------------
 

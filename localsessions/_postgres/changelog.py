@@ -19,8 +19,9 @@ from localsessions._postgres.place import Place
 from localsessions._postgres.row import unpacked_json
 from localsessions._postgres.schema import NUMBERS
 from localsessions._rules.differences import differences
+from localsessions._rules.touched import Touched
 from localsessions.errors import ChangesExpiredError
-from localsessions.models import PlainSummary, SessionChange
+from localsessions.models import PlainSummary, SessionChange, TouchedMessage
 from localsessions.models.results import checked
 
 __all__ = ["ChangeLog", "packed_differences"]
@@ -120,14 +121,37 @@ class ChangeLog:
 def _change(
     number: int, session_id: str, kind: Any, is_own: bool, seen_at: Any, changed: bytes
 ) -> SessionChange:
-    told = {name: (was, now) for name, (was, now) in unpacked_json(changed).items()}
+    told = unpacked_json(changed)
+    touched = told.pop(_MESSAGES, None)
     origin: Any = "this store" if is_own else "another store"
-    return SessionChange(number, session_id, kind, origin, seen_at.astimezone(UTC), told)
+    return SessionChange(
+        number=number,
+        session_id=session_id,
+        kind=kind,
+        origin=origin,
+        seen_at=seen_at.astimezone(UTC),
+        changed={name: (was, now) for name, (was, now) in told.items()},
+        messages=None if touched is None else tuple(TouchedMessage(*one) for one in touched),
+    )
 
 
-def packed_differences(was: PlainSummary | None, now: PlainSummary | None) -> bytes:
-    """Return what a change tells, as bytes."""
-    told = differences(_plain(was), _plain(now))
+# No field of a summary has this name.
+_MESSAGES = "messages"
+
+
+def packed_differences(
+    was: PlainSummary | None, now: PlainSummary | None, touched: Touched = None
+) -> bytes:
+    """Return what a change tells, as bytes.
+
+    Args:
+        was: What a listing said of the session; None if there was none.
+        now: What it says now; None if there is none.
+        touched: The messages that the change touched, if they are known.
+    """
+    told: dict[str, Any] = {**differences(_plain(was), _plain(now))}
+    if touched is not None:
+        told[_MESSAGES] = [(one.position, one.id, one.what) for one in touched]
     try:
         return orjson.dumps(told)
     except TypeError:  # lone surrogates in a title

@@ -8,7 +8,7 @@ from localsessions._codec import checkpoint
 from localsessions._postgres.connections import commit, execute
 from localsessions._postgres.place import Place
 from localsessions._postgres.writing import Held, Writer
-from localsessions.errors import SessionNotFoundError, UnstorableValueError
+from localsessions.errors import SessionNotFoundError
 from localsessions.models import Checkpoint
 
 __all__ = ["Checkpoints"]
@@ -44,9 +44,7 @@ class Checkpoints:
     def save(self, made: Checkpoint) -> None:
         """Store a snapshot; see ``Engine.save_checkpoint``."""
         data, session_id = checkpoint.encode(made), made.session_id
-        if len(data) > self._place.most_bytes:
-            reason = f"it takes {len(data)} bytes, the limit is {self._place.most_bytes}"
-            raise UnstorableValueError("", reason, session_id=session_id)
+        self._place.refuse_large(session_id, len(data))
         values = [_bytes_of(made.checkpoint_id), data, self._place.store, session_id]
 
         def save(held: Held) -> None:

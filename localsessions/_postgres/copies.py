@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -78,6 +79,14 @@ WHERE store = %s AND NOT EXISTS (
   SELECT FROM localsessions.trash t WHERE t.deletion = d.deletion)
 ORDER BY deleted_at, deletion
 """
+_WAS_MOVED = """
+FROM localsessions.deletions WHERE store = %s AND session_id = %s AND moved_to IS NOT NULL
+"""
+_MOVED = f"SELECT deletion {_WAS_MOVED} LIMIT 1"
+_FORGET_MOVED = f"DELETE {_WAS_MOVED}"
+_ARE_THERE = """
+SELECT session_id FROM localsessions.sessions WHERE store = %s AND session_id = ANY (%s::text[])
+"""
 _REMEMBER = """
 INSERT INTO localsessions.deletions (store, session_id, source, deleted_at, moved_to)
 VALUES (%s, %s, %s, %s, %s)
@@ -127,14 +136,16 @@ class Copies:
 
         def remember(connection: Connection) -> None:
             execute(connection, "SELECT pg_advisory_xact_lock(%s)", [self._place.key("\0gone")])
-            known = [deletion_of(*row) for row in execute(connection, _PURGED, [store]).fetchall()]
-            for one in deletions:
-                if one not in known:
-                    source = packed_source(one.source)
-                    values = [store, one.session_id, source, one.deleted_at, one.moved_to]
-                    execute(connection, _REMEMBER, values)
+            rows = execute(connection, _PURGED, [store]).fetchall()
+            known = {_key_of(deletion_of(*row)) for row in rows}
+            asked = [store, [one.session_id for one in deletions]]
+            there = {name for (name,) in execute(connection, _ARE_THERE, asked).fetchall()}
+            wanted = {_key_of(one): one for one in deletions if not _is_back(one, there)}
+            for one in [wanted[key] for key in wanted if key not in known]:
+                execute(connection, _REMEMBER, [store, *_row_of(one)])
 
-        self._place.connections.done(remember)
+        if deletions:
+            self._place.connections.done(remember)
 
     # -- taking --------------------------------------------------------------------------------
 
@@ -161,11 +172,35 @@ class Copies:
         lacking = {name: data for name, data in wanted.items() if name not in there}
         if found is None and copy.content is None:
             return "other"  # checkpoints hang on a session, and there is none
-        if found is not None and not lacking:
-            return "same"
+        self._refuse_large(copy, found, lacking)
+        is_same = found is not None and not lacking
         if not dry_run:
-            self._keep(held, copy, found, lacking)
-        return "new"
+            self._take(held, copy, found, lacking)
+        return "same" if is_same else "new"
+
+    def _refuse_large(
+        self, copy: SessionCopy, found: _Found | None, lacking: Mapping[str, bytes]
+    ) -> None:
+        """Refuse a copy of which a part is too large to be read again."""
+        for data in lacking.values():
+            self._place.refuse_large(copy.session_id, len(data))
+        if found is None and copy.content is not None:
+            self._place.refuse_large(copy.session_id, len(copy.content.data))
+
+    def _take(
+        self, held: Held, copy: SessionCopy, found: _Found | None, lacking: Mapping[str, bytes]
+    ) -> None:
+        """Store what is lacking; what is there now was not moved away."""
+        is_back = copy.content is not None and copy.deleted_at is None
+        if is_back and self._was_moved(held):
+            execute(held.connection, _FORGET_MOVED, [self._place.store, held.session_id])
+        elif found is not None and not lacking:
+            return  # there is nothing to write: that needs no server that can be written
+        self._keep(held, copy, found, lacking)
+
+    def _was_moved(self, held: Held) -> bool:
+        values = [self._place.store, held.session_id]
+        return bool(execute(held.connection, _MOVED, values).fetchall())
 
     def _there(self, held: Held, copy: SessionCopy) -> _Found | None:
         values = [self._place.store, copy.session_id]
@@ -265,7 +300,7 @@ class Copies:
         changed = packed_differences(unpack(rows[0][0])[0], None)
         logged = self._writer.committing.logged(0, held.session_id, "deleted", act, changed)
         with self._writer.committing.settling(held.session_id, act):
-            values = [found.no, found.version, found.source, moved_to, *logged]
+            values = [found.no, found.version, found.source, _packed(moved_to), *logged]
             execute(held.connection, LEAVE, values).fetchall()
             commit(held.connection)
 
@@ -280,6 +315,26 @@ def _found(row: Sequence[Any]) -> _Found:
     content = StoredBytes(joined(before, bodies, after), at)
     copy = SessionCopy(session_id, content, checkpoints, deleted_at)
     return _Found(no, version, packed_place(before, after), copy)
+
+
+def _is_back(deletion: Deletion, there: Collection[str]) -> bool:
+    return deletion.moved_to is not None and deletion.session_id in there
+
+
+def _key_of(deletion: Deletion) -> str:
+    """Return the same text for deletions that are equal."""
+    where, when = deletion.moved_to, deletion.deleted_at.isoformat()
+    told = [deletion.session_id, deletion.source, when, where]
+    return json.dumps(told, sort_keys=True, default=dict)
+
+
+def _row_of(deletion: Deletion) -> list[object]:
+    where = None if deletion.moved_to is None else _packed(deletion.moved_to)
+    return [deletion.session_id, packed_source(deletion.source), deletion.deleted_at, where]
+
+
+def _packed(moved_to: str) -> bytes:
+    return moved_to.encode("utf-8", "surrogatepass")  # the name of a folder may be of any bytes
 
 
 def _checkpoints(copy: SessionCopy) -> dict[str, bytes]:

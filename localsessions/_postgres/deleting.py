@@ -184,10 +184,11 @@ class Trash:
 
 
 def deletion_of(
-    session_id: str, source: bytes, deleted_at: datetime, moved_to: str | None
+    session_id: str, source: bytes, deleted_at: datetime, moved_to: bytes | None
 ) -> Deletion:
     """Return a deletion of its row."""
-    return Deletion(session_id, unpacked_json(source), deleted_at.astimezone(UTC), moved_to)
+    where = None if moved_to is None else moved_to.decode("utf-8", "surrogatepass")
+    return Deletion(session_id, unpacked_json(source), deleted_at.astimezone(UTC), where)
 
 
 def packed_place(before: bytes, after: bytes) -> bytes:

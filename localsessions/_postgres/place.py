@@ -9,6 +9,7 @@ from localsessions._codec.names import file_stem
 from localsessions._postgres.connections import Connection, Connections, execute
 from localsessions._postgres.holding import Holding, key_of
 from localsessions._postgres.schema import open_store, prepare
+from localsessions.errors import UnstorableValueError
 
 __all__ = ["Place", "new_act", "wait_at_most"]
 
@@ -55,6 +56,17 @@ class Place:
             ValueError: No session can have that id.
         """
         return f"{self.shown}/{file_stem(session_id)}"
+
+    def refuse_large(self, session_id: str, size_bytes: int) -> None:
+        """Refuse to store what is too large to be read again.
+
+        Raises:
+            UnstorableValueError: It is too large.
+        """
+        if size_bytes > self.most_bytes:
+            limit = f"{self.most_bytes}; open the store with a larger max_file_bytes"
+            reason = f"it takes {size_bytes} bytes, the limit is {limit}"
+            raise UnstorableValueError("", reason, session_id=session_id)
 
     def key(self, session_id: str) -> int:
         """Return the number by which the server locks a session."""

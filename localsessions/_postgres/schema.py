@@ -116,7 +116,7 @@ CREATE TABLE localsessions.deletions (
   session_id text COLLATE "C" NOT NULL,
   source bytea NOT NULL,
   deleted_at timestamptz NOT NULL,
-  moved_to text
+  moved_to bytea
 );
 CREATE INDEX by_deleted ON localsessions.deletions (store, session_id);
 CREATE TABLE localsessions.checkpoints (

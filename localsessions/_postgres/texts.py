@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from localsessions._rules.finder import SECTIONS
+from localsessions._rules.finder import MARKS
 from localsessions._rules.question import is_wordlike
 from localsessions._rules.texts import Text, columns_of
 from localsessions._rules.words import fold, is_sign
@@ -21,6 +21,7 @@ from localsessions._rules.words import fold, is_sign
 __all__ = ["TextRow", "counted", "grams_of", "row_of", "terms_of", "tokens_of", "words_of"]
 
 _LONGEST_TOKEN = 60
+_SECTIONS = re.compile(f"[{MARKS}]")
 _BETWEEN = " | "
 """Stands between two sections of a folded text; no folded word has its sign."""
 
@@ -49,8 +50,8 @@ def row_of(store: int, position: int, text: Text) -> TextRow:
     """Return a text as it is stored."""
     own, said, argued, thought = columns_of(text)
     words, beside = fold(own or said), [one for one in (argued, thought) if one]
-    marks = sum(len(re.findall(SECTIONS, one)) for one in beside)
-    folded = _BETWEEN.join(fold(part) for one in beside for part in re.split(SECTIONS, one))
+    marks = sum(len(_SECTIONS.findall(one)) for one in beside)
+    folded = _BETWEEN.join(fold(part) for one in beside for part in _SECTIONS.split(one))
     size = len(words.split()) + marks + sum(word != "|" for word in folded.split())
     role = None if text.role is None else text.role.encode("utf-8", "surrogatepass")
     tokens = {*tokens_of(store, words.split())}

@@ -25,6 +25,7 @@ from localsessions._postgres.row import (
 from localsessions._postgres.texts import TextRow, counted, row_of
 from localsessions._rules.drafts import Draft
 from localsessions._rules.texts import SESSION_ITSELF, texts_in
+from localsessions._rules.touched import Touched, touched
 from localsessions.models import PlainSummary, Session, parse_instant
 
 __all__ = ["Version", "text_rows", "version_of"]
@@ -96,8 +97,19 @@ def version_of(store: int, draft: Draft, stored: Stored | None) -> Version | Non
         texts=[row for at, row in now.items() if was.get(at) != row],
         gone=[at for at in was if at not in now],
         grown=_grown(was, now),
-        changed=packed_differences(stored.summary if stored else None, summary),
+        changed=packed_differences(
+            stored.summary if stored else None, summary, _touched(draft, parts, stored)
+        ),
     )
+
+
+def _touched(draft: Draft, parts: Split, stored: Stored | None) -> Touched:
+    """Return the messages that a draft touches, of those that are here."""
+    if stored is None:
+        return touched((), parts.bodies)
+    if not stored.after:  # its messages are not parted: what was read of them is laid out anew
+        return draft.touched()
+    return touched(stored.bodies, parts.bodies, stored.first)
 
 
 def _stamped(session: Session, stamps: Mapping[str, JsonValue]) -> Session:

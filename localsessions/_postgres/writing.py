@@ -247,11 +247,13 @@ class Writer:
 
         Raises:
             Lost: The connection was lost, and nothing was written.
+            UnstorableValueError: It is too large; nothing was written.
             ConflictError, SessionExistsError: Somebody who takes no lock was faster.
         """
         version = rows_of(self._place.store, draft, stored)
         if version is None:
             return None
+        self._place.refuse_large(version.session_id, version.summary.size_bytes)
         if not self.committing.put(held.connection, version):
             self._refuse_overtaken(held, draft, stored)
         draft.is_written(version.act)

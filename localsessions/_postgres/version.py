@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
+from localsessions._codec import NOTHING, MessagesLaidOut
 from localsessions._postgres.changelog import packed_differences
 from localsessions._postgres.row import (
     FRAME,
@@ -106,10 +107,15 @@ def version_of(store: int, draft: Draft, stored: Stored | None) -> Version | Non
 def _touched(draft: Draft, parts: Split, stored: Stored | None) -> Touched:
     """Return the messages that a draft touches, of those that are here."""
     if stored is None:
-        return touched((), parts.bodies)
+        return touched(NOTHING, _laid_out(parts.bodies))
     if not stored.after:  # its messages are not parted: what was read of them is laid out anew
         return draft.touched()
-    return touched(stored.bodies, parts.bodies, stored.first)
+    return touched(_laid_out(stored.bodies), _laid_out(parts.bodies), stored.first)
+
+
+def _laid_out(bodies: Sequence[bytes]) -> MessagesLaidOut:
+    data = b",".join(bodies)
+    return MessagesLaidOut(data, 0, len(data))
 
 
 def _stamped(session: Session, stamps: Mapping[str, JsonValue]) -> Session:

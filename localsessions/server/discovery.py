@@ -3,15 +3,21 @@
 A client reads it, asks ``/api/v1/health`` with the token and compares ``pid`` and ``started_at``:
 if they differ, or nobody answers, the file is one of a service that was killed. Only its owner can
 read it. A second service of the same folder takes the name ``server-<pid>.json``.
+
+The service of an address has no such folder. Its file stands in the user's runtime folder, in
+``localsessions/<hash>``; the hash is one of the address without its password.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import http.client
 import json
 import os
+import stat
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -20,10 +26,11 @@ from urllib.parse import urlsplit
 from localsessions import _system
 from localsessions.server.serving import HOSTS
 
-__all__ = ["Advert", "advertised", "is_alive"]
+__all__ = ["Advert", "advertised", "folder_of", "has_place", "is_alive"]
 
 _NAME = "server.json"
 _LOCK = "server.lock"
+_ADDRESS = "postgresql://"
 _SECONDS = 2.0
 _PATIENCE_SECONDS = 10.0
 
@@ -44,6 +51,27 @@ class Advert(NamedTuple):
     started_at: str
 
 
+def has_place(save_dir: str) -> bool:
+    """Tell whether the file has a place: an engine of one's own may have none."""
+    return os.path.isdir(save_dir) or save_dir.startswith(_ADDRESS)
+
+
+def folder_of(save_dir: str) -> str:
+    """Return the folder in which the file of a store's service stands.
+
+    Args:
+        save_dir: ``SessionStore.save_dir``; an address has no password there.
+    """
+    if not save_dir.startswith(_ADDRESS):
+        return os.path.join(save_dir, ".localsessions")
+    import platformdirs
+
+    with warnings.catch_warnings():  # it warns where it takes another folder than the usual one
+        warnings.simplefilter("ignore", UserWarning)
+        runtime = platformdirs.user_runtime_dir("localsessions", appauthor=False)
+    return os.path.join(runtime, hashlib.sha256(save_dir.encode()).hexdigest()[:16])
+
+
 @contextmanager
 def advertised(save_dir: str, advert: Advert) -> Iterator[str]:
     """Write the file, and remove it at the end; return its path.
@@ -51,8 +79,10 @@ def advertised(save_dir: str, advert: Advert) -> Iterator[str]:
     Raises:
         OSError: The folder cannot be written.
     """
-    folder = os.path.join(save_dir, ".localsessions")
+    folder = folder_of(save_dir)
     try:
+        if save_dir.startswith(_ADDRESS):
+            _make_private(folder)
         path = _written(folder, advert)
     except OSError as error:
         raise _no_place(error, folder) from error
@@ -62,6 +92,40 @@ def advertised(save_dir: str, advert: Advert) -> Iterator[str]:
         if _read(path) == advert._asdict():  # otherwise another service has taken the name
             with contextlib.suppress(OSError):
                 _system.unlink(path)
+
+
+class _ForeignError(PermissionError):
+    """A folder for the file is in the hands of another user."""
+
+
+def _make_private(folder: str) -> None:
+    """Make a folder below the user's runtime folder, which only the user may enter.
+
+    Raises:
+        _ForeignError: Another user made it, or one above it, or may write there.
+    """
+    own = os.path.dirname(folder)
+    runtime = os.path.dirname(own)
+    os.makedirs(runtime, mode=0o700, exist_ok=True)
+    for one in (own, folder):
+        with contextlib.suppress(FileExistsError):
+            _system.make_folder(one)
+    for one in (runtime, own, folder):
+        if not _is_own(one):
+            raise _ForeignError(
+                errno.EACCES,
+                "the token has no place, since another user may change this folder; remove it, "
+                "name another one in XDG_RUNTIME_DIR, or serve without a token (--no-token)",
+                one,
+            )
+
+
+def _is_own(folder: str) -> bool:
+    found = os.lstat(folder)
+    if os.name != "posix":  # there the folder is inside that of the user
+        return stat.S_ISDIR(found.st_mode)
+    is_writable = stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not is_writable
 
 
 def _written(folder: str, advert: Advert) -> str:
@@ -79,7 +143,7 @@ def _written(folder: str, advert: Advert) -> str:
 
 def _no_place(error: OSError, folder: str) -> OSError:
     number = errno.EACCES if error.errno == errno.ENOENT else error.errno
-    if number not in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if isinstance(error, _ForeignError) or number not in (errno.EACCES, errno.EPERM, errno.EROFS):
         return error
     return OSError(
         number,

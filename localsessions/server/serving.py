@@ -63,7 +63,8 @@ def serve(
         host: One of ``HOSTS``.
         port: 0 takes a free port.
         with_token: Whether requests must carry a token, which is new at each start and stands in
-            ``.localsessions/server.json``. Without, the service has the three GETs only.
+            ``.localsessions/server.json``, for an address in the user's runtime folder. Without,
+            the service has the three GETs only.
         allow_origins: As for ``create_app``.
         on_ready: Called when the service accepts requests.
 
@@ -96,10 +97,10 @@ def serve(
 def _advertised(
     store: SessionStore, app: Starlette, url: str
 ) -> AbstractContextManager[str | None]:
-    from localsessions.server.discovery import Advert, advertised
+    from localsessions.server.discovery import Advert, advertised, has_place
 
     service = app.state.service
-    if service is None or not os.path.isdir(store.save_dir):
+    if service is None or not has_place(store.save_dir):
         return nullcontext()
     advert = Advert(url, service.token, service.pid, format_instant(service.started_at))
     return advertised(store.save_dir, advert)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pickle
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import cluster
 import needs
 import pytest
+from server.asking import running
 
 from localsessions import AsyncSessionStore, SessionStore, StoreUnavailableError
 from localsessions.adapters.agentscope import JSONSession, SqliteSession
@@ -143,6 +145,26 @@ def test_without_the_extra_the_pip_line_is_told_and_no_folder_made(empty: Path) 
     assert line in done.stdout
     assert (done.returncode, line in done.stderr) == (2, True)
     assert "s3cr3t" not in done.stdout + done.stderr
+    assert not os.listdir(empty)
+
+
+def test_the_service_of_an_address_keeps_its_token_with_the_user(
+    empty: Path, tmp_path_factory: pytest.TempPathFactory, address: str
+) -> None:
+    runtime = tmp_path_factory.mktemp("runtime")
+    runtime.chmod(0o700)
+    with SessionStore(address) as store:
+        store.create("a", title="a talk")
+    env = {"XDG_RUNTIME_DIR": str(runtime)}
+    with running(f"{address}&password={quote(SECRET, safe='')}", env=env) as service:
+        assert service("GET", "sessions/a").document["title"] == "a talk"
+        (advert,) = runtime.rglob("server.json")
+        assert json.loads(advert.read_bytes())["token"] == service.token
+        assert SECRET not in advert.read_text()
+        with running(address, env=env) as second:  # the password makes no other store
+            assert {one.parent for one in runtime.rglob("*.json")} == {advert.parent}
+            assert len([*runtime.rglob("*.json")]) == 2
+            assert second("GET", "sessions/a").status == 200
     assert not os.listdir(empty)
 
 

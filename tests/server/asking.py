@@ -170,9 +170,9 @@ def in_this_process(store: SessionStore) -> Iterator[tuple[Asking, Service]]:
 
 @contextmanager
 def running(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
+    folder: Path | str, *arguments: str, env: Mapping[str, str] | None = None
 ) -> Iterator[Asking]:
-    """Run a service of a folder in a process, on a free port."""
+    """Run a service of a folder, or of an address, in a process, on a free port."""
     command = [sys.executable, "-W", "error", "-m", "localsessions", "serve", "--dir", str(folder)]
     process = subprocess.Popen(
         [*command, "--port", "0", *arguments],
@@ -187,7 +187,7 @@ def running(
         assert found, greeting + second
         place = re.fullmatch(r"the token is in (.+)\n", second)
         token = json.loads(Path(place[1]).read_bytes())["token"] if place else None
-        yield Asking(int(found[1]), token, folder)
+        yield Asking(int(found[1]), token, Path(folder))
         # Where a test has ended it, there is nothing to say.
         if process.poll() is not None and (said := process.stderr.read().decode()):
             raise AssertionError(said)

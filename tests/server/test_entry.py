@@ -19,7 +19,7 @@ import pytest
 from localsessions import SessionStore
 from localsessions.server import create_app
 from localsessions.server.codes import Codes
-from localsessions.server.discovery import Advert, advertised, is_alive
+from localsessions.server.discovery import Advert, advertised, folder_of, is_alive
 from localsessions.server.routes.table import ENDPOINTS
 from server.asking import Asking, in_this_process, running
 
@@ -410,6 +410,58 @@ def test_a_link_in_the_place_of_the_file_is_replaced_and_not_followed(tmp_path: 
         assert json.loads(advert.read_bytes())["token"] == service.token
     assert precious.read_text() == "mine"
     assert os.path.lexists(precious)
+
+
+ADDRESS = "postgresql://me@db.example.com/work"
+ADVERT = Advert("http://127.0.0.1:1", "token", 1, "2026-11-30T12:35:30.103Z")
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's runtime folder."""
+    folder = tmp_path / "runtime"
+    folder.mkdir(0o700)
+    # Newer versions look themselves whether another user may change it.
+    monkeypatch.setattr("platformdirs.user_runtime_dir", lambda name, appauthor: str(folder / name))
+    return folder
+
+
+@pytest.mark.needs("modes")
+def test_the_file_of_an_address_stands_in_the_runtime_folder_for_the_user_alone(
+    runtime: Path,
+) -> None:
+    with advertised(ADDRESS, ADVERT) as path:
+        folder = Path(path).parent
+        assert (folder.parent, Path(path).name) == (runtime / "localsessions", "server.json")
+        modes = [stat.S_IMODE(one.stat().st_mode) for one in (folder.parent, folder, Path(path))]
+        assert modes == [0o700, 0o700, 0o600]
+        with advertised(f"{ADDRESS}?store=other", ADVERT) as other:
+            assert Path(other).parent.parent == folder.parent != Path(other).parent != folder
+    assert not [*runtime.rglob("*.json")]
+    assert folder_of(ADDRESS) == str(folder)
+
+
+@pytest.mark.needs("modes")
+@pytest.mark.parametrize("which", ["", "localsessions", "localsessions/*"])
+def test_a_folder_that_another_user_may_change_gets_no_token(runtime: Path, which: str) -> None:
+    with advertised(ADDRESS, ADVERT):
+        pass
+    (folder,) = runtime.glob(which) if which else [runtime]
+    folder.chmod(0o777)
+    with pytest.raises(PermissionError, match="another user"), advertised(ADDRESS, ADVERT):
+        pass
+    assert not [*runtime.rglob("*.json")]
+
+
+@pytest.mark.needs("links", "modes")
+def test_a_link_in_the_place_of_the_runtime_folder_is_not_followed(
+    runtime: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir(0o700)
+    (runtime / "localsessions").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PermissionError, match="another user"), advertised(ADDRESS, ADVERT):
+        pass
+    assert not [*(tmp_path / "elsewhere").rglob("*.json")]
 
 
 def test_services_that_start_at_once_each_have_a_file(

@@ -66,10 +66,10 @@ READING = [
 ]
 
 COMMANDS = [
-    *("append", "archive", "backup", "cleanup", "completion", "count", "delete", "edit", "export"),
-    *("fork", "help", "history", "import", "list", "mcp", "mv", "new", "path", "pin", "reindex"),
-    *("rename", "restore", "restore-backup", "resume", "search", "serve", "show", "stats", "tag"),
-    *("verify", "watch"),
+    *("append", "archive", "backup", "cleanup", "completion", "copy", "count", "delete", "edit"),
+    *("export", "fork", "help", "history", "import", "list", "mcp", "mv", "new", "path", "pin"),
+    *("reindex", "rename", "restore", "restore-backup", "resume", "search", "serve", "show"),
+    *("stats", "tag", "verify", "watch"),
 ]
 
 

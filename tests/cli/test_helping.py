@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from .conftest import Cli
 
-# These go on until they are ended, start another program, or look at the person's own files.
-NOT_RUN = {"edit", "import", "mcp", "resume", "serve", "watch"}
+# These go on until they are ended, start another program, look at the person's own files, or need a
+# server.
+NOT_RUN = {"copy", "edit", "import", "mcp", "resume", "serve", "watch"}
 
 
 def lines_of(command: click.Command) -> list[str]:

@@ -241,6 +241,12 @@ def rows(cli: Cli) -> dict[str, list[Row]]:
         "backup": plain([f"{folder}/x.tar.gz"], [f"{folder}/{TYPED}"]),
         "restore-backup": plain([f"/nowhere/{TYPED}"]),
         "mv": plain([ID, "--to", f"{folder}/y", "--dry-run"], [f"no {TYPED}", "--to", folder]),
+        "copy": plain(
+            [str(cli.folder), f"{folder}/z"],
+            [f"/nowhere/{TYPED}", folder],
+            [str(cli.folder), f"mysql://{TYPED}"],
+            [str(cli.folder), f"postgresql://{TYPED}@host"],
+        ),
         "serve": [(["--port", "0"], end)],
         "mcp": [([], end)],
         "completion": plain(["bash"]),
@@ -259,7 +265,7 @@ _OF_A_BAR = re.compile(r"\x1b\[(?:\?25[lh]|2K|1A)|\x1b\[38;5;\d+m|\x1b\[3[3-6]m|
 
 _WITH_BARS = {
     *("search", "import", "verify", "reindex", "export", "tag", "pin", "archive", "delete"),
-    *("backup", "restore-backup", "mv"),
+    *("backup", "restore-backup", "mv", "copy"),
 }
 
 

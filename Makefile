@@ -85,6 +85,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/growing.py
 	$(BIN)/python benchmarks/serving.py $(filter --quick,$(BENCH))
 	$(BIN)/python benchmarks/starting.py
+	$(BIN)/python benchmarks/postgres.py $(filter --quick,$(BENCH))
 
 # Makes the JSON Schema again after a change of the models; a test holds it.
 schema: $(READY)

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from pydantic import JsonValue
 
-from localsessions import Session, SessionStore
+from localsessions import Deletion, Session, SessionStore, UnstorableValueError
+from localsessions.moving import move
 
 if lacking := needs.of_module("postgres"):
     pytest.skip(lacking, allow_module_level=True)
@@ -130,3 +131,40 @@ def test_a_message_that_is_missing_is_told_and_not_papered_over(store: SessionSt
         connection.execute("DELETE FROM localsessions.messages WHERE no = %s", [no])
     (finding,) = store.verify()
     assert (finding.kind, finding.automatic) == ("unreadable", False)
+
+
+# -- what comes and goes ---------------------------------------------------------------------------
+
+
+def test_what_is_too_large_to_be_read_again_is_not_written(
+    store: SessionStore, address: str, tmp_path: Path
+) -> None:
+    large: dict[str, JsonValue] = {"role": "user", "content": "words " * 500}
+    with SessionStore(address, max_file_bytes=2000) as small:
+        small.create("a")
+        with pytest.raises(UnstorableValueError, match="larger max_file_bytes"):
+            small.append("a", large)
+        with pytest.raises(UnstorableValueError):
+            small.save_checkpoint("a", "x" * 3000)
+        made = [
+            Session(session_id=name, messages=said) for name, said in (("b", [large]), ("c", []))
+        ]
+        assert [*small.engine.create_many(made)] == ["b"]
+        with SessionStore(tmp_path / "sessions") as folder:
+            folder.create("d", messages=[large])
+            for dry_run in (True, False):
+                refused = move(folder, small, ["d"], dry_run=dry_run)
+                assert isinstance(refused["d"], UnstorableValueError)
+            assert folder.load("d").messages[0]["content"] == large["content"]
+    assert [one.session_id for one in store.list(order="created_at")] == ["a", "c"]
+    assert (store.load("a").messages, store.checkpoints("a")) == ([], [])
+
+
+def test_where_a_session_was_moved_to_may_have_a_name_of_any_bytes(store: SessionStore) -> None:
+    when = store.create("a").created_at
+    gone = [Deletion("x", {"n": 1}, when, where) for where in ("/home/\udcff/\0", "/home/é", None)]
+    for _ in range(2):
+        store.engine.remember([*gone, *gone])
+    assert [*store.engine.purged()] == gone
+    store.engine.remember([Deletion("a", {}, when, "elsewhere")])  # it is there
+    assert not store.deletions(["a"])

@@ -12,6 +12,35 @@ from proof.mutations import Mutation, tried_all
 __all__ = ["BREAKAGES"]
 
 BREAKAGES = (
+    # sessions on a server
+    Mutation(
+        "a change on a server names the wrong messages",
+        "localsessions/_postgres/version.py",
+        "    return touched(stored.bodies, parts.bodies, stored.first)\n",
+        "    return touched(stored.bodies, parts.bodies)\n",
+        "tests/contract/test_changes.py::test_a_change_names_the_messages_that_it_touched[postgres]",
+    ),
+    Mutation(
+        "a session that came back to a server is still told to be elsewhere",
+        "localsessions/_postgres/copies.py",
+        "        if is_back and self._was_moved(held):\n",
+        "        if is_back and not held:\n",
+        "tests/contract/test_copies.py::test_a_session_that_came_back_was_not_moved_away[postgres-folder]",
+    ),
+    Mutation(
+        "a server takes a session that is too large to be read again",
+        "localsessions/_postgres/place.py",
+        "        if size_bytes > self.most_bytes:\n",
+        "        if size_bytes < 0:\n",
+        "tests/postgres/test_rows.py::test_what_is_too_large_to_be_read_again_is_not_written",
+    ),
+    Mutation(
+        "a token is put where another user may change it",
+        "localsessions/server/discovery.py",
+        "        if not _is_own(one):\n",
+        "        if not one:\n",
+        "tests/server/test_entry.py::test_a_folder_that_another_user_may_change_gets_no_token",
+    ),
     # backups and moving
     Mutation(
         "a moved session is removed although the other store has another of its id",

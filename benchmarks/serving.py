@@ -4,7 +4,7 @@
 
 The service is a process of its own and is asked over sockets, each request on a connection of its
 own, as a program does that keeps none. Beside each request stands the bare call of the store, made
-in this process while nobody else works. It writes docs/benchmarks/serving.md; a quick run writes
+in this process while nothing else runs. It writes docs/benchmarks/serving.md; a quick run writes
 nothing and takes a quarter of a minute. The exit status is 1 if a request failed, a listener
 missed a message, a page left out a session, or the memory of the service grew. For Linux: it reads
 /proc.
@@ -24,6 +24,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -235,7 +236,7 @@ class Load:
 
 
 async def ask_alone(service: Service, sessions: int) -> dict[str, list[float]]:
-    """Return the seconds of requests that come one after the other, with nobody else there."""
+    """Return the seconds of requests that come one after the other, and nothing else runs."""
     return {
         name: [
             (await ask(service, *request_of(name, chosen(at, sessions))))[1] for at in range(CALLS)
@@ -254,10 +255,7 @@ def bare_calls(folder: Path, sessions: int) -> dict[str, list[float]]:
             "append": lambda session_id: store.append(session_id, dict(MESSAGE)),
         }
         return {
-            name: [
-                timed(lambda act=act, at=at: act(chosen(at, sessions)))  # type: ignore[misc]
-                for at in range(CALLS)
-            ]
+            name: [timed(partial(act, chosen(at, sessions))) for at in range(CALLS)]
             for name, act in acts.items()
         }
 
@@ -311,7 +309,7 @@ INTRODUCTION = (
     "in turn for a session without its 10 messages or more, for the list of the last 50, and to "
     "append a message. There were {sessions:,} sessions, and {cores} cores for the service, those "
     'who asked and those who listened, with a load of {load:.1f} when it began. "One by one" is '
-    "the same request afterwards, with nobody else there, and the bare call is that of the store "
+    "the same request afterwards, when nothing else runs, and the bare call is that of the store "
     "in a process of its own."
 )
 TABLE = """\

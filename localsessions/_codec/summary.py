@@ -27,7 +27,14 @@ from localsessions.models import (
 if TYPE_CHECKING:
     from localsessions.models import Session
 
-__all__ = ["Summarized", "plain_document", "summarize", "summarize_unreadable", "summarized"]
+__all__ = [
+    "Summarized",
+    "plain_document",
+    "summarize",
+    "summarize_unreadable",
+    "summarized",
+    "summary_told",
+]
 
 
 def summarize(session: Session, size_bytes: int) -> PlainSummary:
@@ -191,3 +198,21 @@ _NONE: Mapping[str, Any] = {}
 
 def _instant(value: str | datetime) -> datetime:
     return parse_instant(value) if isinstance(value, str) else value
+
+
+def summary_told(told: dict[str, Any]) -> PlainSummary:
+    """Return the summary whose fields were written as JSON; ``told`` is used up.
+
+    Raises:
+        LookupError, TypeError, ValueError: Its writer has other fields.
+    """
+    told["tags"] = tuple(told["tags"])
+    for name in _INSTANTS:
+        if told[name] is not None:
+            told[name] = datetime.fromisoformat(told[name])
+    if told["unreadable"] is not None:
+        told["unreadable"] = PlainUnreadable(**told["unreadable"])
+    return PlainSummary(**told)
+
+
+_INSTANTS = ("created_at", "last_activity", "updated_at", "expires_at")

@@ -19,6 +19,7 @@ from localsessions._local.files import FileWritten, stripe_of
 from localsessions._local.reconciling import Reconciler
 from localsessions._local.version import Fingerprint
 from localsessions._local.writing import Writer
+from localsessions._rules.batches import batches
 from localsessions._rules.drafts import Draft, draft_of
 from localsessions.engine import Allows
 from localsessions.errors import LockTimeoutError, SessionError, SessionExistsError
@@ -26,9 +27,6 @@ from localsessions.models import Session
 
 __all__ = ["Bulk"]
 
-# Each session may need a descriptor for its lock; macOS allows 256 descriptors by default.
-_BATCH_SESSIONS = 128
-_BATCH_BYTES = 8 * 1024 * 1024
 # RuntimeError: the caller is inside ``edit`` of that session.
 _REFUSALS = (SessionError, OSError, RuntimeError)
 
@@ -80,7 +78,7 @@ class Bulk:
         """
         self._refuse_read_only(sessions)
         in_order = sorted(sessions, key=lambda session: stripe_of(session.session_id))
-        for batch in _batches(self._drafts(in_order), lambda one: len(one.data)):
+        for batch in batches(self._drafts(in_order), lambda one: len(one.data)):
             with self._locked([one.session.session_id for one in batch]) as held:
                 mine = [one for one in batch if one.session.session_id in held]
                 checked = list(self._checked(mine, former, again))
@@ -157,7 +155,7 @@ class Bulk:
             allows: Called inside the lock: whether the session is to go. It raises to refuse.
         """
         self._refuse_read_only(session_ids)
-        for batch in _batches(sorted(session_ids, key=stripe_of), lambda _: 0):
+        for batch in batches(sorted(session_ids, key=stripe_of), lambda _: 0):
             with self._locked(batch) as held:
                 due = []
                 for session_id in filter(held.__contains__, batch):
@@ -214,16 +212,3 @@ class Bulk:
         if not isinstance(error, SessionError):
             error.add_note(f"session {session_id!r}")
         self.errors[session_id] = error
-
-
-def _batches(items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
-    batch: list[T] = []
-    size = 0
-    for item in items:
-        if batch and (len(batch) == _BATCH_SESSIONS or size + size_of(item) > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += size_of(item)
-    if batch:
-        yield batch

@@ -7,7 +7,7 @@ session after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 from uuid import UUID
@@ -23,6 +23,7 @@ from localsessions._postgres.row import Stored, with_bodies
 from localsessions._postgres.version import Version
 from localsessions._postgres.version import version_of as rows_of
 from localsessions._postgres.writing import Writer
+from localsessions._rules.batches import batches
 from localsessions._rules.drafts import Draft, draft_of
 from localsessions.engine import Allows
 from localsessions.errors import SessionError
@@ -31,7 +32,6 @@ from localsessions.models.standing import original_of, version_of
 
 __all__ = ["Bulk"]
 
-_MOST_SESSIONS, _MOST_BYTES = 128, 8 << 20
 _REFUSALS = (SessionError, OSError, RuntimeError)
 _TRY = """
 SELECT name FROM unnest(%s::text[], %s::bigint[]) asked (name, key)
@@ -65,7 +65,7 @@ class Bulk:
             alone: Writes a session that was set aside.
         """
         self._refuse_read_only(sessions)
-        for batch in _batches(self._drafts(sessions), lambda one: len(one.data)):
+        for batch in batches(self._drafts(sessions), lambda one: len(one.data)):
             with self._held([one.session.session_id for one in batch]) as taken:
                 mine = [one for one in batch if one.session.session_id in taken]
                 self._together(mine, self._put_all)
@@ -129,7 +129,7 @@ class Bulk:
                 with self._writer.committing.settling(*gone[0]):
                     commit(connection)
 
-        for batch in _batches(session_ids, lambda _: 0):
+        for batch in batches(session_ids, lambda _: 0):
             with self._held(batch) as taken:
                 self._together([one for one in batch if one in taken], put_all)
         self._each_alone(
@@ -198,16 +198,3 @@ class Bulk:
 
 def _id_of(item: object) -> str:
     return item.session.session_id if isinstance(item, Draft) else str(item)
-
-
-def _batches(items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
-    batch: list[T] = []
-    size = 0
-    for item in items:
-        if batch and (len(batch) == _MOST_SESSIONS or size + size_of(item) > _MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += size_of(item)
-    if batch:
-        yield batch

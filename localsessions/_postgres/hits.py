@@ -19,6 +19,7 @@ from localsessions._postgres.place import Place
 from localsessions._postgres.texts import tokens_of
 from localsessions._postgres.vocabulary import Vocabulary
 from localsessions._rules.finder import Finder
+from localsessions._rules.grades import NO_WORDS, grades
 from localsessions._rules.question import Near, Question, Term
 from localsessions._rules.texts import SESSION_ITSELF
 from localsessions.engine import Asked
@@ -29,7 +30,6 @@ _MANY_HITS = 3000
 _GRADES, _OWN_WEIGHT, _BESIDE = 20.0, 2.0, 0.5
 _K1, _B = 1.2, 0.75
 _MOST_CANDIDATES = 100
-_NO_WORDS: Near = {}
 
 _TEXTS = "FROM localsessions.texts t JOIN localsessions.sessions s ON s.no = t.no"
 _COUNT = f"""
@@ -102,20 +102,13 @@ class Hits:
 
     def __iter__(self) -> Iterator[Found]:
         """Yield the best hit of each session, the best session first."""
-        question = self._question
-        if (row := question.side_by_side) is not None:
-            together = question._replace(groups=((row,),))
-            yield from self._step(self._ranked(together, _NO_WORDS), Finder(together), 3)
-        yield from self._step(self._ranked(question, _NO_WORDS), Finder(question), 2)
-        any_form = Finder(question, self._near)
-        if self._near:
-            yield from self._step(self._ranked(question, self._near), any_form, 1)
-        if len(question.groups) > 1:
-            yield from self._step(self._apart(), any_form, 0)
+        for one in grades(self._question, lambda: self._near):
+            hits = self._apart() if one.is_apart else self._ranked(one.question, one.near)
+            yield from self._step(hits, one.finder, one.number)
 
     def having(self, nos: Sequence[int]) -> set[int]:
         """Return those of some sessions of which a text has the words as they are."""
-        return self._having(self._question, _NO_WORDS, nos)
+        return self._having(self._question, NO_WORDS, nos)
 
     def _step(self, hits: Iterator[_Hit], finder: Finder, grade: int) -> Iterator[Found]:
         """Yield the first hit of each session that was not told before."""
@@ -330,7 +323,7 @@ def _has(question: Question, near: Near, said: str, beside: str) -> bool:
         begin = f" {' '.join(term.words)}"
         return goes_on and (begin in said or begin in beside)
 
-    if any(has(term, _NO_WORDS) for term in question.without):
+    if any(has(term, NO_WORDS) for term in question.without):
         return False
     return all(any(has(term, near) for term in group) for group in question.groups)
 

@@ -24,12 +24,11 @@ from localsessions._codec import (
     places_of_messages,
 )
 from localsessions._codec.names import is_session_id
-from localsessions._codec.summary import summarize
+from localsessions._codec.summary import summarize, summary_told
 from localsessions._rules.words import fold
 from localsessions.models import (
     Message,
     PlainSummary,
-    PlainUnreadable,
     Session,
     activity_key,
     made_title_of,
@@ -294,20 +293,11 @@ def pack(summary: PlainSummary, said: Said) -> bytes:
         return json.dumps(told, default=datetime.isoformat, separators=(",", ":")).encode()
 
 
-_INSTANTS = ("created_at", "last_activity", "updated_at", "expires_at")
-
-
 def unpack(packed: bytes) -> tuple[PlainSummary, Said]:
     """Return what was packed."""
     told = unpacked_json(packed)
     said = Said(*told.pop("said"))
-    told["tags"] = tuple(told["tags"])
-    for name in _INSTANTS:
-        if told[name] is not None:
-            told[name] = datetime.fromisoformat(told[name])
-    if told["unreadable"] is not None:
-        told["unreadable"] = PlainUnreadable(**told["unreadable"])
-    return PlainSummary(**told), said
+    return summary_told(told), said
 
 
 def unpacked_json(packed: bytes) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from localsessions import (
     SessionStore,
     _system,
 )
-from localsessions._local import batches, writing
+from localsessions._local import writing
 from localsessions._local.files import batch, stripe_of
 from localsessions._local.reconciling import Reconciler
+from localsessions._rules import batches
 
 HELLO = {"id": "m1", "role": "user", "content": "hello"}
 
@@ -133,9 +134,9 @@ def test_a_batch_has_bounds(store: SessionStore, monkeypatch: pytest.MonkeyPatch
     large = [Session(session_id=f"l{n}", state={"text": "x" * 3_000_000}) for n in range(5)]
     store.create_many([*numbered(500), *large])
     assert sum(map(len, sizes)) == 505
-    assert max(map(len, sizes)) == batches._BATCH_SESSIONS
-    assert max(map(sum, sizes)) <= batches._BATCH_BYTES
-    monkeypatch.setattr(batches, "_BATCH_BYTES", 1000)
+    assert max(map(len, sizes)) == batches._MOST
+    assert max(map(sum, sizes)) <= batches._MOST_BYTES
+    monkeypatch.setattr(batches, "_MOST_BYTES", 1000)
     sizes.clear()
     for session in large[:2]:
         session.title = "alone"

@@ -40,7 +40,7 @@ export function defaultFolder(environment: NodeJS.ProcessEnv = process.env): str
 /**
  * Return address and token of the service of a folder.
  *
- * A file of a service that was killed is passed over: whoever answers must say the same `pid` and `started_at`.
+ * The file of a service that was killed is ignored: the service that answers must say the same `pid` and `started_at`.
  */
 export async function discover(options: DiscoverOptions = {}): Promise<Address> {
   const folder = resolve(options.folder ?? defaultFolder());

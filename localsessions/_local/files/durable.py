@@ -136,7 +136,8 @@ def write_new(path: str, data: bytes, *, mtime_ns: int | None, durable: bool) ->
                 with waiting():
                     _system.sync(fd)
             return fingerprint_of(_system.fstat(fd))
-    except BaseException:  # Ctrl-C too: remove the temp file, then re-raise
+    # After an error or Ctrl-C, the caller has no fingerprint: the half-written file would stay.
+    except BaseException:
         discard(path)
         raise
 

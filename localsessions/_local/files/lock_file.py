@@ -89,7 +89,9 @@ class LockFile:
                 self._identity = _identity(_system.fstat(self._fds[-1]))
                 if self.is_in_place():
                     return True
-        except BaseException:  # Ctrl-C too: release the lock, then re-raise
+        # After an error or Ctrl-C, the caller does not know that it has the lock, and would never
+        # let go of it: every other process would wait until this one ends.
+        except BaseException:
             self.let_go()
             raise
         self.let_go()

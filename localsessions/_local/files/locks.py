@@ -177,7 +177,9 @@ def _leave(entered: list[AbstractContextManager[None]]) -> None:
     try:
         while entered:
             entered.pop().__exit__(None, None, None)
-    except BaseException:  # Ctrl-C too: the interrupted lock is released with its object
+    # Ctrl-C may come while one is released: the others must not stay taken for that. The one that
+    # was interrupted is released with its object.
+    except BaseException:
         _leave(entered)
         raise
 
@@ -216,7 +218,9 @@ class _Stripe:
                 self._owner = None
                 try:
                     self.file.let_go()
-                except BaseException:  # Ctrl-C too: other processes wait for the file
+                # Ctrl-C may come before the file is unlocked, and other processes wait for it. To
+                # let go twice does no harm.
+                except BaseException:
                     self.file.let_go()
                     raise
                 finally:

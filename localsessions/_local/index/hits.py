@@ -18,6 +18,7 @@ from localsessions._local.index.database import Database
 from localsessions._local.index.text_row import blob_of, stored_texts, text_of
 from localsessions._local.index.vocabulary import near_words, texts_with
 from localsessions._rules.finder import Finder
+from localsessions._rules.grades import NO_WORDS, grades
 from localsessions._rules.question import Near, Question, Term
 from localsessions._rules.texts import SESSION_ITSELF, Text
 
@@ -48,7 +49,6 @@ _WINDOW, _FEW_WINDOW = 400, 10
 _CLOSE = 50
 _OF_SESSION = "SELECT texts.session_id, texts.id, 0.0, texts.role, 0 FROM"
 _MOST_CANDIDATES = 100
-_NO_WORDS: Near = {}
 
 
 class TextHit(NamedTuple):
@@ -107,20 +107,13 @@ class Hits:
 
         None stands for a session whose texts another process replaced meanwhile: search again.
         """
-        question = self._question
-        if (row := question.side_by_side) is not None:
-            together = question._replace(groups=((row,),))
-            yield from self._step(self._ranked(together, _NO_WORDS), Finder(together), 3)
-        yield from self._step(self._ranked(question, _NO_WORDS), Finder(question), 2)
-        any_form = Finder(question, self._near)
-        if self._near:
-            yield from self._step(self._ranked(question, self._near), any_form, 1)
-        if len(question.groups) > 1:
-            yield from self._step(self._apart(), any_form, 0)
+        for one in grades(self._question, lambda: self._near):
+            hits = self._apart() if one.is_apart else self._ranked(one.question, one.near)
+            yield from self._step(hits, one.finder, one.number)
 
     def occurs_in(self, session_id: str) -> bool:
         """Tell whether a text of a session has the words as they are."""
-        return self._last_in(session_id, self._question, _NO_WORDS) is not None
+        return self._last_in(session_id, self._question, NO_WORDS) is not None
 
     def _step(self, hits: Iterator[_Hit], finder: Finder, grade: int) -> Iterator[TextHit | None]:
         """Yield the first hit of each session that was not told before.

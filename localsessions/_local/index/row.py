@@ -19,13 +19,18 @@ import orjson
 
 from localsessions._codec import decode, messages_end
 from localsessions._codec.names import folded
-from localsessions._codec.summary import summarize, summarize_unreadable, summarized
+from localsessions._codec.summary import (
+    summarize,
+    summarize_unreadable,
+    summarized,
+    summary_told,
+)
 from localsessions._local.index.changelog import State
 from localsessions._local.index.schema import seal_of
 from localsessions._local.version import Fingerprint, Spare, Tail, digest_of
 from localsessions._rules.words import fold
 from localsessions.errors import UnreadableSessionError
-from localsessions.models import PlainSummary, PlainUnreadable, activity_key, listed_source
+from localsessions.models import PlainSummary, activity_key, listed_source
 from localsessions.models.instants import microseconds
 from localsessions.models.standing import original_of
 
@@ -374,22 +379,9 @@ def read_fingerprint(text: str) -> Fingerprint:
 
 def _unpacked_summary(text: str) -> PlainSummary:
     try:
-        return _summary_of(_loads(text))
+        return summary_told(_loads(text))
     except (LookupError, TypeError, ValueError):  # sealed, so its writer has other fields
         raise sqlite3.DatabaseError("a summary is not of this version") from None
-
-
-def _summary_of(told: dict[str, Any]) -> PlainSummary:
-    told["tags"] = tuple(told["tags"])
-    for name in _INSTANTS:
-        if told[name] is not None:
-            told[name] = datetime.fromisoformat(told[name])
-    if told["unreadable"] is not None:
-        told["unreadable"] = PlainUnreadable(**told["unreadable"])
-    return PlainSummary(**told)
-
-
-_INSTANTS = ("created_at", "last_activity", "updated_at", "expires_at")
 
 
 def _loads(text: str) -> dict[str, Any]:

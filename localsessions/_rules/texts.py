@@ -104,11 +104,15 @@ def snippet_of(text: Text, finder: Finder) -> Snippet:
 
     Where most words of the query stand is best; what was said goes before the rest.
     """
-    places = list(_places(text.body))
-    counts = [finder.count_in(body) for _, body in places]
-    label, body = places[counts.index(max(counts))]
+    label, body = _best([*_places(text.body)], finder)
     line, spans = finder.snippet(body)
     return label + line, tuple((start + len(label), stop + len(label)) for start, stop in spans)
+
+
+def _best(places: list[tuple[str, str]], finder: Finder) -> tuple[str, str]:
+    if len(places) == 1:  # most texts: to count in a long one takes time
+        return places[0]
+    return max(places, key=lambda place: finder.count_in(place[1]))
 
 
 def neighbours_of(texts: Mapping[int, Text], position: int | None) -> tuple[Neighbour, ...]:
@@ -130,6 +134,9 @@ _LONGEST_BEGINNING = 200
 
 def _places(body: str) -> Iterator[tuple[str, str]]:
     """Yield each section of a body, with the words that say what it is."""
+    if not has_marks(body):  # to look for a mark is quicker than a pattern, and texts may be long
+        yield "", body
+        return
     yield "", _SECTION.split(body, maxsplit=1)[0]
     for section in _SECTION.findall(body):
         if section.startswith(_REASONING):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from markdown_it import MarkdownIt
+from textual.app import App
+from textual.dom import DOMNode
+from textual.message_pump import MessagePump
 
 from localsessions import Session, SessionStore
 from localsessions.cli.picker.app import Picker
@@ -114,6 +119,58 @@ def test_an_older_question_is_given_up(three: Cli, monkeypatch: pytest.MonkeyPat
         assert given_up.wait(10)
 
     pick(three, play)
+
+
+def test_what_a_first_letter_would_wait_for_is_done_before_it(three: Cli) -> None:
+    texts = Path(three.folder) / ".localsessions" / "search.sqlite3"
+
+    def is_ready() -> bool:
+        if not texts.exists():
+            return False
+        with closing(sqlite3.connect(texts)) as db:
+            try:
+                return bool(db.execute("SELECT learned FROM sealed").fetchone() == (1,))
+            except sqlite3.OperationalError:  # its tables are being made
+                return False
+
+    async def play(picked: Picked) -> None:
+        await picked.until(is_ready)
+
+    pick(three, play)
+
+
+def test_getting_ready_is_given_up_for_a_question(
+    three: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, begun, given_up = SessionStore.search, threading.Event(), threading.Event()
+
+    def slow(store: SessionStore, text: str, **options: Any) -> Any:
+        if text != "race":
+            begun.set()
+            while options["is_wanted"]():
+                pass
+            given_up.set()
+        return search(store, text, **options)
+
+    monkeypatch.setattr(SessionStore, "search", slow)
+
+    async def play(picked: Picked) -> None:
+        await picked.until(begun.is_set)
+        await picked.type("race")
+        await picked.until(lambda: picked.titles == ["The race"])
+        assert given_up.wait(10)
+
+    pick(three, play)
+
+
+def test_no_private_name_of_textual_is_taken() -> None:
+    class Plain(App[str]):
+        """What each app is given by its kind."""
+
+    theirs = {name for one in (App, MessagePump, DOMNode) for name in vars(one)} - {*vars(Plain)}
+    for ours in Picker.__mro__[: Picker.__mro__.index(App)]:
+        taken = {name for name in vars(ours) if name.startswith("_")} & theirs
+        assert {name for name in taken if not name.startswith("__")} == set(), ours
 
 
 @pytest.mark.parametrize("keys", [("tab", "d"), ("ctrl+r",), ("enter",)], ids=str)

@@ -22,7 +22,7 @@ from localsessions.cli.picker.acting_app import ActingApp
 from localsessions.cli.picker.background import given_up_at_will
 from localsessions.cli.picker.entry import Answer, SearchLine
 from localsessions.cli.picker.keys import footer, help_of
-from localsessions.cli.picker.listed import Asked, Listed, newest, searched
+from localsessions.cli.picker.listed import Asked, Listed, get_ready, newest, searched
 from localsessions.cli.picker.notes import KeyLine, Notes
 from localsessions.cli.picker.pane import TextPane
 from localsessions.cli.picker.preview import Shown, head_of, named, previewed, read
@@ -120,11 +120,12 @@ class Picker(ActingApp):
         yield self._answer
 
     def on_mount(self) -> None:
-        """Open the store, and follow it."""
+        """Open the store, follow it, and get ready to search."""
         self._begin_all()
         self._fit(self.size)
         self.action_search()  # at once: keys may have been typed already
         self._begin(self._follow, "follow")
+        self._begin(self._prepare_search, "ready")
 
     def _say(self, sentence: str, look: Look = "plain") -> None:
         self._notes.say(sentence, look)
@@ -181,6 +182,7 @@ class Picker(ActingApp):
 
     def _ask(self, asked: Asked) -> None:
         if asked != self._asked:
+            self.workers.cancel_group(self, "ready")  # this question does the rest of it
             self._asked, self._count = asked, max(_FEW, self._list.in_view)
             self._is_awaited, self._waiting = True, []
             self._list_anew(first=True, pause=_TYPING)
@@ -255,6 +257,16 @@ class Picker(ActingApp):
                 self._call_soon(self._tell_reading, done, total)
 
         return searched(store, asked, count, is_wanted, tell)
+
+    async def _prepare_search(self) -> None:
+        """Do while nobody types what the first letters would wait for."""
+        try:
+            store = await self._opened
+            await given_up_at_will(partial(get_ready, store))
+        except SearchGivenUpError:
+            return
+        except ERRORS as error:
+            self._say_error(error)
 
     def _tell_reading(self, done: int, total: int) -> None:
         self._notes.say(f"reading for the first search: {done:,} of {total:,} sessions", "dim")

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from localsessions.models import Filters
     from localsessions.store import SessionStore
 
-__all__ = ["Asked", "Listed", "newest", "searched"]
+__all__ = ["Asked", "Listed", "get_ready", "newest", "searched"]
+
+_IN_NO_TEXT = "zqxjkvwq"
+"""No word has it, so a search asks for all that a question may need."""
 
 
 class Asked(NamedTuple):
@@ -119,3 +122,12 @@ def searched(
         archived: Filters = {**asked.filters, "archived": True}
         hidden = len(store.search(asked.words, **archived, limit=count, is_wanted=is_wanted))
     return Listed(rows, columns_of(store, rows), len(hits), hidden)
+
+
+def get_ready(store: SessionStore, is_wanted: IsWanted) -> None:
+    """Read what changed since the last search, and learn the parts of new words.
+
+    Raises:
+        SearchGivenUpError: ``is_wanted`` said no; what was read stays read.
+    """
+    store.search(_IN_NO_TEXT, limit=1, is_wanted=is_wanted)

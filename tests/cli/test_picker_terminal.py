@@ -45,7 +45,14 @@ class Terminal:
     """A process on a pseudo-terminal."""
 
     def __init__(
-        self, cli: Cli, *, before: str = "", columns: int = 80, rows: int = 24, **env: str
+        self,
+        cli: Cli,
+        *,
+        own: str = OWN,
+        before: str = "",
+        columns: int = 80,
+        rows: int = 24,
+        **env: str,
     ) -> None:
         import fcntl
         import pty
@@ -55,7 +62,7 @@ class Terminal:
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.before = self.modes
         self.process = subprocess.Popen(
-            [sys.executable, "-c", OWN + before + MAIN],
+            [sys.executable, "-c", own + before + MAIN],
             stdin=self._slave,
             stdout=self._slave,
             stderr=self._slave,
@@ -228,8 +235,11 @@ def test_sigterm_in_an_act_loses_nothing(three: Cli, terminals: list[Terminal], 
     whole(three)
 
 
-def test_a_closed_terminal_ends_it_and_loses_nothing(three: Cli, terminals: list[Terminal]) -> None:
-    terminal = opened(terminals, three, before=SLOW)
+@pytest.mark.parametrize("own", [OWN, ""], ids=["its own", "of another"])
+def test_a_closed_terminal_ends_it_and_loses_nothing(
+    three: Cli, terminals: list[Terminal], own: str
+) -> None:
+    terminal = opened(terminals, three, own=own, before=SLOW)
     terminal.until("hello", then="\td")
     time.sleep(0.3)
     terminal.hang_up()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 from contextlib import suppress
 from contextvars import copy_context
@@ -31,6 +32,8 @@ __all__ = ["ERRORS", "StoreApp"]
 
 ERRORS = (SessionError, OSError, ValueError, LookupError)
 """What a person can cause; all else is a bug, and ends the app with its traceback."""
+
+_LOOK_AT_TERMINAL = 1.0  # second
 
 
 class StoreApp(App[str]):
@@ -71,6 +74,15 @@ class StoreApp(App[str]):
             if (number := getattr(signal, name, None)) is not None and os.name == "posix":
                 end = partial(self.exit, return_code=128 + number)
                 self._here.add_signal_handler(number, end)
+        if os.name == "posix" and not self.is_headless:
+            self.set_interval(_LOOK_AT_TERMINAL, self._end_without_terminal)
+
+    def _end_without_terminal(self) -> None:
+        """End where the terminal is gone: only who has it as his own is told so by a signal."""
+        ear = select.poll()
+        ear.register(0, 0)
+        if any(event & select.POLLHUP for _, event in ear.poll(0)):
+            self.exit(return_code=128 + signal.SIGHUP)
 
     def _open(self) -> SessionStore:
         # Kept by the thread itself: it ends, whatever becomes of the task that waits for it.

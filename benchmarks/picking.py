@@ -164,7 +164,7 @@ def main() -> None:
     print(line(TEXTUAL, took[TEXTUAL]))
     print(line("the picker: first title", took[PICKER]))
     print(line("the picker: textual draws", [alive(chosen.folder) for _ in range(chosen.rounds)]))
-    rounds = [typed(chosen.folder) for _ in range(max(chosen.rounds // 3, 1))]
+    rounds = [typed(chosen.folder) for _ in range(chosen.rounds)]
     for at, letter in enumerate(WORD):
         print(line(f"typed: {WORD[:at]}[{letter}]", [each[at] for each in rounds]))
 

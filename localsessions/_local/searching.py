@@ -6,8 +6,10 @@ changed since the last search are read.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -40,6 +42,8 @@ _BATCH, _BATCH_LENGTH = 250, 2 << 20
 _FEW = 2000
 # Of so many sessions the words are learnt all at once.
 _MANY = 200
+# So long a thread waits for another one until it asks whether its own answer is still wanted.
+_PATIENCE = 0.05
 
 
 class Search:
@@ -51,6 +55,7 @@ class Search:
         self._reconciler = reconciler
         self._texts = texts
         self._done = (-1, "", 0)
+        self._turn = threading.RLock()  # on_progress may search
 
     def hits(self, text: str, query: Query, asked: Asked) -> Sequence[SearchHit]:
         """Return the sessions that are found, the best first."""
@@ -148,9 +153,21 @@ class Search:
         def find() -> tuple[int | None, T]:
             # The generation is read before the question: another thread may find the words lost in
             # between.
-            return self._catch_up(asked), ask()
+            with self._in_turn(asked):
+                generation = self._catch_up(asked)
+            return generation, ask()
 
         return self._texts.ask_while_lost(lambda: self._reconciler.ask(find))
+
+    @contextmanager
+    def _in_turn(self, asked: Asked) -> Iterator[None]:
+        """Let one thread read what changed; another one that waits finds nothing left to read."""
+        while not self._turn.acquire(timeout=_PATIENCE):
+            asked.refuse_unwanted()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _catch_up(self, asked: Asked) -> int | None:
         """Index the words of what changed since the last search; only those files are read.

@@ -12,7 +12,7 @@ import click
 from localsessions.cli.choosing import tell_first
 from localsessions.cli.exits import ExitCode, stop
 from localsessions.cli.files import new_file
-from localsessions.cli.folder import chosen_folder, opened
+from localsessions.cli.folder import chosen_folder, is_there, opened
 from localsessions.cli.options import examples, json_option
 from localsessions.cli.progress import progress
 from localsessions.cli.screen.envelope import emit_json
@@ -191,7 +191,7 @@ def _opened_backup(path: str) -> Iterator[Backup]:
 def _restored(found: Backup, *, merge: bool, dry_run: bool) -> RestoreReport:
     from localsessions.backups import RestoreReport, restore_backup
 
-    if dry_run and not os.path.lexists(chosen_folder()):
+    if dry_run and not is_there(chosen_folder()):
         return RestoreReport(found.manifest.sessions, (), (), dry_run)
     with opened(make=True) as store, progress("restoring") as show:
         try:

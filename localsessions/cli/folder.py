@@ -30,6 +30,7 @@ __all__ = [
     "every_session",
     "folder_option",
     "folder_words",
+    "is_there",
     "open_place",
     "opened",
     "opened_to_list",
@@ -77,6 +78,11 @@ def chosen_folder() -> str:
     import platformdirs
 
     return platformdirs.user_data_dir("localsessions", appauthor=False)
+
+
+def is_there(place: str) -> bool:
+    """Tell whether a folder is there; what an address names is known when it is opened."""
+    return is_address(place) or os.path.lexists(place)
 
 
 def folder_words() -> list[str]:
@@ -129,7 +135,7 @@ def open_place(place: str) -> SessionStore:
 
 def _existing_folder() -> str:
     folder = chosen_folder()
-    if not is_address(folder) and not os.path.lexists(folder):
+    if not is_there(folder):
         stop(
             f"there is no folder of sessions at {folder}: 'new' and 'import' make it, --dir and "
             f"{DIR_VARIABLE} name another",

@@ -15,7 +15,7 @@ from localsessions.cli.choosing import (
     tell_refused,
     tell_titles,
 )
-from localsessions.cli.folder import chosen_folder, opened
+from localsessions.cli.folder import chosen_folder, is_there, open_place, opened
 from localsessions.cli.options import examples, json_option
 from localsessions.cli.progress import progress
 from localsessions.cli.screen.envelope import emit_json
@@ -45,7 +45,7 @@ __all__ = ["mv"]
     metavar="FOLDER",
     required=True,
     type=click.Path(file_okay=False),
-    help="The folder that they go to; it is made if it is not there.",
+    help="The folder that they go to; it is made if it is not there. Or the address of a database.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would move, and what would stay.")
 @some_sessions
@@ -60,7 +60,7 @@ def mv(*, chosen: Chosen, target: str, dry_run: bool, as_json: bool) -> None:
     _refuse_same(target)
     with opened() as store:
         session_ids = chosen.ids(store)
-        moving, refused = _moved(store, target, session_ids, dry_run=dry_run)
+        target, moving, refused = _moved(store, target, session_ids, dry_run=dry_run)
     moved = [one for one in moving if one is not None]
     if as_json:
         emit_json(moved, dry_run=dry_run)
@@ -81,18 +81,17 @@ def _refuse_same(target: str) -> None:
 
 def _moved(
     source: SessionStore, target: str, session_ids: Sequence[str], *, dry_run: bool
-) -> tuple[list[SessionSummary | None], Mapping[str, Exception]]:
-    """Move sessions; return those that are there now, and by id why others stay."""
+) -> tuple[str, list[SessionSummary | None], Mapping[str, Exception]]:
+    """Move sessions; return where to, those that are there now, and by id why others stay."""
     from localsessions.moving import move
-    from localsessions.store import SessionStore
 
-    if dry_run and not os.path.lexists(target):
-        return [source.engine.summary(one) for one in session_ids], {}
-    with SessionStore(target) as other, progress("moving") as show:
+    if dry_run and not is_there(target):
+        return target, [source.engine.summary(one) for one in session_ids], {}
+    with open_place(target) as other, progress("moving") as show:
         refused = move(source, other, session_ids, dry_run=dry_run, on_progress=show)
         there = source if dry_run else other
         moved = [there.engine.summary(one) for one in session_ids if one not in refused]
-    return moved, refused
+        return other.save_dir, moved, refused
 
 
 def _in_words(error: Exception, *, target: str) -> str:

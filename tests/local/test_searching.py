@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from inside import local
 
-from localsessions import Message, Session, SessionStore
+from localsessions import Message, SearchGivenUpError, Session, SessionStore
+from localsessions._local.files import FileRead
 
 
 def say(store: SessionStore, session_id: str, *texts: str) -> None:
@@ -64,6 +66,47 @@ def test_only_changed_files_are_read_to_catch_up(store: SessionStore) -> None:
     reads = local(store).folder.files_read
     assert len(store.search("parser", limit=100)) == 19
     assert local(store).folder.files_read - reads == 1
+
+
+def test_of_two_threads_that_search_at_once_one_reads(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        say(store, f"s{number}", "parser")
+    files = local(store).folder
+    read, reads, is_reading, may_read = files.read, list[str](), Event(), Event()
+
+    def slow(session_id: str) -> FileRead:
+        reads.append(session_id)
+        is_reading.set()
+        assert may_read.wait(60)
+        return read(session_id)
+
+    monkeypatch.setattr(files, "read", slow)
+    hits: list[int] = []
+
+    def search() -> None:
+        hits.append(len(store.search("parser", limit=100)))
+
+    first, second = Thread(target=search), Thread(target=search)
+    first.start()
+    assert is_reading.wait(60)
+    with pytest.raises(SearchGivenUpError):  # who waits can give up
+        store.search("parser", is_wanted=lambda: False)
+    second.start()
+    second.join(0.2)
+    may_read.set()
+    first.join(60)
+    second.join(60)
+    assert hits == [20, 20]
+    assert len(reads) == 20
+
+
+def test_who_is_told_of_progress_may_search(store: SessionStore) -> None:
+    say(store, "a", "parser")
+    inner: list[int] = []
+    store.search("parser", on_progress=lambda *_: inner.append(len(store.search("parser"))))
+    assert inner == [1]
 
 
 def test_what_another_store_has_put_in_is_not_read_again(folder: Path) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from textual.geometry import Size
 
     from localsessions.cli.picker.looks import Look
-    from localsessions.engine import IsWanted
+    from localsessions.engine import IsWanted, Progress
     from localsessions.store import SessionStore
 
 __all__ = ["Picker"]
@@ -120,12 +120,11 @@ class Picker(ActingApp):
         yield self._answer
 
     def on_mount(self) -> None:
-        """Open the store, follow it, and get ready to search."""
+        """Open the store, and follow it."""
         self._begin_all()
         self._fit(self.size)
         self.action_search()  # at once: keys may have been typed already
         self._begin(self._follow, "follow")
-        self._begin(self._prepare_search, "ready")
 
     def _say(self, sentence: str, look: Look = "plain") -> None:
         self._notes.say(sentence, look)
@@ -182,7 +181,6 @@ class Picker(ActingApp):
 
     def _ask(self, asked: Asked) -> None:
         if asked != self._asked:
-            self.workers.cancel_group(self, "ready")  # this question does the rest of it
             self._asked, self._count = asked, max(_FEW, self._list.in_view)
             self._is_awaited, self._waiting = True, []
             self._list_anew(first=True, pause=_TYPING)
@@ -248,6 +246,10 @@ class Picker(ActingApp):
         """Find in a thread what is listed."""
         if not asked.words.strip():
             return newest(store, asked, count)
+        return searched(store, asked, count, is_wanted, self._teller(is_wanted))
+
+    def _teller(self, is_wanted: IsWanted) -> Progress:
+        """Return what tells now and then how much a search has read."""
         told_at = time.monotonic()
 
         def tell(done: int, total: int) -> None:
@@ -256,13 +258,13 @@ class Picker(ActingApp):
                 told_at = time.monotonic()
                 self._call_soon(self._tell_reading, done, total)
 
-        return searched(store, asked, count, is_wanted, tell)
+        return tell
 
     async def _prepare_search(self) -> None:
         """Do while nobody types what the first letters would wait for."""
         try:
             store = await self._opened
-            await given_up_at_will(partial(get_ready, store))
+            await given_up_at_will(lambda wanted: get_ready(store, wanted, self._teller(wanted)))
         except SearchGivenUpError:
             return
         except ERRORS as error:
@@ -318,6 +320,8 @@ class Picker(ActingApp):
             self._say_error(error)
         else:
             self._changed()
+        # Not before: a folder that is watched is not looked through again for the search.
+        self._begin(self._prepare_search, "ready")
 
     def _changed(self) -> None:
         if not self._is_due:

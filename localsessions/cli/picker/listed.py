@@ -124,10 +124,10 @@ def searched(
     return Listed(rows, columns_of(store, rows), len(hits), hidden)
 
 
-def get_ready(store: SessionStore, is_wanted: IsWanted) -> None:
+def get_ready(store: SessionStore, is_wanted: IsWanted, on_progress: Progress) -> None:
     """Read what changed since the last search, and learn the parts of new words.
 
     Raises:
         SearchGivenUpError: ``is_wanted`` said no; what was read stays read.
     """
-    store.search(_IN_NO_TEXT, limit=1, is_wanted=is_wanted)
+    store.search(_IN_NO_TEXT, limit=1, is_wanted=is_wanted, on_progress=on_progress)

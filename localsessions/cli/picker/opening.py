@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from localsessions.addresses import is_address
 from localsessions.cli.commands import command_named
 from localsessions.cli.exits import ExitCode
-from localsessions.cli.folder import chosen_folder, opened_to_list
+from localsessions.cli.folder import chosen_folder, is_there, opened_to_list
 from localsessions.cli.here import project_here
 from localsessions.cli.picker.keys import footer, keys_line
 from localsessions.cli.picker.listed import Asked, Listed, newest
@@ -59,7 +60,7 @@ def pick(ctx: click.Context) -> None:
 
 def _first(rows: int) -> tuple[Asked, Listed] | None:
     """Return what is listed first; None where nothing is stored."""
-    if not os.path.lexists(chosen_folder()):
+    if not is_there(chosen_folder()):
         return None
     with opened_to_list() as store:
         if not store.count():
@@ -72,7 +73,7 @@ def _offer_import(ctx: click.Context) -> None:
     """Ask whether to import the chats that other programs keep here."""
     from localsessions.transcripts import files_in, known_places
 
-    note(one_line(f"there are no sessions at {chosen_folder()} yet"))
+    note(one_line(f"there are no sessions at {_shown_place()} yet"))
     if not any(True for place in known_places() for _ in files_in([place.path])):
         note("no chats of other programs were found where they keep them; type:")
         note("  localsessions import PATH     for a file or a folder of chats, or an export")
@@ -83,6 +84,14 @@ def _offer_import(ctx: click.Context) -> None:
     except click.exceptions.Exit as end:
         if end.exit_code != ExitCode.DONE:
             raise
+
+
+def _shown_place() -> str:
+    place = chosen_folder()
+    if is_address(place):
+        with opened_to_list() as store:
+            return store.save_dir  # without its password
+    return place
 
 
 def _run_command(ctx: click.Context, name: str, *arguments: str) -> None:

@@ -29,7 +29,7 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 def main(arguments: list[str]) -> int:
     """Make the client and run its tests; return the exit code."""
-    client = Client(*node_and_npm())
+    client = Client(HERE, *node_and_npm())
     client.install()
     if arguments == ["--types"]:
         client.write_types(HERE / "src" / "api.ts")
@@ -65,11 +65,11 @@ def _wheel_folder() -> Path:
     return Path(subprocess.check_output([sys.executable, "-c", code], text=True).strip())
 
 
-class Client:
-    """The folder of the client, and the programs that work in it."""
+class NodePackage:
+    """A folder with a package.json, and the programs that work in it."""
 
-    def __init__(self, node: str, npm: list[str]) -> None:
-        self._node, self._npm = node, npm
+    def __init__(self, folder: Path, node: str, npm: list[str]) -> None:
+        self.folder, self._node, self._npm = folder, node, npm
         # npm's scripts look for node on PATH; the guide's blocks look for both programs.
         paths = (os.path.dirname(node), os.path.dirname(sys.executable), os.environ["PATH"])
         self._env = {
@@ -80,11 +80,31 @@ class Client:
 
     def install(self) -> None:
         """Install what the lock file names, unless that is done."""
-        lock, done = HERE / "package-lock.json", HERE / "node_modules" / ".of-lock"
+        lock, done = self.folder / "package-lock.json", self.folder / "node_modules" / ".of-lock"
         if done.exists() and done.read_bytes() == lock.read_bytes():
             return
-        subprocess.run([*self._npm, "ci", "--ignore-scripts"], cwd=HERE, check=True, env=self._env)
+        self.npm("ci", "--ignore-scripts")
         done.write_bytes(lock.read_bytes())
+
+    def npm(self, *arguments: str) -> None:
+        """Run npm."""
+        subprocess.run([*self._npm, *arguments], cwd=self.folder, check=True, env=self._env)
+
+    def run(self, script: str, *arguments: str) -> None:
+        """Run a script of an installed package."""
+        command = [self._node, str(self.folder / "node_modules" / script), *arguments]
+        subprocess.run(command, cwd=self.folder, check=True, env=self._env)
+
+    def test(self) -> int:
+        """Run the tests that were compiled into build/test; return the exit code."""
+        tests = sorted(map(str, (self.folder / "build" / "test").glob("*.test.js")))
+        options = ["--test", "--test-reporter", "spec", "--test-timeout", "300000"]
+        command = [self._node, *options, *tests]
+        return subprocess.run(command, cwd=self.folder, env=self._env).returncode
+
+
+class Client(NodePackage):
+    """The TypeScript client."""
 
     def write_types(self, target: Path) -> None:
         """Write the types of the service's OpenAPI document."""
@@ -92,7 +112,7 @@ class Client:
         document = BUILD / "openapi.json"
         document.write_text(json.dumps(openapi.document()), encoding="utf-8")
         options = ["--alphabetize", "--default-non-nullable=false"]
-        self._run("openapi-typescript/bin/cli.js", str(document), "--output", str(target), *options)
+        self.run("openapi-typescript/bin/cli.js", str(document), "--output", str(target), *options)
 
     def has_types_of_service(self) -> bool:
         """Tell whether src/api.ts is what the service's document says."""
@@ -103,21 +123,10 @@ class Client:
     def compile(self) -> None:
         """Compile the client and its tests, then the guide's blocks as their reader would."""
         tsc = "typescript/bin/tsc"
-        self._run(tsc, "--project", "tsconfig.json")
-        self._run(tsc, "--project", "tsconfig.browser.json")
+        self.run(tsc, "--project", "tsconfig.json")
+        self.run(tsc, "--project", "tsconfig.browser.json")
         write_blocks()
-        self._run(tsc, "--project", "tsconfig.guide.json")
-
-    def test(self) -> int:
-        """Run the tests; return the exit code."""
-        tests = sorted(map(str, (BUILD / "test").glob("*.test.js")))
-        options = ["--test", "--test-reporter", "spec", "--test-timeout", "300000"]
-        command = [self._node, *options, *tests]
-        return subprocess.run(command, cwd=HERE, env=self._env).returncode
-
-    def _run(self, script: str, *arguments: str) -> None:
-        path = HERE / "node_modules" / script
-        subprocess.run([self._node, str(path), *arguments], cwd=HERE, check=True, env=self._env)
+        self.run(tsc, "--project", "tsconfig.guide.json")
 
 
 def write_blocks() -> None:

@@ -27,6 +27,8 @@ export interface FollowOptions {
   silence?: number;
   /** The first and the longest pause before it connects again, in milliseconds. */
   backoff?: { first: number; longest: number };
+  /** Called when a connection stands, at first and after each break. */
+  onConnect?: () => void;
   /** Called when a connection broke, with the reason; it goes on by itself. */
   onBreak?: (reason: unknown) => void;
 }
@@ -106,6 +108,7 @@ async function* events(
   const response = await source.fetch(`${address.url}/api/v1/changes${query}`, { headers, signal, cache: "no-store" });
   if (!response.ok) throw await problemIn(response);
   if (response.body === null) throw new Error("the service sent no stream");
+  options.onConnect?.();
   const reader = response.body.getReader();
   const parser = new EventParser();
   try {

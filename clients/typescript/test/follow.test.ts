@@ -100,6 +100,17 @@ test("nothing is missed while the service is killed and started anew", async () 
   assert.ok(follower.breaks.length >= 2);
 });
 
+test("it says when a connection stands, at first and after a break", async () => {
+  const told: string[] = [];
+  const follower = new Follower({ onConnect: () => told.push("stands"), onBreak: () => told.push("broke") });
+  await follower.ready();
+  assert.deepEqual(told, ["stands"]);
+  await service.stop();
+  await until(() => told.includes("broke"));
+  await service.restart();
+  await until(() => told.at(-1) === "stands");
+});
+
 test("a number that the service does not know is answered by a reset, once", async () => {
   const follower = new Follower({ since: 2 ** 50 });
   await follower.ready();

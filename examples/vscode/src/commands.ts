@@ -1,0 +1,143 @@
+/** What a person can do with a session and with the service. */
+
+import { ProblemError, type SessionsClient } from "localsessions-client";
+import { NoServiceError } from "localsessions-client/discover";
+import { commands, type Disposable, window, workspace } from "vscode";
+
+import { notice, oneLine } from "./plain.js";
+import { commandLine, type Service, SURROUNDINGS } from "./service.js";
+import { isResumable, type More, type Row, type SessionTree, titleOf } from "./tree.js";
+import type { SessionViews } from "./view.js";
+
+type PatchBody = Parameters<SessionsClient["change"]>[2];
+type Act = (row: Row) => Promise<void>;
+
+const TRIES = 5;
+
+export class Commands implements Disposable {
+  readonly #parts: Disposable[];
+
+  constructor(
+    readonly service: Service,
+    readonly tree: SessionTree,
+    readonly views: SessionViews,
+  ) {
+    this.#parts = [
+      this.#command("start", () => this.#start()),
+      this.#command("settings", () => commands.executeCommand("workbench.action.openSettings", "localsessions.")),
+      this.#command("refresh", async () => this.tree.refresh()),
+      this.#command("more", async (more: More) => this.tree.showMore(more.group)),
+      this.#onRow("open", async ({ line }) => this.views.open(line.session_id, titleOf(line))),
+      this.#onRow("rename", (row) => this.#rename(row)),
+      this.#onRow("pin", (row) => this.#change(row, { pinned: true })),
+      this.#onRow("unpin", (row) => this.#change(row, { pinned: false })),
+      this.#onRow("archive", (row) => this.#archive(row)),
+      this.#onRow("unarchive", (row) => this.#change(row, { archived: false })),
+      this.#onRow("fork", (row) => this.#fork(row)),
+      this.#onRow("delete", (row) => this.#delete(row)),
+      this.#onRow("resume", async (row) => this.#resume(row)),
+    ];
+  }
+
+  dispose(): void {
+    for (const part of this.#parts) part.dispose();
+  }
+
+  get #client(): SessionsClient {
+    return this.service.client;
+  }
+
+  #onRow(name: string, act: Act): Disposable {
+    return this.#command(name, async (given?: Row) => {
+      const row = given ?? this.tree.selected; // a key names none
+      if (row !== undefined) await act(row);
+    });
+  }
+
+  #command<Given extends unknown[]>(name: string, act: (...given: Given) => PromiseLike<unknown>): Disposable {
+    return commands.registerCommand(`localsessions.${name}`, async (...given: Given) => {
+      try {
+        await act(...given);
+      } catch (reason) {
+        void this.#tellProblem(reason);
+      }
+    });
+  }
+
+  async #start(): Promise<void> {
+    await window.withProgress({ location: { viewId: "localsessions.sessions" } }, () => this.service.start());
+  }
+
+  async #rename(row: Row): Promise<void> {
+    const { session_id, title } = row.line;
+    const told = { title: "Rename the session", value: oneLine(title), prompt: "Empty: its first message stands for it." };
+    const typed = await window.showInputBox(told);
+    if (typed === undefined) return;
+    const latest = await this.#client.session(session_id);
+    if (latest.value.title !== title) {
+      throw new Error(`another program named it "${latest.value.title}" meanwhile; nothing was renamed. Rename again to replace that.`);
+    }
+    await this.#change(row, { title: typed.trim() === "" ? null : typed });
+  }
+
+  /** Change a session that others may be writing to: what is changed here, they do not touch. */
+  async #change({ line }: Row, body: PatchBody): Promise<void> {
+    await this.#latest(line.session_id, (etag) => this.#client.change(line.session_id, etag, body));
+    this.tree.refresh();
+  }
+
+  async #archive(row: Row): Promise<void> {
+    await this.#change(row, { archived: true });
+    void this.#offerUndo(`Archived "${titleOf(row.line)}".`, () => this.#change(row, { archived: false }));
+  }
+
+  async #fork({ line }: Row): Promise<void> {
+    const path = { session_id: line.session_id };
+    const fork = await this.#client.ask((api) => api.POST("/api/v1/sessions/{session_id}/fork", { params: { path }, body: {} }));
+    this.tree.refresh();
+    this.views.open(fork.session_id, titleOf(fork));
+  }
+
+  async #delete({ line }: Row): Promise<void> {
+    const path = { session_id: line.session_id };
+    await this.#latest(line.session_id, (etag) => this.#client.remove(line.session_id, etag));
+    this.tree.refresh();
+    void this.#offerUndo(`Deleted "${titleOf(line)}".`, async () => {
+      await this.#client.ask((api) => api.POST("/api/v1/sessions/{session_id}/restore", { params: { path } }));
+      this.tree.refresh();
+    });
+  }
+
+  /** Start the session's program. Which that is and where, the command line decides; the terminal has no shell. */
+  #resume({ line }: Row): void {
+    if (!workspace.isTrusted) throw new Error("Trust the workspace to resume a session: that starts a program.");
+    if (!isResumable(line)) throw new Error("No program goes on with this session: it was not imported from one.");
+    const { program, arguments: given } = commandLine("resume", "--", line.session_id);
+    window.createTerminal({ name: titleOf(line), shellPath: program, shellArgs: given, ...SURROUNDINGS }).show();
+  }
+
+  /** Act on the version that is there now; again if a program writes just then. */
+  async #latest(sessionId: string, act: (etag: string) => Promise<unknown>): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const { etag } = await this.#client.session(sessionId);
+      try {
+        await act(etag);
+        return;
+      } catch (reason) {
+        if (!(reason instanceof ProblemError && reason.status === 412 && tries < TRIES)) throw reason;
+      }
+    }
+  }
+
+  async #offerUndo(text: string, undo: () => Promise<void>): Promise<void> {
+    if ((await window.showInformationMessage(notice(text), "Undo")) !== "Undo") return;
+    await undo().catch((reason: unknown) => this.#tellProblem(reason));
+  }
+
+  async #tellProblem(reason: unknown): Promise<void> {
+    const words = notice(reason instanceof Error ? reason.message : String(reason));
+    const remedy = reason instanceof NoServiceError ? ["Start the Service"] : [];
+    const chosen = await window.showErrorMessage(words, ...remedy);
+    if (chosen !== undefined) await commands.executeCommand("localsessions.start");
+  }
+}

@@ -8,7 +8,7 @@ import { type Disposable, Uri, ViewColumn, type Webview, type WebviewPanel, wind
 
 import type { Head, ToExtension, ToPage } from "./page/protocol.js";
 import { clean, oneLine } from "./plain.js";
-import type { Service } from "./service.js";
+import type { Service, State } from "./service.js";
 import { lineOf } from "./transcript.js";
 import { titleOf } from "./tree.js";
 
@@ -27,6 +27,7 @@ export class SessionViews implements Disposable {
   ) {
     this.#parts = [
       service.onTold((told) => this.#tell(told)),
+      service.onState((state) => this.#tellState(state)),
       window.registerWebviewPanelSerializer("localsessions.session", {
         // The state is the page's own: only an id is taken from it.
         deserializeWebviewPanel: async (panel, state: unknown) => {
@@ -57,6 +58,14 @@ export class SessionViews implements Disposable {
     panel.onDidDispose(() => this.#open.get(sessionId) === view && this.#open.delete(sessionId));
   }
 
+  /** A page that could not be filled, or may be old, is filled when a service answers again. */
+  #tellState(state: State): void {
+    for (const view of this.#open.values()) {
+      if (state === "none") view.tellProblem(new NoServiceError(""));
+      if (state === "there") view.again();
+    }
+  }
+
   #tell(told: Told): void {
     if (told.type === "change") this.#open.get(told.change.session_id)?.change(told.change);
     else for (const view of this.#open.values()) view.again();
@@ -64,10 +73,12 @@ export class SessionViews implements Disposable {
 }
 
 class SessionView {
-  /** Of the messages, those from here to `#total` are shown; none before the page is ready. */
+  /** Of the messages, those from here to `#total` are shown; none before the page is ready and was filled. */
   #start = 0;
   #total = 0;
   #isReady = false;
+  #isFilled = false;
+  #isClosed = false;
   /** The first message that is not as it is shown; undefined if all are. */
   #stale: number | undefined;
   #doing: Promise<void> = Promise.resolve();
@@ -84,20 +95,25 @@ class SessionView {
       if (said?.type === "ready") this.#next(() => this.#showAll());
       if (said?.type === "earlier") this.#next(() => this.#showEarlier());
     });
+    panel.onDidDispose(() => (this.#isClosed = true));
     panel.webview.html = htmlOf(panel.webview, root, sessionId);
   }
 
   /** Something happened to the session. */
   change(change: Change): void {
-    if (change.kind === "deleted") return this.#tell({ type: "problem", text: "This session was deleted." });
-    const touched = change.messages ?? [{ position: 0, what: "changed" }];
-    const isShorter = touched.some((one) => one.what === "removed");
-    this.#update(isShorter ? 0 : Math.min(...touched.map((one) => one.position)));
+    if (change.kind === "deleted") return this.#post({ type: "problem", text: "This session was deleted." });
+    if (change.kind !== "modified" || change.messages === null) return this.again();
+    const isShorter = change.messages.some((one) => one.what === "removed");
+    this.#update(isShorter ? 0 : Math.min(...change.messages.map((one) => one.position)));
   }
 
   /** Anything may have happened. */
   again(): void {
     this.#update(0);
+  }
+
+  tellProblem(reason: unknown): void {
+    this.#post({ type: "problem", text: wordsFor(reason) });
   }
 
   /** Show what is new from a position on, in one step for all changes that wait. */
@@ -112,8 +128,8 @@ class SessionView {
     this.#stale = undefined;
     this.#isReady = true;
     const [{ value }, range] = await Promise.all([this.#session(), this.#messages({ last: STEP })]);
-    [this.#start, this.#total] = [range.start, range.total];
-    this.#post({ type: "all", head: this.#head(value), start: range.start, total: range.total, lines: range.messages.map(lineOf) });
+    [this.#start, this.#total, this.#isFilled] = [range.start, range.total, true];
+    this.#post({ type: "all", head: headOf(value), start: range.start, total: range.total, lines: range.messages.map(lineOf) });
   }
 
   async #showEarlier(): Promise<void> {
@@ -125,25 +141,25 @@ class SessionView {
   }
 
   async #showNew(): Promise<void> {
+    if (!this.#isFilled) return this.#showAll();
     const start = Math.max(this.#start, Math.min(this.#stale ?? this.#total, this.#total));
     this.#stale = undefined;
     const [{ value }, range] = await Promise.all([this.#session(), this.#messages({ start, limit: 10_000 })]);
     const isGap = range.total < this.#total || range.total - this.#total > MOST_NEW;
     if (isGap || start + range.messages.length < range.total) return this.#showAll();
     this.#total = range.total;
-    this.#post({ type: "from", head: this.#head(value), start, total: range.total, lines: range.messages.map(lineOf) });
+    this.#post({ type: "from", head: headOf(value), start, total: range.total, lines: range.messages.map(lineOf) });
   }
 
   /** Act after what is being done, and say what went wrong. */
   #next(act: () => Promise<void>): void {
-    this.#doing = this.#doing.then(act).catch((reason: unknown) => this.#tell({ type: "problem", text: wordsFor(reason) }));
+    this.#doing = this.#doing.then(act).catch((reason: unknown) => this.tellProblem(reason));
   }
 
-  #tell(said: ToPage): void {
-    this.#post(said);
-  }
-
+  /** Say something to the page, unless it was closed while it was being read. */
   #post(said: ToPage): void {
+    if (this.#isClosed) return;
+    if ("head" in said) this.panel.title = said.head.title;
     void this.panel.webview.postMessage(said);
   }
 
@@ -154,13 +170,11 @@ class SessionView {
   #messages(query: { start?: number; limit?: number; last?: number }) {
     return this.service.client.messages(this.sessionId, query);
   }
+}
 
-  #head(detail: SessionDetail): Head {
-    const title = titleOf(detail);
-    this.panel.title = title;
-    const facts = [detail.program, detail.project, detail.branch, ...detail.tags, detail.status === "archived" ? "archived" : ""];
-    return { title, facts: facts.map((fact) => oneLine(fact ?? "")).filter((fact) => fact !== "") };
-  }
+function headOf(detail: SessionDetail): Head {
+  const facts = [detail.program, detail.project, detail.branch, ...detail.tags, detail.status === "archived" ? "archived" : ""];
+  return { title: titleOf(detail), facts: facts.map((fact) => oneLine(fact ?? "")).filter((fact) => fact !== "") };
 }
 
 /** Return what a person can do about it; the service's own words have the remedy. */

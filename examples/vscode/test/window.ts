@@ -12,6 +12,7 @@ export const BUILD = resolve(__dirname, "..");
 export const ROOT = resolve(BUILD, "..");
 const built = createRequire(join(BUILD, "extension.js"));
 export const { shown, workspace, Uri, WebviewPanel } = built("vscode") as typeof import("./stand-in.js");
+export type WebviewPanel = InstanceType<typeof WebviewPanel>;
 const extension = built("./extension.js") as typeof import("../src/extension.js");
 
 export class EditorWindow {

@@ -39,6 +39,7 @@ export interface More {
 export type Node = Group | Row | More;
 
 const STEP = 50;
+/** What the service lists in one answer. */
 const MOST = 1_000;
 const PAUSE_MILLISECONDS = 300;
 
@@ -129,11 +130,22 @@ export class SessionTree implements TreeDataProvider<Node>, Disposable {
 
   async #rows(parent: Node): Promise<Node[]> {
     if (parent.kind !== "group") return [];
-    const limit = Math.min(this.#count(parent), MOST);
-    const { sessions, total } = await this.service.client.page({ ...parent.query, limit });
-    const rows: Node[] = sessions.map((line) => ({ kind: "row", group: parent, line }));
-    if (total > sessions.length) rows.push({ kind: "more", group: parent, left: total - sessions.length });
+    const wanted = this.#count(parent);
+    const { lines, total } = await this.#lines(parent.query, wanted);
+    const rows: Node[] = lines.map((line) => ({ kind: "row", group: parent, line }));
+    if (total > lines.length) rows.push({ kind: "more", group: parent, left: total - lines.length });
     return rows;
+  }
+
+  async #lines(query: ListQuery, wanted: number): Promise<{ lines: SessionLine[]; total: number }> {
+    const lines: SessionLine[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const limit = Math.min(wanted - lines.length, MOST);
+      const page = await this.service.client.page({ ...query, limit, ...(cursor === undefined ? {} : { cursor }) });
+      lines.push(...page.sessions);
+      cursor = page.next_cursor ?? undefined;
+      if (cursor === undefined || lines.length >= wanted) return { lines, total: page.total };
+    }
   }
 
   #count(parent: Group): number {
@@ -157,7 +169,6 @@ function groupItem(node: Group): TreeItem {
 function moreItem(node: More): TreeItem {
   const item = new TreeItem("Show more…", TreeItemCollapsibleState.None);
   item.id = `${node.group.id}:more`;
-  // One answer of the service has so many at most; who has more of one project searches.
   item.description = `${node.left} more`;
   item.command = { command: "localsessions.more", title: "Show More", arguments: [node] };
   return item;

@@ -3,6 +3,8 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
+import type { SessionsClient } from "localsessions-client";
+import { connect } from "localsessions-client/discover";
 import type { ThemeIcon, TreeItem } from "vscode";
 
 import { python, Service, until } from "../../../clients/typescript/build/test/service.js";
@@ -10,11 +12,13 @@ import { ageOf } from "../src/plain.js";
 import { EditorWindow, shown, Uri, workspace } from "./window.js";
 
 let service: Service;
+let client: SessionsClient;
 let editor: EditorWindow;
 let shop: string;
 
 before(async () => {
   service = await Service.start();
+  client = connect({ folder: service.folder });
   shop = join(service.folder, "..", `shop-${service.pid}`);
   await mkdir(join(shop, ".git"), { recursive: true });
   await mkdir(join(shop, "web"));
@@ -148,6 +152,21 @@ for number in range(60):
   assert.deepEqual([rows.length, editor.item(more).description], [51, "10 more"]);
   await editor.command("more", more);
   assert.equal((await editor.rows("many")).length, 60);
+  const session = JSON.stringify({ source: { project: "/many" }, messages: [] });
+  await Promise.all([...Array(1_100).keys()].map((one) => writeFile(join(service.folder, `more-${one}.json`), session)));
+  await until(async () => (await client.ask((api) => api.GET("/api/v1/count", { params: { query: { project: "/many" } } }))).count === 1_160);
+  for (let steps = 0; steps < 21; steps += 1) await editor.command("more", more); // more than one answer has
+  const ids = (await editor.rows("many")).flatMap((one) => (one.kind === "row" ? [one.line.session_id] : []));
+  assert.deepEqual([ids.length, new Set(ids).size], [1_150, 1_150]);
+});
+
+test("what the service refuses to list is told above the tree, and no longer when it does not", async () => {
+  await opened(`/${"x".repeat(200_000)}`);
+  assert.deepEqual(await editor.children(), []);
+  assert.match(shown.tree?.message ?? "", /^The sessions cannot be listed: \S/);
+  workspace.workspaceFolders = [];
+  assert.equal((await editor.children()).length, 2);
+  assert.equal(shown.tree?.message, undefined);
 });
 
 test("that the service is gone, and is there again, is seen by itself", async () => {

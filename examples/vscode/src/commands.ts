@@ -12,7 +12,9 @@ import type { SessionViews } from "./view.js";
 type PatchBody = Parameters<SessionsClient["change"]>[2];
 type Act = (row: Row) => Promise<void>;
 
-const TRIES = 5;
+/** Instead of a version: whichever is there. */
+const ANY = "*";
+const TRIES = 20;
 
 export class Commands implements Disposable {
   readonly #parts: Disposable[];
@@ -73,16 +75,29 @@ export class Commands implements Disposable {
     const told = { title: "Rename the session", value: oneLine(title), prompt: "Empty: its first message stands for it." };
     const typed = await window.showInputBox(told);
     if (typed === undefined) return;
-    const latest = await this.#client.session(session_id);
-    if (latest.value.title !== title) {
-      throw new Error(`another program named it "${latest.value.title}" meanwhile; nothing was renamed. Rename again to replace that.`);
-    }
-    await this.#change(row, { title: typed.trim() === "" ? null : typed });
+    await this.#replaceTitle(session_id, title, typed.trim() === "" ? null : typed);
+    this.tree.refresh();
   }
 
-  /** Change a session that others may be writing to: what is changed here, they do not touch. */
+  /** Give a title in place of the one that the person saw; again if a program writes messages just then. */
+  async #replaceTitle(sessionId: string, seen: string, title: string | null): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const { value, etag } = await this.#client.session(sessionId);
+      if (value.title !== seen) {
+        throw new Error(`another program named it "${value.title}" meanwhile; nothing was renamed. Rename again to replace that.`);
+      }
+      try {
+        await this.#client.change(sessionId, etag, { title });
+        return;
+      } catch (reason) {
+        if (!(reason instanceof ProblemError && reason.status === 412 && tries < TRIES)) throw reason;
+      }
+    }
+  }
+
+  /** Change what the person means whatever was written to the session since: a pin replaces nothing. */
   async #change({ line }: Row, body: PatchBody): Promise<void> {
-    await this.#latest(line.session_id, (etag) => this.#client.change(line.session_id, etag, body));
+    await this.#client.change(line.session_id, ANY, body);
     this.tree.refresh();
   }
 
@@ -100,7 +115,7 @@ export class Commands implements Disposable {
 
   async #delete({ line }: Row): Promise<void> {
     const path = { session_id: line.session_id };
-    await this.#latest(line.session_id, (etag) => this.#client.remove(line.session_id, etag));
+    await this.#client.remove(line.session_id, ANY);
     this.tree.refresh();
     void this.#offerUndo(`Deleted "${titleOf(line)}".`, async () => {
       await this.#client.ask((api) => api.POST("/api/v1/sessions/{session_id}/restore", { params: { path } }));
@@ -114,19 +129,6 @@ export class Commands implements Disposable {
     if (!isResumable(line)) throw new Error("No program goes on with this session: it was not imported from one.");
     const { program, arguments: given } = commandLine("resume", "--", line.session_id);
     window.createTerminal({ name: titleOf(line), shellPath: program, shellArgs: given, ...SURROUNDINGS }).show();
-  }
-
-  /** Act on the version that is there now; again if a program writes just then. */
-  async #latest(sessionId: string, act: (etag: string) => Promise<unknown>): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
-      const { etag } = await this.#client.session(sessionId);
-      try {
-        await act(etag);
-        return;
-      } catch (reason) {
-        if (!(reason instanceof ProblemError && reason.status === 412 && tries < TRIES)) throw reason;
-      }
-    }
   }
 
   async #offerUndo(text: string, undo: () => Promise<void>): Promise<void> {

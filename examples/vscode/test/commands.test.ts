@@ -72,17 +72,26 @@ test("a session is pinned and let go, by a menu or by a key", async () => {
   assert.equal((await detail("pinned")).pinned, false);
 });
 
-test("a session is pinned though another program writes to it all the time", async () => {
+test("a session is pinned, named and deleted though another program writes to it all the time", async () => {
   await opened("busy");
   const row = await editor.row("busy");
   let isDone = false;
   const writing = (async () => {
-    while (!isDone) await client.append("busy", { role: "assistant", content: "x" });
-  })();
-  for (let times = 0; times < 10; times += 1) await editor.command(times % 2 ? "unpin" : "pin", row);
+    while (!isDone) {
+      await client.append("busy", { role: "assistant", content: "x" });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })().catch((reason: unknown) => assert.equal((reason as ProblemError).status, 404));
+  for (let times = 0; times < 10; times += 1) {
+    await editor.command(times % 2 ? "unpin" : "pin", row);
+    shown.typed = `Name ${times}`;
+    await editor.command("rename", await editor.row("busy"));
+  }
+  assert.equal((await detail("busy")).title, "Name 9");
+  await editor.command("delete", row);
   isDone = true;
   await writing;
-  assert.deepEqual(shown.notices, []);
+  assert.deepEqual(shown.notices.map((one) => one.kind), ["information"]);
 });
 
 test("a session goes into the archive, and comes back by undo or by its command", async () => {

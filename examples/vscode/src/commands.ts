@@ -72,8 +72,8 @@ export class Commands implements Disposable {
 
   async #rename(row: Row): Promise<void> {
     const { session_id, title } = row.line;
-    const told = { title: "Rename the session", value: oneLine(title), prompt: "Empty: its first message stands for it." };
-    const typed = await window.showInputBox(told);
+    const prompt = "Empty: a message of it stands in its place.";
+    const typed = await window.showInputBox({ title: "Rename the session", value: oneLine(title), prompt });
     if (typed === undefined) return;
     await this.#replaceTitle(session_id, title, typed.trim() === "" ? null : typed);
     this.tree.refresh();
@@ -84,7 +84,8 @@ export class Commands implements Disposable {
     for (let tries = 1; ; tries += 1) {
       const { value, etag } = await this.#client.session(sessionId);
       if (value.title !== seen) {
-        throw new Error(`another program named it "${value.title}" meanwhile; nothing was renamed. Rename again to replace that.`);
+        const what = `another program named it "${value.title}" meanwhile; nothing was renamed`;
+        throw new Error(`${what}. Rename again to replace that.`);
       }
       try {
         await this.#client.change(sessionId, etag, { title });
@@ -108,7 +109,9 @@ export class Commands implements Disposable {
 
   async #fork({ line }: Row): Promise<void> {
     const path = { session_id: line.session_id };
-    const fork = await this.#client.ask((api) => api.POST("/api/v1/sessions/{session_id}/fork", { params: { path }, body: {} }));
+    const fork = await this.#client.ask((api) =>
+      api.POST("/api/v1/sessions/{session_id}/fork", { params: { path }, body: {} }),
+    );
     this.tree.refresh();
     this.views.open(fork.session_id, titleOf(fork));
   }

@@ -6,7 +6,6 @@
 
 // C0 except tab and newline, DEL and C1; what turns the direction of writing; line separators; half a surrogate pair.
 const UNSAFE =
-  // eslint-disable-next-line no-control-regex
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
 const MOST = 200;
 

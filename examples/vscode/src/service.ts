@@ -117,8 +117,12 @@ export const SURROUNDINGS = { cwd: homedir(), env: { NoDefaultCurrentDirectoryIn
 
 async function started(): Promise<ChildProcess> {
   const { program, arguments: given } = commandLine("serve", "--port", "0");
-  const env = { ...process.env, ...SURROUNDINGS.env };
-  const child = spawn(program, given, { cwd: SURROUNDINGS.cwd, env, stdio: ["ignore", "ignore", "pipe"], windowsHide: true });
+  const child = spawn(program, given, {
+    cwd: SURROUNDINGS.cwd,
+    env: { ...process.env, ...SURROUNDINGS.env },
+    stdio: ["ignore", "ignore", "pipe"],
+    windowsHide: true,
+  });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-4_000)));
   const failed = new Promise<never>((_, reject) => {

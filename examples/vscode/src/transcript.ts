@@ -15,6 +15,8 @@ const CALLS = ["tool_use", "server_tool_use", "mcp_tool_use", "tool_call", "func
 const THOUGHTS = ["thinking", "redacted_thinking", "reasoning"];
 const BESIDE = ["reasoning", "reasoning_content", "summary", "thoughts"];
 
+const TEXTS = ["text", "thinking", "content", "output", "functionResponse", "response", "summary"];
+
 type Fields = Record<string, unknown>;
 
 export function lineOf(message: Message): Line {
@@ -23,7 +25,7 @@ export function lineOf(message: Message): Line {
 }
 
 function partsOf(message: Fields): Part[] {
-  const thoughts = BESIDE.flatMap((key) => (message[key] === undefined ? [] : [part("thought", "", textOf(message[key]))]));
+  const thoughts = BESIDE.filter((key) => key in message).map((key) => part("thought", "", textOf(message[key])));
   const isResult = message["role"] === "tool" || message["role"] === "function" || "tool_call_id" in message;
   const content = listOf(message["content"]);
   const inside = isResult ? [part("result", "", textOf(content))] : content.flatMap(partOf);
@@ -56,7 +58,7 @@ function textOf(value: unknown): string {
   if (typeof value === "string") return value;
   if (Array.isArray(value)) return value.map(textOf).join("\n");
   if (!isObject(value)) return value === null || value === undefined ? "" : jsonOf(value);
-  const key = ["text", "thinking", "content", "output", "functionResponse", "response", "summary"].find((one) => one in value);
+  const key = TEXTS.find((one) => one in value);
   return key === undefined ? jsonOf(value) : textOf(value[key]);
 }
 

@@ -96,7 +96,8 @@ export class SessionTree implements TreeDataProvider<Node>, Disposable {
       delete this.#view.message;
       return children;
     } catch (reason) {
-      this.#view.message = notice(`The sessions cannot be listed: ${reason instanceof Error ? reason.message : reason}`);
+      const words = reason instanceof Error ? reason.message : String(reason);
+      this.#view.message = notice(`The sessions cannot be listed: ${words}`);
       return [];
     }
   }

@@ -42,7 +42,8 @@ export class SessionViews implements Disposable {
   open(sessionId: string, title: string): void {
     const known = this.#open.get(sessionId);
     if (known !== undefined) return known.panel.reveal();
-    const panel = window.createWebviewPanel("localsessions.session", title, ViewColumn.Active, { enableFindWidget: true });
+    const options = { enableFindWidget: true };
+    const panel = window.createWebviewPanel("localsessions.session", title, ViewColumn.Active, options);
     this.#take(sessionId, panel);
   }
 
@@ -103,8 +104,7 @@ class SessionView {
   change(change: Change): void {
     if (change.kind === "deleted") return this.#post({ type: "problem", text: "This session was deleted." });
     if (change.kind !== "modified" || change.messages === null) return this.again();
-    const isShorter = change.messages.some((one) => one.what === "removed");
-    this.#update(isShorter ? 0 : Math.min(...change.messages.map((one) => one.position)));
+    this.#update(change.messages.reduce((least, one) => Math.min(least, one.position), Infinity));
   }
 
   /** Anything may have happened. */
@@ -129,7 +129,7 @@ class SessionView {
     this.#isReady = true;
     const [{ value }, range] = await Promise.all([this.#session(), this.#messages({ last: STEP })]);
     [this.#start, this.#total, this.#isFilled] = [range.start, range.total, true];
-    this.#post({ type: "all", head: headOf(value), start: range.start, total: range.total, lines: range.messages.map(lineOf) });
+    this.#post({ type: "all", head: headOf(value), start: range.start, lines: range.messages.map(lineOf) });
   }
 
   async #showEarlier(): Promise<void> {
@@ -148,7 +148,7 @@ class SessionView {
     const isGap = range.total < this.#total || range.total - this.#total > MOST_NEW;
     if (isGap || start + range.messages.length < range.total) return this.#showAll();
     this.#total = range.total;
-    this.#post({ type: "from", head: headOf(value), start, total: range.total, lines: range.messages.map(lineOf) });
+    this.#post({ type: "from", head: headOf(value), start, lines: range.messages.map(lineOf) });
   }
 
   /** Act after what is being done, and say what went wrong. */
@@ -173,13 +173,16 @@ class SessionView {
 }
 
 function headOf(detail: SessionDetail): Head {
-  const facts = [detail.program, detail.project, detail.branch, ...detail.tags, detail.status === "archived" ? "archived" : ""];
+  const isArchived = detail.status === "archived";
+  const facts = [detail.program, detail.project, detail.branch, ...detail.tags, isArchived ? "archived" : ""];
   return { title: titleOf(detail), facts: facts.map((fact) => oneLine(fact ?? "")).filter((fact) => fact !== "") };
 }
 
 /** Return what a person can do about it; the service's own words have the remedy. */
 function wordsFor(reason: unknown): string {
-  if (reason instanceof NoServiceError) return "No service answers. What is shown may be old. Start it from the tree of sessions.";
+  if (reason instanceof NoServiceError) {
+    return "No service answers. What is shown may be old. Start it from the tree of sessions.";
+  }
   if (reason instanceof ProblemError && reason.status === 404) return "This session is not there any more.";
   return clean(reason instanceof Error ? reason.message : String(reason));
 }
@@ -187,15 +190,16 @@ function wordsFor(reason: unknown): string {
 /** Return the page: nothing but our own script and style, by a name that is new each time. Nothing of a session. */
 function htmlOf(webview: Webview, root: Uri, sessionId: string): string {
   const nonce = randomBytes(24).toString("base64");
-  const [script, style] = ["page.js", "page.css"].map((name) => attribute(webview.asWebviewUri(Uri.joinPath(root, name)).toString()));
-  const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${webview.cspSource}; base-uri 'none'; form-action 'none'`;
+  const address = (name: string) => attribute(webview.asWebviewUri(Uri.joinPath(root, name)).toString());
+  const allowed = `script-src 'nonce-${nonce}'; style-src ${webview.cspSource}`;
+  const policy = `default-src 'none'; ${allowed}; base-uri 'none'; form-action 'none'`;
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${style}">
+<link rel="stylesheet" href="${address("page.css")}">
 <title>Session</title>
 </head>
 <body data-session-id="${attribute(sessionId)}">
@@ -204,7 +208,7 @@ function htmlOf(webview: Webview, root: Uri, sessionId: string): string {
 <button id="earlier" hidden>Earlier messages</button>
 <main></main>
 <button id="new" hidden></button>
-<script nonce="${nonce}" src="${script}"></script>
+<script nonce="${nonce}" src="${address("page.js")}"></script>
 </body>
 </html>`;
 }

@@ -50,6 +50,9 @@ test("a session is renamed by what is typed; Escape changes nothing", async () =
   await editor.command("rename", await editor.row("renamed"));
   assert.equal((await detail("renamed")).title, "After <b> $(x)");
   assert.equal(shown.inputs[0]?.value, "Before");
+  shown.typed = "  ";
+  await editor.command("rename", await editor.row("renamed"));
+  assert.equal(editor.item(await editor.row("renamed")).label, "Hello");
   assert.deepEqual(shown.notices, []);
 });
 

@@ -13,7 +13,12 @@ const main = element("main");
 const earlier = element("#earlier") as HTMLButtonElement;
 const fresh = element("#new") as HTMLButtonElement;
 const problem = element("#problem");
-const FOLDED: Partial<Record<Part["kind"], string>> = { thought: "Reasoning", call: "Call", result: "Result", other: "Not shown as text" };
+const FOLDED: Partial<Record<Part["kind"], string>> = {
+  thought: "Reasoning",
+  call: "Call",
+  result: "Result",
+  other: "Not shown as text",
+};
 const NEAR_PIXELS = 40;
 
 /** The position of the first message that is shown, and what stands at it and after. */

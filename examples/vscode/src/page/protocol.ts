@@ -18,12 +18,12 @@ export interface Head {
 }
 
 export type ToPage =
-  /** This is all that is shown: `lines` stand at `start` and after, of `total`. */
-  | { type: "all"; head: Head; start: number; total: number; lines: Line[] }
+  /** This is all that is shown: `lines` stand at `start` and after, to the end. */
+  | { type: "all"; head: Head; start: number; lines: Line[] }
   /** `lines` stand at `start` and before what is shown. */
   | { type: "earlier"; start: number; lines: Line[] }
   /** From `start` on, `lines` are what the session has now. */
-  | { type: "from"; head: Head; start: number; total: number; lines: Line[] }
+  | { type: "from"; head: Head; start: number; lines: Line[] }
   /** Something is wrong; no text: not any more. */
   | { type: "problem"; text: string };
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from localsessions import SearchGivenUpError
-from localsessions._local.index import hits, text_row, wear
+from localsessions._local.index import fulltext, hits, text_row, wear
 from localsessions._local.index.fulltext import FullText, NewTexts
 from localsessions._local.index.hits import TextHit
 from localsessions._rules.question import Near, Question, read_question
@@ -481,3 +481,19 @@ def test_learning_is_given_up_by_who_does_not_want_it(texts: FullText) -> None:
     with pytest.raises(SearchGivenUpError):
         texts.learn(refuse)
     assert found(texts, "arse") == [("a", 0)]
+
+
+@pytest.mark.parametrize("name", ["hashsize", "no such option"])
+def test_many_texts_are_gathered_before_they_are_written_where_fts5_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(fulltext, "_GATHERED", (name, 1 << 22))
+    texts = FullText(str(tmp_path / "search.sqlite3"))
+    for session_id in ("a", "b"):
+        new = NewTexts(session_id, b"d", 0, {0: Text("user", "a parser")}, lambda: True)
+        assert texts.put([new], is_learning=False) == []
+    asked = "SELECT k, v FROM words_config WHERE k IN ('hashsize', 'no such option')"
+    set_to = texts._database.read(lambda db: db.execute(asked).fetchall())
+    assert set_to == ([("hashsize", 1 << 22)] if name == "hashsize" else [])
+    assert [hit and hit.session_id for hit in texts.search(read_question("parser"))] == ["a", "b"]
+    texts.close()

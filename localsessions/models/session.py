@@ -7,7 +7,7 @@ and loading costs no more than parsing.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -18,6 +18,7 @@ from localsessions.models.file_fields import FORMAT
 from localsessions.models.history import Message, Turn
 from localsessions.models.instant_field import Instant
 from localsessions.models.instants import utc_now
+from localsessions.models.pairing import Unfinished
 from localsessions.models.plain import made_title_of, preview_of
 from localsessions.models.wrong_type import wrong_type
 
@@ -206,6 +207,9 @@ class Session(BaseModel):
         *,
         skip_roles: Collection[str] = (),
         skip_statuses: Collection[str] = histories.SKIPPED_STATUSES,
+        unfinished: Unfinished = "keep",
+        max_tokens: int | None = None,
+        count_tokens: Callable[[Message], int] | None = None,
     ) -> list[Message]:
         """Return the last messages, to remind a model of them; the session does not change.
 
@@ -219,39 +223,51 @@ class Session(BaseModel):
                 message to send does not count. None takes all turns. The default is 3 or, if
                 ``last_messages`` is given, all turns.
             last_messages: How many messages at most, counted from the last, inside those turns.
-            skip_roles: Roles to leave out besides "system" and "developer".
+            skip_roles: Roles to leave out besides "system" and "developer". Results of tools have
+                the role "tool", also in Anthropic's and Gemini's shapes.
             skip_statuses: Statuses of runs to leave out; letter case does not matter. The call
                 ``history(None, skip_roles={"tool"}, skip_statuses=())`` returns the chat as the
                 people in it saw it.
+            unfinished: What is done with runs that were interrupted or still go on, and with
+                calls that have no result. "keep": they are as they are stored. "answer": each
+                call is answered, in its shape, by a result that says that it was interrupted.
+                "leave_out": neither these runs nor these calls are in the history.
+            max_tokens: How many tokens the history may take: the last turns that fit, each
+                whole. The last turn is always in it. None does not restrict.
+            count_tokens: Tells how many tokens a message takes; ``max_tokens`` needs it.
 
         Returns:
             Copies of the messages, with all their fields, each marked ``from_history``.
 
         Raises:
-            ValueError: A number is negative.
+            ValueError: A number is negative, or ``count_tokens`` is missing.
         """
-        return histories.history(
-            self.messages,
-            self.runs,
-            last_runs=last_runs,
-            last_messages=last_messages,
-            skip_roles=skip_roles,
-            skip_statuses=skip_statuses,
+        window = histories.Window(
+            last_runs,
+            last_messages,
+            skip_roles,
+            skip_statuses,
+            unfinished,
+            max_tokens,
+            count_tokens,
         )
+        return histories.history(self.messages, self.runs, window)
 
     def context(
         self,
-        user_input: JsonValue,
+        user_input: object,
         system_message: str | None = None,
         *,
         add_history_to_context: bool = False,
         last_runs: int | None = histories.DEFAULT_RUNS,
         last_messages: int | None = None,
+        unfinished: Unfinished = "answer",
     ) -> list[Message]:
         """Return the messages to send to a model; the session does not change.
 
         The system message comes first and only once, even if the session stores others; then the
-        history; the user's input comes last.
+        history; the user's input comes last. ``SessionStore.context`` reads only what it needs,
+        and leaves out the keys that the store adds to a message.
 
         Args:
             user_input: A text, a list of content parts, or a whole message with its ``role``.
@@ -259,11 +275,15 @@ class Session(BaseModel):
             add_history_to_context: Whether to put ``history`` between the two.
             last_runs: As in ``history``.
             last_messages: As in ``history``.
+            unfinished: As in ``history``. By default, calls without results are answered: a
+                model's interface refuses them.
 
         Raises:
             ValueError: A number is negative, or an input that is an object has no ``role``.
         """
-        past = self.history(last_runs, last_messages) if add_history_to_context else []
+        past: list[Message] = []
+        if add_history_to_context:
+            past = self.history(last_runs, last_messages, unfinished=unfinished)
         return histories.context(user_input, system_message, past)
 
 

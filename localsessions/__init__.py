@@ -44,22 +44,26 @@ if TYPE_CHECKING:
         SearchHit,
         Session,
         SessionChange,
+        SessionRun,
         SessionSummary,
         StoreStats,
         TouchedMessage,
         TrashedSession,
         Turn,
+        Unfinished,
         Unreadable,
         message_text,
         reasoning_text,
     )
     from localsessions.store import SessionStore
+    from localsessions.streaming import AsyncStreamedMessage, StreamedMessage
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AmbiguousReferenceError",
     "AsyncSessionStore",
+    "AsyncStreamedMessage",
     "BackupError",
     "ChangesExpiredError",
     "Checkpoint",
@@ -86,13 +90,16 @@ __all__ = [
     "SessionLimitError",
     "SessionManager",
     "SessionNotFoundError",
+    "SessionRun",
     "SessionStore",
     "SessionSummary",
     "StoreStats",
     "StoreUnavailableError",
+    "StreamedMessage",
     "TouchedMessage",
     "TrashedSession",
     "Turn",
+    "Unfinished",
     "Unreadable",
     "UnreadableSessionError",
     "UnstorableValueError",
@@ -102,8 +109,10 @@ __all__ = [
 
 _AT_USE = {
     "AsyncSessionStore": "localsessions.aio",
+    "AsyncStreamedMessage": "localsessions.streaming",
     "SessionManager": "localsessions.manager",
     "SessionStore": "localsessions.store",
+    "StreamedMessage": "localsessions.streaming",
 }
 # All other names that are imported at use.
 _MODELS = "localsessions.models"

@@ -11,7 +11,7 @@ import functools
 import inspect
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
 from types import TracebackType
@@ -22,6 +22,7 @@ from localsessions.engine import Durability, Engine
 from localsessions.errors import ChangesExpiredError
 from localsessions.models import Session, SessionChange
 from localsessions.store import SessionStore
+from localsessions.streaming import AsyncStreamedMessage
 from localsessions.watching import Following, refuse_uncallable
 
 if TYPE_CHECKING:
@@ -195,8 +196,31 @@ class AsyncSessionStore:
         finally:
             thread.shutdown(wait=False)
 
+    def streaming(
+        self,
+        session_id: str,
+        message: Mapping[str, object] | None = None,
+        *,
+        user_id: str | None = None,
+    ) -> AsyncStreamedMessage:
+        """Add a message that grows, as in ``async with store.streaming("chat") as draft``.
+
+        As ``SessionStore.streaming``, and ``await draft.write(text)`` says more. A task that is
+        cancelled in the block keeps what was said; the run is "INTERRUPTED".
+
+        Args:
+            session_id: An existing session.
+            message: What the message is before anything is said; None is an assistant's.
+            user_id: The acting user; None does not restrict.
+
+        Raises:
+            ValueError: The message has no ``role``.
+        """
+        return AsyncStreamedMessage(self._store.streaming(session_id, message, user_id=user_id))
+
     append = awaited(SessionStore.append)
     upsert_run = awaited(SessionStore.upsert_run)
+    runs = awaited(SessionStore.runs)
     switch_agent = awaited(SessionStore.switch_agent)
     rename = awaited(SessionStore.rename)
     pin = awaited(SessionStore.pin)
@@ -204,6 +228,8 @@ class AsyncSessionStore:
     tag = awaited(SessionStore.tag)
     fork = awaited(SessionStore.fork)
     tail = awaited(SessionStore.tail)
+    history = awaited(SessionStore.history)
+    context = awaited(SessionStore.context)
     raw = awaited(SessionStore.raw)
     adopt = awaited(SessionStore.adopt)
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         Checkpoint,
         Deletion,
         Finding,
-        Message,
         SearchHit,
         Session,
         SessionChange,
@@ -53,6 +52,7 @@ __all__ = [
     "Follower",
     "IsWanted",
     "Listings",
+    "Presence",
     "Progress",
     "Query",
     "Sessions",
@@ -312,8 +312,11 @@ class Sessions(Protocol):
             UnstorableValueError: A value would be lost or changed; nothing was written.
         """
 
-    def tail(self, session_id: str, n: int) -> Sequence[Message]:
-        """Return the last ``n`` messages, 1 or more, in order; fewer if the session has fewer.
+    def tail(self, session_id: str, n: int) -> Session:
+        """Return a session with only its last ``n`` messages, 1 or more; all else is there.
+
+        It is for reading, and is based on nothing stored. The engine may leave the earlier messages
+        unread.
 
         Raises:
             SessionNotFoundError, UnreadableSessionError: As ``read``.
@@ -524,6 +527,23 @@ class Checkpoints(Protocol):
         """Remove a checkpoint for good, or all if None; return how many were removed."""
 
 
+class Presence(Protocol):
+    """Who is there: what a process left unfinished is told from what it is still doing."""
+
+    def present(self) -> AbstractContextManager[str]:
+        """Be known as present while the block runs, and no longer when this process has ended.
+
+        Returns:
+            A name of this engine, which no other engine has.
+        """
+
+    def is_present(self, name: str) -> bool:
+        """Tell whether an engine is present; False for what is no name of an engine.
+
+        True also if the engine cannot find out.
+        """
+
+
 class Copies(Protocol):
     """Whole sessions byte for byte, with their checkpoints: for backups and for moving.
 
@@ -607,7 +627,7 @@ class Care(Protocol):
         """Return sizes and counts, and what this engine has done so far."""
 
 
-class Engine(Sessions, Listings, Changes, Trash, Checkpoints, Copies, Care, Protocol):
+class Engine(Sessions, Listings, Changes, Trash, Checkpoints, Presence, Copies, Care, Protocol):
     """Where the sessions of one store are kept, for any number of threads.
 
     Attributes:

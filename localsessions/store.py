@@ -9,14 +9,15 @@ import copy
 import os
 import sys
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from localsessions import models
-from localsessions._rules import edits
+from localsessions._rules import edits, streams
 from localsessions._rules.arguments import (
     refuse_conflict_rule,
     refuse_limit,
@@ -36,11 +37,15 @@ from localsessions.engine import Asked, Change, Durability, Engine, IsWanted, Pr
 from localsessions.errors import (
     AmbiguousReferenceError,
     NotOwnerError,
+    SessionError,
     SessionExistsError,
     SessionNotFoundError,
+    UnreadableSessionError,
 )
 from localsessions.models import expiry_of, format_instant, formatted_now, made_id, utc_now
 from localsessions.models.standing import original_of
+from localsessions.models.statuses import INTERRUPTED, SKIPPED_STATUSES
+from localsessions.streaming import StreamedMessage, Streams
 from localsessions.watching import (
     OnChange,
     OnError,
@@ -67,9 +72,12 @@ if TYPE_CHECKING:
         SearchHit,
         Session,
         SessionChange,
+        SessionRun,
         SessionSummary,
         StoreStats,
         TrashedSession,
+        Unfinished,
+        Window,
     )
 
 __all__ = ["SessionStore"]
@@ -138,6 +146,7 @@ class SessionStore:
             self._engine = save_dir
         else:
             refuse_other("save_dir", save_dir, str | os.PathLike, "a path: a str or a Path")
+        self._streams = Streams(self._engine)
         self._closed = False
 
     # -- the store itself --------------------------------------------------------------------
@@ -218,12 +227,12 @@ class SessionStore:
         user_id: str | None = None,
         agent_id: str | None = None,
         title: str | None = None,
-        metadata: Mapping[str, JsonValue] | None = None,
+        metadata: Mapping[str, object] | None = None,
         ttl: float | None = None,
         max_live: int | None = None,
-        messages: Sequence[Mapping[str, JsonValue]] = (),
+        messages: Sequence[Mapping[str, object]] = (),
         tags: Sequence[str] = (),
-        state: Mapping[str, JsonValue] | None = None,
+        state: Mapping[str, object] | None = None,
     ) -> Session:
         """Create a new session with its file and return it.
 
@@ -258,13 +267,14 @@ class SessionStore:
         if max_live is not None:
             refuse_negative("max_live", max_live)
         now = utc_now()
+        fields: dict[str, Any] = {"metadata": metadata or {}, "state": state or {}}
         session = models.Session(
             session_id=made_id("sess") if session_id is None else session_id,
             user_id=user_id,
             agent_id=agent_id,
             title=title,
-            metadata=copy.deepcopy(dict(metadata or {})),
-            state=copy.deepcopy(dict(state or {})),
+            metadata=copy.deepcopy(dict(fields["metadata"])),
+            state=copy.deepcopy(dict(fields["state"])),
             tags=list(dict.fromkeys(texts_in("tags", tags, "a tag"))),
             messages=[edits.message_of(message, format_instant(now)) for message in messages],
             ttl=ttl,
@@ -418,14 +428,15 @@ class SessionStore:
             yield session
 
     def append(
-        self, session_id: str, *messages: Mapping[str, JsonValue], user_id: str | None = None
+        self, session_id: str, *messages: Mapping[str, object], user_id: str | None = None
     ) -> tuple[Message, ...]:
         """Add messages at the end, durably; messages of other writers stay.
 
         Args:
             session_id: An existing session; ``append`` does not create it.
             messages: JSON objects with a ``role``; copied. ``id`` and ``created_at`` are set if
-                absent.
+                absent, and so is the role of an item of OpenAI's Responses interface: a call, a
+                result, reasoning.
             user_id: The acting user; None does not restrict.
 
         Returns:
@@ -450,8 +461,8 @@ class SessionStore:
     def upsert_run(
         self,
         session_id: str,
-        run: Mapping[str, JsonValue],
-        *messages: Mapping[str, JsonValue],
+        run: Mapping[str, object],
+        *messages: Mapping[str, object],
         user_id: str | None = None,
     ) -> None:
         """Replace the run that has this ``run_id``, or add it at the end; add its messages.
@@ -482,6 +493,110 @@ class SessionStore:
         # A message with an id may replace an earlier message.
         has_ids = any("id" in message for message in messages)
         self.engine.change(session_id, Change(upsert, run_id=run_id if has_ids else None))
+
+    def streaming(
+        self,
+        session_id: str,
+        message: Mapping[str, object] | None = None,
+        *,
+        user_id: str | None = None,
+    ) -> StreamedMessage:
+        """Add a message that grows, as in ``with store.streaming("chat") as draft``.
+
+        When the block begins, the message is in the session. ``draft.write(text)`` says more of it.
+        Readers and ``changes`` see it grow: what was written is put into the session at most ten
+        times a second, or when 64 kB have gathered, by the ``write`` that comes then. When the
+        block ends, all of it is there, durably. If the process is killed, what was put there last
+        stays.
+
+        The record of the run says "RUNNING" while the message grows. Then it says "COMPLETED" or,
+        if the run was there before, what it said before. If the block raises or its process ends,
+        it says "INTERRUPTED", and ``runs`` finds it.
+
+        Args:
+            session_id: An existing session.
+            message: What the message is before anything is said; copied. None is an assistant's.
+                The text goes to its ``content`` or, in a list of parts, to the last one. Its
+                ``run_id`` is made if absent. A message with an ``id`` that the run has already
+                replaces that message, and goes on.
+            user_id: The acting user; None does not restrict.
+
+        Returns:
+            A context manager. Nothing is done before its block begins.
+
+        Raises:
+            ValueError: The message has no ``role``. All else is raised by the block, as by
+                ``append``.
+        """
+        refuse_other_texts(user_id=user_id)
+        given = {"role": "assistant"} if message is None else message
+
+        def refuse_stranger(session: Session) -> None:
+            self._refuse_stranger(session, user_id)
+
+        return StreamedMessage(
+            lambda: self.engine, self._streams, session_id, given, refuse_stranger
+        )
+
+    def runs(
+        self,
+        session_id: str | None = None,
+        *,
+        status: str | None = None,
+        since: datetime | None = None,
+        user_id: str | None = None,
+    ) -> Sequence[SessionRun]:
+        """Return the runs of a session, or of all sessions, in their order.
+
+        A run of which a message was growing is "INTERRUPTED" when its writer is gone: the process
+        was killed, or closed its store. If the session says otherwise, ``runs`` puts that right,
+        where it may write. It writes nothing else.
+
+        Args:
+            session_id: The session. None looks at each session, the last active first; then give
+                ``since``, for the end of each of them is read.
+            status: Only runs with this status; letter case does not matter.
+            since: Only sessions whose last activity is at this instant or later.
+            user_id: Only sessions of this user; with ``session_id``, the acting user.
+
+        Raises:
+            SessionNotFoundError, UnreadableSessionError, NotOwnerError: ``session_id`` is given,
+                and it is no session, or another user's.
+        """
+        refuse_other_texts(session_id=session_id, status=status, user_id=user_id)
+        refuse_naive(since=since)
+        if session_id is not None:
+            return tuple(self._runs_of(session_id, status, user_id))
+        found: list[SessionRun] = []
+        for one in reversed(self.engine.ids(Query(user_id=user_id, since=since))):
+            with suppress(SessionNotFoundError, UnreadableSessionError):  # deleted meanwhile
+                found += self._runs_of(one, status, user_id)
+        return tuple(found)
+
+    def _runs_of(
+        self, session_id: str, status: str | None, user_id: str | None
+    ) -> Iterator[SessionRun]:
+        session = self.engine.tail(session_id, 1)
+        self._refuse_stranger(session, user_id)
+        for one in session.runs:
+            is_left = streams.are_left(one, partial(self._streams.is_left, session_id))
+            run = self._interrupted(session_id, one) if is_left else one
+            told = INTERRUPTED if is_left else run.get("status")
+            now = told if isinstance(told, str) else None
+            if status is None or (now and now.upper() == status.upper()):
+                yield models.SessionRun(session_id, str(run["run_id"]), now, run)
+
+    def _interrupted(self, session_id: str, run: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Say in a session that a run was interrupted; return the record of the run."""
+        is_left = partial(self._streams.is_left, session_id)
+
+        def put_right(session: Session) -> None:
+            streams.interrupt_left(session, str(run["run_id"]), is_left)
+
+        # What may not be written, or is changed just now, can be read: the answer is the same.
+        with suppress(OSError, RuntimeError, SessionError):
+            self.engine.change(session_id, Change(put_right, is_activity=False))
+        return streams.interrupted(run)
 
     def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
         """Make another agent the current agent and record the switch.
@@ -579,7 +694,124 @@ class SessionStore:
         if n == 0:
             self.engine.read(session_id)
             return ()
-        return tuple(self.engine.tail(session_id, n))
+        return tuple(self.engine.tail(session_id, n).messages)
+
+    def history(
+        self,
+        session_id: str,
+        last_runs: int | None = None,
+        last_messages: int | None = None,
+        *,
+        unfinished: Unfinished = "keep",
+        max_tokens: int | None = None,
+        count_tokens: Callable[[Message], int] | None = None,
+        skip_roles: Collection[str] = (),
+        skip_statuses: Collection[str] = SKIPPED_STATUSES,
+        user_id: str | None = None,
+    ) -> list[Message]:
+        """Return what was said in the last turns, as it is stored: for a screen, or for a program.
+
+        The messages are those of ``Session.history``, which says what a turn is and what is left
+        out; here all turns are the default, and no message is tagged. If there is a limit, only
+        the end of the session is read, as ``tail`` does: the work grows with what is returned.
+        What goes to a model is ``context``.
+
+        Args:
+            session_id: An existing session.
+            last_runs: How many turns, counted from the last; None takes all.
+            last_messages: How many messages at most, counted from the last, inside those turns.
+            unfinished: What is done with runs that were interrupted or still go on, and with
+                calls that have no result; see ``context``.
+            max_tokens: How many tokens the messages may take: the last turns that fit, each whole.
+                The last turn is always there. None does not restrict.
+            count_tokens: Tells how many tokens a message takes; ``max_tokens`` needs it.
+            skip_roles: As in ``Session.history``.
+            skip_statuses: As in ``Session.history``.
+            user_id: The acting user; None does not restrict.
+
+        Raises:
+            SessionNotFoundError, UnreadableSessionError, NotOwnerError: As ``load``.
+            ValueError: A number is negative, or ``count_tokens`` is missing.
+        """
+        window = models.Window(
+            last_runs=last_runs,
+            last_messages=last_messages,
+            skip_roles=skip_roles,
+            skip_statuses=skip_statuses,
+            unfinished=unfinished,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+        )
+        return self._recalled(session_id, window, user_id)
+
+    def context(
+        self,
+        session_id: str,
+        user_input: object = None,
+        system_message: str | None = None,
+        *,
+        max_tokens: int | None = None,
+        count_tokens: Callable[[Message], int] | None = None,
+        last_runs: int | None = None,
+        last_messages: int | None = None,
+        unfinished: Unfinished = "answer",
+        skip_statuses: Collection[str] = SKIPPED_STATUSES,
+        user_id: str | None = None,
+    ) -> list[Message]:
+        """Return the messages that go to a model: system message, history, the user's input.
+
+        The history is in the shape in which it was stored, without the keys that the store adds
+        (``id``, ``created_at``, ``run_id``), so that the model's interface takes it: OpenAI's, of
+        chat completions or of responses, Anthropic's or Gemini's. Each call is followed by its
+        results, and nothing begins with a result. Messages that say nothing are left out.
+
+        Args:
+            session_id: An existing session; it does not change.
+            user_input: A text, a list of content parts, or a whole message with its ``role``. None
+                adds nothing: the input was appended before.
+            system_message: None and an empty text give no system message.
+            max_tokens: How many tokens all of it may take. Of the history, the last turns that
+                fit are taken, each whole. Without ``user_input``, the last turn is always there:
+                what was asked is in it. None does not restrict.
+            count_tokens: Tells how many tokens a message takes; ``max_tokens`` needs it.
+            last_runs: How many turns of history, counted from the last; None takes all.
+            last_messages: How many messages of history at most, counted from the last.
+            unfinished: What is done with runs that were interrupted or still go on, and with
+                calls that have no result. "answer", the default: what was said stays, and each
+                call is answered by a result that says that it was interrupted; so a person can
+                say "go on", and an agent can ask in the middle of its own run. "leave_out":
+                neither these runs nor these calls are there. "keep": they are as they are stored,
+                which most models refuse.
+            skip_statuses: Statuses of runs that are left out, as in ``Session.history``.
+            user_id: The acting user; None does not restrict.
+
+        Raises:
+            SessionNotFoundError, UnreadableSessionError, NotOwnerError: As ``load``.
+            ValueError: A number is negative, ``count_tokens`` is missing, or an input that is an
+                object has no ``role``.
+        """
+        from localsessions.models.history import bare, framed
+
+        before, after = framed(user_input, system_message)
+        window = models.Window(
+            last_runs=last_runs,
+            last_messages=last_messages,
+            skip_statuses=skip_statuses,
+            unfinished=unfinished,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+            keeps_last=not after,
+        ).around([*before, *after])
+        found = self._recalled(session_id, window, user_id)
+        return [*before, *map(bare, found), *after]
+
+    def _recalled(self, session_id: str, window: Window, user_id: str | None) -> list[Message]:
+        from localsessions._rules.recalling import recalled
+
+        engine = self.engine
+        found = recalled(partial(engine.read, session_id), partial(engine.tail, session_id), window)
+        self._refuse_stranger(found.session, user_id)
+        return found.messages
 
     def raw(self, session_id: str) -> bytes:
         """Return the bytes of the session's file: one whole version, whatever its content.
@@ -1081,7 +1313,7 @@ class SessionStore:
 
     # -- checkpoints -------------------------------------------------------------------------
 
-    def save_checkpoint(self, session_id: str, data: JsonValue) -> Checkpoint:
+    def save_checkpoint(self, session_id: str, data: object) -> Checkpoint:
         """Store an immutable snapshot of the session, after all earlier snapshots.
 
         Raises:
@@ -1089,7 +1321,8 @@ class SessionStore:
             UnstorableValueError: A value would be lost or changed, or the snapshot takes more than
                 ``max_file_bytes``; nothing was written.
         """
-        made = models.Checkpoint(made_id("ckpt"), session_id, copy.deepcopy(data), utc_now())
+        copied: Any = copy.deepcopy(data)
+        made = models.Checkpoint(made_id("ckpt"), session_id, copied, utc_now())
         self.engine.save_checkpoint(made)
         return made
 

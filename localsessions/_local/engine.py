@@ -16,7 +16,8 @@ from datetime import datetime
 import filelock  # noqa: F401
 
 import localsessions._codec.explaining
-import localsessions._codec.strict  # noqa: F401
+import localsessions._codec.strict
+import localsessions._rules.recalling  # noqa: F401
 from localsessions._codec import MAX_FILE_BYTES, checkpoint
 from localsessions._local.batches import Bulk
 from localsessions._local.checking import verify
@@ -56,7 +57,6 @@ from localsessions.models import (
     Checkpoint,
     Deletion,
     Finding,
-    Message,
     Order,
     Page,
     PlainSummary,
@@ -70,6 +70,7 @@ from localsessions.models import (
     Unreadable,
 )
 from localsessions.models.results import checked
+from localsessions.models.standing import stand
 
 __all__ = ["LocalEngine"]
 
@@ -179,9 +180,13 @@ class LocalEngine(Engine):
         with self.folder.lock(session_id):
             return self.writer.adopt(session_id, make)
 
-    def tail(self, session_id: str, n: int) -> Sequence[Message]:
-        found = self.growth.last_messages(session_id, n)
-        return self.reader.session(session_id).messages[-n:] if found is None else found
+    def tail(self, session_id: str, n: int) -> Session:
+        session = self.growth.tail(session_id, n)
+        if session is None:
+            session = self.reader.session(session_id)
+        session.messages = session.messages[-n:]
+        stand(session, None, None)
+        return session
 
     # -- many sessions at once ---------------------------------------------------------------
 
@@ -321,6 +326,14 @@ class LocalEngine(Engine):
         )
         folder = self.folder.checkpoints.folder(session_id)
         return SessionNotFoundError(session_id, path=folder, what=wanted)
+
+    # -- presence ----------------------------------------------------------------------------
+
+    def present(self) -> AbstractContextManager[str]:
+        return self.folder.presence.shown()
+
+    def is_present(self, name: str) -> bool:
+        return self.folder.presence.is_present(name)
 
     # -- copies ------------------------------------------------------------------------------
 

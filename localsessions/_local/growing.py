@@ -270,8 +270,8 @@ class Growth:
         stand(session, original._replace(data=bare), Version(row.fingerprint, settled=True))
         return OpenEnd(session, row, open_end.before, left, start, kept, tail.at, places)
 
-    def last_messages(self, session_id: str, count: int) -> list[Message] | None:
-        """Return the last messages of a session; None where it has to be read whole."""
+    def tail(self, session_id: str, count: int) -> Session | None:
+        """Return a session with its last messages; None where it has to be read whole."""
         found = self._folder.fingerprint(
             session_id
         )  # first: it raises for an id that no file can have
@@ -287,7 +287,7 @@ class Growth:
             cut = last_messages_begin(ends[1][:reach], count)
             if cut is not None:
                 decoded = self._decoded(row, ends[0], ends[1][cut:])
-                return None if decoded is None else decoded[0].messages
+                return None if decoded is None else decoded[0]
             reach *= 4
         return None
 

@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 
 import localsessions._codec.explaining
-import localsessions._codec.strict  # noqa: F401
+import localsessions._codec.strict
+import localsessions._rules.recalling  # noqa: F401
 from localsessions._codec import MAX_FILE_BYTES
 from localsessions._postgres.address import read_address
 from localsessions._postgres.batches import Bulk
@@ -24,6 +25,7 @@ from localsessions._postgres.deleting import Trash
 from localsessions._postgres.feed import Feed
 from localsessions._postgres.listing import Listings
 from localsessions._postgres.place import Place
+from localsessions._postgres.presence import Presence
 from localsessions._postgres.reading import Reader
 from localsessions._postgres.searching import Search
 from localsessions._postgres.writing import Held, Writer
@@ -44,7 +46,6 @@ from localsessions.models import (
     Checkpoint,
     Deletion,
     Finding,
-    Message,
     Order,
     Page,
     SearchHit,
@@ -56,6 +57,7 @@ from localsessions.models import (
     TrashedSession,
 )
 from localsessions.models.results import checked
+from localsessions.models.standing import stand
 
 __all__ = ["PostgresEngine"]
 
@@ -97,6 +99,7 @@ class PostgresEngine(Engine):
         self._writer = Writer(self._place, self._reader)
         self._deleting = Trash(self._place, self._reader, self._writer)
         self._checkpoints = Checkpoints(self._place, self._writer)
+        self._presence = Presence(self._place)
         self._copies = Copies(self._place, self._writer)
         self._listings = Listings(self._place)
         self._searching = Search(self._place, self._listings)
@@ -167,8 +170,10 @@ class PostgresEngine(Engine):
         self._place.location(session_id)
         return self._writer.held(session_id, lambda held: self._writer.adopt(held, make))
 
-    def tail(self, session_id: str, n: int) -> Sequence[Message]:
-        return self._reader.last_messages(session_id, n)
+    def tail(self, session_id: str, n: int) -> Session:
+        session = self._reader.tail(session_id, n)
+        stand(session, None, None)
+        return session
 
     def _count(self) -> None:
         """Let the log of changes be looked at now and then, whether it has grown too long."""
@@ -287,6 +292,14 @@ class PostgresEngine(Engine):
 
     def delete_checkpoints(self, session_id: str, checkpoint_id: str | None) -> int:
         return self._checkpoints.delete(session_id, checkpoint_id)
+
+    # -- presence ----------------------------------------------------------------------------
+
+    def present(self) -> AbstractContextManager[str]:
+        return self._presence.shown()
+
+    def is_present(self, name: str) -> bool:
+        return self._presence.is_present(name)
 
     # -- copies ------------------------------------------------------------------------------
 

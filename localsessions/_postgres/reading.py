@@ -9,7 +9,7 @@ from localsessions._postgres.connections import Connection, execute
 from localsessions._postgres.place import Place
 from localsessions._postgres.row import Stored, session_of, unpack
 from localsessions.errors import SessionNotFoundError, UnreadableSessionError
-from localsessions.models import Message, PlainSummary, Session
+from localsessions.models import PlainSummary, Session
 
 __all__ = ["Reader"]
 
@@ -62,11 +62,13 @@ class Reader:
         values = [self._place.most_bytes, self._place.store, session_id]
         return self._stored(self._place.rows(_WHOLE, *values), session_id, path)
 
-    def last_messages(self, session_id: str, n: int) -> Sequence[Message]:
-        """Return the last messages of a session."""
+    def tail(self, session_id: str, n: int) -> Session:
+        """Return a session with its last messages."""
         path = self._place.location(session_id)
         found = self._place.rows(_LAST, n, n, self._place.store, session_id)
-        return session_of(self._stored(found, session_id, path), path).messages[-n:]
+        session = session_of(self._stored(found, session_id, path), path)
+        session.messages = session.messages[-n:]
+        return session
 
     def summary(self, session_id: str) -> PlainSummary | None:
         """Return what a listing says of a session; None if it does not exist."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from localsessions.models import expiry_of, formatted_now, made_id, utc_now
+from localsessions.models.calls import ITEM_ROLES
 from localsessions.models.standing import stand
 
 if TYPE_CHECKING:
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
     from localsessions.models import Message, Session
 
-__all__ = ["fork_of", "message_of", "switch_agent", "upsert_run"]
+__all__ = ["fork_of", "message_of", "switch_agent", "upsert_run", "upserted"]
 
 
-def message_of(given: Mapping[str, JsonValue], now: str) -> Message:
+def message_of(given: Mapping[str, object], now: str) -> Message:
     """Return a message as it is stored, with an ``id`` and ``created_at``.
+
+    An item of the Responses interface that has no role gets the one that its ``type`` implies.
 
     Raises:
         TypeError: The message is not an object.
@@ -31,9 +34,12 @@ def message_of(given: Mapping[str, JsonValue], now: str) -> Message:
         raise TypeError(
             f"a message must be an object, as in {{'role': 'user'}}, not {type(given).__name__}"
         )
-    if not isinstance(given.get("role"), str):
+    implied = ITEM_ROLES.get(str(given.get("type")))
+    if not isinstance(given.get("role", implied), str):
         raise ValueError("a message needs a role, a text, as in {'role': 'user', 'content': 'Hi'}")  # noqa: TRY004
-    made: Message = {} if "id" in given else {"id": made_id("msg")}
+    made: dict[str, Any] = {} if "id" in given else {"id": made_id("msg")}
+    if "role" not in given:
+        made["role"] = implied
     try:
         made.update((key, _copied(value)) for key, value in given.items())
     except RecursionError:  # perhaps it contains itself; that is refused later, with its place
@@ -42,7 +48,7 @@ def message_of(given: Mapping[str, JsonValue], now: str) -> Message:
     return made
 
 
-def _copied(value: JsonValue) -> JsonValue:
+def _copied(value: object) -> object:
     """Return a copy of JSON containers; values that are not JSON stay, and are refused later."""
     if type(value) is dict:
         return {key: _copied(item) for key, item in value.items()}
@@ -54,18 +60,19 @@ def _copied(value: JsonValue) -> JsonValue:
 def upsert_run(
     session: Session,
     run_id: str,
-    run: Mapping[str, JsonValue],
-    messages: Sequence[Mapping[str, JsonValue]],
+    run: Mapping[str, object],
+    messages: Sequence[Mapping[str, object]],
 ) -> None:
     """Replace the run of the same id, or add the run at the end; do the same for its messages."""
     places = [at for at, known in enumerate(session.runs) if known["run_id"] == run_id]
     place = slice(places[0], places[0] + 1) if places else slice(len(session.runs), None)
-    session.runs[place] = [copy.deepcopy(dict(run))]
-    session.messages = _upserted(session.messages, messages, run_id)
+    copied: dict[str, Any] = copy.deepcopy(dict(run))
+    session.runs[place] = [copied]
+    session.messages = upserted(session.messages, messages, run_id)
 
 
-def _upserted(
-    messages: Sequence[Message], new: Sequence[Mapping[str, JsonValue]], run_id: str
+def upserted(
+    messages: Sequence[Message], new: Sequence[Mapping[str, object]], run_id: str
 ) -> list[Message]:
     """Replace the run's messages that have the same ids; add the other new messages at the end."""
     places = {
@@ -75,11 +82,11 @@ def _upserted(
     }
     made, now = list(messages), formatted_now()
     for given in new:
-        message_id = given.get("id")
-        known = places.get(message_id) if isinstance(message_id, str) else None
+        own_id = given.get("id")
+        known = places.get(own_id) if isinstance(own_id, str) else None
         place = len(made) if known is None else known
         elder = made[place] if place < len(made) else {}
-        message = {**given, "run_id": run_id}
+        message: dict[str, object] = {**given, "run_id": run_id}
         if "created_at" in elder:
             message.setdefault("created_at", elder["created_at"])
         made[place : place + 1] = [message_of(message, now)]

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from localsessions.models.copies import Arrival, SessionCopy, StoredBytes
     from localsessions.models.defaults import Defaults
     from localsessions.models.filters import Filters
-    from localsessions.models.history import Message, Turn
+    from localsessions.models.history import Message, Turn, Window
+    from localsessions.models.pairing import Unfinished
     from localsessions.models.results import (
         ChangeKind,
         ChangeOrigin,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         Neighbour,
         SearchHit,
         SessionChange,
+        SessionRun,
         SessionSummary,
         StoreStats,
         TouchedMessage,
@@ -93,13 +95,16 @@ __all__ = [
     "Session",
     "SessionChange",
     "SessionCopy",
+    "SessionRun",
     "SessionSummary",
     "StoreStats",
     "StoredBytes",
     "TouchedMessage",
     "TrashedSession",
     "Turn",
+    "Unfinished",
     "Unreadable",
+    "Window",
     "activity_key",
     "expiry_of",
     "format_instant",
@@ -119,11 +124,12 @@ _AT_USE = {
     **dict.fromkeys(("Arrival", "SessionCopy", "StoredBytes"), "copies"),
     "Defaults": "defaults",
     "Filters": "filters",
-    **dict.fromkeys(("Message", "Turn"), "history"),
+    **dict.fromkeys(("Message", "Turn", "Window"), "history"),
+    "Unfinished": "pairing",
     **dict.fromkeys(("Session", "place_of"), "session"),
     **dict.fromkeys(("ChangeKind", "ChangeOrigin", "Checkpoint", "CleanupAction"), "results"),
     **dict.fromkeys(("CleanupReport", "Deletion", "Finding", "Neighbour", "SearchHit"), "results"),
-    **dict.fromkeys(("SessionChange", "SessionSummary", "StoreStats"), "results"),
+    **dict.fromkeys(("SessionChange", "SessionRun", "SessionSummary", "StoreStats"), "results"),
     **dict.fromkeys(("TouchedMessage", "TrashedSession", "Unreadable"), "results"),
 }
 

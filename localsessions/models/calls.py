@@ -14,9 +14,10 @@ the name of its tool. Calls and results are named by their places among those of
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from pydantic import JsonValue
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 __all__ = [
     "INTERRUPTED_RESULT",
@@ -32,8 +33,8 @@ __all__ = [
     "without_results",
 ]
 
-Message: TypeAlias = dict[str, JsonValue]
-Part: TypeAlias = Mapping[str, JsonValue]
+Message: TypeAlias = "dict[str, JsonValue]"
+Part: TypeAlias = "Mapping[str, JsonValue]"
 
 INTERRUPTED_RESULT: Final = "No result: the run was interrupted before this call returned."
 """What a call is answered with that did not return."""
@@ -112,9 +113,11 @@ def without_calls(message: Message, places: Collection[int]) -> Message | None:
     if is_item(message):
         return None if places else message
     calls = iter(range(len(calls_in(message))))
-    listed = _objects(message.get("tool_calls"))
-    kept = [one for one in listed if not (_listed_key(one) and next(calls) in places)]
-    left = {**message, "tool_calls": kept} if len(kept) < len(listed) else message
+    listed = list(_objects(message.get("tool_calls")))
+    kept: list[JsonValue] = [
+        one for one in listed if not (_listed_key(one) and next(calls) in places)
+    ]
+    left: Message = {**message, "tool_calls": kept} if len(kept) < len(listed) else message
     if not left.get("tool_calls"):
         left = {key: value for key, value in left.items() if key != "tool_calls"}
     return _with_parts(left, lambda part: bool(_call_key(part)) and next(calls) in places)

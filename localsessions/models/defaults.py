@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-from pydantic import JsonValue
-
 __all__ = ["Defaults"]
 
 
@@ -28,9 +26,9 @@ class Defaults(TypedDict, total=False):
     user_id: str | None
     agent_id: str | None
     title: str | None
-    metadata: Mapping[str, JsonValue] | None
+    metadata: Mapping[str, object] | None
     ttl: float | None
     max_live: int | None
-    messages: Sequence[Mapping[str, JsonValue]]
+    messages: Sequence[Mapping[str, object]]
     tags: Sequence[str]
-    state: Mapping[str, JsonValue] | None
+    state: Mapping[str, object] | None

@@ -25,16 +25,16 @@ from pydantic import JsonValue
 from localsessions.models.calls import brings_results, calls_in, is_item, results_in
 from localsessions.models.ids import is_made_id
 from localsessions.models.pairing import Unfinished, paired
+from localsessions.models.statuses import SKIPPED_STATUSES, UNFINISHED_STATUSES
 
 __all__ = [
     "DEFAULT_RUNS",
-    "SKIPPED_STATUSES",
-    "UNFINISHED_STATUSES",
     "Seen",
     "Turn",
     "Window",
     "bare",
     "context",
+    "framed",
     "history",
     "seen",
     "turns",
@@ -47,12 +47,6 @@ Message: TypeAlias = dict[str, JsonValue]
 Record: TypeAlias = dict[str, JsonValue]
 
 T = TypeVar("T")
-
-SKIPPED_STATUSES: Final = frozenset({"ERROR", "CANCELLED", "PAUSED", "REGENERATED"})
-"""Runs with these statuses are stored, but not sent."""
-
-UNFINISHED_STATUSES: Final = frozenset({"RUNNING", "PENDING", "INTERRUPTED"})
-"""Runs with these statuses have not ended, or ended in the middle; see ``Window.unfinished``."""
 
 # OpenAI's newer models call the system role "developer".
 _SYSTEM_ROLES = frozenset({"system", "developer"})
@@ -146,6 +140,7 @@ class Window(NamedTuple):
         unfinished: What is done with interrupted runs and with calls without results.
         max_tokens: How many tokens, in whole turns counted from the last; None takes all.
         count_tokens: Tells how many tokens a message takes.
+        keeps_last: Whether the last turn is there even if it takes more than ``max_tokens``.
     """
 
     last_runs: int | None = None
@@ -155,6 +150,14 @@ class Window(NamedTuple):
     unfinished: Unfinished = "keep"
     max_tokens: int | None = None
     count_tokens: Callable[[Message], int] | None = None
+    keeps_last: bool = True
+
+    def around(self, others: Iterable[Message]) -> Self:
+        """Return the window that leaves room for other messages."""
+        if self.max_tokens is None or self.count_tokens is None:
+            return self
+        left = self.checked().max_tokens or 0
+        return self._replace(max_tokens=max(0, left - sum(map(self.count_tokens, others))))
 
     def checked(self) -> Self:
         """Return the window with the default of ``last_runs`` in place.
@@ -222,16 +225,13 @@ def _sent(turn: Turn, window: Window) -> list[Message]:
 
 
 def _fitting(told: Sequence[Sequence[Message]], window: Window) -> int:
-    """Return how many turns, counted from the last, take no more than ``max_tokens``.
-
-    The last turn always fits: what was asked is in it, and a model says that it is too long.
-    """
+    """Return how many turns, counted from the last, take no more than ``max_tokens``."""
     if window.max_tokens is None or window.count_tokens is None:
         return len(told)
     left = window.max_tokens
     for fitting, turn in enumerate(reversed(told)):
         left -= sum(map(window.count_tokens, turn))
-        if left < 0 and fitting:
+        if left < 0 and (fitting or not window.keeps_last):
             return fitting
     return len(told)
 
@@ -257,10 +257,16 @@ def context(
     user_input: object, system_message: str | None, past: Sequence[Message]
 ) -> list[Message]:
     """Return system message, past and user's input as messages; see ``Session.context``."""
-    system: list[Message] = []
+    before, after = framed(user_input, system_message)
+    return [*before, *past, *after]
+
+
+def framed(user_input: object, system_message: str | None) -> tuple[list[Message], list[Message]]:
+    """Return the messages before the history and those after it; None is no input."""
+    before: list[Message] = []
     if system_message:
-        system = [{"role": "system", "content": system_message}]
-    return [*system, *past, _message_of(user_input)]
+        before = [{"role": "system", "content": system_message}]
+    return before, [] if user_input is None else [_message_of(user_input)]
 
 
 def _message_of(user_input: object) -> Message:

@@ -24,6 +24,7 @@ __all__ = [
     "Neighbour",
     "SearchHit",
     "SessionChange",
+    "SessionRun",
     "SessionSummary",
     "StoreStats",
     "TouchedMessage",
@@ -282,6 +283,24 @@ class Checkpoint:
     session_id: str
     data: JsonValue
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRun:
+    """A run of a session.
+
+    Attributes:
+        session_id: The session.
+        run_id: The run.
+        status: Its status; "INTERRUPTED" if a message of it was growing, and its writer is gone.
+            None if its record says none.
+        record: The record of the run as it is stored.
+    """
+
+    session_id: str
+    run_id: str
+    status: str | None
+    record: Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from localsessions.models.instant_field import Instant
 from localsessions.models.instants import utc_now
 from localsessions.models.pairing import Unfinished
 from localsessions.models.plain import made_title_of, preview_of
+from localsessions.models.statuses import SKIPPED_STATUSES
 from localsessions.models.wrong_type import wrong_type
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class Session(BaseModel):
         last_messages: int | None = None,
         *,
         skip_roles: Collection[str] = (),
-        skip_statuses: Collection[str] = histories.SKIPPED_STATUSES,
+        skip_statuses: Collection[str] = SKIPPED_STATUSES,
         unfinished: Unfinished = "keep",
         max_tokens: int | None = None,
         count_tokens: Callable[[Message], int] | None = None,
@@ -271,6 +272,7 @@ class Session(BaseModel):
 
         Args:
             user_input: A text, a list of content parts, or a whole message with its ``role``.
+                None adds nothing.
             system_message: None and an empty text give no system message.
             add_history_to_context: Whether to put ``history`` between the two.
             last_runs: As in ``history``.

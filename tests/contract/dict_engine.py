@@ -14,6 +14,7 @@ from operator import gt, lt
 from typing import Any, TypeAlias
 
 from contract.dict_copies import DictCopies
+from contract.dict_drafts import DictDrafts
 from contract.shelf import Kept, Shelf
 from contract.slow_search import best_hit
 from localsessions import errors, models
@@ -32,7 +33,7 @@ from localsessions.models.standing import original_of, stand, version_of
 Errors: TypeAlias = Mapping[str, Exception]
 
 
-class DictEngine(DictCopies, Engine):
+class DictEngine(DictCopies, DictDrafts, Engine):
     """The sessions of a shelf; ``lock_timeout`` in seconds."""
 
     def __init__(self, shelf: Shelf, *, lock_timeout: float = 10.0) -> None:
@@ -78,9 +79,6 @@ class DictEngine(DictCopies, Engine):
 
     def raw(self, session_id: str) -> bytes:
         return self._found(session_id)[0]
-
-    def tail(self, session_id: str, n: int) -> Sequence[models.Message]:
-        return self.read(session_id).messages[-n:]
 
     def create(self, session: Session, *, max_live: int | None = None) -> None:
         draft = drafts.draft_of(session)

@@ -23,7 +23,7 @@ def test_the_last_saved_is_loaded_first(store: SessionStore) -> None:
 def test_a_checkpoint_is_a_copy(store: SessionStore) -> None:
     store.create("a")
     data = {"list": [1]}
-    made = store.save_checkpoint("a", data)  # type: ignore[arg-type]
+    made = store.save_checkpoint("a", data)
     data["list"].append(2)
     assert made.data == {"list": [1]} == store.load_checkpoint("a").data
 
@@ -42,7 +42,7 @@ def test_a_checkpoint_is_a_copy(store: SessionStore) -> None:
 def test_any_json_comes_back_equal(new_place: NewPlace, data: object) -> None:
     with new_place().open() as store:
         store.create("a")
-        store.save_checkpoint("a", data)  # type: ignore[arg-type]
+        store.save_checkpoint("a", data)
         loaded = store.load_checkpoint("a").data
         assert (loaded, repr(loaded)) == (data, repr(data))
 

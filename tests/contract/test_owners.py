@@ -21,11 +21,21 @@ def edit(store: SessionStore, user_id: str | None) -> object:
     return session
 
 
+def stream(store: SessionStore, user_id: str | None) -> object:
+    with store.streaming("s", user_id=user_id) as draft:
+        draft.write("hi")
+    return draft.message
+
+
 ACTS: dict[str, Act] = {
     "load": lambda store, user_id: store.load("s", user_id=user_id),
     "edit": edit,
     "append": lambda store, user_id: store.append("s", {"role": "user"}, user_id=user_id),
     "upsert_run": lambda store, user_id: store.upsert_run("s", {"run_id": "r"}, user_id=user_id),
+    "streaming": stream,
+    "runs": lambda store, user_id: store.runs("s", user_id=user_id),
+    "history": lambda store, user_id: store.history("s", 1, user_id=user_id),
+    "context": lambda store, user_id: store.context("s", user_id=user_id),
     "delete": lambda store, user_id: store.delete("s", user_id=user_id),
 }
 

@@ -25,6 +25,7 @@ from localsessions.engine import (
     Copies,
     Engine,
     Listings,
+    Presence,
     Sessions,
     Trash,
 )
@@ -38,6 +39,19 @@ def edit(store: SessionStore) -> object:
     with store.edit("a") as session:
         session.state["step"] = 1
     return store.load("a").state
+
+
+def streaming(store: SessionStore) -> object:
+    with store.streaming("a") as draft:
+        draft.write("hel")
+        draft.write("lo")
+    return draft.message["content"]
+
+
+def runs(store: SessionStore) -> object:
+    left = {"status": "RUNNING", "streaming": {"m": "0" * 32}}
+    store.upsert_run("a", {"run_id": "left", **left})
+    return [one.status for one in store.runs("a")]
 
 
 def watch(store: SessionStore) -> object:
@@ -91,13 +105,23 @@ ASKED: dict[str, tuple[Callable[[SessionStore], object], object]] = {
     "edit": (edit, {"step": 1}),
     "append": (lambda store: len(store.append("a", user("parser"), user("y"))), 2),
     "upsert_run": (lambda store: store.upsert_run("a", {"run_id": "r"}, user("z")), None),
+    "streaming": (streaming, "hello"),
+    "runs": (runs, [None, "COMPLETED", "INTERRUPTED"]),
     "switch_agent": (lambda store: store.switch_agent("a", "coder"), True),
     "rename": (lambda store: store.rename("a", "A").title, "A"),
     "pin": (lambda store: store.pin("a").pinned, True),
     "archive": (lambda store: store.archive("b").status, "archived"),
     "tag": (lambda store: store.tag("a", "x", "y").tags, ("x", "y")),
     "fork": (lambda store: len(store.fork("a", at=0, new_id="c").messages), 1),
-    "tail": (lambda store: [one["content"] for one in store.tail("a", 2)], ["y", "z"]),
+    "tail": (lambda store: [one["content"] for one in store.tail("a", 2)], ["z", "hello"]),
+    "history": (
+        lambda store: [one["content"] for one in store.history("a", 2)],
+        ["z", "hello"],
+    ),
+    "context": (
+        lambda store: store.context("a", "so?", last_runs=1),
+        [{"role": "assistant", "content": "hello"}, {"role": "user", "content": "so?"}],
+    ),
     "raw": (lambda store: store.raw("a")[:1], b"{"),
     "adopt": (adopt, ("adopted", 0)),
     "create_many": (
@@ -139,7 +163,7 @@ ASKED: dict[str, tuple[Callable[[SessionStore], object], object]] = {
     "verify": (lambda store: len(store.verify()), 0),
     "repair": (repair, "refused"),
     "reindex": (lambda store: store.reindex(), 3),
-    "stats": (lambda store: (store.stats().sessions, store.stats().messages), (3, 5)),
+    "stats": (lambda store: (store.stats().sessions, store.stats().messages), (3, 6)),
     "save_dir": (lambda store: store.save_dir == store.engine.address, True),
     "path": (lambda store: store.path("a") == store.engine.location("a"), True),
     "engine": (lambda store: hasattr(store.engine, "address"), True),
@@ -163,7 +187,7 @@ def test_every_engine_answers_every_verb_alike(new_place: NewPlace) -> None:
 
 ACTS = {
     name
-    for part in (Sessions, Listings, Changes, Trash, Checkpoints, Copies, Care, Engine)
+    for part in (Sessions, Listings, Changes, Trash, Checkpoints, Presence, Copies, Care, Engine)
     for name in vars(part)
     if not name.startswith("_") and callable(getattr(part, name))
 }

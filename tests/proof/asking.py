@@ -87,6 +87,18 @@ class Asking(TwoStores):
         if known:
             assert found == known.texts[len(known.texts) - min(n, len(known.texts)) :]
 
+    @rule(which=WHICH, session_id=IDS, n=st.none() | st.integers(0, 3))
+    def history(self, which: int, session_id: str, n: int | None) -> None:
+        """What is read from the end is what the whole session says."""
+        store = self.stores[which]
+        if isinstance(self.model.get(session_id), Known):
+            session = store.load(session_id)
+            told = [one["content"] for one in session.history(n)]
+            assert [one["content"] for one in store.history(session_id, n)] == told
+            sent = [one["content"] for one in store.context(session_id, last_runs=n)]
+            assert sent == [text for text in told if text]
+            assert [one.record for one in store.runs(session_id)] == session.runs
+
     @rule(which=WHICH, title=WORDS)
     def resolve(self, which: int, title: str) -> None:
         store = self.stores[which]

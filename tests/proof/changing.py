@@ -97,6 +97,27 @@ class Changing(TwoStores):
                 known.texts.append(text)
             self.changed(session_id, known)
 
+    @rule(which=WHICH, session_id=IDS, word=WORDS, fails=st.booleans())
+    def streaming(self, which: int, session_id: str, word: str, fails: bool) -> None:
+        """A message grows, flushed after each letter; its writer may fail at the end."""
+        made: list[str] = []
+
+        def verb() -> None:
+            with (
+                suppress(ZeroDivisionError),
+                self.stores[which].streaming(session_id, {"role": "user"}) as draft,
+            ):
+                made.append(draft.run_id)
+                for letter in word:
+                    draft.write(letter)
+                    draft.flush()
+                assert not fails or 1 / 0
+
+        if known := self.attempt(session_id, verb):
+            known.texts.append(word)
+            known.runs[made[0]] = "INTERRUPTED" if fails else "COMPLETED"
+            self.changed(session_id, known)
+
     @rule(which=WHICH, session_id=IDS, agent=WORDS)
     def switch_agent(self, which: int, session_id: str, agent: str) -> None:
         switched: list[bool] = []

@@ -62,6 +62,9 @@ def test_a_walk_through_the_rules_by_hand() -> None:
         (machine.remove_outside, ("c d",)),
         (machine.changes, (0,)),
         (machine.upsert_run, (0, "b", "r", "plain", "索引")),
+        (machine.streaming, (1, "b", "parser", True)),
+        (machine.streaming, (0, "b", "plain", False)),
+        (machine.history, (0, "b", 1)),
         (machine.fork, (1, "b", "имя", 0)),
         (machine.save_checkpoint, (0, "b", 1)),
         (machine.delete, (1, "b")),
@@ -91,7 +94,7 @@ def test_the_machine_does_every_verb() -> None:
     named = {"search": "page_through", "count": "page_through", "trash": "agrees"} | {
         "stats": "count_since_and_live", "last_change": "changes", "verify": "verify_and_repair",
         "repair": "verify_and_repair", "checkpoints": "load_checkpoint",
-        "raw": "kept", "short_ids": "resolve",
+        "raw": "kept", "short_ids": "resolve", "context": "history", "runs": "history",
     }  # fmt: skip
     rules = {name for part in StoresAndADict.__bases__ for name in vars(part) if name[0] != "_"}
     assert verbs == (verbs & rules) | named.keys() | NOT_HERE.keys()

@@ -13,7 +13,7 @@ from proof.verbs import VERBS, prepared, said
 READERS = {
     "get", "load", "tail", "list", "count", "search", "resolve", "trash", "last_change", "changes",
     "watch", "checkpoints", "load_checkpoint", "verify", "stats", "path", "close", "save_dir",
-    "raw", "engine", "deletions", "short_ids",
+    "raw", "engine", "deletions", "short_ids", "history", "context",
 }  # fmt: skip
 
 

@@ -75,6 +75,7 @@ def message(number: int, content: str = LONG) -> dict[str, JsonValue]:
 
 
 _AT = "2026-01-02T03:04:05.000Z"
+_WRITER = "the name of the writer"
 _COPIED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -187,6 +188,46 @@ def run_put(number: int) -> Callable[[Path], None]:
     def put(folder: Path) -> None:
         with SessionStore(folder) as store:
             upsert(store, number)
+
+    return put
+
+
+# A message that grows: begun, flushed, complete. What is killed between these says the one before.
+GROWING: dict[str, JsonValue] = {**message(3, ""), "role": "assistant", "run_id": "r"}
+
+
+def stream(store: SessionStore) -> None:
+    # Doing it again makes the same message of it.
+    with store.streaming("s", GROWING) as draft:
+        draft.write(LONG)
+        draft.flush()
+        draft.write("The end.")
+
+
+def streamed(content: str) -> Callable[[Path], None]:
+    def put(folder: Path) -> None:
+        with SessionStore(folder) as store:
+            run = {"run_id": "r", "status": "RUNNING", "status_after": "COMPLETED"}
+            store.upsert_run(
+                "s", {**run, "streaming": {"m3": _WRITER}}, {**GROWING, "content": content}
+            )
+
+    return put
+
+
+def runs_left(folder: Path) -> None:
+    """Two sessions with a run that a killed process left."""
+    with SessionStore(folder) as store:
+        for name in "ab":
+            store.create(name, title=name)
+            run = {"run_id": "r", "status": "RUNNING", "streaming": {"m3": "gone"}}
+            store.upsert_run(name, run, GROWING)
+
+
+def run_interrupted(name: str) -> Callable[[Path], None]:
+    def put(folder: Path) -> None:
+        with SessionStore(folder) as store:
+            store.upsert_run(name, {"run_id": "r", "status": "INTERRUPTED"})
 
     return put
 
@@ -345,6 +386,12 @@ VERBS: dict[str, Verb] = {
         lambda store: store.upsert_run("s", {"run_id": "r"}, message(3)), one_session
     ),
     "upsert_run, and again": Verb(runs, one_session, (run_put(0), run_put(1), run_put(2))),
+    "streaming": Verb(stream, one_session, (streamed(""), streamed(LONG))),
+    "runs": Verb(
+        lambda store: store.runs(),
+        runs_left,
+        parts=tuple((run_interrupted(name),) for name in "ab"),
+    ),
     "switch_agent": Verb(lambda store: store.switch_agent("s", "coder"), one_session),
     "rename": Verb(lambda store: store.rename("s", "new"), one_session),
     "pin": Verb(lambda store: store.pin("s"), one_session),
@@ -490,9 +537,13 @@ def sound(store: SessionStore) -> State:
 
 
 def plain(value: JsonValue) -> JsonValue:
-    """Return a document without its times."""
+    """Return a document without its times, and without the name of who writes a message."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items() if key not in _TIMES}
+        return {
+            key: _WRITER if key == "m3" else plain(item)
+            for key, item in value.items()
+            if key not in _TIMES
+        }
     if isinstance(value, list):
         return [plain(item) for item in value]
     return value

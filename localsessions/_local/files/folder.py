@@ -11,6 +11,7 @@
       .localsessions/                 derived and transient
         index.sqlite3 ...  journal  locks/00 .. locks/ff, whole  tmp/<stripe>-<random>.tmp, .spare
         kept/<session_id>.json        the last good version, of a store that was watched
+        present/<name>                locked by a store that writes a message which grows
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class SessionFolder:
         copies: The files of sessions with their checkpoints, as they are.
         purged: What is remembered of sessions that were removed for good.
         kept: Copies of the last good versions.
+        presence: Which stores are at work.
         read_only: The error that each write gets, where the folder cannot be written; else None.
         files_read: Session files read since this object was made.
         written_whole: Session files of which more than the end was written since then.
@@ -74,6 +76,7 @@ class SessionFolder:
         from localsessions._local.files.checkpoints import Checkpoints
         from localsessions._local.files.copies import Copies
         from localsessions._local.files.kept import KeptVersions
+        from localsessions._local.files.presence import Presence
         from localsessions._local.files.purged import Purged
         from localsessions._local.files.trash import TrashFolder
 
@@ -102,6 +105,7 @@ class SessionFolder:
         self.copies = Copies(self.path, self.checkpoints, self.trash, self.publisher)
         self.purged = Purged(self.trash.folder, self.publisher)
         self.kept = KeptVersions(os.path.join(self.private, "kept"))
+        self.presence = Presence(os.path.join(self.private, "present"))
         self.read_only: OSError | None = None
         self.files_read = 0
         self.written_whole = 0

@@ -11,7 +11,7 @@ __all__ = ["bytes_by_part", "bytes_of_tree"]
 
 # A file stands for the part that its name begins with, up to the first dot.
 _FILES = ("index", "search", "journal")
-_FOLDERS = {"kept": "kept copies", "locks": "locks", "tmp": "temp files"}
+_FOLDERS = {"kept": "kept copies", "locks": "locks", "present": "locks", "tmp": "temp files"}
 _OTHER = "other"
 
 

@@ -1,0 +1,35 @@
+"""DictDrafts: what a DictEngine gives to messages that grow: the end of a session, and presence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from contract.shelf import Shelf
+from localsessions.engine import Presence
+from localsessions.models import Session
+from localsessions.models.standing import stand
+
+
+class DictDrafts(Presence):
+    """Who is present on a shelf, and the ends of its sessions."""
+
+    _shelf: Shelf
+    read: Callable[[str], Session]
+
+    def tail(self, session_id: str, n: int) -> Session:
+        session = self.read(session_id)
+        session.messages = session.messages[-n:]
+        stand(session, None, None)
+        return session
+
+    @contextmanager
+    def present(self) -> Iterator[str]:
+        self._shelf.present.append(name := f"{id(self):032x}")
+        try:
+            yield name
+        finally:
+            self._shelf.present.remove(name)
+
+    def is_present(self, name: str) -> bool:
+        return name in self._shelf.present

@@ -37,14 +37,13 @@ from localsessions.engine import Asked, Change, Durability, Engine, IsWanted, Pr
 from localsessions.errors import (
     AmbiguousReferenceError,
     NotOwnerError,
-    SessionError,
     SessionExistsError,
     SessionNotFoundError,
     UnreadableSessionError,
 )
 from localsessions.models import expiry_of, format_instant, formatted_now, made_id, utc_now
 from localsessions.models.standing import original_of
-from localsessions.models.statuses import INTERRUPTED, SKIPPED_STATUSES
+from localsessions.models.statuses import SKIPPED_STATUSES
 from localsessions.streaming import StreamedMessage, Streams
 from localsessions.watching import (
     OnChange,
@@ -56,8 +55,6 @@ from localsessions.watching import (
 )
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
     from localsessions.models import (
         Checkpoint,
         CleanupAction,
@@ -510,8 +507,9 @@ class SessionStore:
         stays.
 
         The record of the run says "RUNNING" while the message grows. Then it says "COMPLETED" or,
-        if the run was there before, what it said before. If the block raises or its process ends,
-        it says "INTERRUPTED", and ``runs`` finds it.
+        if the run was there before, what it said before. If the block raises, it says
+        "INTERRUPTED". If its process ends, ``runs`` tells that, and the next message that grows in
+        the session puts the record right.
 
         Args:
             session_id: An existing session.
@@ -549,8 +547,8 @@ class SessionStore:
         """Return the runs of a session, or of all sessions, in their order.
 
         A run of which a message was growing is "INTERRUPTED" when its writer is gone: the process
-        was killed, or closed its store. If the session says otherwise, ``runs`` puts that right,
-        where it may write. It writes nothing else.
+        was killed, or closed its store. Its session still says "RUNNING", until the next message
+        grows there. ``runs`` writes nothing.
 
         Args:
             session_id: The session. None looks at each session, the last active first; then give
@@ -580,23 +578,11 @@ class SessionStore:
         self._refuse_stranger(session, user_id)
         for one in session.runs:
             is_left = streams.are_left(one, partial(self._streams.is_left, session_id))
-            run = self._interrupted(session_id, one) if is_left else one
-            told = INTERRUPTED if is_left else run.get("status")
+            run = streams.interrupted(one) if is_left else one
+            told = run.get("status")
             now = told if isinstance(told, str) else None
             if status is None or (now and now.upper() == status.upper()):
                 yield models.SessionRun(session_id, str(run["run_id"]), now, run)
-
-    def _interrupted(self, session_id: str, run: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """Say in a session that a run was interrupted; return the record of the run."""
-        is_left = partial(self._streams.is_left, session_id)
-
-        def put_right(session: Session) -> None:
-            streams.interrupt_left(session, str(run["run_id"]), is_left)
-
-        # What may not be written, or is changed just now, can be read: the answer is the same.
-        with suppress(OSError, RuntimeError, SessionError):
-            self.engine.change(session_id, Change(put_right, is_activity=False))
-        return streams.interrupted(run)
 
     def switch_agent(self, session_id: str, agent: str, reason: str | None = None) -> bool:
         """Make another agent the current agent and record the switch.

@@ -153,7 +153,7 @@ class StreamedMessage:
             ValueError: The block has ended.
         """
         self._refuse_ended()
-        self._flush(lambda session, writer: streams.mark(session, self._known, writer))
+        self._flush(self._mark)
 
     # -- the block ---------------------------------------------------------------------------
 
@@ -162,10 +162,7 @@ class StreamedMessage:
             raise ValueError(f"{self!r} has begun already; ask the store for another one")
         with ExitStack() as stack:
             self._writer = self._streams.entered(self, stack)
-            self._flush(
-                lambda session, writer: streams.mark(session, self._known, writer),
-                sees_run=self._has_id,
-            )
+            self._flush(self._begin, sees_run=self._has_id)
             self._stack = stack.pop_all()
         return self
 
@@ -186,11 +183,15 @@ class StreamedMessage:
             self._stack.close()
             self._writer = ""
 
-    def _end(self, *, is_complete: bool) -> None:
-        def end(session: Session, _: str) -> None:
-            streams.unmark(session, self._known, is_complete=is_complete)
+    def _begin(self, session: Session) -> None:
+        streams.interrupt_left(session, functools.partial(self._streams.is_left, self.place[0]))
+        self._mark(session)
 
-        self._flush(end)
+    def _mark(self, session: Session) -> None:
+        streams.mark(session, self._known, self._writer or "")
+
+    def _end(self, *, is_complete: bool) -> None:
+        self._flush(lambda one: streams.unmark(one, self._known, is_complete=is_complete))
 
     def _interrupt(self, error: BaseException) -> None:
         """Keep what was said, and say that it was interrupted; the error of the block goes on."""
@@ -222,14 +223,14 @@ class StreamedMessage:
                 log().warning("%r is kept in memory for now: %s", self, error)
             self.delayed_by = error
 
-    def _flush(self, also: Callable[[Session, str], None], *, sees_run: bool = True) -> None:
+    def _flush(self, also: Callable[[Session], None], *, sees_run: bool = True) -> None:
         begun_at, text = time.monotonic(), "".join(self._said)
         made: list[Message] = []
 
         def apply(session: Session) -> None:
             self._refuse_stranger(session)
             made[:] = [self._put(session, text)]
-            also(session, self._writer or "")
+            also(session)
 
         try:
             self._engine().change(

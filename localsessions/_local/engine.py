@@ -113,6 +113,7 @@ class LocalEngine(Engine):
         self.feed.close()  # first: a look that goes on meets nothing that is closed
         self._closed = True
         self.folder.spares.drop_all()
+        self.folder.presence.close()
         self.index.close()
         self.texts.close()
 

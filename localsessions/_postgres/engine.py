@@ -110,6 +110,7 @@ class PostgresEngine(Engine):
 
     def close(self) -> None:
         self._feed.close()  # first: a look that goes on meets nothing that is closed
+        self._presence.close()
         self._connections.close()
 
     # -- one session -------------------------------------------------------------------------

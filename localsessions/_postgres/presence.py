@@ -82,6 +82,11 @@ class Presence:
                 connection, self._connection, self._name = self._connection, None, ""
                 connection.close()
 
+    def close(self) -> None:
+        """Be present no longer, whatever runs. Idempotent."""
+        name, self._count = self._name, 1
+        self._go(name)
+
     def is_present(self, name: str) -> bool:
         """Tell whether a store is present.
 

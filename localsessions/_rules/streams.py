@@ -124,10 +124,10 @@ def interrupted(run: Mapping[str, JsonValue]) -> Record:
     return made
 
 
-def interrupt_left(session: Session, run_id: str, is_left: IsLeft) -> None:
-    """Make a run interrupted if it was left, by what the session says now."""
+def interrupt_left(session: Session, is_left: IsLeft) -> None:
+    """Make those runs interrupted whose writers have gone."""
     for run in session.runs:
-        if run["run_id"] == run_id and are_left(run, is_left):
+        if are_left(run, is_left):
             _put_run(session, interrupted(run))
 
 

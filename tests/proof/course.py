@@ -34,6 +34,8 @@ ALIKE = tuple(name for name in (OPEN, *VERBS) if name not in DISTINCT)
 
 # These look at the files, leave alone what cannot be read, and do it the next time.
 _LEAVE_ALONE = ("repair", "purge_expired")
+# Done again after a half, these write once more than when they are done once.
+_GOES_ON = ("save, merging", "streaming")
 _PARTING = ("delete with checkpoints", "delete_many with checkpoints")
 _UNREADABLE = ("error=EIO", "error=EACCES")
 
@@ -109,7 +111,7 @@ class Course:
 
     def _again(self, child: Attacked, state: State) -> Iterator[str]:
         """Do it again; nothing is in its way any more."""
-        if state == self.allowed[-1] or (state != self.allowed[0] and self.name == "save, merging"):
+        if state == self.allowed[-1] or (state != self.allowed[0] and self.name in _GOES_ON):
             return
         again = child.ask("again")
         if self.name in _PARTING and state != self.allowed[0]:

@@ -47,18 +47,21 @@ class Verb:
             on the disk, one step further than the one before.
         parts: What a verb on many sessions does to each of them, on the disk, step by step: after
             an interruption each may have come to any of its steps, in any combination.
+        others: What a verb that is told of its interruption may do, each from the beginning.
     """
 
     act: Callable[[SessionStore], object]
     prepare: Callable[[Path], object]
     halves: tuple[Callable[[Path], None], ...] = ()
     parts: tuple[tuple[Callable[[Path], None], ...], ...] = ()
+    others: tuple[tuple[Callable[[Path], None], ...], ...] = ()
 
     @property
     def interruptions(self) -> Iterator[Sequence[Callable[[Path], None]]]:
         """What may have been done to a prepared folder, nothing first."""
         for count in range(len(self.halves) + 1):
             yield self.halves[:count]
+        yield from self.others
         lengths = itertools.product(*(range(len(part) + 1) for part in self.parts))
         for steps in sorted(lengths, key=sum)[1:-1]:
             done = (part[:count] for part, count in zip(self.parts, steps, strict=True))
@@ -215,19 +218,11 @@ def streamed(content: str) -> Callable[[Path], None]:
     return put
 
 
-def runs_left(folder: Path) -> None:
-    """Two sessions with a run that a killed process left."""
-    with SessionStore(folder) as store:
-        for name in "ab":
-            store.create(name, title=name)
-            run = {"run_id": "r", "status": "RUNNING", "streaming": {"m3": "gone"}}
-            store.upsert_run(name, run, GROWING)
-
-
-def run_interrupted(name: str) -> Callable[[Path], None]:
+def cut_off(content: str) -> Callable[[Path], None]:
     def put(folder: Path) -> None:
         with SessionStore(folder) as store:
-            store.upsert_run(name, {"run_id": "r", "status": "INTERRUPTED"})
+            run = {"run_id": "r", "status": "INTERRUPTED"}
+            store.upsert_run("s", run, {**GROWING, "content": content})
 
     return put
 
@@ -386,11 +381,16 @@ VERBS: dict[str, Verb] = {
         lambda store: store.upsert_run("s", {"run_id": "r"}, message(3)), one_session
     ),
     "upsert_run, and again": Verb(runs, one_session, (run_put(0), run_put(1), run_put(2))),
-    "streaming": Verb(stream, one_session, (streamed(""), streamed(LONG))),
-    "runs": Verb(
-        lambda store: store.runs(),
-        runs_left,
-        parts=tuple((run_interrupted(name),) for name in "ab"),
+    "streaming": Verb(
+        stream,
+        one_session,
+        (streamed(""), streamed(LONG)),
+        others=(
+            (streamed(""), cut_off("")),
+            (streamed(""), cut_off(LONG)),
+            (streamed(""), streamed(LONG), cut_off(LONG)),
+            (streamed(""), streamed(LONG), cut_off(f"{LONG}The end.")),
+        ),
     ),
     "switch_agent": Verb(lambda store: store.switch_agent("s", "coder"), one_session),
     "rename": Verb(lambda store: store.rename("s", "new"), one_session),

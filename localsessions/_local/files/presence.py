@@ -75,8 +75,13 @@ class Presence:
                 return
             self._count -= 1
             if not self._count:
-                self._remove(self._file)
-                self._file, self._name = None, ""
+                file, self._file, self._name = self._file, None, ""
+                self._remove(file)
+
+    def close(self) -> None:
+        """Be present no longer, whatever runs. Idempotent."""
+        name, self._count = self._name, 1
+        self._go(name)
 
     def is_present(self, name: str) -> bool:
         """Tell whether a store is present; True also where that cannot be found out."""
@@ -103,7 +108,12 @@ class Presence:
         # removes no open file; there the name stays, free, until the next sweep.
         with contextlib.suppress(OSError):
             os.unlink(file.path)
-        file.let_go()
+        try:
+            file.let_go()
+        # Ctrl-C may come before it is let go. To let go twice does no harm.
+        except BaseException:
+            file.let_go()
+            raise
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)

@@ -531,7 +531,7 @@ class Presence(Protocol):
     """Who is there: what a process left unfinished is told from what it is still doing."""
 
     def present(self) -> AbstractContextManager[str]:
-        """Be known as present while the block runs, and no longer when this process has ended.
+        """Be known as present while the block runs, until the engine closes or its process ends.
 
         Returns:
             A name of this engine, which no other engine has.

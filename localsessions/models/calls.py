@@ -25,6 +25,7 @@ __all__ = [
     "brings_results",
     "calls_in",
     "is_item",
+    "only_results",
     "results_for",
     "results_in",
     "says_nothing",
@@ -131,6 +132,15 @@ def without_results(message: Message, places: Collection[int]) -> Message | None
     return _with_parts(message, lambda part: bool(_result_key(part)) and next(results) in places)
 
 
+def only_results(message: Message, places: Collection[int]) -> Message:
+    """Return a message with some of its results, and nothing else."""
+    results = list(filter(_result_key, _parts(message)))
+    if not results:
+        return message
+    kept: list[JsonValue] = [part for place, part in enumerate(results) if place in places]
+    return {**message, _parts_key(message): kept}
+
+
 def says_nothing(message: Part) -> bool:
     """Tell whether a message has neither content nor calls nor results."""
     is_empty = not any(map(message.get, ("content", "parts", "refusal", "audio")))
@@ -154,7 +164,7 @@ def _parts_key(message: Part) -> str:
     return "parts" if isinstance(message.get("parts"), list) else "content"
 
 
-def _parts(message: Part) -> Iterator[Part]:
+def _parts(message: Part) -> Iterator[Message]:
     return _objects(message.get(_parts_key(message)))
 
 

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from localsessions.models.calls import (
     calls_in,
     is_item,
+    only_results,
     results_for,
     results_in,
     says_nothing,
@@ -44,31 +45,33 @@ def paired(messages: Sequence[Message], unfinished: Unfinished) -> list[Message]
         return list(messages)
     pairs = _pairs_of(messages)
     said: list[Message | None] = list(messages)
-    for at, places in pairs.orphans.items():
-        said[at] = without_results(messages[at], places)
     following: dict[int, list[Message]] = {}
+    for (at, call_at), places in pairs.moved.items():
+        following.setdefault(call_at, []).append(only_results(messages[at], places))
+    for at, places in pairs.gone.items():
+        said[at] = without_results(messages[at], places)
     for at, places in pairs.lacking.items():
         if unfinished == "leave_out":
             said[at] = without_calls(messages[at], places)
         else:
-            following[at] = _answer(said, messages[at], places, pairs.results.get(at, ()))
-    return list(_in_order(said, pairs, following))
+            _answer(messages[at], places, said, pairs.near.get(at), following.setdefault(at, []))
+    return list(_in_order(said, following))
 
 
 class _Pairs(NamedTuple):
     """Which results belong to which calls; messages are named by their positions.
 
     Attributes:
-        results: The messages that answer a message.
-        moved: The messages of results that have to follow their calls: each with its call.
-        lacking: The places of the calls without results, by message.
-        orphans: The places of the results without calls, by message.
+        near: The first message of results that stays, by the message of their calls.
+        moved: The places of results that have to follow their calls, by both messages.
+        gone: The places of results that do not stay where they are, by message.
+        lacking: The places of calls without results, by message.
     """
 
-    results: dict[int, list[int]]
-    moved: dict[int, int]
+    near: dict[int, int]
+    moved: dict[tuple[int, int], set[int]]
+    gone: dict[int, set[int]]
     lacking: dict[int, set[int]]
-    orphans: dict[int, set[int]]
 
 
 def _pairs_of(messages: Sequence[Message]) -> _Pairs:
@@ -77,15 +80,15 @@ def _pairs_of(messages: Sequence[Message]) -> _Pairs:
     last = -1  # the last message that parts what is before it from what is after it
     for at, message in enumerate(messages):
         for place, key in enumerate(results_in(message)):
-            if not (found := waiting.get(key)):
-                pairs.orphans.setdefault(at, set()).add(place)
+            found = waiting.get(key)
+            call_at, call_place = found.pop() if found else (-1, -1)
+            pairs.lacking.get(call_at, set()).discard(call_place)
+            if call_at >= max(last, 0):
+                pairs.near.setdefault(call_at, at)
                 continue
-            call_at, call_place = found.pop()
-            pairs.lacking[call_at].discard(call_place)
-            if place == 0 and call_at < last:
-                pairs.moved[at] = call_at
-            if at not in pairs.results.setdefault(call_at, []):
-                pairs.results[call_at].append(at)
+            pairs.gone.setdefault(at, set()).add(place)
+            if call_at >= 0:
+                pairs.moved.setdefault((at, call_at), set()).add(place)
         for place, key in enumerate(calls_in(message)):
             waiting.setdefault(key, []).append((at, place))
             pairs.lacking.setdefault(at, set()).add(place)
@@ -101,24 +104,26 @@ def _is_between(message: Message) -> bool:
 
 
 def _answer(
-    said: list[Message | None], message: Message, places: Collection[int], results: Sequence[int]
-) -> list[Message]:
-    """Answer calls in the first message of their results, or return messages that answer them."""
-    first = said[results[0]] if results else None
-    answered = first and with_results(first, message, places)
-    if not answered:
-        return results_for(message, places)
-    said[results[0]] = answered
-    return []
+    message: Message,
+    places: Collection[int],
+    said: list[Message | None],
+    near: int | None,
+    following: list[Message],
+) -> None:
+    """Answer calls in the first message of their results or, if there is none, in another one."""
+    stays = said[near] if near is not None else None
+    if near is not None and stays and (more := with_results(stays, message, places)):
+        said[near] = more
+    elif following and (more := with_results(following[0], message, places)):
+        following[0] = more
+    else:
+        following += results_for(message, places)
 
 
 def _in_order(
-    said: Sequence[Message | None], pairs: _Pairs, following: Mapping[int, list[Message]]
+    said: Sequence[Message | None], following: Mapping[int, list[Message]]
 ) -> Iterator[Message]:
     for at, message in enumerate(said):
-        if message is None or at in pairs.moved or says_nothing(message):
-            continue
-        yield message
-        yield from following.get(at, ())
-        moved = [said[one] for one, call_at in pairs.moved.items() if call_at == at]
-        yield from (one for one in moved if one is not None)
+        if message is not None and not says_nothing(message):
+            yield message
+            yield from following.get(at, ())

@@ -15,6 +15,7 @@ class DictDrafts(Presence):
     """Who is present on a shelf, and the ends of its sessions."""
 
     _shelf: Shelf
+    _closed: bool
     read: Callable[[str], Session]
 
     def tail(self, session_id: str, n: int) -> Session:
@@ -25,11 +26,11 @@ class DictDrafts(Presence):
 
     @contextmanager
     def present(self) -> Iterator[str]:
-        self._shelf.present.append(name := f"{id(self):032x}")
+        self._shelf.present.append(self)
         try:
-            yield name
+            yield f"{id(self):x}"
         finally:
-            self._shelf.present.remove(name)
+            self._shelf.present.remove(self)
 
     def is_present(self, name: str) -> bool:
-        return name in self._shelf.present
+        return any(f"{id(one):x}" == name and not one._closed for one in self._shelf.present)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import JsonValue
 
@@ -30,7 +30,7 @@ class Shelf:
     begin: int = 1  # the number before the first of the log
     ticks: int = 0  # how often there was something to wake followers for
     editors: dict[str, int] = field(default_factory=dict)  # the threads that hold sessions
-    present: list[str] = field(default_factory=list)  # the engines that say that they are there
+    present: list[Any] = field(default_factory=list)  # the engines that say that they are there
     guard: threading.Condition = field(default_factory=threading.Condition)  # of all that
 
     def put(self, session_id: str, kept: Kept | None) -> None:

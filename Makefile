@@ -81,6 +81,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(BENCH)
 	$(BIN)/python benchmarks/watching.py
+	$(BIN)/python benchmarks/streaming.py
 	$(BIN)/python benchmarks/idle.py --minutes 1
 	$(BIN)/python benchmarks/handover.py
 	$(BIN)/python benchmarks/redaction.py

@@ -182,6 +182,8 @@ class Change(NamedTuple):
         apply: Changes the session; it may refuse by raising.
         is_activity: Whether the change moves ``last_activity``.
         run_id: A run. ``apply`` must see the messages from the first message of this run on.
+        message_id: A message of this run: then ``apply`` need see only the messages from this one
+            on. If it is not there, any of them.
         only_assigns: Whether ``apply`` only assigns fields, and puts nothing into existing lists
             and objects; then the engine need not check these again.
     """
@@ -189,6 +191,7 @@ class Change(NamedTuple):
     apply: Callable[[Session], None]
     is_activity: bool = True
     run_id: str | None = None
+    message_id: str | None = None
     only_assigns: bool = False
 
 

@@ -17,6 +17,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import zoneinfo
 from collections import Counter
@@ -182,6 +183,10 @@ def _becomes_another() -> bool:
     return hasattr(os, "fork") and hasattr(os, "setuid") and os.geteuid() == 0
 
 
+def _checks_types() -> bool:
+    return shutil.which("basedpyright", path=os.path.dirname(sys.executable)) is not None
+
+
 NEEDS: dict[str, Need] = {
     "agentscope": Need("agentscope is not installed", _has_module("agentscope")),
     "agno": Need("agno is not installed", _has_module("agno")),
@@ -228,6 +233,7 @@ NEEDS: dict[str, Need] = {
         "PostgreSQL is not installed, or psycopg is not, which the extra postgres installs",
         _serves,
     ),
+    "pyright": Need("basedpyright is not installed beside this Python", _checks_types),
     "ruff": Need("ruff is not installed: the code is looked at on Linux", _has_module("ruff")),
     "schemathesis": Need("schemathesis is not installed", _has_module("schemathesis")),
     "signals": Need(

@@ -20,7 +20,12 @@ UPPER += ["backups", "manager", "moving.py"]
 
 # The tests of a private room, and the engine that takes its place in tests.
 INSIDE = ["local", "codec", "rules", "proof", "postgres"]
-INSIDE += ["contract/dict_engine.py", "contract/dict_copies.py", "contract/slow_search.py"]
+INSIDE += [
+    "contract/dict_engine.py",
+    "contract/dict_copies.py",
+    "contract/dict_drafts.py",
+    "contract/slow_search.py",
+]
 DOOR = "inside.py"
 
 # The calls of the operating system know no session: anybody may make them.

@@ -25,6 +25,7 @@ from localsessions._codec.layout import (
     last_messages_begin,
     messages_begin,
     messages_end,
+    place_of_message,
     places_of_messages,
     without_messages,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "messages_end",
     "parse_json",
     "parse_proven",
+    "place_of_message",
     "places_of_messages",
     "rebase",
     "revised",

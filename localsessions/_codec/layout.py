@@ -300,6 +300,22 @@ def places_of_messages(data: bytes, start: int = 0) -> list[int]:
     return places
 
 
+def place_of_message(data: bytes, run_id: str, message_id: str) -> int | None:
+    """Return the place of the last message with an id in a run, see ``places_of_messages``.
+
+    None if it is not among the whole messages in ``data``, which ends with the last message, or if
+    it is the first message of all.
+    """
+    spelled, end = _quoted(message_id), len(data)
+    for place in reversed(places_of_messages(data) if spelled in data else []):
+        if data.startswith(b",", place) and spelled in (found := data[place + 1 : end]):
+            message = json.loads(found)
+            if message.get("id") == message_id and message.get("run_id") == run_id:
+                return place
+        end = place
+    return None
+
+
 def last_messages_begin(data: bytes, count: int) -> int | None:
     """Return where the last ``count`` messages begin; ``data`` ends with the last message.
 

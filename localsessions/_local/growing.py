@@ -19,6 +19,7 @@ from localsessions._codec import (
     last_messages_begin,
     messages_begin,
     messages_end,
+    place_of_message,
     places_of_messages,
     without_messages,
 )
@@ -104,13 +105,17 @@ class Growth:
         self._remembered: Recent[OpenEnd] = Recent()
         self._places: Recent[tuple[Fingerprint, Places]] = Recent()
 
-    def begin(self, session_id: str, run_id: str | None = None) -> OpenEnd | None:
+    def begin(
+        self, session_id: str, run_id: str | None = None, message_id: str | None = None
+    ) -> OpenEnd | None:
         """Return the ends of a session; None where it has to be loaded whole.
 
         Args:
             session_id: The id of the session.
             run_id: A run whose messages the session must contain, from the first message on; None
                 where none are needed.
+            message_id: A message of this run. If it is near the end, the session need not contain
+                those before it.
         """
         found = self._folder.fingerprint(
             session_id
@@ -123,6 +128,8 @@ class Growth:
             open_end = open_end._replace(places=places)
         if open_end is None or run_id is None:
             return open_end
+        if message_id is not None and (reached := self._with_message(open_end, run_id, message_id)):
+            return reached
         return self._with_run(open_end, run_id)
 
     def _read(self, session_id: str, found: Fingerprint | None) -> OpenEnd | None:
@@ -184,6 +191,27 @@ class Growth:
         start = block_start(min(place, row.tail.spare.common))
         reached = self._read_from(row, place, start)
         return None if reached is None else reached._replace(places=places)
+
+    def _with_message(self, open_end: OpenEnd, run_id: str, message_id: str) -> OpenEnd | None:
+        """Return the ends with the messages from a message on; None where it is not near the end.
+
+        So the earlier messages of its run, and where they are, need not be known.
+        """
+        row, reach = open_end.row, _END_BYTES
+        if row.tail is None or row.tail.spare is None:
+            return None
+        while reach < min(row.tail.at, _MOST_BYTES):
+            start = row.tail.at - reach
+            ends = read_ends(self._folder.path(row.summary.session_id), row.fingerprint, 0, start)
+            if ends is None:
+                return None
+            place = place_of_message(ends[1][:reach], run_id, message_id)
+            if place is not None:
+                begin = block_start(min(start + place, row.tail.spare.common))
+                reached = self._read_from(row, start + place, begin)
+                return None if reached is None else reached._replace(places=open_end.places)
+            reach *= 4
+        return None
 
     def keep(self, open_end: OpenEnd) -> None:
         """Remember the ends of a file, inside its lock; ``open_end`` must be as in the file."""

@@ -271,7 +271,7 @@ class Writer:
         The first attempt reads and writes none of the earlier messages, except those from the first
         message of the run that the change needs.
         """
-        end = self._growth.begin(session_id, change.run_id)
+        end = self._growth.begin(session_id, change.run_id, change.message_id)
         found = None if end is None else self._grow(end, change)
         if found is not None:
             return found

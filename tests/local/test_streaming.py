@@ -180,6 +180,26 @@ def test_a_disk_that_is_full_at_the_end_says_so_and_the_draft_still_has_it(
     assert store.load("s").messages[0]["content"] == "Hello"
 
 
+def test_a_flush_writes_only_the_end_of_a_long_session(store: SessionStore, folder: Path) -> None:
+    """Also where another store writes in between, and knows nothing of the runs."""
+    store.create("s", messages=[{"role": "user", "content": "x" * 100} for _ in range(20_000)])
+    store.append("s", {"role": "user", "content": "last"})
+    with SessionStore(folder) as other:
+        with store.streaming("s") as draft, other.streaming("s") as second:
+            before = [one.stats().counters for one in (store, other)]
+            for number in range(20):
+                for stream in (draft, second):
+                    stream.write(f"{number} ")
+                    stream.flush()
+        after = [one.stats().counters for one in (store, other)]
+        for was, now in zip(before, after, strict=True):
+            assert now["files_read"] == was["files_read"]
+            assert now["files_written"] - was["files_written"] == 21
+            assert now["ends_written"] - was["ends_written"] == 21
+        said = "".join(f"{number} " for number in range(20))
+        assert [one["content"] for one in store.tail("s", 2)] == [said, said]
+
+
 def test_it_reads_only_the_end_of_a_long_session(store: SessionStore, folder: Path) -> None:
     store.create("s", messages=[{"role": "user", "content": "x" * 100} for _ in range(20_000)])
     store.append("s", {"role": "user", "content": "last"})

@@ -1,4 +1,4 @@
-"""Runs the README's examples as tests: fences marked ``python``, in a folder of their own."""
+"""Runs examples of documents as tests: fences marked ``python``, in a folder of their own."""
 
 from __future__ import annotations
 
@@ -24,5 +24,8 @@ def teardown(namespace: dict[str, Any]) -> None:
 
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()], patterns=["README.md"], setup=setup, teardown=teardown
+    parsers=[PythonCodeBlockParser()],
+    patterns=["README.md", "agents.md"],
+    setup=setup,
+    teardown=teardown,
 ).pytest()

@@ -65,8 +65,10 @@ class Presence:
         connection = self._place.connections.connect()
         try:
             connection.execute("BEGIN")
-            connection.execute(_STAYS)
             execute(connection, _LOCK, [self._key(self._name)]).fetchall()
+            # Last: a transaction whose last statement was a SELECT keeps its snapshot, and with it
+            # every row that others delete.
+            connection.execute(_STAYS)
         except BaseException:
             connection.close()
             raise

@@ -215,6 +215,12 @@ def test_results_belong_to_the_turn_before_them(shape: Shape) -> None:
         assert not kept or not brings_results(kept[0])
 
 
+def test_results_whose_call_is_gone_begin_no_turn(shape: Shape) -> None:
+    messages = [shape.ask("?"), shape.answer("!"), *shape.results({"f": "1"}), shape.answer("so")]
+    session = session_of([*messages, shape.ask("and?")])
+    assert [len(turn.messages) for turn in session.turns()] == [len(messages), 1]
+
+
 def test_results_without_a_run_go_to_the_run_of_their_call(shape: Shape) -> None:
     calls, results = shape.calls(["f"]), shape.results({"f": "1"})
     run = [{**with_role(one), "run_id": "r"} for one in [shape.ask("?"), *calls]]

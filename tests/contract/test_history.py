@@ -46,6 +46,24 @@ def test_history_is_as_it_is_stored(store: SessionStore) -> None:
     assert store.history("a", 0) == []
 
 
+@pytest.mark.parametrize("run_ids", [False, True])
+def test_a_turn_that_begins_before_what_was_read_is_read_whole(
+    store: SessionStore, run_ids: bool
+) -> None:
+    """32 messages are read first, and each turn has five here."""
+    more: Message = {"role": "assistant", "content": "more"}
+    messages: list[Message] = [
+        {**one, "run_id": f"r{number}"} if run_ids else one
+        for number in range(30)
+        for one in [*turn(number), more]
+    ]
+    store.create("a", messages=messages)
+    for count in range(1, 31):
+        assert texts(store.history("a", count)) == texts(messages[-5 * count :])
+    limits: dict[str, Any] = {"max_tokens": 7 * 15, "count_tokens": lambda _: 3}
+    assert texts(store.history("a", **limits)) == texts(messages[-5 * 7 :])
+
+
 def test_context_is_what_a_model_takes(store: SessionStore) -> None:
     ended(store, 2)
     assert store.context("a", "so?", "be brief", last_runs=1) == [

@@ -200,6 +200,35 @@ def test_a_flush_writes_only_the_end_of_a_long_session(store: SessionStore, fold
         assert [one["content"] for one in store.tail("s", 2)] == [said, said]
 
 
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_a_long_message_at_the_beginning_grows_as_any_other(
+    store: SessionStore, before: int
+) -> None:
+    store.create("s", messages=[{"role": "user", "content": "x"} for _ in range(before)])
+    with store.streaming("s") as draft:
+        for number in range(5):
+            draft.write(f"{number}{'索' * 10_000}")
+            draft.flush()
+    said = "".join(f"{number}{'索' * 10_000}" for number in range(5))
+    expected = [*"x" * before, said]
+    assert [one["content"] for one in store.load("s").messages] == expected
+    document = json.loads(Path(store.path("s")).read_bytes())
+    assert [one["content"] for one in document["messages"]] == expected
+    assert store.list().items[0].message_count == before + 1
+    assert list(store.verify()) == []
+
+
+def test_an_id_that_two_runs_have_is_told_apart(store: SessionStore) -> None:
+    store.create("s", messages=[{"role": "user", "content": "x" * 40_000}])
+    first = {"role": "assistant", "id": "m", "run_id": "r1"}
+    with store.streaming("s", first) as draft:
+        with store.streaming("s", {**first, "run_id": "r2"}) as second:
+            second.write("two")
+        draft.write("one")
+    texts = [(one.get("run_id"), one["content"]) for one in store.load("s").messages[1:]]
+    assert texts == [("r1", "one"), ("r2", "two")]
+
+
 def test_it_reads_only_the_end_of_a_long_session(store: SessionStore, folder: Path) -> None:
     store.create("s", messages=[{"role": "user", "content": "x" * 100} for _ in range(20_000)])
     store.append("s", {"role": "user", "content": "last"})

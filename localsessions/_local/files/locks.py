@@ -26,7 +26,7 @@ from localsessions._local.turnstile import waiting
 from localsessions._logger import log
 from localsessions.errors import LockTimeoutError
 
-__all__ = ["StripedLocks", "stripe_of"]
+__all__ = ["StripedLocks", "named_error", "stripe_of"]
 
 _STRIPES = 256
 _WHOLE = "whole"
@@ -270,7 +270,7 @@ class _Stripe:
                 if self.file.try_once():
                     return
             except OSError as error:
-                raise _named(error, self.path) from error
+                raise named_error(error, self.path) from error
             if left <= 0:
                 raise self._timed_out(wait)
             if not wait.is_told and wait.timeout - left >= _SILENT:
@@ -302,7 +302,8 @@ class _Wait:
         log("waiting").info("waiting for the lock of session %r, held by %s", self.session_id, who)
 
 
-def _named(error: OSError, path: str) -> OSError:
+def named_error(error: OSError, path: str) -> OSError:
+    """Return the error of a lock file with its path, as a caller of a verb has to see it."""
     if error.errno == errno.ENOSYS:
         return OSError(
             errno.ENOSYS, "this file system has no locks; keep sessions on a local disk", path

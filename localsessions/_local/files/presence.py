@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from localsessions._local.files.lock_file import LockFile
+from localsessions._local.files.locks import named_error
 from localsessions.models.ids import random_hex
 
 __all__ = ["Presence"]
@@ -63,8 +64,11 @@ class Presence:
         for _ in range(_TRIES):
             name = random_hex(16)
             file = LockFile(self._path(name))
-            if file.try_once():  # else it was swept in the moment in which it was made
-                return name, file
+            try:
+                if file.try_once():  # else it was swept in the moment in which it was made
+                    return name, file
+            except OSError as error:
+                raise named_error(error, file.path) from error
         raise OSError(f"{self._folder}: no lock could be taken there")
 
     def _go(self, name: str) -> None:

@@ -10,7 +10,7 @@ DEMO ?= demo-sessions
 DEMO_VENV ?= .venv-demo
 DEMO_READY := $(DEMO_VENV)/.ready
 
-.PHONY: demo test mcp client windows proof mutations lint bench schema docs screens clean
+.PHONY: demo test mcp client page windows proof mutations lint bench schema docs screens clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,10 @@ $(MCP)/.ready: pyproject.toml
 # docs/plugin.md; `make client CLIENT=--types` makes its types again after a change of the service.
 client: $(READY)
 	$(BIN)/python clients/typescript/make.py $(CLIENT)
+
+# Builds the page of page/ into the package; `make page PAGE=--check` compares instead.
+page: $(READY)
+	$(BIN)/python page/build.py $(PAGE)
 
 # Runs the tests in a Windows Python under Wine, which it sets up in .windows: those that differ by
 # system in four minutes; `make windows WINDOWS=--all` runs all, WINDOWS=--proof the attacks at

@@ -55,6 +55,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count by project, program and tag */
+        get: operations["get_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -230,6 +247,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{session_id}/fault": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a file is no session */
+        get: operations["get_sessions_session_id_fault"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find a text in a session */
+        get: operations["get_sessions_session_id_find"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{session_id}/fork": {
         parameters: {
             query?: never;
@@ -282,6 +333,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{session_id}/outline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each message is */
+        get: operations["get_sessions_session_id_outline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}/repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Save what can be read of a broken file */
+        post: operations["post_sessions_session_id_repair"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{session_id}/restore": {
         parameters: {
             query?: never;
@@ -309,6 +394,23 @@ export interface paths {
         get?: never;
         /** Replace a run and its messages, or add them */
         put: operations["put_sessions_session_id_runs_run_id"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an export leaves out */
+        get: operations["get_sessions_session_id_secrets"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -558,6 +660,26 @@ export interface components {
             was?: components["schemas"]["JsonValue"];
         };
         /**
+         * Fault
+         * @description Why a file is no session, and its lines there from ``first`` on; no reason if it is one.
+         */
+        Fault: {
+            /** Column */
+            column: number | null;
+            /** First */
+            first: number;
+            /** Line */
+            line: number | null;
+            /** Lines */
+            lines: string[];
+            /** Path */
+            path: string;
+            /** Reason */
+            reason: string | null;
+            /** Session Id */
+            session_id: string;
+        };
+        /**
          * ForkBody
          * @description Up to which message to fork: its ``id``, or its position from 0; null takes all.
          */
@@ -604,6 +726,42 @@ export interface components {
             imports: components["schemas"]["ImportState"][];
             /** Places */
             places: components["schemas"]["FoundPlace"][];
+        };
+        /**
+         * FoundTexts
+         * @description The messages that have a text, the first 2,000 of ``total``.
+         */
+        FoundTexts: {
+            /** Places */
+            places: components["schemas"]["PlaceOfText"][];
+            /** Session Id */
+            session_id: string;
+            /** Total */
+            total: number;
+        };
+        /**
+         * Group
+         * @description Sessions of one project, program or tag.
+         */
+        Group: {
+            /** Count */
+            count: number;
+            /** Last Activity */
+            last_activity: string | null;
+            /** Name */
+            name: string;
+        };
+        /**
+         * Groups
+         * @description The sessions by project, program and tag.
+         */
+        Groups: {
+            /** Programs */
+            programs: components["schemas"]["Group"][];
+            /** Projects */
+            projects: components["schemas"]["Group"][];
+            /** Tags */
+            tags: components["schemas"]["Group"][];
         };
         /**
          * GuideAgent
@@ -777,9 +935,11 @@ export interface components {
         };
         /**
          * MessageRange
-         * @description Messages from ``start`` on, of ``total``.
+         * @description Messages from ``start`` on, of ``total``; ``cut`` are the positions of those cut short.
          */
         MessageRange: {
+            /** Cut */
+            cut: number[];
             /** Messages */
             messages: components["schemas"]["Said"][];
             /** Session Id */
@@ -808,6 +968,24 @@ export interface components {
             role: string;
             /** Text */
             text: string;
+        };
+        /**
+         * Outline
+         * @description What each message is: p a prompt, s an answer, w the work between; its length; when.
+         */
+        Outline: {
+            /** At */
+            at: (number | null)[];
+            /** Kinds */
+            kinds: string;
+            /** Prompts */
+            prompts: components["schemas"]["Prompt"][];
+            /** Session Id */
+            session_id: string;
+            /** Sizes */
+            sizes: number[];
+            /** Total */
+            total: number;
         };
         /**
          * PatchBody
@@ -843,6 +1021,16 @@ export interface components {
             title?: string | null;
         };
         /**
+         * PlaceOfText
+         * @description A message that has the text so many times.
+         */
+        PlaceOfText: {
+            /** Count */
+            count: number;
+            /** Position */
+            position: number;
+        };
+        /**
          * ProblemDocument
          * @description An error (RFC 9457); ``place`` is where in the request.
          */
@@ -862,6 +1050,28 @@ export interface components {
             title: string;
             /** Type */
             type: string;
+        };
+        /**
+         * Prompt
+         * @description What a person asked, in a line.
+         */
+        Prompt: {
+            /** Position */
+            position: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * Repaired
+         * @description What was done, and what is left for a person to do.
+         */
+        Repaired: {
+            /** Done */
+            done: string[];
+            /** Left */
+            left: string[];
+            /** Session Id */
+            session_id: string;
         };
         /**
          * RunBody
@@ -892,6 +1102,30 @@ export interface components {
          */
         SaidRun: {
             [key: string]: unknown;
+        };
+        /**
+         * Secret
+         * @description What an export leaves out; ``message`` counts from 1.
+         */
+        Secret: {
+            /** Beginning */
+            beginning: string;
+            /** Kind */
+            kind: string;
+            /** Message */
+            message: number | null;
+            /** Where */
+            where: string;
+        };
+        /**
+         * Secrets
+         * @description What an export leaves out.
+         */
+        Secrets: {
+            /** Secrets */
+            secrets: components["schemas"]["Secret"][];
+            /** Session Id */
+            session_id: string;
         };
         /**
          * SessionDetail
@@ -1286,6 +1520,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Counted"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Count by project, program and tag */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Groups"];
                 };
             };
             /** @description The caller has this version. */
@@ -1900,6 +2170,84 @@ export interface operations {
             };
         };
     };
+    get_sessions_session_id_fault: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Why a file is no session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_sessions_session_id_find: {
+        parameters: {
+            query: {
+                q: string;
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Find a text in a session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundTexts"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     post_sessions_session_id_fork: {
         parameters: {
             query?: never;
@@ -1998,6 +2346,7 @@ export interface operations {
             query?: {
                 last?: number;
                 limit?: number;
+                longest?: number;
                 start?: number;
             };
             header?: never;
@@ -2072,6 +2421,77 @@ export interface operations {
             };
         };
     };
+    get_sessions_session_id_outline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What each message is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outline"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    post_sessions_session_id_repair: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Save what can be read of a broken file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Repaired"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     post_sessions_session_id_restore: {
         parameters: {
             query?: never;
@@ -2123,6 +2543,44 @@ export interface operations {
         responses: {
             /** @description Replace a run and its messages, or add them */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_sessions_session_id_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What an export leaves out */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secrets"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };

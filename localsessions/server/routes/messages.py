@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localsessions.server.responses import Answer, etag_of
+from localsessions.server.routes.outline import cut
 from localsessions.server.routes.sessions import found, known, said
 
 if TYPE_CHECKING:
@@ -21,13 +22,22 @@ def messages(call: Call[shapes.MessagesQuery, None]) -> Answer:
     start, end = query.start, query.start + query.limit
     if query.last is not None:
         start, end = max(0, total - query.last), total
+    chosen: list[Any] = [*session.messages[start:end]]
+    were_cut = []
+    if query.longest is not None:
+        for place, (message, was_cut) in enumerate([cut(one, query.longest) for one in chosen]):
+            chosen[place] = message
+            if was_cut:
+                were_cut.append(start + place)
     document = {
         "session_id": session.session_id,
         "start": min(start, total),
         "total": total,
-        "messages": session.messages[start:end],
+        "messages": chosen,
+        "cut": were_cut,
     }
-    return Answer(document, etag=etag_of(session))
+    # The version is that of the session, the bytes are those of the question.
+    return Answer(document, etag=etag_of(session) if query.longest is None else None)
 
 
 def append(call: Call[Any, shapes.MessagesBody]) -> Answer:

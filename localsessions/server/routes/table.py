@@ -5,7 +5,16 @@ from __future__ import annotations
 from localsessions.server import shapes
 from localsessions.server.endpoints import Endpoint
 from localsessions.server.events import changes
-from localsessions.server.routes import care, checkpoints, guide, importing, messages, sessions
+from localsessions.server.routes import (
+    care,
+    checkpoints,
+    guide,
+    importing,
+    messages,
+    order,
+    outline,
+    sessions,
+)
 
 __all__ = ["ENDPOINTS"]
 
@@ -156,6 +165,25 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         shapes.Diff,
         query=shapes.DiffQuery,
     ),
+    Endpoint("GET", f"{_ONE}/outline", outline.outline, "What each message is", shapes.Outline),
+    Endpoint(
+        "GET",
+        f"{_ONE}/find",
+        outline.find,
+        "Find a text in a session",
+        shapes.FoundTexts,
+        query=shapes.FindQuery,
+    ),
+    Endpoint("GET", f"{_ONE}/secrets", order.secrets, "What an export leaves out", shapes.Secrets),
+    Endpoint("GET", f"{_ONE}/fault", order.fault, "Why a file is no session", shapes.Fault),
+    Endpoint(
+        "POST",
+        f"{_ONE}/repair",
+        order.repair,
+        "Save what can be read of a broken file",
+        shapes.Repaired,
+    ),
+    Endpoint("GET", "/groups", order.groups, "Count by project, program and tag", shapes.Groups),
     Endpoint("GET", "/trash", sessions.trash, "List what can be restored", shapes.Trash),
     Endpoint(
         "GET",

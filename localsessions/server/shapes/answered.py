@@ -94,12 +94,13 @@ class Counted(BaseModel):
 
 
 class MessageRange(BaseModel):
-    """Messages from ``start`` on, of ``total``."""
+    """Messages from ``start`` on, of ``total``; ``cut`` are the positions of those cut short."""
 
     session_id: str
     start: int
     total: int
     messages: list[Said]
+    cut: list[int]
 
 
 class Appended(BaseModel):

@@ -1,0 +1,103 @@
+"""What the page asks and what it is answered, beside what every client is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from localsessions.models.instant_field import Instant
+from localsessions.server.shapes.asked import Asked
+
+__all__ = ["Fault", "FindQuery", "FoundTexts", "Groups", "Outline", "Repaired", "Secrets"]
+
+
+class FindQuery(Asked):
+    """What to find in a session."""
+
+    q: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Prompt(BaseModel):
+    """What a person asked, in a line."""
+
+    position: int
+    text: str
+
+
+class Outline(BaseModel):
+    """What each message is: p a prompt, s an answer, w the work between; its length; when."""
+
+    session_id: str
+    total: int
+    kinds: str
+    sizes: list[int]
+    at: list[int | None]
+    prompts: list[Prompt]
+
+
+class PlaceOfText(BaseModel):
+    """A message that has the text so many times."""
+
+    position: int
+    count: int
+
+
+class FoundTexts(BaseModel):
+    """The messages that have a text, the first 2,000 of ``total``."""
+
+    session_id: str
+    total: int
+    places: list[PlaceOfText]
+
+
+class Group(BaseModel):
+    """Sessions of one project, program or tag."""
+
+    name: str
+    count: int
+    last_activity: Instant | None
+
+
+class Groups(BaseModel):
+    """The sessions by project, program and tag."""
+
+    projects: list[Group]
+    programs: list[Group]
+    tags: list[Group]
+
+
+class Fault(BaseModel):
+    """Why a file is no session, and its lines there from ``first`` on; no reason if it is one."""
+
+    session_id: str
+    path: str
+    reason: str | None
+    line: int | None
+    column: int | None
+    first: int
+    lines: list[str]
+
+
+class Repaired(BaseModel):
+    """What was done, and what is left for a person to do."""
+
+    session_id: str
+    done: list[str]
+    left: list[str]
+
+
+class Secret(BaseModel):
+    """What an export leaves out; ``message`` counts from 1."""
+
+    kind: str
+    where: str
+    message: int | None
+    beginning: str
+
+
+class Secrets(BaseModel):
+    """What an export leaves out."""
+
+    session_id: str
+    secrets: list[Secret]

@@ -1,0 +1,79 @@
+import { describe, expect, test } from "vitest";
+
+import { clashesOf, opposite } from "../src/acts/change";
+import { asked, dayRows } from "../src/list/sessions";
+import type { SessionLine } from "../src/service";
+import { nextPrompt, rowAt, shownPositions } from "../src/session/rows";
+import { stepsBetween } from "../src/session/steps";
+import { barsOf } from "../src/session/timeline";
+
+describe("rows", () => {
+  const outline = { total: 6, kinds: "pwwsps" };
+  test("are all messages, or what was said", () => {
+    expect(shownPositions(outline, false)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(shownPositions(outline, true)).toEqual([0, 3, 4, 5]);
+    expect(shownPositions(undefined, true)).toEqual([]);
+  });
+  test("the row of a message that is not shown is the one after it", () => {
+    expect([0, 1, 3, 5, 99].map((position) => rowAt([0, 3, 4, 5], position))).toEqual([0, 1, 1, 3, 3]);
+    expect(rowAt([], 3)).toBe(0);
+  });
+  test("prompts are jumped to, and none beyond the last", () => {
+    const prompts = [{ position: 0 }, { position: 4 }];
+    expect([nextPrompt(prompts, 0, 1), nextPrompt(prompts, 4, 1), nextPrompt(prompts, 4, -1)]).toEqual([4, undefined, 0]);
+  });
+});
+
+describe("a change", () => {
+  const seen = { title: "a", tags: ["x"], pinned: false, status: "active" };
+  test("of a session that only grew is no conflict", () => {
+    expect(clashesOf(seen, seen, { title: "b" })).toEqual([]);
+  });
+  test("of another field is no conflict", () => {
+    expect(clashesOf(seen, { ...seen, tags: ["y"] }, { title: "b" })).toEqual([]);
+  });
+  test("to what is stored already is no conflict", () => {
+    expect(clashesOf(seen, { ...seen, title: "b" }, { title: "b" })).toEqual([]);
+  });
+  test("of the same field is one, with both sides", () => {
+    expect(clashesOf(seen, { ...seen, title: "c" }, { title: "b" })).toEqual([{ field: "title", seen: "a", stored: "c", wanted: "b" }]);
+  });
+  test("is undone by its opposite", () => {
+    expect(opposite(seen, { title: "b", archived: true, tags: [] })).toEqual({ title: "a", archived: false, tags: ["x"] });
+  });
+});
+
+describe("the list", () => {
+  const line = (session_id: string, more: Partial<SessionLine> = {}) =>
+    ({ session_id, pinned: false, undated: false, last_activity: "2026-11-30T10:00:00Z", ...more }) as SessionLine;
+  test("has what is pinned first, then the days", () => {
+    const rows = dayRows([line("a"), line("b", { pinned: true }), line("c", { undated: true })], new Date("2026-11-30T15:00:00"));
+    expect(rows.map((row) => (row.kind === "heading" ? row.text : row.kind === "session" ? row.line.session_id : ""))).toEqual([
+      ...["Pinned", "b", "Today", "a", "Without a date", "c"],
+    ]);
+  });
+  test("leaves out the archive and what belongs to another session; a search does not", () => {
+    expect(asked({ tag: "x" }, false)).toEqual({ tag: "x", archived: false, folded: true });
+    expect(asked({ tag: "x" }, true)).toEqual({ tag: "x" });
+    expect(asked({ archived: "true" }, false)).toEqual({ archived: true });
+  });
+});
+
+test("two sessions differ by what one has and the other has not", () => {
+  const lines = (text: string) => [...text].map((one) => ({ role: "user", text: one }));
+  const told = (there: string, here: string) =>
+    stepsBetween(lines(there), lines(here)).map((step) => `${step.side} ${step.messages.map((one) => one.text).join("")}`);
+  expect(told("abcd", "abxd")).toEqual(["both ab", "there c", "here x", "both d"]);
+  expect(told("", "ab")).toEqual(["here ab"]);
+  expect(told("abab", "ab")).toEqual(["both ab", "there ab"]);
+  expect(told("ab", "ab")).toEqual(["both ab"]);
+});
+
+test("the timeline says when the prompts were, and is not there without times", () => {
+  const bars = barsOf({ at: [0, 10, null, 20, 30, 40, 50, 60, 6000], kinds: "pwwwwwwwp" });
+  expect(bars.filter((bar) => bar.count > 0)).toEqual([
+    { position: 0, count: 7, prompts: 1, at: 0 },
+    { position: 8, count: 1, prompts: 1, at: 5900 },
+  ]);
+  expect(barsOf({ at: [null, null], kinds: "pw" })).toEqual([]);
+});

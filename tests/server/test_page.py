@@ -1,0 +1,110 @@
+"""The page: its files are open to the own Host only, under a policy that lets in nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from localsessions import SessionStore
+from localsessions.server import create_app
+from server.asking import Asking
+
+FILES = ("/", "/page.js", "/page.css")
+LARGEST_BYTES = 90_000
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_file_of_the_page_is_answered_without_the_token(service: Asking, path: str) -> None:
+    answer = service("GET", path, bare=True)
+    assert answer.status == 200
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
+    for part in ("frame-ancestors 'none'", "require-trusted-types-for 'script'", "img-src data:"):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert service("HEAD", path, bare=True).body == b""
+
+
+@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("host", ["evil.test", "0.0.0.0", "127.0.0.1.evil.test", "127.0.0.1:1"])
+def test_another_host_gets_no_file_of_the_page(service: Asking, path: str, host: str) -> None:
+    assert service("GET", path, headers={"Host": host}, bare=True).status == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/index.html", "/page.js/", "/../page.js", "/page", "//", "/page.js%00", "/bundle.py"]
+)
+def test_nothing_beside_the_files_is_there(service: Asking, path: str) -> None:
+    assert service("GET", path, bare=True).status == 401
+    assert service("GET", path).status == 404
+
+
+def test_the_page_holds_no_address_of_elsewhere_and_no_token(service: Asking) -> None:
+    index = service("GET", "/", bare=True).body.decode()
+    assert not re.search(r"https?://|<style|<script>|\son\w+=", index)
+    whole = b"".join(service("GET", path, bare=True).body for path in FILES)
+    assert str(service.token).encode() not in whole
+    assert b"sourceMappingURL" not in whole
+
+
+def test_a_store_without_a_token_has_no_page(tmp_path: Path) -> None:
+    with SessionStore(tmp_path) as store, pytest.raises(ValueError, match="needs the token"):
+        create_app(store, page=True)
+
+
+def test_an_app_without_a_page_has_none(tmp_path: Path) -> None:
+    with SessionStore(tmp_path) as store:
+        paths = {route.path for route in create_app(store, token="t" * 32).routes}  # type: ignore[attr-defined]
+    assert "/" not in paths
+
+
+def test_the_page_is_no_larger_than_promised() -> None:
+    import gzip
+
+    folder = resources.files("localsessions.server") / "page"
+    sizes = {one.name: len(gzip.compress(one.read_bytes(), 9)) for one in folder.iterdir()}
+    assert set(sizes) == {"index.html", "page.js", "page.css"}
+    assert sum(sizes.values()) <= LARGEST_BYTES, sizes
+
+
+def test_serve_open_says_where_the_page_is_where_no_browser_is(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "localsessions", "serve", "--dir", str(tmp_path / "s")]
+    environment = {**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": "true"}
+    process = subprocess.Popen(
+        [*command, "--port", "0", "--open"], stderr=subprocess.PIPE, env=environment
+    )
+    try:
+        assert process.stderr is not None
+        told = [process.stderr.readline().decode() for _ in range(3)]
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/#code=([\w-]{40,})$", told[2])
+        assert found, told
+        asking = Asking(int(found[1]), None, tmp_path)
+        first = asking("POST", "token", {"code": found[2]})
+        again = asking("POST", "token", {"code": found[2]})
+    finally:
+        process.kill()
+        process.communicate()
+    path = told[1].removeprefix("the token is in ").rstrip("\n")
+    assert first.document == {"token": json.loads(Path(path).read_bytes())["token"]}
+    assert (again.status, again.code) == (403, "code")
+    assert first.document["token"] not in "".join(told)
+
+
+def test_the_page_needs_the_token_of_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "localsessions", "serve", "--dir", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--no-token", "--open"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "the page needs the token" in done.stderr

@@ -1,6 +1,6 @@
 /** The service that this page came from, by the TypeScript client. */
 
-import { type components, type ListQuery, ProblemError, SessionsClient } from "localsessions-client";
+import { type components, type ListQuery, ProblemError, SessionsClient, type Versioned } from "localsessions-client";
 
 export type { Change, Hit, Message, MessageRange, SessionDetail, SessionLine, Versioned } from "localsessions-client";
 export { ProblemError } from "localsessions-client";
@@ -44,8 +44,16 @@ export const searched = async (q: string, query: object, signal: AbortSignal) =>
 
 export const groups = () => client.ask((api) => api.GET("/api/v1/groups"));
 
-export const outline = (sessionId: string) =>
-  client.ask((api) => api.GET("/api/v1/sessions/{session_id}/outline", { params: one(sessionId) }));
+/** Return a session at a glance, with its version. */
+export async function outline(sessionId: string): Promise<Versioned<Outline>> {
+  let etag = "";
+  const value = await client.ask(async (api) => {
+    const answer = await api.GET("/api/v1/sessions/{session_id}/outline", { params: one(sessionId) });
+    etag = answer.response.headers.get("ETag") ?? "";
+    return answer;
+  });
+  return { value, etag };
+}
 
 export const messagesFrom = (sessionId: string, start: number, limit: number, longest = LONGEST) =>
   client.messages(sessionId, { start, limit, longest });

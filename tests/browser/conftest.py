@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=20_000)
     with browsing() as running:
         yield running
 

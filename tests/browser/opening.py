@@ -1,4 +1,4 @@
-"""A page that is opened as a person opens it: by a code, in a browser that reports what it refuses."""
+"""The page as a person opens it: by a code, in a browser that reports what it refuses."""
 
 from __future__ import annotations
 

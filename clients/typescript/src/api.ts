@@ -971,7 +971,7 @@ export interface components {
         };
         /**
          * Outline
-         * @description What each message is: p a prompt, s an answer, w the work between; its length; when.
+         * @description A session, and of each message: p a prompt, s an answer, w work; its length; when.
          */
         Outline: {
             /** At */
@@ -980,8 +980,7 @@ export interface components {
             kinds: string;
             /** Prompts */
             prompts: components["schemas"]["Prompt"][];
-            /** Session Id */
-            session_id: string;
+            session: components["schemas"]["SessionDetail"];
             /** Sizes */
             sizes: number[];
             /** Total */

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from localsessions.models import message_text, parse_instant, reasoning_text
 from localsessions.server.responses import Answer, etag_of
+from localsessions.server.routes.lines import detail_of
 from localsessions.server.routes.sessions import found
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _MADE = ("isMeta", "isCompactSummary")
 
 
 def outline(call: Call[Any, None]) -> Answer:
-    """Say what each message is, without its text."""
+    """Say what a session is and what each message is, without its text."""
     session = found(call.store, call.session_id)
     texts = [message_text(message) for message in session.messages]
     kinds = [_kind(*both) for both in zip(session.messages, texts, strict=True)]
@@ -36,7 +37,7 @@ def outline(call: Call[Any, None]) -> Answer:
         if kind == "p"
     ]
     document = {
-        "session_id": session.session_id,
+        "session": detail_of(session),
         "total": len(kinds),
         "kinds": "".join(kinds),
         "sizes": [len(text) for text in texts],

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from localsessions.models.instant_field import Instant
+from localsessions.server.shapes.answered import SessionDetail
 from localsessions.server.shapes.asked import Asked
 
 __all__ = ["Fault", "FindQuery", "FoundTexts", "Groups", "Outline", "Repaired", "Secrets"]
@@ -26,9 +27,9 @@ class Prompt(BaseModel):
 
 
 class Outline(BaseModel):
-    """What each message is: p a prompt, s an answer, w the work between; its length; when."""
+    """A session, and of each message: p a prompt, s an answer, w work; its length; when."""
 
-    session_id: str
+    session: SessionDetail
     total: int
     kinds: str
     sizes: list[int]

@@ -23,8 +23,9 @@ export function listenToKeys(): void {
 }
 
 function isWriting(event: KeyboardEvent): boolean {
-  const element = event.target as HTMLElement;
   if (isPaletteOpen.peek() || document.querySelector("dialog[open]")) return true;
+  const element = event.target;
+  if (!(element instanceof HTMLElement)) return false;
   if (element.matches("input[type=search]") && event.key === "Escape") {
     element.blur();
     return true;

@@ -58,7 +58,7 @@ function keyOf(row: Row | undefined, index: number): string {
 
 function Search() {
   return (
-    <div class="search" role="search">
+    <div class="search" role="search" aria-label="All sessions">
       <input
         id="search"
         type="search"

@@ -17,7 +17,7 @@ export function FindBar({ reading, show, top }: Props) {
     endFinding();
   };
   return (
-    <div class="find" role="search">
+    <div class="find" role="search" aria-label="This session">
       <input
         type="search"
         aria-label="Find in this session"

@@ -23,7 +23,7 @@ const END = 60; // pixels from the end that still are the end
 const SETTLED = 250; // milliseconds after the last scrolling
 
 export function Reader({ sessionId }: { sessionId: string }) {
-  const reading = useMemo(() => new Reading(sessionId), [sessionId]);
+  const reading = useMemo(() => new Reading(sessionId, place.peek().at ?? 0), [sessionId]);
   useEffect(() => () => reading.close(), [reading]);
   useEffect(endFinding, [sessionId]);
   const trouble = reading.trouble.value;

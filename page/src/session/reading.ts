@@ -24,7 +24,10 @@ export class Reading {
   readonly #end: () => void;
   #isOver = false;
 
-  constructor(readonly sessionId: string) {
+  constructor(
+    readonly sessionId: string,
+    begin: number,
+  ) {
     const again = seldom(PAUSE, () => void this.refresh());
     this.#end = onChange((change) => {
       if (change !== undefined && change.session_id !== sessionId) return;
@@ -32,6 +35,7 @@ export class Reading {
       again();
     });
     void this.refresh();
+    this.want(begin, begin + 1); // at the same time: most of opening is reading the file
   }
 
   /** Watch it no more. */
@@ -43,14 +47,13 @@ export class Reading {
   /** Read its facts and its outline again. */
   async refresh(): Promise<void> {
     try {
-      const [detail, outline, children] = await Promise.all([
-        service.client.session(this.sessionId),
+      const [{ value: outline, etag }, children] = await Promise.all([
         service.outline(this.sessionId),
         service.client.page({ parent: this.sessionId }),
       ]);
       if (this.#isOver) return;
       batch(() => {
-        this.detail.value = detail;
+        this.detail.value = { value: outline.session, etag };
         this.outline.value = outline;
         this.children.value = children.sessions;
         this.trouble.value = undefined;

@@ -52,7 +52,7 @@ export async function outline(sessionId: string): Promise<Versioned<Outline>> {
     etag = answer.response.headers.get("ETag") ?? "";
     return answer;
   });
-  return { value, etag };
+  return { value: value as Outline, etag }; // openapi-fetch loses that requests are triples
 }
 
 export const messagesFrom = (sessionId: string, start: number, limit: number, longest = LONGEST) =>

@@ -6,6 +6,7 @@ import type { SessionLine } from "../src/service";
 import { nextPrompt, rowAt, shownPositions } from "../src/session/rows";
 import { stepsBetween } from "../src/session/steps";
 import { barsOf } from "../src/session/timeline";
+import { barsOf as tokenBars } from "../src/session/tokens";
 
 describe("rows", () => {
   const outline = { total: 6, kinds: "pwwsps" };
@@ -76,4 +77,10 @@ test("the timeline says when the prompts were, and is not there without times", 
     { position: 8, count: 1, prompts: 1, at: 5900 },
   ]);
   expect(barsOf({ at: [null, null], kinds: "pw" })).toEqual([]);
+});
+
+test("of many requests the largest contexts are shown", () => {
+  const requests = [5, 9, 1, 2, 7].map((context, position) => [position, context, 0] as const);
+  expect(tokenBars(requests, 2)).toEqual([[1, 9, 0], [4, 7, 0]]);
+  expect(tokenBars(requests, 9)).toEqual(requests);
 });

@@ -482,3 +482,126 @@ def test_a_broken_file_says_where_and_what_can_be_saved(store: SessionStore, sho
         page.get_by_role("button", name="Save what can be read").click()
         expect(page.locator("a.line")).to_have_count(2)
     assert path.read_bytes() == whole[: len(whole) * 2 // 3]
+
+
+# -- taking along --------------------------------------------------------------------------------
+
+SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+
+
+def test_an_export_shows_first_what_it_leaves_out(store: SessionStore, show: Show) -> None:
+    from playwright.sync_api import expect
+
+    store.create("a", title="With a key", messages=talk(f"use {SECRET}", "done"))
+    with show() as opened:
+        page = opened.page
+        opened.go("/s/a")
+        page.locator("summary", has_text="Acts").click()
+        page.get_by_role("button", name="Export…").click()
+        rows = page.locator(".secrets tbody tr")
+        expect(rows).to_have_count(1)
+        expect(rows).to_contain_text("[REDACTED:")
+        assert SECRET not in page.get_by_role("dialog").inner_text()
+        with page.expect_download() as saving:
+            page.get_by_role("button", name="Save the file").click()
+        assert saving.value.suggested_filename == "With-a-key.md"
+        saved = Path(saving.value.path()).read_text("utf-8")
+        assert "[REDACTED:" in saved
+        assert SECRET not in saved
+        page.locator("summary", has_text="Acts").click()
+        page.get_by_role("button", name="Export…").click()
+        page.get_by_label("Leave out what looks like a secret").uncheck()
+        page.get_by_role("button", name="jsonl", exact=True).click()
+        with page.expect_download() as saving:
+            page.get_by_role("button", name="Save the file").click()
+        assert SECRET in Path(saving.value.path()).read_text("utf-8")
+
+
+def test_what_lies_on_this_machine_is_imported(
+    store: SessionStore, show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playwright.sync_api import expect
+
+    source = Path(__file__).parents[2] / "examples/transcripts/claude/obra-tiny-conversation.jsonl"
+    place = tmp_path / "home" / ".claude" / "projects" / "-work-app"
+    place.mkdir(parents=True)
+    (place / source.name).write_bytes(source.read_bytes())
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("CLAUDE_CONFIG_DIR", raising=False)
+    with show() as opened:
+        page = opened.page
+        page.get_by_role("button", name="Bring in the chats of this machine").click()
+        expect(page.locator(".panel li")).to_contain_text("claude-code1 file")
+        page.get_by_role("button", name="Import claude-code").click()
+        expect(page.locator("a.line")).to_have_count(1)
+        expect(page.locator(".panel li")).to_contain_text("1 session here")
+    assert len(store.list()) == 1
+
+
+def test_a_fork_is_compared_with_its_origin(store: SessionStore, show: Show) -> None:
+    from playwright.sync_api import expect
+
+    store.create("a", title="Origin", messages=talk("one", "two", "three"))
+    store.fork("a", at="m1", new_id="b")
+    store.append("b", {"role": "user", "content": "another way"})
+    for number in (1, 2):
+        store.save_checkpoint("b", {"step": number, "kept": True})
+    with show() as opened:
+        page = opened.page
+        opened.go("/s/b")
+        expect(page.get_by_text("From a")).to_be_visible()
+        page.locator("summary", has_text="Acts").click()
+        page.get_by_role("button", name="Compare…").click()
+        page.get_by_role("button", name="Compare", exact=True).click()
+        lines = page.locator(".difference li")
+        expect(lines).to_have_text(["2 messages the same", "user: three", "user: another way"])
+        page.get_by_role("button", name="Compare checkpoints").click()
+        expect(lines).to_have_text(["/step 1 2"])
+
+
+def test_sub_agents_are_folded_under_their_session(store: SessionStore, show: Show) -> None:
+    from playwright.sync_api import expect
+
+    store.create("a", title="Lead", messages=talk("x"))
+    for name in ("helper1", "helper2"):
+        made = Session(session_id=name, title=f"Helper {name}", messages=talk("y"))
+        made.source = {"parent": {"session_id": "a"}}
+        store.save(made)
+    with show() as opened:
+        page = opened.page
+        expect(page.locator("a.line")).to_have_count(1)
+        opened.go("/s/a")
+        page.locator(".related summary").click()
+        page.get_by_role("link", name="Helper helper1").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Helper helper1")
+        page.get_by_role("link", name="a", exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Lead")
+
+
+def test_the_timeline_and_the_tokens_lead_to_their_messages(
+    store: SessionStore, show: Show
+) -> None:
+    from playwright.sync_api import expect
+
+    messages: list[dict[str, Any]] = [
+        {
+            "role": "assistant" if n % 2 else "user",
+            "content": f"text {n} " + "word " * 200,
+            "created_at": f"2026-01-01T10:{n:02}:00Z",
+            **({"usage": {"input_tokens": 10 * n, "output_tokens": 2}} if n % 2 else {}),
+        }
+        for n in range(40)
+    ]
+    store.create("a", messages=messages)
+    with show() as opened:
+        page = opened.page
+        opened.go("/s/a")
+        page.locator(".tokens summary").click()
+        expect(page.locator(".tokens summary")).to_contain_text("context 390 (peak)")
+        expect(page.locator(".tokens summary")).to_contain_text("written 40 (sum)")
+        expect(page.locator(".tokens summary")).not_to_contain_text("cost")
+        page.get_by_role("button", name="Message 40: context 390").click()
+        expect(page.get_by_label("Message 40, Assistant")).to_be_in_viewport()
+        page.locator(".reader .scroll").evaluate("(box) => { box.scrollTop = 0; }")
+        page.get_by_label("Timeline").locator("button").nth(20).click()
+        expect(page.get_by_label("Message 1, You")).not_to_be_in_viewport()

@@ -101,3 +101,29 @@ def test_secrets_are_told_and_not_shown(service: Asking, store: SessionStore) ->
     (found,) = answer.document["secrets"]
     assert found["message"] == 1
     assert secret.encode() not in answer.body
+
+
+USAGE: list[dict[str, Any]] = [
+    {"role": "user", "content": "x"},
+    {"role": "assistant", "message_id": "r1", "usage": {"input_tokens": 3, "output_tokens": 9}},
+    {
+        "role": "assistant",
+        "message_id": "r1",
+        "usage": {"input_tokens": 3, "cache_read_input_tokens": 100, "output_tokens": 20},
+    },
+    {"role": "assistant", "tokens": {"input": 50, "output": 5, "total": 55}},
+    {"role": "assistant", "metrics": {"inputTokens": 7, "outputTokens": 1, "cost": 0.25}},
+    {"role": "assistant", "outputTokens": 12, "usage": {"input_tokens": "many"}},
+    {"role": "assistant", "usage": {"output_tokens": True}, "tokens": [1], "cost": 9},
+]
+
+
+def test_usage_is_what_the_messages_state(service: Asking, store: SessionStore) -> None:
+    store.get_or_create("usage", messages=USAGE)
+    usage = service("GET", "sessions/usage/outline").document["usage"]
+    assert usage["requests"] == [[2, 103, 20], [3, 50, 5], [4, 7, 1], [5, 0, 12]]
+    assert (usage["peak_context"], usage["written"], usage["cost"]) == (103, 38, 0.25)
+
+
+def test_nothing_is_said_of_tokens_where_nothing_states_them(service: Asking, told: str) -> None:
+    assert service("GET", f"sessions/{told}/outline").document["usage"] is None

@@ -985,6 +985,7 @@ export interface components {
             sizes: number[];
             /** Total */
             total: number;
+            usage: components["schemas"]["Usage"] | null;
         };
         /**
          * PatchBody
@@ -1387,6 +1388,24 @@ export interface components {
             line?: number | null;
             /** Reason */
             reason: string;
+        };
+        /**
+         * Usage
+         * @description What the messages state: position, context and written tokens of each request.
+         */
+        Usage: {
+            /** Cost */
+            cost: number | null;
+            /** Peak Context */
+            peak_context: number;
+            /** Requests */
+            requests: [
+                number,
+                number,
+                number
+            ][];
+            /** Written */
+            written: number;
         };
     };
     responses: never;

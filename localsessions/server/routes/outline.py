@@ -10,6 +10,7 @@ from localsessions.models import message_text, parse_instant, reasoning_text
 from localsessions.server.responses import Answer, etag_of
 from localsessions.server.routes.lines import detail_of
 from localsessions.server.routes.sessions import found
+from localsessions.server.routes.usage import usage_of
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -43,6 +44,7 @@ def outline(call: Call[Any, None]) -> Answer:
         "sizes": [len(text) for text in texts],
         "at": [_moment(message) for message in session.messages],
         "prompts": prompts,
+        "usage": usage_of(session.messages),
     }
     return Answer(document, etag=etag_of(session))
 

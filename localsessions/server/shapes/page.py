@@ -26,6 +26,15 @@ class Prompt(BaseModel):
     text: str
 
 
+class Usage(BaseModel):
+    """What the messages state: position, context and written tokens of each request."""
+
+    requests: list[tuple[int, int, int]]
+    peak_context: int
+    written: int
+    cost: float | None
+
+
 class Outline(BaseModel):
     """A session, and of each message: p a prompt, s an answer, w work; its length; when."""
 
@@ -35,6 +44,7 @@ class Outline(BaseModel):
     sizes: list[int]
     at: list[int | None]
     prompts: list[Prompt]
+    usage: Usage | None
 
 
 class PlaceOfText(BaseModel):

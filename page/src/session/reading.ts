@@ -60,8 +60,7 @@ export class Reading {
         this.version.value += 1;
       });
     } catch (reason) {
-      const code = reason instanceof ProblemError ? reason.code : "";
-      if (!this.#isOver) this.trouble.value = { text: service.toldOf(reason), code };
+      this.#fail(reason);
     }
   }
 
@@ -103,8 +102,13 @@ export class Reading {
       this.version.value += 1;
     } catch (reason) {
       this.#asked.delete(chunk);
-      this.trouble.value = { text: service.toldOf(reason), code: "" };
+      this.#fail(reason);
     }
+  }
+
+  #fail(reason: unknown): void {
+    const code = reason instanceof ProblemError ? reason.code : "";
+    if (!this.#isOver) this.trouble.value = { text: service.toldOf(reason), code };
   }
 
   /** Forget what a change touched; what is drawn stays until the new text is here. */

@@ -605,3 +605,23 @@ def test_the_timeline_and_the_tokens_lead_to_their_messages(
         page.locator(".reader .scroll").evaluate("(box) => { box.scrollTop = 0; }")
         page.get_by_label("Timeline").locator("button").nth(20).click()
         expect(page.get_by_label("Message 1, You")).not_to_be_in_viewport()
+
+
+def test_the_keys_are_those_of_the_session_that_is_read_now(
+    store: SessionStore, show: Show
+) -> None:
+    from playwright.sync_api import expect
+
+    for name in ("a", "b"):
+        store.create(name, title=f"Session {name}", messages=talk("x", "y"))
+    with show() as opened:
+        page = opened.page
+        for name in ("a", "b", "a"):
+            opened.go(f"/s/{name}")
+            expect(page.get_by_role("heading", level=1)).to_have_text(f"Session {name}")
+            page.keyboard.press("f")
+            expect(page.locator(".find")).to_be_visible()
+            page.keyboard.press("Escape")
+        page.keyboard.press("b")
+        expect(told(page)).to_contain_text("Pinned")
+    assert [store.load(name).pinned for name in ("a", "b")] == [True, False]

@@ -161,9 +161,11 @@ function useReach(
     return () => watch.disconnect();
   }, [reading, total === undefined, place.value.said]);
   useEffect(() => () => clearTimeout(state.timer), [reading]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     current.value = { reading, show, top };
-    return () => void (current.value = undefined);
+    return () => {
+      if (current.peek()?.reading === reading) current.value = undefined; // the next one may be here already
+    };
   }, [reading]);
   return { ...state, top, show, toEnd, scrolled };
 }

@@ -19,7 +19,7 @@ export default defineConfig({
   build: {
     outDir: here("../localsessions/server/page"),
     emptyOutDir: true,
-    target: "es2022",
+    target: "es2023",
     assetsDir: "",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

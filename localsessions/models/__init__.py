@@ -35,11 +35,14 @@ from localsessions.models.instants import (
 )
 from localsessions.models.plain import (
     MADE_TITLE_LENGTH,
+    Group,
+    Grouping,
     Order,
     Page,
     PlainSummary,
     PlainUnreadable,
     activity_key,
+    activity_of,
     listed_source,
     made_title_of,
     preview_of,
@@ -83,6 +86,8 @@ __all__ = [
     "Deletion",
     "Filters",
     "Finding",
+    "Group",
+    "Grouping",
     "Message",
     "Neighbour",
     "Order",
@@ -101,6 +106,7 @@ __all__ = [
     "Turn",
     "Unreadable",
     "activity_key",
+    "activity_of",
     "expiry_of",
     "format_instant",
     "formatted_now",
@@ -123,8 +129,8 @@ _AT_USE = {
     **dict.fromkeys(("Session", "place_of"), "session"),
     **dict.fromkeys(("ChangeKind", "ChangeOrigin", "Checkpoint", "CleanupAction"), "results"),
     **dict.fromkeys(("CleanupReport", "Deletion", "Finding", "Neighbour", "SearchHit"), "results"),
-    **dict.fromkeys(("SessionChange", "SessionSummary", "StoreStats"), "results"),
-    **dict.fromkeys(("TouchedMessage", "TrashedSession", "Unreadable"), "results"),
+    **dict.fromkeys(("SessionChange", "SessionSummary"), "results"),
+    **dict.fromkeys(("StoreStats", "TouchedMessage", "TrashedSession", "Unreadable"), "results"),
 }
 
 

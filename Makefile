@@ -88,6 +88,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/searching.py
 	$(BIN)/python benchmarks/growing.py
 	$(BIN)/python benchmarks/serving.py $(filter --quick,$(BENCH))
+	$(BIN)/python benchmarks/page.py $(filter --quick,$(BENCH))
 	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/postgres.py $(filter --quick,$(BENCH))
 

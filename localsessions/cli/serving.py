@@ -15,6 +15,7 @@ from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import note
 from localsessions.server import DEFAULT_PORT, HOSTS, PREFIX, ReadyService
 from localsessions.server import serve as serve_store
+from localsessions.server.discovery import page_of_running
 
 __all__ = ["serve"]
 
@@ -53,7 +54,12 @@ __all__ = ["serve"]
     multiple=True,
     help="A page or webview that may ask with the token; may be repeated.",
 )
-@click.option("--open", "opens", is_flag=True, help="Open the page in your browser.")
+@click.option(
+    "--open",
+    "opens",
+    is_flag=True,
+    help="Open the page in your browser; that of a service of this folder that runs already, too.",
+)
 def serve(*, host: str, port: int, no_token: bool, origins: tuple[str, ...], opens: bool) -> None:
     """Answer HTTP requests of programs on this machine, until Ctrl-C.
 
@@ -65,6 +71,10 @@ def serve(*, host: str, port: int, no_token: bool, origins: tuple[str, ...], ope
     if no_token and opens:
         raise click.UsageError("the page needs the token; leave out --no-token")
     with opened(make=True) as store:
+        if opens and (page := page_of_running(store.save_dir)) is not None:
+            note(f"a service of {one_line(store.save_dir)} runs already")
+            show_page(page)
+            return
 
         def say(ready: ReadyService) -> None:
             note(f"serving {one_line(store.save_dir)} at {ready.url}{PREFIX}; Ctrl-C ends")

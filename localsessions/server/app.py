@@ -39,7 +39,7 @@ def create_app(
     is_bare = entry.token is None
     if is_bare and page:
         raise ValueError("the page needs the token: give one, or no page")
-    service = None if entry.token is None else Service(store, entry.token)
+    service = None if entry.token is None else Service(store, entry.token, has_page=page)
     routes = guide_routes(store) if service is None else _routes(service)
     open_paths = OPEN_PATHS
     if page:

@@ -5,7 +5,7 @@
 
 const KEY = "token";
 const CHANNEL = "localsessions";
-const PATIENCE = 300; // milliseconds that another tab has to answer
+const PATIENCE = 1000; // milliseconds that another tab has to answer; only who has no token waits for them
 
 /** Return the token; undefined if this page has to be opened anew. */
 export async function findToken(): Promise<string | undefined> {

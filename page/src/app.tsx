@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { Conflict, Notice } from "./acts/dialogs";
 import { Import } from "./folder/import";
 import { Trash } from "./folder/trash";
+import { Welcome } from "./folder/welcome";
 import { isPaletteOpen } from "./keys/commands";
 import { Palette } from "./keys/palette";
 import { List } from "./list/list";
@@ -47,17 +48,6 @@ function Top() {
         ⌘
       </button>
     </header>
-  );
-}
-
-function Welcome() {
-  return (
-    <section class="nothing welcome" aria-label="Nothing open">
-      <h1>Pick a session</h1>
-      <p>
-        <kbd>/</kbd> searches, <kbd>j</kbd> and <kbd>k</kbd> move, <kbd>Enter</kbd> opens, <kbd>?</kbd> shows all keys.
-      </p>
-    </section>
   );
 }
 

@@ -17,7 +17,7 @@ const root = document.getElementById("page")!;
 
 async function start(): Promise<void> {
   keepTheme();
-  const token = await findToken();
+  const token = await findToken().catch(() => undefined); // nobody answers
   if (token === undefined) return render(<Closed />, root);
   connect(token);
   followAddress();

@@ -2,12 +2,15 @@
 
 import { type components, type ListQuery, ProblemError, SessionsClient, type Versioned } from "localsessions-client";
 
+import { oneLine } from "./text/safe";
+
 export type { Change, Hit, Message, MessageRange, SessionDetail, SessionLine, Versioned } from "localsessions-client";
 export { ProblemError } from "localsessions-client";
 
 type Schemas = components["schemas"];
 export type Outline = Schemas["Outline"];
-export type Groups = Schemas["Groups"];
+export type Group = Schemas["Group"];
+export type Span = Schemas["Span"];
 export type Fault = Schemas["Fault"];
 export type Patch = Partial<Schemas["PatchBody"]>;
 export type Trashed = Schemas["Trashed"];
@@ -27,11 +30,11 @@ export function connect(given: string): void {
   client = new SessionsClient({ url: location.origin, token: given });
 }
 
-/** Return the words of whatever went wrong. */
+/** Return the words of whatever went wrong; an id or a path in them may be anybody's. */
 export function toldOf(reason: unknown): string {
-  if (reason instanceof ProblemError) return reason.message;
+  if (reason instanceof ProblemError) return oneLine(reason.message);
   if (reason instanceof TypeError) return "The service does not answer. Is localsessions serve still running?";
-  return reason instanceof Error ? reason.message : String(reason);
+  return oneLine(reason instanceof Error ? reason.message : String(reason));
 }
 
 const one = (sessionId: string) => ({ path: { session_id: sessionId } });
@@ -42,7 +45,9 @@ export const listed = (query: ListQuery, signal: AbortSignal) =>
 export const searched = async (q: string, query: object, signal: AbortSignal) =>
   (await client.ask((api) => api.GET("/api/v1/search", { params: { query: { ...query, q } }, signal }))).hits;
 
-export const groups = () => client.ask((api) => api.GET("/api/v1/groups"));
+/** Return the groups of the sessions that fit, the largest first. */
+export const groups = async (by: "program" | "project" | "tag" | "day", query: object = {}, signal?: AbortSignal) =>
+  (await client.ask((api) => api.GET("/api/v1/groups", { params: { query: { ...query, by } }, signal: signal ?? null }))).groups;
 
 /** Return a session at a glance, with its version. */
 export async function outline(sessionId: string): Promise<Versioned<Outline>> {

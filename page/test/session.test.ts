@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 
 import { clashesOf, opposite } from "../src/acts/change";
+import { daysOf } from "../src/folder/welcome";
 import { asked, dayRows } from "../src/list/sessions";
 import type { SessionLine } from "../src/service";
+import { lanesOf } from "../src/session/lanes";
 import { nextPrompt, rowAt, shownPositions } from "../src/session/rows";
 import { stepsBetween } from "../src/session/steps";
 import { barsOf } from "../src/session/timeline";
@@ -83,4 +85,35 @@ test("of many requests the largest contexts are shown", () => {
   const requests = [5, 9, 1, 2, 7].map((context, position) => [position, context, 0] as const);
   expect(tokenBars(requests, 2)).toEqual([[1, 9, 0], [4, 7, 0]]);
   expect(tokenBars(requests, 9)).toEqual(requests);
+});
+
+describe("runs and agents", () => {
+  const span = { kind: "run" as const, name: "coder", status: "COMPLETED", first: 0, last: 4, begin: 100, end: 150 };
+  const started = { session_id: "s", title: "Helper", created_at: "1970-01-01T00:03:00Z", last_activity: "1970-01-01T00:05:00Z", undated: false, message_count: 2 };
+
+  test("are lanes by the clock, one for each name", () => {
+    const spans = [span, { ...span, begin: 200, end: 300, status: "ERROR" }, { ...span, kind: "agent" as const, name: "reviewer", begin: 100, end: 200 }];
+    const lanes = lanesOf({ spans, total: 5 }, [started as SessionLine]);
+    const told = lanes.map(({ name, bars }) => [name, ...bars.map((bar) => [bar.from, bar.to, bar.isBad])]);
+    expect(told).toEqual([
+      ["coder", [0, 0.25, false], [0.5, 1, true]],
+      ["Current agent", [0, 0.5, false]],
+      ["Helper", [0.4, 1, false]],
+    ]);
+  });
+  test("without times stand where their messages do", () => {
+    const spans = [{ ...span, begin: null, end: null }, { ...span, name: "other", first: 4, last: 8, begin: null, end: null }];
+    expect(lanesOf({ spans, total: 9 }, []).map(({ bars }) => [bars[0]!.from, bars[0]!.to])).toEqual([[0, 0.5], [0.5, 1]]);
+  });
+  test("that say nothing make no lane", () => {
+    expect(lanesOf({ spans: [{ ...span, begin: null, end: null, first: null, last: null }], total: 0 }, [])).toEqual([]);
+    expect(lanesOf({ spans: [], total: 0 }, [{ ...started, undated: true } as SessionLine])).toEqual([]);
+  });
+});
+
+test("the days of the chart end today, and empty ones are there", () => {
+  const group = { name: "2026-11-29", sessions: 2, messages: 9, last_activity: null };
+  const days = daysOf([group], new Date("2026-11-30T15:00:00Z"));
+  expect(days.length).toBe(90);
+  expect(days.slice(-2).map((one) => [one.name, one.sessions])).toEqual([["2026-11-29", 2], ["2026-11-30", 0]]);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { Message } from "../src/service";
-import { partsOf, summaryOf, textOf } from "../src/session/spoken";
+import { gistOf, partsOf, summaryOf } from "../src/session/spoken";
 
 const parts = (message: object) => partsOf(message as Message);
 
@@ -53,8 +53,11 @@ describe("the parts of a message", () => {
     expect(parts({ role: "user", content, tool_calls: content, reasoning: content })).toBeInstanceOf(Array);
   });
 
-  test("the text of a message is what it says", () => {
-    expect(textOf({ role: "user", content: [{ text: "a" }, { type: "thinking", thinking: "b" }, { text: "c" }] } as Message)).toBe("a\nc");
+  test("are compared as one text, with what was called", () => {
+    const call = { id: "c", function: { name: "bash", arguments: '{"command": "ls"}' } };
+    const message = { role: "assistant", content: [{ text: "a" }, { type: "thinking", thinking: "b" }], tool_calls: [call] };
+    expect(gistOf(message as Message)).toBe('a\nb\nbash {\n  "command": "ls"\n}');
+    expect(gistOf({ role: "user", content: [{ type: "image_url", image_url: { url: "https://a.test/x" } }] } as Message)).toBe("[picture, not here]");
   });
 });
 

@@ -1,22 +1,26 @@
-"""One browser for the tests of a module, and the page of a folder with a few sessions."""
+"""One browser and one service for the tests of a worker; each test begins with an empty folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from server.asking import Asking, running
 
-from browser.opening import Opened, browsing, opened, serving
+from browser.opening import Opened, browsing, opened
 from localsessions import SessionStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+SCREENS = Path(__file__).parents[2] / ".screens"
 
-@pytest.fixture(scope="module")
+
+# Of the package: Playwright's event loop stays in the thread, where tests of others have theirs.
+@pytest.fixture(scope="package")
 def chrome() -> Iterator[Browser]:
     from playwright.sync_api import expect
 
@@ -25,21 +29,46 @@ def chrome() -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="package")
+def page_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    """The service whose page is opened."""
+    with running(tmp_path_factory.mktemp("page") / "sessions") as asking:
+        yield asking
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SessionStore]:
-    """A folder that another program writes too."""
-    with SessionStore(tmp_path / "sessions", durability="fast") as made:
+def store(page_service: Asking) -> Iterator[SessionStore]:
+    """The folder of the service as another program has it, with nothing in it."""
+    with SessionStore(page_service.folder, durability="fast") as made:
+        made.delete_many([one.session_id for one in made.list(limit=1000)])
+        made.empty_trash(max_age=0)
         yield made
 
 
 @pytest.fixture
-def show(chrome: Browser, store: SessionStore) -> Callable[..., AbstractContextManager[Opened]]:
-    """Open the page of the folder."""
-    from contextlib import contextmanager
+def show(chrome: Browser, page_service: Asking) -> Callable[..., AbstractContextManager[Opened]]:
+    """Open the page of the folder, or that of another service."""
 
     @contextmanager
-    def showing(**how: Any) -> Iterator[Opened]:
-        with serving(Path(store.save_dir)) as address, opened(chrome, address, **how) as found:
+    def showing(service: Asking = page_service, **how: Any) -> Iterator[Opened]:
+        with opened(chrome, address_of_page(service), **how) as found:
             yield found
 
     return showing
+
+
+def address_of_page(service: Asking) -> str:
+    """Return where the page is, with a code that works once."""
+    code = service("POST", "codes").document["code"]
+    return f"http://127.0.0.1:{service.port}/#code={code}"
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest) -> Callable[[Opened, str], None]:
+    """Keep a picture of the page, for people: in a folder that is not committed."""
+
+    def keeping(shown: Opened, name: str) -> None:
+        SCREENS.mkdir(exist_ok=True)
+        shown.page.screenshot(path=SCREENS / f"{name}.png")
+
+    return keeping

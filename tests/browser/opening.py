@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from needs import chromium
@@ -16,8 +11,9 @@ from needs import chromium
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["Opened", "browsing", "opened", "serving"]
+__all__ = ["Opened", "browsing", "opened"]
 
+_NAMES = "MAP evil.test 127.0.0.1, MAP outside.test ~NOTFOUND"
 _REPORTS = """
 window.reports = [];
 document.addEventListener('securitypolicyviolation', (told) => {
@@ -28,36 +24,17 @@ document.addEventListener('securitypolicyviolation', (told) => {
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
-    """Run the system's browser; names of the outside lead nowhere."""
+    """Run the system's browser: one name leads here, as rebinding makes it; another nowhere."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
         running = driver.chromium.launch(
             executable_path=chromium(),
-            args=["--no-sandbox", "--host-resolver-rules=MAP outside.test ~NOTFOUND"],
+            args=["--no-sandbox", f"--host-resolver-rules={_NAMES}"],
             timeout=120_000,
         )
         yield running
         running.close()
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Run `localsessions serve --open` where no browser is; return the address that it tells."""
-    command = [sys.executable, "-m", "localsessions", "serve", "--dir", str(folder)]
-    environment = {**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": ""}
-    process = subprocess.Popen(
-        [*command, "--port", "0", "--open"], stderr=subprocess.PIPE, env=environment
-    )
-    try:
-        assert process.stderr is not None
-        told = "".join(process.stderr.readline().decode() for _ in range(3))
-        found = re.search(r"http://\S+#code=\S+", told)
-        assert found, told
-        yield found[0]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 class Opened:

@@ -225,14 +225,29 @@ def test_a_page_without_its_code_shows_nothing(store: SessionStore, show: Show) 
 
     store.create("a", title="Mine", messages=[])
     with show() as opened:
+        expect(opened.page.get_by_text("Mine")).to_be_visible()
+        browser = opened.page.context.browser
+        assert browser is not None
         for fragment in ("", "#code=guessed", "#/s/a"):
-            context = opened.page.context.browser
-            assert context is not None
-            other = context.new_page()
+            other = browser.new_page()
             other.goto(f"{opened.origin}/{fragment}")
             expect(other.get_by_role("heading")).to_have_text("This page is closed")
-            assert "Mine" not in other.content()
+            expect(other.get_by_text("Mine")).to_have_count(0)
             other.close()
+
+
+def test_a_page_whose_code_finds_no_answer_says_so(store: SessionStore, show: Show) -> None:
+    """(8) It does not stay empty when the connection breaks."""
+    from playwright.sync_api import expect
+
+    with show() as opened:
+        browser = opened.page.context.browser
+        assert browser is not None
+        other = browser.new_page()
+        other.route("**/api/v1/token", lambda route: route.abort())
+        other.goto(f"{opened.origin}/#code=lost")
+        expect(other.get_by_role("heading")).to_have_text("This page is closed")
+        other.close()
 
 
 class Framing(BaseHTTPRequestHandler):

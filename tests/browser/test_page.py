@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from server.asking import running
 
 from browser.opening import Opened
 from localsessions import Session, SessionStore
@@ -147,6 +149,24 @@ def test_a_list_of_thousands_is_scrolled_to_its_end(store: SessionStore, show: S
                 break
         expect(page.locator("a.line", has_text=re.compile(r"^Number 0\D"))).to_be_visible()
         assert page.locator("a.line").count() < 60
+
+
+def test_a_list_that_changes_while_it_grows_grows_on(store: SessionStore, show: Show) -> None:
+    from playwright.sync_api import expect
+
+    store.create_many(Session(session_id=f"s{n}", title=f"Number {n}") for n in range(450))
+    with show() as opened:
+        page = opened.page
+        expect(page.locator(".count")).to_have_text("450 sessions")
+        # The next page is on its way when the folder changes, and is given up then.
+        page.route("**/api/v1/sessions?*cursor=*", lambda route: None, times=1)
+        scroller = page.locator(".list .scroll")
+        scroller.evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+        store.create("new", title="Just begun")
+        expect(page.locator(".count")).to_have_text("451 sessions")
+        page.wait_for_function(
+            "(box) => box.scrollHeight > 300 * 62", arg=scroller.element_handle()
+        )
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -466,7 +486,9 @@ def block_events(page: Page) -> None:
     page.route("**/outline", lambda route: route.abort())
 
 
-def test_a_broken_file_says_where_and_what_can_be_saved(store: SessionStore, show: Show) -> None:
+def test_a_broken_file_says_where_and_what_can_be_saved_and_that_is_undone(
+    store: SessionStore, show: Show
+) -> None:
     from playwright.sync_api import expect
 
     store.create("torn", title="Torn", messages=talk(*[f"text {n}" for n in range(30)]))
@@ -481,6 +503,8 @@ def test_a_broken_file_says_where_and_what_can_be_saved(store: SessionStore, sho
         expect(page.locator(".fault")).to_contain_text(str(path))
         page.get_by_role("button", name="Save what can be read").click()
         expect(page.locator("a.line")).to_have_count(2)
+        page.get_by_role("button", name="Undo").click()
+        expect(page.locator("a.line")).to_have_count(1)
     assert path.read_bytes() == whole[: len(whole) * 2 // 3]
 
 
@@ -517,8 +541,8 @@ def test_an_export_shows_first_what_it_leaves_out(store: SessionStore, show: Sho
         assert SECRET in Path(saving.value.path()).read_text("utf-8")
 
 
-def test_what_lies_on_this_machine_is_imported(
-    store: SessionStore, show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_lies_on_this_machine_is_imported_and_that_is_undone(
+    show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from playwright.sync_api import expect
 
@@ -526,16 +550,20 @@ def test_what_lies_on_this_machine_is_imported(
     place = tmp_path / "home" / ".claude" / "projects" / "-work-app"
     place.mkdir(parents=True)
     (place / source.name).write_bytes(source.read_bytes())
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CLAUDE_CONFIG_DIR", raising=False)
-    with show() as opened:
+    home = {"HOME": str(tmp_path / "home")}
+    with running(tmp_path / "s", env=home) as service, show(service) as opened:
         page = opened.page
         page.get_by_role("button", name="Bring in the chats of this machine").click()
         expect(page.locator(".panel li")).to_contain_text("claude-code1 file")
         page.get_by_role("button", name="Import claude-code").click()
         expect(page.locator("a.line")).to_have_count(1)
         expect(page.locator(".panel li")).to_contain_text("1 session here")
-    assert len(store.list()) == 1
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("Undone: Imported 1 session")).to_be_visible()
+        expect(page.locator("a.line")).to_have_count(0)
+        with SessionStore(service.folder) as store:
+            assert [len(store.list()), len(store.trash())] == [0, 1]
 
 
 def test_a_fork_is_compared_with_its_origin(store: SessionStore, show: Show) -> None:
@@ -557,6 +585,54 @@ def test_a_fork_is_compared_with_its_origin(store: SessionStore, show: Show) -> 
         expect(lines).to_have_text(["2 messages the same", "user: three", "user: another way"])
         page.get_by_role("button", name="Compare checkpoints").click()
         expect(lines).to_have_text(["/step 1 2"])
+
+
+def test_runs_and_agents_are_told_by_the_clock_and_lead_to_their_messages(
+    store: SessionStore, show: Show
+) -> None:
+    from playwright.sync_api import expect
+
+    made = Session(session_id="a", title="Many hands")
+    for number, (agent, status) in enumerate((("coder", "COMPLETED"), ("reviewer", "ERROR"))):
+        made.runs.append({"run_id": f"r{number}", "agent_id": agent, "status": status})
+        for minute in range(20):
+            at = f"2026-01-01T1{number}:{minute:02}:00Z"
+            text = f"{agent} {minute} " + "word " * 100
+            who: dict[str, Any] = {"role": "assistant", "run_id": f"r{number}"}
+            made.messages.append({**who, "content": text, "created_at": at})
+    store.save(made)
+    helper = Session(session_id="h", title="Helper", messages=talk("y"))
+    helper.source = {"parent": {"session_id": "a"}}
+    store.save(helper)
+    with show() as opened:
+        page = opened.page
+        opened.go("/s/a")
+        page.locator(".lanes summary").click()
+        expect(page.locator(".lanes .name")).to_have_text(["coder", "reviewer", "Helper"])
+        expect(page.locator(".lanes button.bad")).to_have_count(1)
+        page.get_by_role("button", name="Run of reviewer, error").click()
+        expect(page.get_by_label("Message 21, Assistant")).to_be_in_viewport()
+        page.locator(".reader .scroll").evaluate("(box) => { box.scrollTop = 0; }")
+        page.get_by_role("button", name="Helper: 1 message").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Helper")
+
+
+def test_the_days_of_work_are_a_chart_that_leads_to_their_sessions(
+    store: SessionStore, show: Show
+) -> None:
+    from playwright.sync_api import expect
+
+    now = datetime.now(UTC)
+    for name, days in (("a", 0), ("b", 3), ("c", 3), ("old", 200)):
+        active = now - timedelta(days=days)
+        store.save(Session(session_id=name, messages=talk("x", "y"), last_activity=active))
+    with show() as opened:
+        page = opened.page
+        caption = "90 days · 3 sessions by the day of their last activity · 6 messages (sum)"
+        expect(page.locator("figcaption")).to_have_text(caption)
+        day = (now - timedelta(days=3)).strftime("%Y-%m-%d")
+        page.get_by_role("button", name=f"{day}: 2 sessions, 4 messages").click()
+        expect(page.locator("a.line")).to_have_count(2)
 
 
 def test_sub_agents_are_folded_under_their_session(store: SessionStore, show: Show) -> None:

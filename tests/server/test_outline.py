@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localsessions import SessionStore
+from localsessions import Session, SessionStore
 from server.asking import Asking
 
 MESSAGES: list[dict[str, Any]] = [
@@ -73,6 +74,8 @@ def test_a_broken_file_is_shown_with_its_lines_and_saved(service: Asking, tmp_pa
     assert fault["first"] <= fault["line"] < fault["first"] + len(fault["lines"])
     repaired = service("POST", "sessions/torn/repair").document
     assert len(repaired["done"]) == 1
+    (made,) = repaired["made"]
+    assert service("GET", f"sessions/{made}").document["message_count"] > 20
     assert path.read_bytes() == kept
     saved = service("GET", "search?q=m7").document["hits"]
     assert any(one["session"]["session_id"] != "torn" for one in saved)
@@ -88,10 +91,44 @@ def test_nothing_is_wrong_with_a_session(service: Asking, told: str) -> None:
 def test_groups_are_counted(service: Asking, store: SessionStore) -> None:
     for name in ("g1", "g2"):
         store.get_or_create(name, tags=["red", name])
-    tags = service("GET", "groups").document["tags"]
-    counts = {one["name"]: one["count"] for one in tags}
+    tags = service("GET", "groups?by=tag").document["groups"]
+    counts = {one["name"]: one["sessions"] for one in tags}
     assert (counts["red"], counts["g1"]) == (2, 1)
     assert tags[0]["name"] == "red"
+    fitting = service("GET", "groups?by=tag&tag=g1").document
+    assert ([one["sessions"] for one in fitting["groups"]], fitting["total"]) == ([1, 1], 2)
+    assert service("GET", "groups?by=colour").status == 422
+    assert service("GET", "groups").status == 422
+
+
+def test_runs_and_agents_say_when_they_were(service: Asking, store: SessionStore) -> None:
+    def said(run_id: str, minute: int) -> dict[str, Any]:
+        at = f"2026-01-01T00:{minute:02}:00Z"
+        return {"role": "assistant", "content": "x", "run_id": run_id, "created_at": at}
+
+    made = Session(session_id="spans", last_activity=datetime(2026, 1, 1, 1, tzinfo=UTC))
+    made.runs = [
+        {"run_id": "r1", "agent_id": "coder", "status": "COMPLETED", "created_at": 1_767_225_600},
+        {"run_id": "r2", "agent_name": 7, "created_at": "not a time"},
+    ]
+    made.messages = [said("r1", 1), said("r3", 2), said("r1", 3)]
+    made.agent_context = {
+        "switches": [
+            {"to": "coder", "timestamp": "2026-01-01T00:00:00Z"},
+            {"to": "reviewer", "timestamp": "2026-01-01T00:30:00Z"},
+            {"to": None},
+        ]
+    }
+    store.save(made)
+    begin, keys = 1_767_225_600, ("kind", "name", "status", "first", "last", "begin", "end")
+    found = service("GET", "sessions/spans/outline").document["spans"]
+    assert [tuple(one[key] for key in keys) for one in found] == [
+        ("run", "coder", "COMPLETED", 0, 2, begin, begin + 180),
+        ("run", "r2", None, None, None, None, None),
+        ("run", "r3", None, 1, 1, begin + 120, begin + 120),
+        ("agent", "coder", None, None, None, begin, begin + 1800),
+        ("agent", "reviewer", None, None, None, begin + 1800, None),
+    ]
 
 
 def test_secrets_are_told_and_not_shown(service: Asking, store: SessionStore) -> None:

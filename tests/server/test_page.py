@@ -14,7 +14,8 @@ import pytest
 
 from localsessions import SessionStore
 from localsessions.server import create_app
-from server.asking import Asking
+from localsessions.server.discovery import page_of_running
+from server.asking import Asking, in_this_process, running
 
 FILES = ("/", "/page.js", "/page.css")
 LARGEST_BYTES = 90_000
@@ -99,6 +100,50 @@ def test_serve_open_says_where_the_page_is_where_no_browser_is(tmp_path: Path) -
     assert first.document == {"token": json.loads(Path(path).read_bytes())["token"]}
     assert (again.status, again.code) == (403, "code")
     assert first.document["token"] not in "".join(told)
+
+
+def open_again(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "localsessions", "serve", "--dir", str(folder), "--open"]
+    environment = {**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False, timeout=60
+    )
+
+
+def test_serve_open_opens_the_page_of_a_service_that_runs_already(tmp_path: Path) -> None:
+    with running(tmp_path / "s") as service:
+        done = open_again(tmp_path / "s")
+        assert done.returncode == 0, done.stderr
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/#code=([\w-]{40,})$", done.stderr.strip())
+        assert found, done.stderr
+        assert int(found[1]) == service.port
+        assert service("POST", "token", {"code": found[2]}).document == {"token": service.token}
+        assert str(service.token) not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"url": "http://evil.test:80"},
+        {"url": "http://127.0.0.1@evil.test:80"},
+        {"pid": 1},
+        {"token": "another" * 8},
+        {"url": None},
+    ],
+    ids=str,
+)
+def test_a_file_that_leads_elsewhere_opens_nothing(tmp_path: Path, told: dict[str, object]) -> None:
+    with running(tmp_path / "s"):
+        advert = tmp_path / "s" / ".localsessions" / "server.json"
+        assert page_of_running(str(tmp_path / "s")) is not None
+        advert.write_text(json.dumps({**json.loads(advert.read_bytes()), **told}))
+        assert page_of_running(str(tmp_path / "s")) is None
+
+
+def test_a_service_without_a_page_makes_no_code(store: SessionStore) -> None:
+    with in_this_process(store) as (asking, _):
+        answer = asking("POST", "codes")
+    assert (answer.status, answer.code) == (404, "no-page")
 
 
 def test_the_page_needs_the_token_of_the_command(tmp_path: Path) -> None:

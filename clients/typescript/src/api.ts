@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a one-time code that opens the page */
+        post: operations["post_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/count": {
         parameters: {
             query?: never;
@@ -62,7 +79,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Count by project, program and tag */
+        /** Count by program, project, tag or day */
         get: operations["get_groups"];
         put?: never;
         post?: never;
@@ -552,6 +569,14 @@ export interface components {
             session_id: string;
         };
         /**
+         * Code
+         * @description A one-time code; it stands in the fragment of the page's address: ``/#code=...``.
+         */
+        Code: {
+            /** Code */
+            code: string;
+        };
+        /**
          * CodeBody
          * @description A one-time code.
          */
@@ -741,27 +766,27 @@ export interface components {
         };
         /**
          * Group
-         * @description Sessions of one project, program or tag.
+         * @description Sessions that have something in common; ``messages`` is the sum of theirs.
          */
         Group: {
-            /** Count */
-            count: number;
             /** Last Activity */
             last_activity: string | null;
+            /** Messages */
+            messages: number;
             /** Name */
             name: string;
+            /** Sessions */
+            sessions: number;
         };
         /**
          * Groups
-         * @description The sessions by project, program and tag.
+         * @description The 500 largest groups of ``total``.
          */
         Groups: {
-            /** Programs */
-            programs: components["schemas"]["Group"][];
-            /** Projects */
-            projects: components["schemas"]["Group"][];
-            /** Tags */
-            tags: components["schemas"]["Group"][];
+            /** Groups */
+            groups: components["schemas"]["Group"][];
+            /** Total */
+            total: number;
         };
         /**
          * GuideAgent
@@ -897,7 +922,7 @@ export interface components {
         };
         /**
          * ImportState
-         * @description An import: how far it is and, at its end, what it did.
+         * @description An import: how far it is and, at its end, what it did; ``made`` are its new sessions.
          */
         ImportState: {
             /** Error */
@@ -908,6 +933,8 @@ export interface components {
             files_total: number | null;
             /** Import Id */
             import_id: string;
+            /** Made */
+            made: string[];
             /**
              * Status
              * @enum {string}
@@ -983,6 +1010,8 @@ export interface components {
             session: components["schemas"]["SessionDetail"];
             /** Sizes */
             sizes: number[];
+            /** Spans */
+            spans: components["schemas"]["Span"][];
             /** Total */
             total: number;
             usage: components["schemas"]["Usage"] | null;
@@ -1063,13 +1092,15 @@ export interface components {
         };
         /**
          * Repaired
-         * @description What was done, and what is left for a person to do.
+         * @description What was done, what is left for a person to do, and the ids of sessions that were made.
          */
         Repaired: {
             /** Done */
             done: string[];
             /** Left */
             left: string[];
+            /** Made */
+            made: string[];
             /** Session Id */
             session_id: string;
         };
@@ -1274,6 +1305,31 @@ export interface components {
             updated_at: string;
             /** User Id */
             user_id: string | null;
+        };
+        /**
+         * Span
+         * @description A run, or a while in which an agent was the current one.
+         *
+         *     ``first`` and ``last`` are positions of messages, ``begin`` and ``end`` are seconds since 1970.
+         */
+        Span: {
+            /** Begin */
+            begin: number | null;
+            /** End */
+            end: number | null;
+            /** First */
+            first: number | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "run" | "agent";
+            /** Last */
+            last: number | null;
+            /** Name */
+            name: string;
+            /** Status */
+            status: string | null;
         };
         /**
          * Stats
@@ -1506,6 +1562,37 @@ export interface operations {
             };
         };
     };
+    post_codes: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Make a one-time code that opens the page */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Code"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     get_count: {
         parameters: {
             query?: {
@@ -1560,14 +1647,31 @@ export interface operations {
     };
     get_groups: {
         parameters: {
-            query?: never;
+            query: {
+                agent_id?: string;
+                archived?: boolean;
+                branch?: string;
+                by: "program" | "project" | "tag" | "day";
+                folded?: boolean;
+                live?: boolean;
+                parent?: string;
+                pinned?: boolean;
+                program?: string;
+                project?: string;
+                since?: string;
+                status?: string;
+                tag?: string[];
+                unreadable?: boolean;
+                until?: string;
+                user_id?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Count by project, program and tag */
+            /** @description Count by program, project, tag or day */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localsessions.server import shapes
     from localsessions.server.endpoints import Call
 
-__all__ = ["MEDIA", "export", "health", "search", "stats", "token"]
+__all__ = ["MEDIA", "code", "export", "health", "search", "stats", "token"]
 
 MEDIA = {
     "markdown": "text/markdown; charset=utf-8",
@@ -68,6 +68,13 @@ def health(call: Call[Any, None]) -> Answer:
             "last_change": call.store.last_change(),
         }
     )
+
+
+def code(call: Call[Any, None]) -> Answer:
+    """Make a one-time code, for who has the token and opens the page in a browser."""
+    if not call.service.has_page:
+        raise Problem(404, "this service has no page", code="no-page")
+    return Answer({"code": call.service.codes.make()}, 201)
 
 
 def token(call: Call[Any, shapes.CodeBody]) -> Answer:

@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from localsessions.errors import UnreadableSessionError
-from localsessions.server.responses import Answer, plain
+from localsessions.server.made import made_since
+from localsessions.server.responses import Answer
+from localsessions.server.routes.lines import filters_of
 from localsessions.server.routes.sessions import found, known
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from localsessions.server import shapes
     from localsessions.server.endpoints import Call
 
 __all__ = ["fault", "groups", "repair", "secrets"]
 
-_PAGE = 500
 _MOST = 500
 _LINES = 3
 _LINE_LENGTH = 400
 
 
-def groups(call: Call[Any, None]) -> Answer:
-    """Count the sessions of each project, program and tag, the most frequent first."""
-    counts: dict[str, Counter[str]] = {key: Counter() for key in ("project", "program", "tag")}
-    latest: dict[str, JsonValue] = {}
-    page = call.store.list(limit=_PAGE)
-    while True:
-        for one in page:
-            counts["tag"].update(one.tags)
-            for key, value in (("project", one.project), ("program", one.program)):
-                if value is not None:
-                    counts[key][value] += 1
-                    latest.setdefault(f"{key} {value}", plain(one.last_activity))
-        if page.next_cursor is None:
-            break
-        page = call.store.list(limit=_PAGE, cursor=page.next_cursor)
-    return Answer(
-        {
-            key + "s": [
-                {"name": name, "count": count, "last_activity": latest.get(f"{key} {name}")}
-                for name, count in counter.most_common(_MOST)
-            ]
-            for key, counter in counts.items()
-        }
-    )
+def groups(call: Call[shapes.GroupsQuery, None]) -> Answer:
+    """Count the sessions of each program, project, tag or day, the largest group first."""
+    found = call.store.groups(call.query.by, **filters_of(call.query))
+    return Answer({"groups": found[:_MOST], "total": len(found)})
 
 
 def fault(call: Call[Any, None]) -> Answer:
@@ -75,12 +56,14 @@ def repair(call: Call[Any, None]) -> Answer:
     store, session_id = call.store, known(call.store, call.session_id)
     done: list[JsonValue] = []
     left: list[JsonValue] = []
+    before = store.last_change()
     for one in store.verify():
         if one.session_id == session_id and one.automatic:
             done.append(store.repair(one))
         elif one.session_id == session_id:
             left.append(one.repair)
-    return Answer({"session_id": session_id, "done": done, "left": left})
+    made = made_since(store, before) if done else []
+    return Answer({"session_id": session_id, "done": done, "left": left, "made": made})
 
 
 def secrets(call: Call[Any, None]) -> Answer:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from localsessions.models import message_text, parse_instant, reasoning_text
+from localsessions.models import message_text, reasoning_text
 from localsessions.server.responses import Answer, etag_of
 from localsessions.server.routes.lines import detail_of
 from localsessions.server.routes.sessions import found
+from localsessions.server.routes.spans import moment_of, spans_of
 from localsessions.server.routes.usage import usage_of
 
 if TYPE_CHECKING:
@@ -37,14 +38,16 @@ def outline(call: Call[Any, None]) -> Answer:
         for at, kind in enumerate(kinds)
         if kind == "p"
     ]
+    moments = [moment_of(message) for message in session.messages]
     document = {
         "session": detail_of(session),
         "total": len(kinds),
         "kinds": "".join(kinds),
         "sizes": [len(text) for text in texts],
-        "at": [_moment(message) for message in session.messages],
+        "at": moments,
         "prompts": prompts,
         "usage": usage_of(session.messages),
+        "spans": [*spans_of(session, moments)],
     }
     return Answer(document, etag=etag_of(session))
 
@@ -55,18 +58,6 @@ def _kind(message: Message, text: str) -> str:
     if not text.strip() or any(message.get(key) for key in _MADE):
         return "w"
     return {"user": "p", "assistant": "s"}.get(str(role), "w")
-
-
-def _moment(message: Message) -> int | None:
-    """Return when a message was said, in seconds since 1970."""
-    for key in ("created_at", "timestamp"):
-        value = message.get(key)
-        if isinstance(value, str):
-            try:
-                return int(parse_instant(value).timestamp())
-            except ValueError:
-                continue
-    return None
 
 
 def find(call: Call[shapes.FindQuery, None]) -> Answer:

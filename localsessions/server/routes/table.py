@@ -26,6 +26,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/stats", care.stats, "Sizes and counts", shapes.Stats),
     Endpoint(
         "POST",
+        "/codes",
+        care.code,
+        "Make a one-time code that opens the page",
+        shapes.Code,
+        status=201,
+    ),
+    Endpoint(
+        "POST",
         "/token",
         care.token,
         "Exchange a one-time code for the token",
@@ -183,7 +191,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "Save what can be read of a broken file",
         shapes.Repaired,
     ),
-    Endpoint("GET", "/groups", order.groups, "Count by project, program and tag", shapes.Groups),
+    Endpoint(
+        "GET",
+        "/groups",
+        order.groups,
+        "Count by program, project, tag or day",
+        shapes.Groups,
+        query=shapes.GroupsQuery,
+    ),
     Endpoint("GET", "/trash", sessions.trash, "List what can be restored", shapes.Trash),
     Endpoint(
         "GET",

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from localsessions.models import Grouping
 from localsessions.models.instant_field import Instant
 from localsessions.server.shapes.answered import SessionDetail
-from localsessions.server.shapes.asked import Asked
+from localsessions.server.shapes.asked import Asked, FilterQuery
 
-__all__ = ["Fault", "FindQuery", "FoundTexts", "Groups", "Outline", "Repaired", "Secrets"]
+__all__ = [
+    "Fault",
+    "FindQuery",
+    "FoundTexts",
+    "Groups",
+    "GroupsQuery",
+    "Outline",
+    "Repaired",
+    "Secrets",
+]
 
 
 class FindQuery(Asked):
@@ -35,6 +45,21 @@ class Usage(BaseModel):
     cost: float | None
 
 
+class Span(BaseModel):
+    """A run, or a while in which an agent was the current one.
+
+    ``first`` and ``last`` are positions of messages, ``begin`` and ``end`` are seconds since 1970.
+    """
+
+    kind: Literal["run", "agent"]
+    name: str
+    status: str | None
+    first: int | None
+    last: int | None
+    begin: int | None
+    end: int | None
+
+
 class Outline(BaseModel):
     """A session, and of each message: p a prompt, s an answer, w work; its length; when."""
 
@@ -45,6 +70,7 @@ class Outline(BaseModel):
     at: list[int | None]
     prompts: list[Prompt]
     usage: Usage | None
+    spans: list[Span]
 
 
 class PlaceOfText(BaseModel):
@@ -62,20 +88,26 @@ class FoundTexts(BaseModel):
     places: list[PlaceOfText]
 
 
+class GroupsQuery(FilterQuery):
+    """By what to put sessions together, and which."""
+
+    by: Grouping
+
+
 class Group(BaseModel):
-    """Sessions of one project, program or tag."""
+    """Sessions that have something in common; ``messages`` is the sum of theirs."""
 
     name: str
-    count: int
+    sessions: int
+    messages: int
     last_activity: Instant | None
 
 
 class Groups(BaseModel):
-    """The sessions by project, program and tag."""
+    """The 500 largest groups of ``total``."""
 
-    projects: list[Group]
-    programs: list[Group]
-    tags: list[Group]
+    groups: list[Group]
+    total: int
 
 
 class Fault(BaseModel):
@@ -91,11 +123,12 @@ class Fault(BaseModel):
 
 
 class Repaired(BaseModel):
-    """What was done, and what is left for a person to do."""
+    """What was done, what is left for a person to do, and the ids of sessions that were made."""
 
     session_id: str
     done: list[str]
     left: list[str]
+    made: list[str]
 
 
 class Secret(BaseModel):

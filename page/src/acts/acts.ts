@@ -85,6 +85,13 @@ export function fork(sessionId: string, at: string | number | null): Promise<voi
   });
 }
 
+/** Tell of sessions that were made; to undo that moves them to the trash. */
+export function made(said: string, sessionIds: readonly string[]): void {
+  did(said, async () => {
+    for (const sessionId of sessionIds) await service.client.remove(sessionId, "*");
+  });
+}
+
 function patch(seen: Versioned<SessionDetail>, wanted: Patch, said: string): Promise<void> {
   return tried(async () => {
     const made = await changed(seen, wanted, ask);

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-import { tell } from "../acts/acts";
+import { made, tell } from "../acts/acts";
 import * as service from "../service";
 import type { FoundPlace, ImportState } from "../service";
 import { counted, size } from "../text/measures";
@@ -24,7 +24,8 @@ export function Import() {
   }, []);
   const start = async (programs: string[]) => {
     try {
-      await follow(await service.startImport(programs), setState);
+      const state = await follow(await service.startImport(programs), setState);
+      if (state.made.length > 0) made(`Imported ${counted(state.made.length, "session")}`, state.made);
       await read();
     } catch (reason) {
       fail(reason);
@@ -62,7 +63,7 @@ export function Import() {
 }
 
 /** Ask how far an import is, until its end. */
-async function follow(begun: ImportState, tellState: (state: ImportState) => void): Promise<void> {
+async function follow(begun: ImportState, tellState: (state: ImportState) => void): Promise<ImportState> {
   let state = begun;
   tellState(state);
   while (state.status === "running") {
@@ -70,6 +71,7 @@ async function follow(begun: ImportState, tellState: (state: ImportState) => voi
     state = await service.importState(state.import_id);
     tellState(state);
   }
+  return state;
 }
 
 function Progress({ state }: { state: ImportState }) {

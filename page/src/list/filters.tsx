@@ -1,9 +1,19 @@
 /** How the list is put together: by day, project or program, and what is left out. */
 
+import { batch, signal } from "@preact/signals";
+
 import { type FilterName, go, type Grouping, place } from "../place";
 import { folderName } from "../text/measures";
 import { oneLine } from "../text/safe";
-import { groups } from "./sessions";
+import * as service from "../service";
+import type { Group } from "../service";
+
+const CHOSEN = ["project", "program", "tag"] as const;
+type Chosen = (typeof CHOSEN)[number];
+
+/** What can be chosen; asked for when the person looks. */
+const choices = signal<Record<Chosen, Group[]>>({ project: [], program: [], tag: [] });
+const trouble = signal("");
 
 const GROUPINGS: [Grouping, string][] = [
   ["day", "Days"],
@@ -40,14 +50,14 @@ function set(name: FilterName, value: string): void {
 
 function More() {
   const { filters } = place.value;
-  const found = groups.value;
   return (
-    <details class="menu">
+    <details class="menu" onToggle={(event) => void (event.currentTarget.open && ask())}>
       <summary>Filter</summary>
       <div class="sheet">
-        <Choice name="project" label="Project" among={found?.projects} />
-        <Choice name="program" label="Program" among={found?.programs} />
-        <Choice name="tag" label="Tag" among={found?.tags} />
+        {trouble.value && <p role="alert">{trouble.value}</p>}
+        <Choice name="project" label="Project" />
+        <Choice name="program" label="Program" />
+        <Choice name="tag" label="Tag" />
         <label>
           <span>Since</span>
           <input
@@ -72,15 +82,31 @@ function More() {
   );
 }
 
-function Choice({ name, label, among }: { name: FilterName; label: string; among: { name: string; count: number }[] | undefined }) {
+async function ask(): Promise<void> {
+  try {
+    const [project, program, tag] = await Promise.all(CHOSEN.map((by) => service.groups(by)));
+    batch(() => {
+      choices.value = { project: project!, program: program!, tag: tag! };
+      trouble.value = "";
+    });
+  } catch (reason) {
+    trouble.value = service.toldOf(reason);
+  }
+}
+
+function Choice({ name, label }: { name: Chosen; label: string }) {
+  const chosen = place.value.filters[name];
+  const among = choices.value[name];
+  const isListed = !chosen || among.some((one) => one.name === chosen);
   return (
     <label>
       <span>{label}</span>
-      <select value={place.value.filters[name] ?? ""} onChange={(event) => set(name, event.currentTarget.value)}>
+      <select value={chosen ?? ""} onChange={(event) => set(name, event.currentTarget.value)}>
         <option value="">all</option>
-        {among?.map((one) => (
+        {!isListed && <option value={chosen}>{chip(name, chosen)}</option>}
+        {among.map((one) => (
           <option key={one.name} value={one.name}>
-            {oneLine(name === "project" ? folderName(one.name) : one.name)} ({one.count})
+            {oneLine(name === "project" ? folderName(one.name) : one.name)} ({one.sessions})
           </option>
         ))}
       </select>

@@ -9,7 +9,7 @@ import { oneLine } from "../text/safe";
 import { type Rows, VirtualList } from "../virtual";
 import { Filters } from "./filters";
 import { chosen, choose } from "./choice";
-import { hits, isLoading, loadMore, type Row, rows, total, trouble } from "./sessions";
+import { drawnTo, hits, isLoading, type Row, rows, total, trouble } from "./sessions";
 
 const HEIGHTS = { heading: 38, session: 62, group: 58 };
 
@@ -33,7 +33,7 @@ export function List() {
           estimate={(index) => (all[index]?.kind === "session" && hits.value ? 104 : HEIGHTS[all[index]?.kind ?? "session"])}
           keyOf={(index) => keyOf(all[index], index)}
           draw={(index) => <ListRow row={all[index]} />}
-          onDrawn={(_, last) => void (last >= all.length - 40 && loadMore())}
+          onDrawn={(_, last) => void (drawnTo.value = last)}
           label="Sessions"
           overscan={10}
         />
@@ -53,7 +53,7 @@ function said(): string {
 function keyOf(row: Row | undefined, index: number): string {
   if (row === undefined) return String(index);
   if (row.kind === "session") return `s ${row.line.session_id}`;
-  return row.kind === "group" ? `g ${row.name}` : `h ${row.text} ${index}`;
+  return row.kind === "group" ? `g ${row.group.name}` : `h ${row.text} ${index}`;
 }
 
 function Search() {
@@ -100,16 +100,16 @@ function ListRow({ row }: { row: Row | undefined }) {
   return row.kind === "group" ? <GroupLine row={row} /> : <SessionLine row={row} />;
 }
 
-function GroupLine({ row }: { row: Row & { kind: "group" } }) {
-  const name = row.by === "project" ? folderName(row.name) : row.name;
-  const open = () => go({ filters: { ...place.value.filters, [row.by]: row.name } });
+function GroupLine({ row: { group, by } }: { row: Row & { kind: "group" } }) {
+  const name = oneLine(group.name);
+  const open = () => go({ filters: { ...place.value.filters, [by]: group.name } });
   return (
-    <button class="line group" onClick={open} title={oneLine(row.name)}>
-      <span class="title">{oneLine(name)}</span>
-      <span class="when">{row.lastActivity && ago(row.lastActivity, new Date())}</span>
+    <button class="line group" onClick={open} title={name}>
+      <span class="title">{(by === "project" ? oneLine(folderName(group.name)) : name) || "Without a name"}</span>
+      <span class="when">{group.last_activity && ago(group.last_activity, new Date())}</span>
       <span class="facts">
-        {counted(row.count, "session")}
-        {row.by === "project" && ` · ${oneLine(row.name)}`}
+        {counted(group.sessions, "session")}
+        {by === "project" && ` · ${name}`}
       </span>
     </button>
   );

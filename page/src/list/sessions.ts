@@ -3,22 +3,29 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 
 import { onChange, seldom } from "../live";
-import { type Filters, type Grouping, place } from "../place";
+import { type Filters, type Grouping, type Place, place } from "../place";
 import { day } from "../text/measures";
 import * as service from "../service";
-import type { Groups, Hit, SessionLine } from "../service";
+import type { Group, Hit, SessionLine } from "../service";
 
 const PAGE = 200;
 const MOST_AGAIN = 1000; // the service's largest page
 const HITS = 50;
 const TYPING = 120; // milliseconds after the last key
+const AHEAD = 40; // rows before the end at which the next page is asked for
 
 export const lines = signal<SessionLine[]>([]);
 export const hits = signal<Hit[] | undefined>();
 export const total = signal(0);
 export const isLoading = signal(true);
 export const trouble = signal("");
-export const groups = signal<Groups | undefined>();
+/** The groups of the tab, if it shows groups. */
+export const groups = signal<Group[]>([]);
+
+/** The last row that is drawn. */
+export const drawnTo = signal(0);
+
+const NO_SESSIONS = { sessions: [], total: 0, next_cursor: null };
 
 let cursor: string | null = null;
 let asking = new AbortController();
@@ -27,12 +34,12 @@ let asking = new AbortController();
 export type Row =
   | { kind: "heading"; text: string }
   | { kind: "session"; line: SessionLine; hit?: Hit }
-  | { kind: "group"; name: string; count: number; lastActivity: string | null; by: "project" | "program" };
+  | { kind: "group"; group: Group; by: "project" | "program" };
 
 export const rows = computed<Row[]>(() => {
   if (hits.value) return hits.value.map((hit) => ({ kind: "session", line: hit.session, hit }));
-  const by = place.value.by;
-  if (by !== "day" && !place.value.filters[by]) return groupRows(groups.value, by);
+  const { by } = place.value;
+  if (showsGroups(place.value)) return latestFirst(groups.value).map((group) => ({ kind: "group", group, by: by as "project" | "program" }));
   return dayRows(lines.value, new Date());
 });
 
@@ -50,10 +57,13 @@ export function dayRows(sessions: SessionLine[], now: Date): Row[] {
   return made;
 }
 
-function groupRows(found: Groups | undefined, by: "project" | "program"): Row[] {
-  const all = (by === "project" ? found?.projects : found?.programs) ?? [];
-  const latest = all.toSorted((one, other) => (other.last_activity ?? "").localeCompare(one.last_activity ?? ""));
-  return latest.map(({ name, count, last_activity }) => ({ kind: "group", name, count, lastActivity: last_activity, by }));
+/** Tell whether groups are listed, and not the sessions of one. */
+function showsGroups({ by, filters }: Pick<Place, "by" | "filters">): boolean {
+  return by !== "day" && !filters[by];
+}
+
+function latestFirst(found: readonly Group[]): Group[] {
+  return found.toSorted((one, other) => (other.last_activity ?? "").localeCompare(one.last_activity ?? ""));
 }
 
 /** Return the filters as the service wants them. */
@@ -74,6 +84,10 @@ export function keepList(): void {
     clearTimeout(timer);
     timer = setTimeout(() => void load(), isSearching || wasSearching ? TYPING : 0);
     wasSearching = isSearching;
+  });
+  // Also when what was asked for was given up, since the folder changed.
+  effect(() => {
+    if (drawnTo.value >= rows.value.length - AHEAD && !isLoading.value && !trouble.value) void loadMore();
   });
   const again = seldom(600, () => void load(true));
   onChange(() => again());
@@ -106,14 +120,13 @@ async function search(q: string, filters: Filters, signal: AbortSignal): Promise
 }
 
 async function list(filters: Filters, by: Grouping, limit: number, signal: AbortSignal): Promise<void> {
-  const [page, counted] = await Promise.all([
-    service.listed({ ...asked(filters, false), limit } as never, signal),
-    by === "day" && groups.peek() ? groups.peek() : service.groups(),
-  ]);
+  const query = asked(filters, false);
+  const found = showsGroups({ by, filters }) ? await service.groups(by, query, signal) : [];
+  const page = showsGroups({ by, filters }) ? NO_SESSIONS : await service.listed({ ...query, limit } as never, signal);
   if (signal.aborted) return;
   cursor = page.next_cursor;
   batch(() => {
-    groups.value = counted;
+    groups.value = found;
     hits.value = undefined;
     lines.value = page.sessions;
     total.value = page.total;
@@ -121,8 +134,8 @@ async function list(filters: Filters, by: Grouping, limit: number, signal: Abort
 }
 
 /** Load the next page, if there is one. */
-export async function loadMore(): Promise<void> {
-  if (cursor === null || isLoading.peek() || hits.peek()) return;
+async function loadMore(): Promise<void> {
+  if (cursor === null || hits.peek()) return;
   const { signal } = asking;
   const from = cursor;
   isLoading.value = true;

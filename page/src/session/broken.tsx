@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-import { tell } from "../acts/acts";
+import { made, tell } from "../acts/acts";
 import { addressOf, go } from "../place";
 import * as service from "../service";
 import type { Fault } from "../service";
@@ -38,7 +38,8 @@ function Told({ fault, onRepaired }: { fault: Fault; onRepaired: () => void }) {
   const repair = async () => {
     try {
       const found = await service.repaired(fault.session_id);
-      if (found.done.length > 0) tell(found.done.join("; "));
+      if (found.made.length > 0) made(found.done.join("; "), found.made);
+      else tell(found.done.join("; ") || "Nothing of it can be read");
       setLeft(found.left);
       onRepaired();
     } catch (reason) {

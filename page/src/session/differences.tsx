@@ -9,14 +9,20 @@ import type { Message } from "../service";
 import { counted } from "../text/measures";
 import { oneLine, visible } from "../text/safe";
 import type { Reading } from "./reading";
-import { textOf } from "./spoken";
+import { gistOf } from "./spoken";
 import { type Step, stepsBetween } from "./steps";
 
 const MOST = 2000;
 
-const linesOf = (messages: readonly Message[]) => messages.map((one) => ({ role: one.role, text: textOf(one) }));
+const linesOf = (messages: readonly Message[]) => messages.map((one) => ({ role: one.role, text: gistOf(one) }));
 
-type Told = { kind: "session"; steps: Step[] } | { kind: "checkpoint"; differences: { op: string; path: string; was?: unknown; now?: unknown }[] };
+interface Difference {
+  op: "add" | "remove" | "replace";
+  path: string;
+  was?: unknown;
+  now?: unknown;
+}
+type Told = { kind: "session"; steps: Step[]; isCut: boolean } | { kind: "checkpoint"; differences: Difference[] };
 
 export function Differences({ reading, onClose }: { reading: Reading; onClose: () => void }) {
   const [ids, setIds] = useState<string[]>([]);
@@ -27,7 +33,8 @@ export function Differences({ reading, onClose }: { reading: Reading; onClose: (
   }, [reading]);
   const compare = async (other: string) => {
     const both = await Promise.all([other, sessionId].map((id) => service.messagesFrom(id, 0, MOST)));
-    setTold({ kind: "session", steps: stepsBetween(linesOf(both[0]!.messages), linesOf(both[1]!.messages)) });
+    const [there, here] = both.map((one) => linesOf(one.messages));
+    setTold({ kind: "session", steps: stepsBetween(there!, here!), isCut: both.some((one) => one.total > MOST) });
   };
   const parent = reading.detail.value?.value.parent;
   const others = [...(parent ? [{ session_id: parent, title: "what it comes from" }] : []), ...reading.children.value];
@@ -69,7 +76,11 @@ function fail(reason: unknown): void {
 
 function Checkpoints({ ids, onCompare }: { ids: string[]; onCompare: (now: string, base: string) => void }) {
   if (ids.length < 2) return null;
-  const options = ids.map((id) => <option key={id}>{id}</option>);
+  const options = ids.map((id) => (
+    <option key={id} value={id}>
+      {oneLine(id)}
+    </option>
+  ));
   return (
     <form
       class="compare"
@@ -101,7 +112,7 @@ function Shown({ told }: { told: Told }) {
         {told.differences.length === 0 && <li>They are the same.</li>}
         {told.differences.map((one) => (
           <li key={one.path}>
-            <code>{visible(one.path) || "/"}</code> <del>{valueOf(one.was)}</del> <ins>{valueOf(one.now)}</ins>
+            <code>{visible(one.path) || "/"}</code> {one.op !== "add" && <del>{valueOf(one.was)}</del>} {one.op !== "remove" && <ins>{valueOf(one.now)}</ins>}
           </li>
         ))}
       </ul>
@@ -109,6 +120,7 @@ function Shown({ told }: { told: Told }) {
   }
   return (
     <ul class="difference" tabIndex={0} aria-label="Differences">
+      {told.isCut && <li class="quiet">Only the first {counted(MOST, "message")} of each are compared.</li>}
       {told.steps.map((step, index) => (
         <li key={index}>
           {step.side === "both" ? (
@@ -126,5 +138,5 @@ function Shown({ told }: { told: Told }) {
 }
 
 function valueOf(value: unknown): string {
-  return value === undefined || value === null ? "" : visible(JSON.stringify(value)).slice(0, 500);
+  return visible(JSON.stringify(value ?? null)).slice(0, 500);
 }

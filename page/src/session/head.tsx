@@ -8,6 +8,7 @@ import { addressOf } from "../place";
 import type { SessionDetail, SessionLine, Versioned } from "../service";
 import { ago, counted, folderName, moment, size } from "../text/measures";
 import { oneLine } from "../text/safe";
+import { Lanes } from "./lanes";
 import type { Reading } from "./reading";
 import { Timeline } from "./timeline";
 import { Tokens } from "./tokens";
@@ -32,6 +33,7 @@ export function Head({ reading }: { reading: Reading }) {
       <Tags detail={detail} />
       <Related session={session} started={reading.children.value} />
       <Timeline reading={reading} />
+      <Lanes reading={reading} />
       <Tokens reading={reading} />
     </header>
   );
@@ -133,7 +135,7 @@ function Related({ session, started }: { session: SessionDetail; started: Sessio
       {started.length > 0 && (
         <details class="fold">
           <summary>
-            <span class="what">{counted(started.length, "sub-agent or fork").replace("forks", "forks")}</span>
+            <span class="what">{started.length === 1 ? "1 sub-agent or fork" : `${started.length} sub-agents and forks`}</span>
           </summary>
           <ul>
             {started.map((line) => (

@@ -104,7 +104,7 @@ function PartOf({ part, name, fold }: { part: Part; name: string | undefined; fo
     case "result":
       return <Result text={part.text} isError={part.isError} fold={fold} />;
     case "picture":
-      return <img class="picture" src={part.src} alt="" />;
+      return <img class="picture" src={part.src} alt="Picture of the message" />;
     case "other":
       return <p class="other">[{oneLine(part.what)}]</p>;
   }

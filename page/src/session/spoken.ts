@@ -42,12 +42,22 @@ export function partsOf(message: Message): Part[] {
   return [{ kind: "result", text, isError: fields.is_error === true || fields.success === false }, ...others];
 }
 
-/** Return the first text, for a line. */
-export function textOf(message: Message): string {
-  return partsOf(message)
-    .flatMap((part) => (part.kind === "text" || part.kind === "result" ? [part.text] : []))
-    .join("\n")
-    .trim();
+/** Return all that a message says and does as one text, to compare it. */
+export function gistOf(message: Message): string {
+  return partsOf(message).map(gistOfPart).join("\n").trim();
+}
+
+function gistOfPart(part: Part): string {
+  switch (part.kind) {
+    case "call":
+      return `${part.name} ${part.input}`;
+    case "picture":
+      return `[picture ${part.src.slice(-40)}]`;
+    case "other":
+      return `[${part.what}]`;
+    default:
+      return part.text;
+  }
 }
 
 function contentParts(content: unknown): Part[] {

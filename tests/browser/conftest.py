@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +14,6 @@ from localsessions import SessionStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-SCREENS = Path(__file__).parents[2] / ".screens"
 
 
 # Of the package: Playwright's event loop stays in the thread, where tests of others have theirs.
@@ -42,6 +39,7 @@ def store(page_service: Asking) -> Iterator[SessionStore]:
     with SessionStore(page_service.folder, durability="fast") as made:
         made.delete_many([one.session_id for one in made.list(limit=1000)])
         made.empty_trash(max_age=0)
+        made.forget_deletions()
         yield made
 
 
@@ -61,14 +59,3 @@ def address_of_page(service: Asking) -> str:
     """Return where the page is, with a code that works once."""
     code = service("POST", "codes").document["code"]
     return f"http://127.0.0.1:{service.port}/#code={code}"
-
-
-@pytest.fixture
-def keep(request: pytest.FixtureRequest) -> Callable[[Opened, str], None]:
-    """Keep a picture of the page, for people: in a folder that is not committed."""
-
-    def keeping(shown: Opened, name: str) -> None:
-        SCREENS.mkdir(exist_ok=True)
-        shown.page.screenshot(path=SCREENS / f"{name}.png")
-
-    return keeping

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from needs import chromium
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 __all__ = ["Opened", "browsing", "opened"]
+
+SCREENS = Path(__file__).parents[2] / ".screens"
 
 _NAMES = "MAP evil.test 127.0.0.1, MAP outside.test ~NOTFOUND"
 _REPORTS = """
@@ -54,6 +57,11 @@ class Opened:
         # What the service refuses is told to the person by the page.
         if getattr(message, "type", "") == "error" and "Failed to load resource" not in text:
             self.wrong.append(text)
+
+    def keep(self, name: str) -> None:
+        """Keep a picture of the page, for people to look at; it is not committed."""
+        SCREENS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENS / f"{name}.png", timeout=120_000)
 
     def go(self, place: str) -> None:
         """Go to a place, as a link does."""

@@ -146,7 +146,9 @@ def test_a_phone_shows_one_side_at_a_time(store: SessionStore, show: Show) -> No
 
     long = "a_very_long_word_without_a_space_" * 20
     table = "| a | b | c |\n|--|--|--|\n" + f"| {'wide ' * 20} | {long} | x |"
-    store.create("a", title=f"Phone {long}", messages=talk("hello", f"{long}\n\n{table}"))
+    messages = talk("hello", f"{long}\n\n{table}")
+    messages[1]["usage"] = {"input_tokens": 123_456_789, "output_tokens": 123_456_789, "cost": 12.5}
+    store.create("a", title=f"Phone {long}", messages=messages)
     with show(width=360, height=740) as opened:
         page = opened.page
         expect(page.locator("a.line")).to_be_visible()
@@ -157,6 +159,9 @@ def test_a_phone_shows_one_side_at_a_time(store: SessionStore, show: Show) -> No
         wide = page.evaluate("() => document.documentElement.scrollWidth")
         reader = page.locator(".reader .scroll").evaluate("(box) => box.scrollWidth")
         assert (wide, reader) == (360, 360)
+        size = page.locator(".tokens .size").bounding_box()
+        assert size is not None
+        assert size["x"] + size["width"] <= 360
         page.locator("summary", has_text="Acts").click()
         sheet = page.locator(".acts .sheet").bounding_box()
         assert sheet is not None

@@ -49,8 +49,7 @@ function Told({ fault, onRepaired }: { fault: Fault; onRepaired: () => void }) {
   return (
     <div class="fault">
       <p>
-        <strong>{visible(fault.reason ?? "It can be read again.")}</strong>
-        {fault.line && ` Line ${fault.line}, column ${fault.column ?? 1}.`}
+        <strong>{fault.reason ? `Line ${fault.line ?? 1}, column ${fault.column ?? 1}: ${visible(fault.reason)}` : "It can be read again."}</strong>
       </p>
       <pre tabIndex={0} aria-label="The lines of the file">
         {fault.lines.map((text, index) => (

@@ -27,7 +27,7 @@ const PICTURE = /^data:image\/(?:png|gif|jpeg|webp|avif);base64,/i;
 const THOUGHTS = ["thinking", "redacted_thinking", "reasoning"];
 const KEPT_THOUGHTS = ["reasoning", "reasoning_content", "thoughts"];
 /** The argument that says most, in this order. */
-const TELLING = ["command", "cmd", "file_path", "filePath", "path", "pattern", "query", "url", "description", "prompt", "input"];
+const TELLING = ["command", "cmd", "pattern", "query", "file_path", "filePath", "path", "url", "description", "prompt", "input"];
 const SUMMARY_LENGTH = 140;
 
 /** Return the parts of a message, in the order of reading. */

@@ -2,7 +2,7 @@
 
 import { go } from "../place";
 import type { Outline } from "../service";
-import { moment } from "../text/measures";
+import { counted, lasting, moment } from "../text/measures";
 import type { Reading } from "./reading";
 
 const BARS = 60;
@@ -44,7 +44,10 @@ export function Timeline({ reading }: { reading: Reading }) {
   const bars = outline ? barsOf(outline) : [];
   if (bars.length === 0) return null;
   const most = Math.max(...bars.map((bar) => bar.count));
+  const began = bars.map((bar) => bar.at).filter((at) => at !== null);
+  const [first, last] = [began[0]!, began.at(-1)!];
   return (
+    <>
     <div class="timeline" role="group" aria-label="Timeline: messages over time">
       {bars.map((bar, index) =>
         bar.count === 0 ? (
@@ -55,11 +58,20 @@ export function Timeline({ reading }: { reading: Reading }) {
             class={bar.prompts > 0 ? "prompted" : ""}
             style={{ height: `${4 + Math.round((bar.count / most) * HEIGHT)}px` }}
             onClick={() => go({ at: bar.position }, false)}
-            aria-label={`${moment(new Date(bar.at! * 1000).toISOString())}: ${bar.count} messages`}
-            title={`${moment(new Date(bar.at! * 1000).toISOString())}: ${bar.count} messages`}
+            aria-label={textOf(bar)}
+            title={textOf(bar)}
           />
         ),
       )}
     </div>
+    <p class="scale">
+      <span>{clock(first)}</span>
+      <span>messages (sum), {lasting((last - first) / (BARS - 1))} a bar</span>
+      <span>{clock(last)}</span>
+    </p>
+    </>
   );
 }
+
+const textOf = (bar: Bar) => `${clock(bar.at!)}: ${counted(bar.count, "message")}`;
+const clock = (seconds: number) => moment(new Date(seconds * 1000).toISOString());

@@ -9,10 +9,14 @@ export function ago(moment: string, now: Date): string {
   const then = new Date(moment);
   const seconds = (now.getTime() - then.getTime()) / 1000;
   if (seconds < 45) return "now";
-  if (seconds < HOUR) return `${Math.max(1, Math.round(seconds / MINUTE))} min`;
-  if (seconds < DAY) return `${Math.round(seconds / HOUR)} h`;
-  if (seconds < 7 * DAY) return `${Math.round(seconds / DAY)} d`;
-  return date(then, now);
+  return seconds < 7 * DAY ? lasting(Math.max(MINUTE, seconds)) : date(then, now);
+}
+
+/** Return how long something lasts. */
+export function lasting(seconds: number): string {
+  if (seconds < MINUTE) return `${Math.round(seconds)} s`;
+  if (seconds < HOUR) return `${Math.round(seconds / MINUTE)} min`;
+  return seconds < DAY ? `${Math.round(seconds / HOUR)} h` : `${Math.round(seconds / DAY)} d`;
 }
 
 function date(then: Date, now: Date): string {

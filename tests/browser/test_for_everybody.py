@@ -141,6 +141,83 @@ def test_every_act_is_done_by_keys_only(store: SessionStore, show: Show) -> None
     assert (stored.title, stored.tags, stored.pinned) == ("Penne", ["food"], True)
 
 
+def tab_to(page: Page, label: str) -> None:
+    """Press Tab until what has this name has the focus."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate(FOCUSED) == label:
+            return
+    raise AssertionError(f"no Tab leads to {label}")
+
+
+FOCUSED = """() => {
+    const one = document.activeElement;
+    return one.ariaLabel ?? one.labels?.[0]?.innerText ?? one.innerText;
+}"""
+
+
+def test_what_is_asked_is_answered_by_keys_only(store: SessionStore, show: Show) -> None:
+    """A conflict, an export, comparing, a message, a tag, the trash, a broken file; no mouse."""
+    from playwright.sync_api import expect
+
+    store.create("a", title="Pasta", messages=worked(), tags=["old"])
+    store.fork("a", at=3, new_id="b")
+    store.create("torn", messages=talk(*[f"text {n}" for n in range(30)]))
+    path = Path(store.path("torn"))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with show() as opened:
+        page, keys = opened.page, opened.page.keyboard
+        opened.go("/s/a")
+        expect(page.locator("article")).to_have_count(7)
+        tab_to(page, "Remove the tag old")
+        keys.press("Enter")
+        expect(told(page)).to_contain_text("Removed the tag old")
+        keys.press("r")
+        page.route("**/outline", lambda route: route.abort())
+        store.rename("a", "Theirs")
+        keys.type("Mine")
+        keys.press("Enter")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        tab_to(page, "Write mine")
+        keys.press("Enter")
+        expect(told(page)).to_contain_text("Renamed")
+        page.unroute("**/outline")
+        keys.press("x")
+        expect(page.get_by_text("Nothing looks like a secret.")).to_be_visible()
+        tab_to(page, "Save the file")
+        with page.expect_download() as saving:
+            keys.press("Enter")
+        assert saving.value.suggested_filename.endswith(".md")
+        keys.press("c")
+        tab_to(page, "Compare")
+        keys.press("Enter")
+        expect(page.locator(".difference li").first).to_have_text("4 messages the same")
+        keys.press("Escape")
+        tab_to(page, "Raw message 2")
+        keys.press("Enter")
+        expect(page.locator("pre.raw")).to_be_visible()
+        tab_to(page, "Fork at message 3")
+        keys.press("Enter")
+        expect(told(page)).to_contain_text("Forked")
+        expect(page.get_by_text("From a")).to_be_visible()
+        keys.press("Delete")
+        expect(told(page)).to_contain_text("Moved to the trash")
+        keys.press("g")
+        keys.press("t")
+        expect(page.locator(".panel li")).to_have_count(1)
+        (gone,) = store.trash()
+        tab_to(page, f"Restore {gone.session_id}")
+        keys.press("Enter")
+        expect(told(page)).to_contain_text("Restored")
+        opened.go("/s/torn")
+        tab_to(page, "Save what can be read")
+        keys.press("Enter")
+        expect(told(page)).to_contain_text("Undo")
+        keys.press("u")
+        expect(told(page)).to_contain_text("Undone")
+    assert store.load("a").title == "Mine"
+
+
 def test_a_phone_shows_one_side_at_a_time(store: SessionStore, show: Show) -> None:
     from playwright.sync_api import expect
 

@@ -554,9 +554,12 @@ def test_what_lies_on_this_machine_is_imported_and_that_is_undone(
     home = {"HOME": str(tmp_path / "home")}
     with running(tmp_path / "s", env=home) as service, show(service) as opened:
         page = opened.page
-        page.get_by_role("button", name="Bring in the chats of this machine").click()
+        expect(page.get_by_text("No sessions yet.")).to_be_visible()
+        for key in ("g", "i"):
+            page.keyboard.press(key)
         expect(page.locator(".panel li")).to_contain_text("claude-code1 file")
-        page.get_by_role("button", name="Import claude-code").click()
+        page.get_by_role("button", name="Import claude-code").focus()
+        page.keyboard.press("Enter")
         expect(page.locator("a.line")).to_have_count(1)
         expect(page.locator(".panel li")).to_contain_text("1 session here")
         page.get_by_role("button", name="Undo").click()

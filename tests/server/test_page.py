@@ -17,6 +17,8 @@ from localsessions.server import create_app
 from localsessions.server.discovery import page_of_running
 from server.asking import Asking, in_this_process, running
 
+TESTS = Path(__file__).parents[1]
+TOLD = re.compile(r"^\| [^|]*\| [^|]+ \| `([^`:]+)::(test_\w+)` \|$", re.MULTILINE)
 FILES = ("/", "/page.js", "/page.css", "/licences.txt")
 LARGEST_BYTES = 90_000
 
@@ -154,3 +156,12 @@ def test_the_page_needs_the_token_of_the_command(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "the page needs the token" in done.stderr
+
+
+def test_each_line_of_what_the_page_does_has_its_test() -> None:
+    text = (TESTS.parent / "docs" / "page.md").read_text("utf-8")
+    rows = TOLD.findall(text)
+    assert len(rows) == sum(line.startswith("| ") for line in text.splitlines()) - 2
+    for file, name in rows:
+        source = (TESTS / file).read_text("utf-8")
+        assert re.search(rf"^def {name}\(", source, re.MULTILINE), (file, name)

@@ -1,6 +1,6 @@
 /** What is told after an act, and what is asked before one. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 
 import { visible } from "../text/safe";
@@ -10,7 +10,8 @@ import type { Clash } from "./change";
 /** A dialog of the browser: it keeps the focus, and Esc closes it. */
 export function Dialog({ title, onClose, children, wide }: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the next frame: what is typed meanwhile is for the dialog.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     element.current?.showModal();
     return () => before instanceof HTMLElement && before.focus();

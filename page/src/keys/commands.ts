@@ -10,6 +10,7 @@ import { isFinding } from "../session/finding";
 import { writing } from "../session/head";
 import { current } from "../session/reader";
 import { nextPrompt } from "../session/rows";
+import { dialog } from "../session/toolbar";
 import { turnTheme } from "../theme";
 
 export const isPaletteOpen = signal(false);
@@ -69,6 +70,8 @@ export const COMMANDS: readonly Command[] = [
   { name: "Pin, or unpin", keys: "b", act: onDetail((seen) => void pin(seen)), reads: true },
   { name: "Archive, or bring back", keys: "e", act: onDetail((seen) => void archive(seen)), reads: true },
   { name: "Fork all of it", keys: "y", act: onDetail((seen) => void fork(seen.value.session_id, null)), reads: true },
+  { name: "Export", keys: "x", act: () => (dialog.value = "export"), reads: true },
+  { name: "Compare", keys: "c", act: () => (dialog.value = "compare"), reads: true },
   { name: "Move to the trash", keys: "Delete", act: onDetail((seen) => void trash(seen)), reads: true },
   { name: "Undo", keys: "u", act: () => void undo() },
   { name: "Show the trash", keys: "g t", act: () => go({ view: "trash", session: undefined }) },

@@ -1,6 +1,7 @@
 /** What is done while reading: what is shown, jumps, and the acts on the session. */
 
-import { useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 
 import { archive, fork, pin, trash } from "../acts/acts";
 import { go, place } from "../place";
@@ -10,6 +11,9 @@ import { isFinding } from "./finding";
 import { Differences } from "./differences";
 import type { Reading } from "./reading";
 import { nextPrompt } from "./rows";
+
+/** Which dialog of the session is open, for the keys too. */
+export const dialog = signal<"export" | "compare" | undefined>();
 
 interface Props {
   reading: Reading;
@@ -83,7 +87,8 @@ function Prompts({ reading, show }: Pick<Props, "reading" | "show">) {
 }
 
 function Acts({ reading }: { reading: Reading }) {
-  const [dialog, open] = useState<"export" | "diff" | undefined>();
+  const open = (name: typeof dialog.value) => (dialog.value = name);
+  useEffect(() => () => void open(undefined), [reading]);
   const detail = reading.detail.value;
   if (detail === undefined) return null;
   const { pinned, status, session_id: sessionId } = detail.value;
@@ -92,7 +97,7 @@ function Acts({ reading }: { reading: Reading }) {
     [status === "archived" ? "Back from the archive" : "Archive", () => void archive(detail)],
     ["Fork all of it", () => void fork(sessionId, null)],
     ["Export…", () => open("export")],
-    ["Compare…", () => open("diff")],
+    ["Compare…", () => open("compare")],
     ["Move to the trash", () => void trash(detail)],
   ];
   return (
@@ -114,8 +119,8 @@ function Acts({ reading }: { reading: Reading }) {
           ))}
         </ul>
       </details>
-      {dialog === "export" && <Export reading={reading} onClose={() => open(undefined)} />}
-      {dialog === "diff" && <Differences reading={reading} onClose={() => open(undefined)} />}
+      {dialog.value === "export" && <Export reading={reading} onClose={() => open(undefined)} />}
+      {dialog.value === "compare" && <Differences reading={reading} onClose={() => open(undefined)} />}
     </>
   );
 }

@@ -2,7 +2,8 @@
 
 import { useEffect } from "preact/hooks";
 
-import { Conflict, Notice } from "./acts/dialogs";
+import { Conflict } from "./acts/conflict";
+import { Notice } from "./acts/notice";
 import { Import } from "./folder/import";
 import { Trash } from "./folder/trash";
 import { Welcome } from "./folder/welcome";

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localsessions.server import shapes
     from localsessions.server.endpoints import Call
 
-__all__ = ["MEDIA", "code", "export", "health", "search", "stats", "token"]
+__all__ = ["MEDIA", "code", "export", "health", "search", "secrets", "stats", "token"]
 
 MEDIA = {
     "markdown": "text/markdown; charset=utf-8",
@@ -48,6 +48,15 @@ def export(call: Call[shapes.ExportQuery, None]) -> Answer:
     suffix = etag.strip('"')
     tag = f'"{suffix}-{query.format}-{"redacted" if query.redact else "whole"}"'
     return Answer(data=exported(session, query.format), etag=tag, media=MEDIA[query.format])
+
+
+def secrets(call: Call[Any, None]) -> Answer:
+    """Say what an export leaves out: kind and place of each secret, never the secret."""
+    from localsessions.redaction import redact
+
+    session = found(call.store, call.session_id)
+    told = redact(session).findings
+    return Answer({"session_id": session.session_id, "secrets": told})
 
 
 def stats(call: Call[Any, None]) -> Answer:

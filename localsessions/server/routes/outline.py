@@ -1,12 +1,10 @@
-"""A long session at a glance: what each message is, where a text stands, and messages cut short."""
+"""A long session at a glance: what each message is, and when."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from localsessions.models import message_text, reasoning_text
+from localsessions.models import message_text
 from localsessions.server.responses import Answer, etag_of
 from localsessions.server.routes.lines import detail_of
 from localsessions.server.routes.sessions import found
@@ -14,16 +12,13 @@ from localsessions.server.routes.spans import moment_of, spans_of
 from localsessions.server.routes.usage import usage_of
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
 
     from localsessions.models import Message
-    from localsessions.server import shapes
     from localsessions.server.endpoints import Call
 
-__all__ = ["cut", "find", "outline"]
+__all__ = ["outline"]
 
 _PROMPT_LENGTH = 160
-_MOST_PLACES = 2000
 _MADE = ("isMeta", "isCompactSummary")
 """Messages of a user that a program made."""
 
@@ -58,41 +53,3 @@ def _kind(message: Message, text: str) -> str:
     if not text.strip() or any(message.get(key) for key in _MADE):
         return "w"
     return {"user": "p", "assistant": "s"}.get(str(role), "w")
-
-
-def find(call: Call[shapes.FindQuery, None]) -> Answer:
-    """Find a text in the messages of a session, in whatever case."""
-    session = found(call.store, call.session_id)
-    wanted = call.query.q.casefold()
-    places: list[dict[str, JsonValue]] = []
-    for position, message in enumerate(session.messages):
-        count = sum(text.casefold().count(wanted) for text in _texts(message))
-        if count:
-            places.append({"position": position, "count": count})
-    document = {
-        "session_id": session.session_id,
-        "total": len(places),
-        "places": places[:_MOST_PLACES],
-    }
-    return Answer(document, etag=etag_of(session))
-
-
-def _texts(message: Message) -> tuple[str, ...]:
-    calls = message.get("tool_calls")
-    called = json.dumps(calls, ensure_ascii=False) if calls else ""
-    return message_text(message), reasoning_text(message), called
-
-
-def cut(value: JsonValue, longest: int) -> tuple[JsonValue, bool]:
-    """Return a value whose texts are this long at most, and whether one was longer."""
-    if isinstance(value, str):
-        return (value[:longest], True) if len(value) > longest else (value, False)
-    if isinstance(value, Mapping):
-        members = {key: cut(item, longest) for key, item in value.items()}
-        return {key: one for key, (one, _) in members.items()}, any(
-            was for _, was in members.values()
-        )
-    if isinstance(value, list):
-        items = [cut(item, longest) for item in value]
-        return [one for one, _ in items], any(was for _, was in items)
-    return value, False

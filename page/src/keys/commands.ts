@@ -8,7 +8,7 @@ import { listRows } from "../list/list";
 import { go, place } from "../place";
 import { isFinding } from "../session/finding";
 import { writing } from "../session/head";
-import { current } from "../session/reader";
+import { current } from "../session/reach";
 import { nextPrompt } from "../session/rows";
 import { dialog } from "../session/toolbar";
 import { turnTheme } from "../theme";

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 
-import { Dialog } from "../acts/dialogs";
+import { Dialog } from "../acts/dialog";
 import { type Command, isPaletteOpen, possible, shownKeys } from "./commands";
 
 export function Palette() {

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { tell } from "../acts/acts";
-import { Dialog } from "../acts/dialogs";
+import { Dialog } from "../acts/dialog";
 import * as service from "../service";
 import type { Secret } from "../service";
 import { counted } from "../text/measures";

@@ -25,7 +25,7 @@ export function Head({ reading }: { reading: Reading }) {
       <Title detail={detail} />
       <p class="facts">
         {facts(session).map(([text, title]) => (
-          <span key={text} title={title}>
+          <span key={text} title={oneLine(title)}>
             {oneLine(text)}
           </span>
         ))}

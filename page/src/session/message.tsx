@@ -46,13 +46,13 @@ export function MessageRow({ reading, position, isNew }: Props) {
 
 function Drawn({ reading, position, message, kind }: { reading: Reading; position: number; message: Message; kind: string }) {
   const [isRaw, setRaw] = useState(false);
-  const name = nameOf(message);
+  const name = oneLine(nameOf(message));
   const at = (message as Record<string, unknown>).created_at;
   const isMade = kind === "w" && message.role !== "assistant"; // by a program: instructions, summaries
   return (
     <article class={`message ${kind === "p" ? "prompt" : kind === "s" ? "answer" : "work"}`} aria-label={`Message ${position + 1}, ${name}`}>
       <header>
-        <span class="who">{oneLine(name)}</span>
+        <span class="who">{name}</span>
         {typeof at === "string" && !Number.isNaN(Date.parse(at)) && <time dateTime={at}>{moment(at)}</time>}
         <span class="tools">
           <a href={addressOf(reading.sessionId, position)} aria-label={`Link to message ${position + 1}`}>

@@ -1,4 +1,4 @@
-"""What keeps the folder in order: its groups, what is broken and can be saved, what is secret."""
+"""A file that is no session: why, where, and what of it can be saved."""
 
 from __future__ import annotations
 
@@ -7,26 +7,17 @@ from typing import TYPE_CHECKING, Any
 from localsessions.errors import UnreadableSessionError
 from localsessions.server.made import made_since
 from localsessions.server.responses import Answer
-from localsessions.server.routes.lines import filters_of
-from localsessions.server.routes.sessions import found, known
+from localsessions.server.routes.sessions import known
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from localsessions.server import shapes
     from localsessions.server.endpoints import Call
 
-__all__ = ["fault", "groups", "repair", "secrets"]
+__all__ = ["fault", "repair"]
 
-_MOST = 500
 _LINES = 3
 _LINE_LENGTH = 400
-
-
-def groups(call: Call[shapes.GroupsQuery, None]) -> Answer:
-    """Count the sessions of each program, project, tag or day, the largest group first."""
-    found = call.store.groups(call.query.by, **filters_of(call.query))
-    return Answer({"groups": found[:_MOST], "total": len(found)})
 
 
 def fault(call: Call[Any, None]) -> Answer:
@@ -64,12 +55,3 @@ def repair(call: Call[Any, None]) -> Answer:
             left.append(one.repair)
     made = made_since(store, before) if done else []
     return Answer({"session_id": session_id, "done": done, "left": left, "made": made})
-
-
-def secrets(call: Call[Any, None]) -> Answer:
-    """Say what an export leaves out: kind and place of each secret, never the secret."""
-    from localsessions.redaction import redact
-
-    session = found(call.store, call.session_id)
-    told = redact(session).findings
-    return Answer({"session_id": session.session_id, "secrets": told})

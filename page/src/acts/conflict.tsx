@@ -1,42 +1,9 @@
-/** What is told after an act, and what is asked before one. */
-
-import { useLayoutEffect, useRef } from "preact/hooks";
-import type { ComponentChildren } from "preact";
+/** A change on both sides: what was seen, what is stored, and what is wanted. */
 
 import { visible } from "../text/safe";
-import { conflict, notice, undo } from "./acts";
+import { conflict } from "./acts";
 import type { Clash } from "./change";
-
-/** A dialog of the browser: it keeps the focus, and Esc closes it. */
-export function Dialog({ title, onClose, children, wide }: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
-  const element = useRef<HTMLDialogElement>(null);
-  // Before the next frame: what is typed meanwhile is for the dialog.
-  useLayoutEffect(() => {
-    const before = document.activeElement;
-    element.current?.showModal();
-    return () => before instanceof HTMLElement && before.focus();
-  }, []);
-  return (
-    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby="dialog-title" onClose={onClose}>
-      <h2 id="dialog-title">{title}</h2>
-      {children}
-    </dialog>
-  );
-}
-
-export function Notice() {
-  const told = notice.value;
-  return (
-    <div class="notices" role="status" aria-live="polite">
-      {told && (
-        <div class={`notice${told.bad ? " bad" : ""}`}>
-          <span>{visible(told.text)}</span>
-          {told.undo && <button onClick={() => void undo()}>Undo</button>}
-        </div>
-      )}
-    </div>
-  );
-}
+import { Dialog } from "./dialog";
 
 export function Conflict() {
   const asked = conflict.value;

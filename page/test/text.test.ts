@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { ago, counted, day, folderName, size } from "../src/text/measures";
+import { ago, counted, day, folderName, lasting, size } from "../src/text/measures";
 import { oneLine, visible } from "../src/text/safe";
 import { decodeHTML } from "../src/smaller/entities";
 import { addressOf } from "../src/smaller/openapi-fetch";
@@ -12,6 +12,10 @@ const before = (seconds: number) => new Date(NOW.getTime() - seconds * 1000).toI
 test("a time is said as people say it", () => {
   const said = [5, 90, 3600, 86_400 * 2, 86_400 * 30, 86_400 * 400].map((seconds) => ago(before(seconds), NOW));
   expect(said).toEqual(["now", "2 min", "1 h", "2 d", "Oct 31", "Oct 26, 2025"]);
+});
+
+test("what lasts is said in one unit", () => {
+  expect([0.4, 49, 90, 7200, 200_000].map(lasting)).toEqual(["0 s", "49 s", "2 min", "2 h", "2 d"]);
 });
 
 test("days have headings, and what is older its month", () => {

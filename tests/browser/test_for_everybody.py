@@ -212,9 +212,9 @@ def test_what_is_asked_is_answered_by_keys_only(store: SessionStore, show: Show)
         opened.go("/s/torn")
         tab_to(page, "Save what can be read")
         keys.press("Enter")
-        expect(told(page)).to_contain_text("Undo")
+        expect(told(page)).to_contain_text("recovered")
         keys.press("u")
-        expect(told(page)).to_contain_text("Undone")
+        expect(told(page)).to_contain_text("Undone: recovered")
     assert store.load("a").title == "Mine"
 
 

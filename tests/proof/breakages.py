@@ -780,10 +780,24 @@ BREAKAGES = (
     ),
     Mutation(
         "a long text comes whole",
-        "localsessions/server/routes/outline.py",
+        "localsessions/server/routes/messages.py",
         "return (value[:longest], True)",
         "return (value, True)",
         "tests/server/test_outline.py::test_long_texts_are_cut_if_that_is_asked_for",
+    ),
+    Mutation(
+        "a page is opened wherever a file of the folder leads",
+        "localsessions/server/discovery.py",
+        "        if address.hostname not in HOSTS or address.username is not None:\n",
+        "        if address.hostname is None:\n",
+        "tests/server/test_page.py::test_nobody_but_this_machine_is_asked_for_a_page[0.0.0.0-False]",
+    ),
+    Mutation(
+        "a group of tags counts a session twice that has a tag twice",
+        "localsessions/_local/index/grouping.py",
+        "    return [*dict.fromkeys(told_by(_COLUMNS[by], value))]\n",
+        "    return told_by(_COLUMNS[by], value)\n",
+        "tests/contract/test_groups.py::test_groups_are_those_of_a_listing[folder-tag-{}]",
     ),
     Mutation(
         "the beginning of the token is enough",

@@ -7,8 +7,11 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -141,6 +144,43 @@ def test_a_file_that_leads_elsewhere_opens_nothing(tmp_path: Path, told: dict[st
         assert page_of_running(str(tmp_path / "s")) is not None
         advert.write_text(json.dumps({**json.loads(advert.read_bytes()), **told}))
         assert page_of_running(str(tmp_path / "s")) is None
+
+
+class Posing(BaseHTTPRequestHandler):
+    """Answers as the service that a file names."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"pid": 1, "started_at": "now", "code": "x" * 43}).encode())
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.mark.parametrize(("host", "is_asked"), [("127.0.0.1", True), ("0.0.0.0", False)])
+def test_nobody_but_this_machine_is_asked_for_a_page(
+    tmp_path: Path, host: str, is_asked: bool
+) -> None:
+    advert = tmp_path / ".localsessions" / "server.json"
+    advert.parent.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Posing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://{host}:{server.server_address[1]}"
+        advert.write_text(json.dumps({"url": url, "token": "t", "pid": 1, "started_at": "now"}))
+        Posing.asked.clear()
+        page = page_of_running(str(tmp_path))
+        server.shutdown()
+        thread.join()
+    assert page == (f"{url}/#code={'x' * 43}" if is_asked else None)
+    assert bool(Posing.asked) == is_asked
 
 
 def test_a_service_without_a_page_makes_no_code(store: SessionStore) -> None:

@@ -12,7 +12,6 @@ from localsessions.server.routes.spans import moment_of, spans_of
 from localsessions.server.routes.usage import usage_of
 
 if TYPE_CHECKING:
-
     from localsessions.models import Message
     from localsessions.server.endpoints import Call
 

@@ -10,7 +10,7 @@ DEMO ?= demo-sessions
 DEMO_VENV ?= .venv-demo
 DEMO_READY := $(DEMO_VENV)/.ready
 
-.PHONY: demo test mcp client vscode windows proof mutations lint bench schema docs screens clean
+.PHONY: demo test mcp client vscode page windows proof mutations lint bench schema docs screens clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -51,6 +51,10 @@ client: $(READY)
 vscode: client
 	PYTHONPATH=clients/typescript $(BIN)/python examples/vscode/make_vscode.py
 
+# Builds the page of page/ into the package; `make page PAGE=--check` compares instead.
+page: $(READY)
+	$(BIN)/python page/build.py $(PAGE)
+
 # Runs the tests in a Windows Python under Wine, which it sets up in .windows: those that differ by
 # system in four minutes; `make windows WINDOWS=--all` runs all, WINDOWS=--proof the attacks at
 # full size with their counts into docs/testing.md, WINDOWS="tests/x.py -k name" some.
@@ -89,6 +93,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/searching.py
 	$(BIN)/python benchmarks/growing.py
 	$(BIN)/python benchmarks/serving.py $(filter --quick,$(BENCH))
+	$(BIN)/python benchmarks/page.py $(filter --quick,$(BENCH))
 	$(BIN)/python benchmarks/starting.py
 	$(BIN)/python benchmarks/postgres.py $(filter --quick,$(BENCH))
 

@@ -153,7 +153,8 @@ while several write, watch and search: [benchmarks/growing.md](benchmarks/growin
 ## Serving
 
 What the service bears, and what a request takes beside the bare call of the store:
-[benchmarks/serving.md](benchmarks/serving.md).
+[benchmarks/serving.md](benchmarks/serving.md). How quick the page is in a browser:
+[benchmarks/page.md](benchmarks/page.md).
 
 ## Starting
 

@@ -240,6 +240,7 @@ class AsyncSessionStore:
     delete_many = awaited(SessionStore.delete_many)
     list = awaited(SessionStore.list)
     count = awaited(SessionStore.count)
+    groups = awaited(SessionStore.groups)
     search = given_up(SessionStore.search)
     resolve = awaited(SessionStore.resolve)
     short_ids = awaited(SessionStore.short_ids)

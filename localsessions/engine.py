@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         Checkpoint,
         Deletion,
         Finding,
+        Group,
+        Grouping,
         SearchHit,
         Session,
         SessionChange,
@@ -382,6 +384,12 @@ class Listings(Protocol):
 
     def count(self, query: Query) -> int:
         """Return how many sessions there are, as up to date as a page."""
+
+    def groups(self, by: Grouping, query: Query) -> Sequence[Group]:
+        """Return the groups of the sessions, see ``_rules.groups``; as up to date as a page.
+
+        The work grows with the sessions that the query asks for, none of which is read.
+        """
 
     def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
         """Return the ids of all sessions, the least recently active first.

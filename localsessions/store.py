@@ -20,6 +20,7 @@ from localsessions import models
 from localsessions._rules import edits, streams
 from localsessions._rules.arguments import (
     refuse_conflict_rule,
+    refuse_grouping,
     refuse_limit,
     refuse_naive,
     refuse_negative,
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
         Deletion,
         Filters,
         Finding,
+        Group,
+        Grouping,
         Message,
         Order,
         Page,
@@ -990,6 +993,22 @@ class SessionStore:
             ValueError, TypeError: As ``list``.
         """
         return self.engine.count(_query(filters))
+
+    def groups(self, by: Grouping, **filters: Unpack[Filters]) -> Sequence[Group]:
+        """Return what sessions have in common, the largest group first; as up to date as ``list``.
+
+        Sessions without a program or a project are in no group, and those with several tags in
+        several. A day is one of UTC; an undated session is in none.
+
+        Args:
+            by: "program", "project", "tag" or "day".
+            **filters: Which sessions, see ``Filters``; without any, all.
+
+        Raises:
+            ValueError, TypeError: As ``list``; and there are no other groups than these.
+        """
+        refuse_grouping(by)
+        return self.engine.groups(by, _query(filters))
 
     def search(
         self,

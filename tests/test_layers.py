@@ -104,7 +104,7 @@ def through_the_door(path: Path) -> list[str]:
 
 TOP = {
     *(".ci", ".gitattributes", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md"),
-    *("benchmarks", "clients", "conftest.py", "docs", "examples", "localsessions"),
+    *("benchmarks", "clients", "conftest.py", "docs", "examples", "localsessions", "page"),
     *("pyproject.toml", "tests"),
 }
 

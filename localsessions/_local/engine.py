@@ -57,6 +57,8 @@ from localsessions.models import (
     Checkpoint,
     Deletion,
     Finding,
+    Group,
+    Grouping,
     Order,
     Page,
     PlainSummary,
@@ -226,6 +228,9 @@ class LocalEngine(Engine):
 
     def count(self, query: Query) -> int:
         return self.listings.count(query)
+
+    def groups(self, by: Grouping, query: Query) -> Sequence[Group]:
+        return self.listings.groups(by, query)
 
     def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
         return self.listings.ids(query, fresh=fresh)

@@ -18,8 +18,9 @@ from localsessions._local.index import IndexRow, SessionIndex, listing_of
 from localsessions._local.reconciling import Reconciler
 from localsessions._rules.beginnings import alone
 from localsessions._rules.cursor import Cursor
+from localsessions._rules.groups import joined
 from localsessions.engine import Query
-from localsessions.models import Order, Page, PlainSummary
+from localsessions.models import Group, Grouping, Order, Page, PlainSummary
 
 __all__ = ["ListingEngine", "Listings", "database_in"]
 
@@ -66,6 +67,10 @@ class Listings:
     def count(self, query: Query) -> int:
         """Return how many sessions there are."""
         return self._reconciler.ask(lambda: self._index.count(query))
+
+    def groups(self, by: Grouping, query: Query) -> Sequence[Group]:
+        """Return the groups of the sessions."""
+        return joined(self._reconciler.ask(lambda: self._index.parts(by, query)))
 
     def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
         """Return the ids of all sessions, the least recently active first."""

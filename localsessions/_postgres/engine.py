@@ -46,6 +46,8 @@ from localsessions.models import (
     Checkpoint,
     Deletion,
     Finding,
+    Group,
+    Grouping,
     Order,
     Page,
     SearchHit,
@@ -224,6 +226,9 @@ class PostgresEngine(Engine):
 
     def count(self, query: Query) -> int:
         return self._listings.count(query)
+
+    def groups(self, by: Grouping, query: Query) -> Sequence[Group]:
+        return self._listings.groups(by, query)
 
     def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:  # noqa: ARG002
         return self._listings.ids(query)

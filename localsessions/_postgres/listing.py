@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from localsessions._codec.names import is_session_id
 from localsessions._postgres.conditions import condition_of
+from localsessions._postgres.grouping import parts
 from localsessions._postgres.place import Place
 from localsessions._postgres.row import key_of_text, unpack
 from localsessions._rules.beginnings import alone
 from localsessions._rules.cursor import Cursor, key_of
+from localsessions._rules.groups import joined
 from localsessions._rules.words import fold
 from localsessions.engine import Query
-from localsessions.models import Order, Page, PlainSummary, SessionSummary
+from localsessions.models import Group, Grouping, Order, Page, PlainSummary, SessionSummary
 from localsessions.models.results import checked
 
 __all__ = ["Listings"]
@@ -67,6 +69,10 @@ class Listings:
         where, values = condition_of(self._place.store, query)
         asked = f"SELECT count(*) FROM localsessions.sessions s WHERE {where}"
         return int(self._place.rows(asked, *values)[0][0])
+
+    def groups(self, by: Grouping, query: Query) -> Sequence[Group]:
+        """Return the groups of the sessions, see ``grouping``."""
+        return joined(parts(self._place, by, query))
 
     def ids(self, query: Query) -> Sequence[str]:
         """Return the ids of all sessions, the least recently active or first expired first."""

@@ -45,6 +45,7 @@ __all__ = [
     "Split",
     "Stored",
     "columns_of",
+    "is_whole",
     "joined",
     "key_of_text",
     "pack",
@@ -267,6 +268,11 @@ def key_of_text(text: str) -> bytes:
     if len(data) <= _LONGEST_KEY:
         return data
     return data[:_LONGEST_KEY] + hashlib.blake2b(data, digest_size=16).digest()
+
+
+def is_whole(key: bytes) -> bool:
+    """Tell whether bytes that stand for a text are its own."""
+    return len(key) <= _LONGEST_KEY
 
 
 def _key_or_none(text: str | None) -> bytes | None:

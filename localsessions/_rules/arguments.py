@@ -11,13 +11,14 @@ from types import UnionType
 from typing import TYPE_CHECKING, get_args
 
 from localsessions import models
-from localsessions.models import Order
+from localsessions.models import Grouping, Order
 
 if TYPE_CHECKING:
     from localsessions.models import Session
 
 __all__ = [
     "refuse_conflict_rule",
+    "refuse_grouping",
     "refuse_limit",
     "refuse_naive",
     "refuse_negative",
@@ -57,6 +58,16 @@ def refuse_options(durability: str, lock_timeout: float, max_file_bytes: int) ->
     refuse_other("max_file_bytes", max_file_bytes, int, "a number of bytes")
     if not lock_timeout >= 0:
         raise ValueError(f"lock_timeout must be 0 or more seconds, not {lock_timeout!r}")
+
+
+def refuse_grouping(by: str) -> None:
+    """Refuse what sessions are not put together by.
+
+    Raises:
+        ValueError: It is none of ``Grouping``.
+    """
+    if by not in (known := get_args(Grouping)):
+        raise ValueError(f"by must be one of {', '.join(known)}, not {by!r}")
 
 
 def refuse_page(order: str, limit: int, cursor: str | None) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import webbrowser
+
 import click
 
 from localsessions.cli.exits import ExitCode, stop
@@ -11,12 +15,14 @@ from localsessions.cli.screen.safe import one_line
 from localsessions.cli.screen.streams import note
 from localsessions.server import DEFAULT_PORT, HOSTS, PREFIX, ReadyService
 from localsessions.server import serve as serve_store
+from localsessions.server.discovery import page_of_running
 
 __all__ = ["serve"]
 
 
 @click.command(
     epilog=examples(
+        "localsessions serve --open",
         "localsessions serve",
         "localsessions serve --port 8001 --no-token",
         "localsessions serve --allow-origin 'vscode-webview://*'",
@@ -48,7 +54,13 @@ __all__ = ["serve"]
     multiple=True,
     help="A page or webview that may ask with the token; may be repeated.",
 )
-def serve(*, host: str, port: int, no_token: bool, origins: tuple[str, ...]) -> None:
+@click.option(
+    "--open",
+    "opens",
+    is_flag=True,
+    help="Open the page in your browser; that of a service of this folder that runs already, too.",
+)
+def serve(*, host: str, port: int, no_token: bool, origins: tuple[str, ...], opens: bool) -> None:
     """Answer HTTP requests of programs on this machine, until Ctrl-C.
 
     Requests carry a token, which is new at each start. A client finds it, and the address, in
@@ -56,7 +68,13 @@ def serve(*, host: str, port: int, no_token: bool, origins: tuple[str, ...]) -> 
     """
     if no_token and origins:
         raise click.UsageError("--allow-origin needs the token; leave out --no-token")
+    if no_token and opens:
+        raise click.UsageError("the page needs the token; leave out --no-token")
     with opened(make=True) as store:
+        if opens and (page := page_of_running(store.save_dir)) is not None:
+            note(f"a service of {one_line(store.save_dir)} runs already")
+            show_page(page)
+            return
 
         def say(ready: ReadyService) -> None:
             note(f"serving {one_line(store.save_dir)} at {ready.url}{PREFIX}; Ctrl-C ends")
@@ -64,6 +82,8 @@ def serve(*, host: str, port: int, no_token: bool, origins: tuple[str, ...]) -> 
                 note("without a token: every program of this machine can read the sessions")
             else:
                 note(f"the token is in {one_line(ready.advert)}")
+            if opens and ready.page is not None:
+                show_page(ready.page)
 
         try:
             serve_store(
@@ -72,6 +92,7 @@ def serve(*, host: str, port: int, no_token: bool, origins: tuple[str, ...]) -> 
                 port,
                 with_token=not no_token,
                 allow_origins=origins,
+                page=not no_token,
                 on_ready=say,
             )
         except ImportError as error:
@@ -79,3 +100,17 @@ def serve(*, host: str, port: int, no_token: bool, origins: tuple[str, ...]) -> 
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         note("stopped")
+
+
+def show_page(address: str) -> None:
+    """Open the page in the person's browser; where there is none, say where it is."""
+    # A browser at a terminal would take the terminal, and wait here until it ends.
+    graphical = os.name == "nt" or sys.platform == "darwin" or _has_display()
+    if graphical and webbrowser.open(address):
+        note("the page opens in your browser")
+    else:
+        note(f"open within a minute: {address}")
+
+
+def _has_display() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
-from localsessions.models.instants import format_instant, microseconds
+from localsessions.models.instants import format_instant, instant_of, microseconds
 from localsessions.models.spoken import message_text
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from localsessions.models.results import SessionSummary
 
 __all__ = [
+    "FIRST_DATED",
     "MADE_TITLE_LENGTH",
+    "Group",
+    "Grouping",
     "Modelled",
     "Order",
     "Page",
@@ -29,6 +32,7 @@ __all__ = [
     "PlainUnreadable",
     "Summary",
     "activity_key",
+    "activity_of",
     "listed_source",
     "made_title_of",
     "preview_of",
@@ -38,6 +42,9 @@ Order: TypeAlias = Literal[
     "-last_activity", "last_activity", "-created_at", "created_at", "-size_bytes", "size_bytes"
 ]
 """The sort key of a listing; with "-" the latest or largest comes first."""
+
+Grouping: TypeAlias = Literal["program", "project", "tag", "day"]
+"""What the sessions of a group have in common."""
 
 MADE_TITLE_LENGTH = 80
 """The maximum number of characters of a title that is made from a message."""
@@ -96,6 +103,8 @@ Summary: TypeAlias = "PlainSummary | SessionSummary"
 
 
 _LONG_AGO = 1 << 53
+FIRST_DATED = -(1 << 52)
+"""What ``activity_key`` gives is less for an undated session; it stands for the year 1827."""
 
 
 def activity_key(summary: Summary) -> int:
@@ -105,6 +114,28 @@ def activity_key(summary: Summary) -> int:
     """
     key = microseconds(summary.last_activity)
     return key - _LONG_AGO if summary.undated else key
+
+
+def activity_of(key: int) -> datetime | None:
+    """Return the instant that a number of ``activity_key`` stands for; None: it is undated."""
+    return instant_of(key) if key > FIRST_DATED else None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sessions that have something in common.
+
+    Attributes:
+        name: The program, the project, the tag, or the day of the last activity, as 2026-01-31.
+        sessions: How many they are.
+        messages: How many messages they have together.
+        last_activity: The last activity of any; None if none has a date.
+    """
+
+    name: str
+    sessions: int
+    messages: int
+    last_activity: datetime | None
 
 
 T = TypeVar("T")

@@ -13,6 +13,7 @@
     repeats      Idempotency-Key
     problems     an error as application/problem+json
     events       changes as Server-Sent Events
+    bundle       the page for people: the files of ``page/``, built of the folder of that name
     shapes       what is asked and answered, as models
     routes/      what the routes do, one file a noun; ``guide`` has the three of the agent runtime
 
@@ -44,7 +45,11 @@ __all__ = ["DEFAULT_PORT", "HOSTS", "PREFIX", "ReadyService", "create_app", "ser
 
 
 def create_app(
-    store: SessionStore, *, token: str | None = None, allow_origins: Sequence[str] = ()
+    store: SessionStore,
+    *,
+    token: str | None = None,
+    allow_origins: Sequence[str] = (),
+    page: bool = False,
 ) -> Starlette:
     """Return the service as an ASGI application, for any ASGI server on this machine.
 
@@ -57,12 +62,15 @@ def create_app(
             and never writes.
         allow_origins: Origins of a browser that may ask with the token, each exactly as the
             browser sends it; ``vscode-webview://*`` stands for each webview.
+        page: Whether ``/`` is the page for people; it needs the token, which it gets for a
+            one-time code.
 
     Raises:
         ImportError: The extra ``server`` is not installed.
-        ValueError: The token is too short, or an origin is none that may be allowed.
+        ValueError: The token is too short, or an origin is none that may be allowed, or
+            there is a page but no token.
     """
     refuse_missing_extra()
     from localsessions.server.app import create_app as create
 
-    return create(store, token=token, allow_origins=allow_origins)
+    return create(store, token=token, allow_origins=allow_origins, page=page)

@@ -24,6 +24,7 @@ class Service:
     Attributes:
         store: What it serves.
         token: What each request must carry.
+        has_page: Whether there is a page, for which a code can be made.
         started_at: When it was made.
         codes: The one-time codes.
         repeats: The requests with an Idempotency-Key.
@@ -31,12 +32,13 @@ class Service:
         imports: The imports that were started.
     """
 
-    def __init__(self, store: SessionStore, token: str) -> None:
+    def __init__(self, store: SessionStore, token: str, *, has_page: bool = False) -> None:
         from localsessions.server.events import Listeners
         from localsessions.server.imports import Imports
 
         self.store = store
         self.token = token
+        self.has_page = has_page
         self.pid = os.getpid()
         self.started_at: datetime = utc_now()
         self.codes = Codes()

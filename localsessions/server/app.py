@@ -16,8 +16,9 @@ from starlette.routing import Route
 
 from localsessions.server import openapi, requests
 from localsessions.server.about import Service
+from localsessions.server.bundle import page_paths, page_routes
 from localsessions.server.endpoints import Call, Endpoint
-from localsessions.server.entry import Entry, Guard, checked_origins, checked_token
+from localsessions.server.entry import OPEN_PATHS, Entry, Guard, checked_origins, checked_token
 from localsessions.server.problems import Problem, problem_of, problem_response
 from localsessions.server.responses import Answer, response_of
 from localsessions.server.routes.guide import guide_routes
@@ -31,17 +32,22 @@ __all__ = ["create_app"]
 
 
 def create_app(
-    store: SessionStore, *, token: str | None, allow_origins: Sequence[str]
+    store: SessionStore, *, token: str | None, allow_origins: Sequence[str], page: bool
 ) -> Starlette:
     """Return the application; see ``localsessions.server.create_app``."""
     entry = Entry(checked_token(token), checked_origins(allow_origins))
     is_bare = entry.token is None
-    service = None if entry.token is None else Service(store, entry.token)
+    if is_bare and page:
+        raise ValueError("the page needs the token: give one, or no page")
+    service = None if entry.token is None else Service(store, entry.token, has_page=page)
     routes = guide_routes(store) if service is None else _routes(service)
+    open_paths = OPEN_PATHS
+    if page:
+        routes, open_paths = [*routes, *page_routes()], open_paths | page_paths()
     refused = partial(_refused, is_bare=is_bare)
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, entry=entry)],
+        middleware=[Middleware(Guard, entry=entry, open_paths=open_paths)],
         exception_handlers={HTTPException: refused, Exception: partial(_failed, is_bare=is_bare)},
     )
     # A redirect would repeat the Host of the request; an address that is not exact gets a 404.

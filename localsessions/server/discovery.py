@@ -16,6 +16,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
@@ -24,9 +25,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from localsessions import _system
-from localsessions.server.serving import HOSTS
+from localsessions.server.serving import HOSTS, PREFIX
 
-__all__ = ["Advert", "advertised", "folder_of", "has_place", "is_alive"]
+__all__ = ["Advert", "advertised", "folder_of", "has_place", "is_alive", "page_of_running"]
 
 _NAME = "server.json"
 _LOCK = "server.lock"
@@ -181,17 +182,39 @@ def _read(path: str) -> Mapping[str, Any]:
 
 def is_alive(told: Mapping[str, Any]) -> bool:
     """Tell whether the service that a file names answers, and is that one."""
+    said = _answer(told, "GET", "/health")
+    return bool(said) and all(said.get(name) == told.get(name) for name in ("pid", "started_at"))
+
+
+def page_of_running(save_dir: str) -> str | None:
+    """Return where the page of a service of this folder is, with a code that works once.
+
+    None if no service runs, or the one that runs has no page.
+    """
+    told = _read(os.path.join(folder_of(save_dir), _NAME))
+    if not is_alive(told):
+        return None
+    code = _answer(told, "POST", "/codes").get("code")
+    # What a person's browser opens is made of checked parts: anybody may have written the file.
+    if not (isinstance(code, str) and re.fullmatch(r"[\w-]{40,200}", code, re.ASCII)):
+        return None
+    return f"http://{urlsplit(str(told['url'])).netloc}/#code={code}"
+
+
+def _answer(told: Mapping[str, Any], method: str, path: str) -> Mapping[str, Any]:
+    """Ask the service that a file names; return what it answers, nothing if it does not."""
     try:
         address = urlsplit(str(told["url"]))
-        if address.hostname not in HOSTS:  # the token that stands there goes to this machine only
-            return False
+        if address.hostname not in HOSTS or address.username is not None:
+            return {}  # the token that stands there goes to this machine only
         connection = http.client.HTTPConnection(address.netloc, timeout=_SECONDS)
         try:
             headers = {"Authorization": f"Bearer {told['token']}"}
-            connection.request("GET", "/api/v1/health", headers=headers)
-            said = json.loads(connection.getresponse().read())
+            connection.request(method, PREFIX + path, headers=headers)
+            response = connection.getresponse()
+            said = json.loads(response.read()) if response.status < 300 else None
         finally:
             connection.close()
     except (OSError, ValueError, LookupError, http.client.HTTPException):
-        return False
-    return all(said.get(name) == told.get(name) for name in ("pid", "started_at"))
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -102,9 +102,12 @@ def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:
 class Guard:
     """The first application: it answers who may not enter, and hands on who may."""
 
-    def __init__(self, app: ASGIApp, entry: Entry) -> None:
+    def __init__(
+        self, app: ASGIApp, entry: Entry, open_paths: frozenset[tuple[str, str]] = OPEN_PATHS
+    ) -> None:
         self._app = app
         self._entry = entry
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
@@ -134,7 +137,7 @@ class Guard:
 
     def _is_known(self, scope: Scope, headers: _Asked) -> bool:
         token = self._entry.token
-        if token is None or (scope["method"], scope["path"]) in OPEN_PATHS:
+        if token is None or (scope["method"], scope["path"]) in self._open_paths:
             return True
         given = headers.of(b"authorization")
         kind, _, said = given[0].partition(" ") if len(given) == 1 else ("", "", "")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from localsessions.models import made_id
+from localsessions.server.made import made_since
 from localsessions.server.problems import Problem
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class _Import:
         self.files_done = 0
         self.files_total: int | None = None
         self.totals: dict[str, dict[str, int]] = {}
+        self.made: list[str] = []
         self.error: str | None = None
         self._store, self._places = store, places
+        self._touched: set[str] = set()
 
     def run(self, since: datetime | None, *, again: bool) -> None:
         from localsessions.transcripts import file_state, import_paths
@@ -49,6 +52,7 @@ class _Import:
         def wants_session(session: Session) -> bool:
             return since is None or session.last_activity >= since
 
+        before = self._store.last_change()
         try:
             report = import_paths(
                 self._store,
@@ -63,16 +67,18 @@ class _Import:
             _log.error("an import failed", exc_info=error)
             self.error, self.status = str(error), "failed"
         else:
-            self._end(report)
+            self._end(report, before)
 
     def _begin(self, count: int) -> None:
         self.files_total = count
 
-    def _count(self, _: FileReport) -> None:
+    def _count(self, report: FileReport) -> None:
+        self._touched.update(report.session_ids)
         self.files_done += 1
 
-    def _end(self, report: ImportReport) -> None:
+    def _end(self, report: ImportReport, before: int) -> None:
         self.totals = {name: asdict(one) for name, one in report.totals.items()}
+        self.made = [one for one in made_since(self._store, before) if one in self._touched]
         self.status = "done"
 
     @property
@@ -85,6 +91,7 @@ class _Import:
             "files_done": self.files_done,
             "files_total": self.files_total,
             "totals": totals,
+            "made": [*self.made],
             "error": self.error,
         }
 

@@ -41,10 +41,12 @@ class ReadyService(NamedTuple):
     Attributes:
         url: The beginning of every address.
         advert: The file that names address and token; None without a token.
+        page: Where the page is, with a code that works once and for a minute; None without one.
     """
 
     url: str
     advert: str | None
+    page: str | None = None
 
 
 def serve(
@@ -54,6 +56,7 @@ def serve(
     *,
     with_token: bool = False,
     allow_origins: Sequence[str] = (),
+    page: bool = False,
     on_ready: Callable[[ReadyService], None] | None = None,
 ) -> None:
     """Answer requests until Ctrl-C, or until a signal tells the process to end.
@@ -66,6 +69,7 @@ def serve(
             ``.localsessions/server.json``, for an address in the user's runtime folder. Without,
             the service has the three GETs only.
         allow_origins: As for ``create_app``.
+        page: As for ``create_app``.
         on_ready: Called when the service accepts requests.
 
     Raises:
@@ -76,7 +80,7 @@ def serve(
     from localsessions.server import create_app
 
     token = secrets.token_urlsafe(32) if with_token else None
-    app = create_app(store, token=token, allow_origins=allow_origins)
+    app = create_app(store, token=token, allow_origins=allow_origins, page=page)
     with _listening(host, port) as listener, ExitStack() as ending:
         name = f"[{host}]" if ":" in host else host
         url = f"http://{name}:{listener.getsockname()[1]}"
@@ -84,7 +88,8 @@ def serve(
         def begin() -> None:
             path = ending.enter_context(_advertised(store, app, url))
             if on_ready is not None:
-                on_ready(ReadyService(url, path))
+                opened = f"{url}/#code={app.state.service.codes.make()}" if page else None
+                on_ready(ReadyService(url, path, opened))
 
         server = _server(app, begin, ending.close)
         try:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from needs import chromium
 from server.asking import Asking, running
 
 from localsessions import SessionStore
@@ -48,17 +47,9 @@ def other_port() -> Iterator[int]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    rules = "--host-resolver-rules=MAP evil.test 127.0.0.1, MAP outside.test ~NOTFOUND"
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", rules], timeout=120_000
-        )
-        yield opened
-        opened.close()
+@pytest.fixture
+def browser(chrome: Browser) -> Browser:
+    return chrome
 
 
 @pytest.fixture(scope="module")

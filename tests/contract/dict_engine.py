@@ -20,7 +20,7 @@ from contract.slow_search import best_hit
 from localsessions import errors, models
 from localsessions._codec import checkpoint, decode
 from localsessions._codec.names import file_stem, folded
-from localsessions._rules import beginnings, drafts, words
+from localsessions._rules import beginnings, drafts, groups, words
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.differences import differences
 from localsessions._rules.question import read_question
@@ -194,6 +194,9 @@ class DictEngine(DictCopies, DictDrafts, Engine):
 
     def count(self, query: Query) -> int:
         return len(self._matching(query))
+
+    def groups(self, by: models.Grouping, query: Query) -> Sequence[models.Group]:
+        return groups.counted(by, self._matching(query))
 
     def ids(self, query: Query, *, fresh: bool = False) -> Sequence[str]:
         order: Any = "expires_at" if query.expired_at else "last_activity"

@@ -75,6 +75,7 @@ CALLS: list[tuple[str, Callable[[AsyncSessionStore], Awaitable[object]]]] = [
     ("adopt", lambda store: store.adopt("a", lambda _data: None)),
     ("list", lambda store: store.list(order="created_at", limit=2, fresh=True)),
     ("count", lambda store: store.count(user_id="u")),
+    ("groups", lambda store: store.groups("tag")),
     ("search", lambda store: store.search("parser", limit=1)),
     ("resolve", lambda store: store.resolve("a")),
     ("short_ids", lambda store: store.short_ids(["a", "b"])),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from inside import local
 
-from localsessions import SessionStore
+from localsessions import Session, SessionStore
 from localsessions._local.index import row
 from localsessions.models import Order, PlainSummary
 
@@ -126,6 +126,28 @@ def test_listing_again_unpacks_only_the_rows_that_changed(
     del unpacked[:]
     assert len(store.list().items) == 10
     assert len(unpacked) == 1
+
+
+@pytest.mark.parametrize("by", ["program", "project", "tag", "day"])
+@pytest.mark.parametrize("which", [{}, {"archived": False, "folded": True, "since": DAY}], ids=str)
+def test_groups_are_one_statement_that_an_index_answers(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch, by: Any, which: Any
+) -> None:
+    store.create_many(Session(session_id=f"s{n}", tags=["a", f"t{n % 3}"]) for n in range(50))
+    database = local(store).index._database
+    store.groups(by)
+    unpacked: list[object] = []
+    monkeypatch.setattr(row, "_unpacked_summary", unpacked.append)
+    statements: list[str] = []
+    database._open().set_trace_callback(statements.append)
+    store.groups(by, **which)
+    database._open().set_trace_callback(None)
+    (statement,) = [one for one in statements if "GROUP BY" in one]
+    plan = database.read(
+        lambda db: [one[3] for one in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    )
+    assert unpacked == []
+    assert any("USING" in one and "INDEX by_" in one for one in plan), plan
 
 
 def test_the_index_is_used_for_every_order_and_filter(store: SessionStore) -> None:

@@ -767,9 +767,37 @@ BREAKAGES = (
     Mutation(
         "the token is not asked for",
         "localsessions/server/entry.py",
-        '        if token is None or (scope["method"], scope["path"]) in OPEN_PATHS:\n',
+        '        if token is None or (scope["method"], scope["path"]) in self._open_paths:\n',
         '        if token is None or scope["path"]:\n',
         "tests/server/test_entry.py::test_every_route_of_the_table_is_behind_the_guard",
+    ),
+    Mutation(
+        "the page may take its scripts from anywhere",
+        "localsessions/server/bundle.py",
+        "script-src 'self'; style-src 'self'; ",
+        "script-src *; style-src 'self'; ",
+        "tests/server/test_page.py::test_a_file_of_the_page_is_answered_without_the_token[/]",
+    ),
+    Mutation(
+        "a long text comes whole",
+        "localsessions/server/routes/messages.py",
+        "return (value[:longest], True)",
+        "return (value, True)",
+        "tests/server/test_outline.py::test_long_texts_are_cut_if_that_is_asked_for",
+    ),
+    Mutation(
+        "a page is opened wherever a file of the folder leads",
+        "localsessions/server/discovery.py",
+        "        if address.hostname not in HOSTS or address.username is not None:\n",
+        "        if address.hostname is None:\n",
+        "tests/server/test_page.py::test_nobody_but_this_machine_is_asked_for_a_page[0.0.0.0-False]",
+    ),
+    Mutation(
+        "a group of tags counts a session twice that has a tag twice",
+        "localsessions/_local/index/grouping.py",
+        "    return [*dict.fromkeys(told_by(_COLUMNS[by], value))]\n",
+        "    return told_by(_COLUMNS[by], value)\n",
+        "tests/contract/test_groups.py::test_groups_are_those_of_a_listing[folder-tag-{}]",
     ),
     Mutation(
         "the beginning of the token is enough",

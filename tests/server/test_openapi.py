@@ -50,7 +50,8 @@ def test_answers_have_the_shape_that_the_document_says(
             continue
         path = one.path.replace("{checkpoint_id}", saved.checkpoint_id)
         chosen = "agents" if one.path.startswith("/agents") else session_id
-        query = "?q=hello" if one.path == "/search" else ""
+        asked = {"/search": "?q=hello", "/find": "?q=hello", "/groups": "?by=tag"}
+        query = asked.get(f"/{one.path.rpartition('/')[2]}", "")
         answer = service("GET", path.replace("{session_id}", chosen)[1:] + query)
         assert answer.status == 200, path
         content = document["paths"][f"/api/v1{one.path}"]["get"]["responses"]["200"]["content"]

@@ -60,7 +60,7 @@ def test_a_list_has_the_fields_of_the_command_line(service: Asking, session_id: 
 def test_an_unknown_parameter_is_told_those_that_there_are(service: Asking) -> None:
     answer = service("GET", "sessions/x/messages?limits=1")
     assert answer.document["detail"] == (
-        "the parameter limits: unknown; there are start, limit, last"
+        "the parameter limits: unknown; there are start, limit, last, longest"
     )
     assert service("GET", "health?x=1").document["detail"] == (
         "the parameter x: unknown; there are none"

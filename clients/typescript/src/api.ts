@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a one-time code that opens the page */
+        post: operations["post_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/count": {
         parameters: {
             query?: never;
@@ -47,6 +64,23 @@ export interface paths {
         };
         /** Count sessions */
         get: operations["get_count"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count by program, project, tag or day */
+        get: operations["get_groups"];
         put?: never;
         post?: never;
         delete?: never;
@@ -230,6 +264,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{session_id}/fault": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a file is no session */
+        get: operations["get_sessions_session_id_fault"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find a text in a session */
+        get: operations["get_sessions_session_id_find"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{session_id}/fork": {
         parameters: {
             query?: never;
@@ -282,6 +350,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{session_id}/outline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each message is */
+        get: operations["get_sessions_session_id_outline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}/repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Save what can be read of a broken file */
+        post: operations["post_sessions_session_id_repair"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{session_id}/restore": {
         parameters: {
             query?: never;
@@ -309,6 +411,23 @@ export interface paths {
         get?: never;
         /** Replace a run and its messages, or add them */
         put: operations["put_sessions_session_id_runs_run_id"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an export leaves out */
+        get: operations["get_sessions_session_id_secrets"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -450,6 +569,14 @@ export interface components {
             session_id: string;
         };
         /**
+         * Code
+         * @description A one-time code; it stands in the fragment of the page's address: ``/#code=...``.
+         */
+        Code: {
+            /** Code */
+            code: string;
+        };
+        /**
          * CodeBody
          * @description A one-time code.
          */
@@ -558,6 +685,26 @@ export interface components {
             was?: components["schemas"]["JsonValue"];
         };
         /**
+         * Fault
+         * @description Why a file is no session, and its lines there from ``first`` on; no reason if it is one.
+         */
+        Fault: {
+            /** Column */
+            column: number | null;
+            /** First */
+            first: number;
+            /** Line */
+            line: number | null;
+            /** Lines */
+            lines: string[];
+            /** Path */
+            path: string;
+            /** Reason */
+            reason: string | null;
+            /** Session Id */
+            session_id: string;
+        };
+        /**
          * ForkBody
          * @description Up to which message to fork: its ``id``, or its position from 0; null takes all.
          */
@@ -604,6 +751,42 @@ export interface components {
             imports: components["schemas"]["ImportState"][];
             /** Places */
             places: components["schemas"]["FoundPlace"][];
+        };
+        /**
+         * FoundTexts
+         * @description The messages that have a text, the first 2,000 of ``total``.
+         */
+        FoundTexts: {
+            /** Places */
+            places: components["schemas"]["PlaceOfText"][];
+            /** Session Id */
+            session_id: string;
+            /** Total */
+            total: number;
+        };
+        /**
+         * Group
+         * @description Sessions that have something in common; ``messages`` is the sum of theirs.
+         */
+        Group: {
+            /** Last Activity */
+            last_activity: string | null;
+            /** Messages */
+            messages: number;
+            /** Name */
+            name: string;
+            /** Sessions */
+            sessions: number;
+        };
+        /**
+         * Groups
+         * @description The 500 largest groups of ``total``.
+         */
+        Groups: {
+            /** Groups */
+            groups: components["schemas"]["Group"][];
+            /** Total */
+            total: number;
         };
         /**
          * GuideAgent
@@ -739,7 +922,7 @@ export interface components {
         };
         /**
          * ImportState
-         * @description An import: how far it is and, at its end, what it did.
+         * @description An import: how far it is and, at its end, what it did; ``made`` are its new sessions.
          */
         ImportState: {
             /** Error */
@@ -750,6 +933,8 @@ export interface components {
             files_total: number | null;
             /** Import Id */
             import_id: string;
+            /** Made */
+            made: string[];
             /**
              * Status
              * @enum {string}
@@ -777,9 +962,11 @@ export interface components {
         };
         /**
          * MessageRange
-         * @description Messages from ``start`` on, of ``total``.
+         * @description Messages from ``start`` on, of ``total``; ``cut`` are the positions of those cut short.
          */
         MessageRange: {
+            /** Cut */
+            cut: number[];
             /** Messages */
             messages: components["schemas"]["Said"][];
             /** Session Id */
@@ -808,6 +995,26 @@ export interface components {
             role: string;
             /** Text */
             text: string;
+        };
+        /**
+         * Outline
+         * @description A session, and of each message: p a prompt, s an answer, w work; its length; when.
+         */
+        Outline: {
+            /** At */
+            at: (number | null)[];
+            /** Kinds */
+            kinds: string;
+            /** Prompts */
+            prompts: components["schemas"]["Prompt"][];
+            session: components["schemas"]["SessionDetail"];
+            /** Sizes */
+            sizes: number[];
+            /** Spans */
+            spans: components["schemas"]["Span"][];
+            /** Total */
+            total: number;
+            usage: components["schemas"]["Usage"] | null;
         };
         /**
          * PatchBody
@@ -843,6 +1050,16 @@ export interface components {
             title?: string | null;
         };
         /**
+         * PlaceOfText
+         * @description A message that has the text so many times.
+         */
+        PlaceOfText: {
+            /** Count */
+            count: number;
+            /** Position */
+            position: number;
+        };
+        /**
          * ProblemDocument
          * @description An error (RFC 9457); ``place`` is where in the request.
          */
@@ -862,6 +1079,30 @@ export interface components {
             title: string;
             /** Type */
             type: string;
+        };
+        /**
+         * Prompt
+         * @description What a person asked, in a line.
+         */
+        Prompt: {
+            /** Position */
+            position: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * Repaired
+         * @description What was done, what is left for a person to do, and the ids of sessions that were made.
+         */
+        Repaired: {
+            /** Done */
+            done: string[];
+            /** Left */
+            left: string[];
+            /** Made */
+            made: string[];
+            /** Session Id */
+            session_id: string;
         };
         /**
          * RunBody
@@ -892,6 +1133,30 @@ export interface components {
          */
         SaidRun: {
             [key: string]: unknown;
+        };
+        /**
+         * Secret
+         * @description What an export leaves out; ``message`` counts from 1.
+         */
+        Secret: {
+            /** Beginning */
+            beginning: string;
+            /** Kind */
+            kind: string;
+            /** Message */
+            message: number | null;
+            /** Where */
+            where: string;
+        };
+        /**
+         * Secrets
+         * @description What an export leaves out.
+         */
+        Secrets: {
+            /** Secrets */
+            secrets: components["schemas"]["Secret"][];
+            /** Session Id */
+            session_id: string;
         };
         /**
          * SessionDetail
@@ -1042,6 +1307,31 @@ export interface components {
             user_id: string | null;
         };
         /**
+         * Span
+         * @description A run, or a while in which an agent was the current one.
+         *
+         *     ``first`` and ``last`` are positions of messages, ``begin`` and ``end`` are seconds since 1970.
+         */
+        Span: {
+            /** Begin */
+            begin: number | null;
+            /** End */
+            end: number | null;
+            /** First */
+            first: number | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "run" | "agent";
+            /** Last */
+            last: number | null;
+            /** Name */
+            name: string;
+            /** Status */
+            status: string | null;
+        };
+        /**
          * Stats
          * @description Sizes and counts of the store; see ``StoreStats``.
          */
@@ -1155,6 +1445,24 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /**
+         * Usage
+         * @description What the messages state: position, context and written tokens of each request.
+         */
+        Usage: {
+            /** Cost */
+            cost: number | null;
+            /** Peak Context */
+            peak_context: number;
+            /** Requests */
+            requests: [
+                number,
+                number,
+                number
+            ][];
+            /** Written */
+            written: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -1254,6 +1562,37 @@ export interface operations {
             };
         };
     };
+    post_codes: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Make a one-time code that opens the page */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Code"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     get_count: {
         parameters: {
             query?: {
@@ -1286,6 +1625,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Counted"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_groups: {
+        parameters: {
+            query: {
+                agent_id?: string;
+                archived?: boolean;
+                branch?: string;
+                by: "program" | "project" | "tag" | "day";
+                folded?: boolean;
+                live?: boolean;
+                parent?: string;
+                pinned?: boolean;
+                program?: string;
+                project?: string;
+                since?: string;
+                status?: string;
+                tag?: string[];
+                unreadable?: boolean;
+                until?: string;
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Count by program, project, tag or day */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Groups"];
                 };
             };
             /** @description The caller has this version. */
@@ -1900,6 +2292,84 @@ export interface operations {
             };
         };
     };
+    get_sessions_session_id_fault: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Why a file is no session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_sessions_session_id_find: {
+        parameters: {
+            query: {
+                q: string;
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Find a text in a session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundTexts"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     post_sessions_session_id_fork: {
         parameters: {
             query?: never;
@@ -1998,6 +2468,7 @@ export interface operations {
             query?: {
                 last?: number;
                 limit?: number;
+                longest?: number;
                 start?: number;
             };
             header?: never;
@@ -2072,6 +2543,77 @@ export interface operations {
             };
         };
     };
+    get_sessions_session_id_outline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What each message is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outline"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    post_sessions_session_id_repair: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Save what can be read of a broken file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Repaired"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     post_sessions_session_id_restore: {
         parameters: {
             query?: never;
@@ -2123,6 +2665,44 @@ export interface operations {
         responses: {
             /** @description Replace a run and its messages, or add them */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_sessions_session_id_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What an export leaves out */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secrets"];
+                };
+            };
+            /** @description The caller has this version. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -19,6 +19,7 @@ __all__ = [
     "Conditions",
     "conditions_of",
     "listing_of",
+    "told_by",
     "values_of",
 ]
 
@@ -90,7 +91,7 @@ def values_of(db: sqlite3.Connection, column: str) -> Iterator[tuple[object, Val
         if value in known:
             raise sqlite3.DatabaseError(f"the index of {column} is garbled")
         known.add(value)
-        yield value, _read(column, value)
+        yield value, told_by(column, value)
 
 
 def _tags(db: sqlite3.Connection) -> Iterator[object]:
@@ -106,7 +107,12 @@ def _next_values(db: sqlite3.Connection, column: str) -> Iterator[object]:
         (value,) = db.execute(f"{first} AND {column} > ?", [value]).fetchone()
 
 
-def _read(column: str, value: object) -> Value:
+def told_by(column: str, value: object) -> Value:
+    """Return what a summary has whose row has this value.
+
+    Raises:
+        sqlite3.DatabaseError: The index is garbled.
+    """
     if column == "tags":
         return unpacked_tags(value)
     text = value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value

@@ -24,6 +24,7 @@ from localsessions._local.index.conditions import (
     listing_of,
     values_of,
 )
+from localsessions._local.index.grouping import parts
 from localsessions._local.index.recorded import WrittenRow
 from localsessions._local.index.replayed import ReplayedDatabase
 from localsessions._local.index.row import (
@@ -36,10 +37,11 @@ from localsessions._local.index.table import MANY
 from localsessions._local.index.turn import line_of
 from localsessions._local.version import Fingerprint, Spare
 from localsessions._rules.cursor import Cursor, key_of
+from localsessions._rules.groups import Part
 from localsessions._rules.question import Question
 from localsessions._rules.words import fold
 from localsessions.engine import Query
-from localsessions.models import Order
+from localsessions.models import Grouping, Order
 from localsessions.models.instants import microseconds
 from localsessions.models.plain import Summary
 
@@ -176,6 +178,10 @@ class SessionIndex:
             statement = f"SELECT ({statement}) - (SELECT count(*) FROM sessions {dead.where})"  # noqa: S608
             values = [*values, *dead.values]
         return self._database.read(lambda db: int(db.execute(statement, values).fetchone()[0]))
+
+    def parts(self, by: Grouping, query: Query) -> list[Part]:
+        """Return the parts of the groups of the sessions, by one statement."""
+        return self._database.read(lambda db: parts(db, by, query))
 
     def get(self, session_id: str) -> IndexRow | None:
         """Return the row of a session; None if it has no row."""

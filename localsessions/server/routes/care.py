@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localsessions.server import shapes
     from localsessions.server.endpoints import Call
 
-__all__ = ["MEDIA", "export", "health", "search", "stats", "token"]
+__all__ = ["MEDIA", "code", "export", "health", "search", "secrets", "stats", "token"]
 
 MEDIA = {
     "markdown": "text/markdown; charset=utf-8",
@@ -50,6 +50,15 @@ def export(call: Call[shapes.ExportQuery, None]) -> Answer:
     return Answer(data=exported(session, query.format), etag=tag, media=MEDIA[query.format])
 
 
+def secrets(call: Call[Any, None]) -> Answer:
+    """Say what an export leaves out: kind and place of each secret, never the secret."""
+    from localsessions.redaction import redact
+
+    session = found(call.store, call.session_id)
+    told = redact(session).findings
+    return Answer({"session_id": session.session_id, "secrets": told})
+
+
 def stats(call: Call[Any, None]) -> Answer:
     """Return sizes and counts."""
     return Answer(call.store.stats())
@@ -68,6 +77,13 @@ def health(call: Call[Any, None]) -> Answer:
             "last_change": call.store.last_change(),
         }
     )
+
+
+def code(call: Call[Any, None]) -> Answer:
+    """Make a one-time code, for who has the token and opens the page in a browser."""
+    if not call.service.has_page:
+        raise Problem(404, "this service has no page", code="no-page")
+    return Answer({"code": call.service.codes.make()}, 201)
 
 
 def token(call: Call[Any, shapes.CodeBody]) -> Answer:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from localsessions.server import shapes
 from localsessions.server.endpoints import Endpoint
 from localsessions.server.events import changes
-from localsessions.server.routes import care, checkpoints, guide, importing, messages, sessions
+from localsessions.server.routes import (
+    care,
+    checkpoints,
+    faults,
+    finding,
+    groups,
+    guide,
+    importing,
+    messages,
+    outline,
+    sessions,
+)
 
 __all__ = ["ENDPOINTS"]
 
@@ -15,6 +26,14 @@ _SAVED = f"{_ONE}/checkpoints"
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/health", care.health, "Who answers", shapes.Health),
     Endpoint("GET", "/stats", care.stats, "Sizes and counts", shapes.Stats),
+    Endpoint(
+        "POST",
+        "/codes",
+        care.code,
+        "Make a one-time code that opens the page",
+        shapes.Code,
+        status=201,
+    ),
     Endpoint(
         "POST",
         "/token",
@@ -155,6 +174,32 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "Compare a checkpoint with another",
         shapes.Diff,
         query=shapes.DiffQuery,
+    ),
+    Endpoint("GET", f"{_ONE}/outline", outline.outline, "What each message is", shapes.Outline),
+    Endpoint(
+        "GET",
+        f"{_ONE}/find",
+        finding.find,
+        "Find a text in a session",
+        shapes.FoundTexts,
+        query=shapes.FindQuery,
+    ),
+    Endpoint("GET", f"{_ONE}/secrets", care.secrets, "What an export leaves out", shapes.Secrets),
+    Endpoint("GET", f"{_ONE}/fault", faults.fault, "Why a file is no session", shapes.Fault),
+    Endpoint(
+        "POST",
+        f"{_ONE}/repair",
+        faults.repair,
+        "Save what can be read of a broken file",
+        shapes.Repaired,
+    ),
+    Endpoint(
+        "GET",
+        "/groups",
+        groups.groups,
+        "Count by program, project, tag or day",
+        shapes.Groups,
+        query=shapes.GroupsQuery,
     ),
     Endpoint("GET", "/trash", sessions.trash, "List what can be restored", shapes.Trash),
     Endpoint(

@@ -15,6 +15,7 @@ __all__ = [
     "Change",
     "CheckpointIds",
     "CheckpointSaved",
+    "Code",
     "Counted",
     "Diff",
     "Difference",
@@ -94,12 +95,13 @@ class Counted(BaseModel):
 
 
 class MessageRange(BaseModel):
-    """Messages from ``start`` on, of ``total``."""
+    """Messages from ``start`` on, of ``total``; ``cut`` are the positions of those cut short."""
 
     session_id: str
     start: int
     total: int
     messages: list[Said]
+    cut: list[int]
 
 
 class Appended(BaseModel):
@@ -243,13 +245,14 @@ class FoundPlace(BaseModel):
 
 
 class ImportState(BaseModel):
-    """An import: how far it is and, at its end, what it did."""
+    """An import: how far it is and, at its end, what it did; ``made`` are its new sessions."""
 
     import_id: str
     status: Literal["running", "done", "failed"]
     files_done: int
     files_total: int | None
     totals: dict[str, dict[str, int]]
+    made: list[str]
     error: str | None
 
 
@@ -258,6 +261,12 @@ class FoundPlaces(BaseModel):
 
     places: list[FoundPlace]
     imports: list[ImportState]
+
+
+class Code(BaseModel):
+    """A one-time code; it stands in the fragment of the page's address: ``/#code=...``."""
+
+    code: str
 
 
 class Token(BaseModel):

@@ -106,11 +106,12 @@ class SearchQuery(FilterQuery):
 
 
 class MessagesQuery(Asked):
-    """Which messages: from ``start`` on, or the ``last``."""
+    """Which messages: from ``start`` on, or the ``last``; texts that are longer are cut."""
 
     start: Annotated[int, Field(ge=0, le=2**53)] = 0
     limit: Annotated[int, Field(ge=1, le=10_000)] = 100
     last: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    longest: Annotated[int | None, Field(ge=100, le=2**53)] = None
 
 
 class ExportQuery(Asked):

@@ -1,4 +1,4 @@
-"""Runs the README's examples as tests: fences marked ``python``, in a folder of their own."""
+"""Runs the examples of the README and of docs/library.md as tests: fences marked ``python``, in a folder of their own."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def teardown(namespace: dict[str, Any]) -> None:
 
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()], patterns=["README.md"], setup=setup, teardown=teardown
+    parsers=[PythonCodeBlockParser()], patterns=["README.md", "docs/library.md"], setup=setup, teardown=teardown
 ).pytest()

@@ -101,9 +101,12 @@ bench: $(READY)
 schema: $(READY)
 	$(BIN)/python docs/make_schema.py
 
-# Draws docs/screens again: what a person sees at a terminal.
+# Draws docs/screens again: what a person sees at a terminal and, from the test of a newcomer, on
+# the page.
 screens: $(READY)
 	$(BIN)/python docs/make_screens.py
+	$(BIN)/python -m pytest tests/browser/test_newcomer.py
+	cp .screens/page.png docs/screens/page.png
 
 # Makes docs/reference.md again after a change of a public name or its docstring; a test holds it.
 docs: $(READY)

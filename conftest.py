@@ -25,7 +25,7 @@ def teardown(namespace: dict[str, Any]) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()],
-    patterns=["README.md", "agents.md"],
+    patterns=["README.md", "agents.md", "library.md"],
     setup=setup,
     teardown=teardown,
 ).pytest()

@@ -36,6 +36,9 @@ describe("hidden characters", () => {
   test("leave lines, tabs and joined emoji alone", () => {
     expect(visible("a\n\tb 👩‍💻 é 你好")).toBe("a\n\tb 👩‍💻 é 你好");
   });
+  test("are not the ends of lines on Windows; a return alone is", () => {
+    expect(visible("a\r\n\r\nb\rc")).toBe("a\n\nb[U+000D]c");
+  });
   test("make no second line", () => {
     expect(oneLine("  a\r\n b\n\n\tc ")).toBe("a b c");
   });

@@ -5,7 +5,8 @@ different things by its path, by its descriptor and in a listing, and sets no ti
 The pages of learn.microsoft.com/windows/win32/api say what each call here promises; constants have
 their names there.
 
-What NTFS does not promise stands in docs/windows.md: the removal of a name is not forced to the disk.
+What NTFS does not promise stands in docs/windows.md: the removal of a name is not forced to the
+disk.
 """
 
 from __future__ import annotations

@@ -93,4 +93,5 @@ def opened(
     page.goto(address)
     yield found
     found.refuse_anything_odd()
+    page.unroute_all(behavior="ignoreErrors")  # closing waits for what a test holds back
     context.close()

@@ -37,6 +37,7 @@ export function useReach(
     if (place.peek().said && !shows(latest.current, position)) go({ said: false }, false);
     // Rows above are measured as they come: the second time it is exact.
     const there = () => rows.current?.scrollToIndex(rowAt(latest.current, position), { align: "start" });
+    there();
     requestAnimationFrame(() => {
       there();
       requestAnimationFrame(there);

@@ -52,6 +52,8 @@ export class Reading {
         service.client.page({ parent: this.sessionId }),
       ]);
       if (this.#isOver) return;
+      // The end is what a person goes to next.
+      if (this.outline.peek() === undefined && outline.total > 0) this.want(outline.total - 1, outline.total - 1);
       batch(() => {
         this.detail.value = { value: outline.session, etag };
         this.outline.value = outline;

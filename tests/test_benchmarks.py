@@ -100,7 +100,7 @@ def test_a_run_has_a_figure_for_whatever_the_floors_and_this_store_offer(tmp_pat
     assert asked[:2] == ["list: the newest 50", "list: one user's"]
     assert {"open and list", "rebuild", "after 1 changed", "search", "cleanup of 360"} <= {*asked}
     assert "| rebuild | " in page(found)
-    assert found.median("memory", 10, "localsessions")
+    assert ("memory", 10, "localsessions") in found.figures  # so short a session may need none
     assert found.median("package", 0, "localsessions")
     told = [aim for aim in aims(found) if "one by one" in aim.what]
     assert [aim.what.partition(":")[0] for aim in told] == ["create", "save", "delete", "import"]

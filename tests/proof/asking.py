@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -59,6 +60,20 @@ class Asking(TwoStores):
         hits = store.search("plain", user_id=user, status=status, limit=100)
         said = self.fitting(lambda known: fits(known) and "plain" in [known.title, *known.texts])
         assert {hit.session.session_id for hit in hits} == said
+
+    @rule(which=WHICH)
+    def groups(self, which: int) -> None:
+        known = [one for one in self.model.values() if isinstance(one, Known)]
+        tagged = Counter(tag for one in known for tag in {*one.tags})
+        said = Counter[str]()
+        for one in known:
+            said.update(dict.fromkeys(one.tags, len(one.texts)))
+        found = self.stores[which].groups("tag")
+        assert {one.name: (one.sessions, one.messages) for one in found} == {
+            tag: (count, said[tag]) for tag, count in tagged.items()
+        }
+        days = self.stores[which].groups("day")  # of a file that is no session, when it changed
+        assert sum(one.sessions for one in days) == len(self.model)
 
     @rule(which=WHICH, days=st.integers(-1, 1))
     def count_since_and_live(self, which: int, days: int) -> None:

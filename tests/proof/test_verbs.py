@@ -14,7 +14,7 @@ READERS = {
     "get", "load", "tail", "list", "count", "search", "resolve", "trash", "last_change", "changes",
     "watch", "checkpoints", "load_checkpoint", "verify", "stats", "path", "close", "save_dir",
     "raw", "engine", "deletions", "short_ids", "history", "context",
-    "runs",
+    "runs", "groups",
 }  # fmt: skip
 
 

@@ -45,8 +45,9 @@ class Shape:
         build: Called with a message, and with what stands under the key, or None for a message of
             another program. Returns the items that the message is, in order; none if it is nothing
             for the framework. With a ``rest``, the last item is the framework's own: ``rest`` may
-            tell its kind, and is laid over it afterwards. An empty list then leaves all to
-            ``rest``, as is right for an event. While an item is split, ``rest`` is the item.
+            tell its kind, and is laid over it afterwards. Of an event, an empty list leaves all to
+            ``rest``; of another message, it says that a person took the item out of it. While an
+            item is split, ``rest`` is the item.
         pack: As in ``escaped``.
         unpack: As in ``unescaped``.
     """
@@ -72,8 +73,9 @@ class Shape:
             message.setdefault("run_id", run_id)
         if not isinstance(plain, dict):
             return {**message, self.key: {_WHOLE: plain}}
-        rest = remainder_of(plain, self._built(message, plain)[-1])
-        if are_same(laid_over(self._built(message, rest)[-1], rest), plain):
+        built = self._built(message, plain)
+        rest = remainder_of(plain, built[-1]) if built else plain
+        if are_same([plain], self._own(message, rest)):
             return {**message, self.key: rest}
         # ``build`` saw the item and now sees less of it: keep it whole, and say nothing else.
         kept: Message = {name: message[name] for name in _STAMPS if name in message}
@@ -86,15 +88,18 @@ class Shape:
             return [self._native(item) for item in self.build(message, None)]
         if _WHOLE in rest:
             return [self._native(rest[_WHOLE])]
-        *before, own = self._built(message, rest)
-        return [self._native(item) for item in (*before, laid_over(own, rest))]
+        return [self._native(item) for item in self._own(message, rest)]
 
     def is_own(self, message: Message) -> bool:
         """Tell whether the framework stored a message."""
         return isinstance(message.get(self.key), dict)
 
+    def _own(self, message: Message, rest: Object) -> list[Object]:
+        built = self._built(message, rest)
+        return [*built[:-1], laid_over(built[-1], rest)] if built else []
+
     def _built(self, message: Message, rest: Object) -> Sequence[Object]:
-        return self.build(message, rest) or [{}]
+        return self.build(message, rest) or ([{}] if message["role"] == EVENT else [])
 
     def _native(self, item: JsonValue) -> Any:
         return unescaped(item, self.unpack)

@@ -91,3 +91,17 @@ def test_twins_by_letter_case_are_two_sessions(store: SessionStore) -> None:
     assert {one.title for one in store.list()} == {"chat", "Chat", "CHAT"}
     with pytest.raises(SessionExistsError):
         store.create("Chat")
+
+
+def test_a_key_of_several_parts_goes_on_with_the_session_of_its_first(store: SessionStore) -> None:
+    store.create("relay", user_id="alice")
+    assert standing_id(store, "relay", "project") == "relay"
+    assert standing_id(store, "relay", "bob", "app", user_id="bob") == "relay@bob@app"
+    store.create("relay@project")
+    assert standing_id(store, "relay", "project") == "relay@project"
+
+
+def test_a_session_of_its_own_is_the_one_of_a_key(store: SessionStore) -> None:
+    store.create(session_id_for("Chat"))
+    store.create("Chat")
+    assert standing_id(store, "Chat") == session_id_for("Chat")

@@ -13,7 +13,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from localsessions import UnreadableSessionError
+from localsessions import SessionNotFoundError, UnreadableSessionError
 from localsessions.format import folded, is_session_id
 
 if TYPE_CHECKING:
@@ -44,18 +44,34 @@ def session_id_for(*parts: str) -> str:
     return f"{readable or '_'}~{_digest(parts)}"
 
 
-def standing_id(store: SessionStore, key: str) -> str:
-    """Return the id for a key of one part: the key itself, if there is a session of that very id.
+def standing_id(store: SessionStore, *parts: str, user_id: str | None = None) -> str:
+    """Return the id of the session for a key: that of its own, or one that stands under its name.
 
-    So a chat whose id has capital letters, from an import or another program, goes on.
+    A session whose id is the first part of the key, from an import or another program, goes on,
+    unless the key has a session already.
+
+    Args:
+        store: Where the sessions are.
+        *parts: As in ``session_id_for``.
+        user_id: The acting user: another user's session does not stand for the key.
     """
-    made = session_id_for(key)
-    if made == key or not is_session_id(key):
+    made = session_id_for(*parts)
+    if made == parts[0] or not is_session_id(parts[0]) or _is_there(store, made):
         return made
     try:
-        return made if store.get(key) is None else key
+        return made if store.get(parts[0], user_id=user_id) is None else parts[0]
     except UnreadableSessionError:
-        return key
+        return parts[0]
+
+
+def _is_there(store: SessionStore, session_id: str) -> bool:
+    try:
+        store.tail(session_id, 1)
+    except SessionNotFoundError:
+        return False
+    except UnreadableSessionError:
+        return True
+    return True
 
 
 def _digest(parts: tuple[str, ...]) -> str:

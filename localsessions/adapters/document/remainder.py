@@ -2,13 +2,14 @@
 
 The shape of a remainder::
 
-    {name: value}   a field that only the first object has
+    {name: value}   a field that only the first object has; of an object that both have, an object
+                    of such fields
     "$at": [...]    what differs: where, a hash of what stands there in the second object, and what
                     the first has there instead
 
-    {"path": ["content", 0], "of": "1f0c66a2", "with": {"annotations": []}}   some fields more
-    {"path": ["content"], "of": "1f0c66a2", "is": "Hi"}                       something else
-    {"path": ["type"], "of": "1f0c66a2"}                                      nothing
+    {"path": ["content", 0], "of": "1f0c66a2…", "with": {"annotations": []}}   some fields more
+    {"path": ["content"], "of": "1f0c66a2…", "is": "Hi"}                       something else
+    {"path": ["type"], "of": "1f0c66a2…"}                                      nothing
 
 A difference is laid only over what the hash says. So if a person changed the second object at that
 place, their text stays, and nothing that belonged to the former text comes back.
@@ -38,14 +39,8 @@ def remainder_of(item: Object, made: Object) -> Object:
 
     Neither may have a key ``$at``; ``escaped`` sees to that.
     """
-    rest: Object = {name: value for name, value in item.items() if name not in made}
-    changed = [
-        change
-        for name, value in made.items()
-        for change in (
-            _changes((name,), item[name], value) if name in item else [_change((name,), value)]
-        )
-    ]
+    changed = [*_changes_in((), item, made)]
+    rest = _more(item, made)
     return {**rest, _AT: changed} if changed else rest
 
 
@@ -56,9 +51,7 @@ def laid_over(made: Object, rest: Object) -> Object:
     for change in listed if isinstance(listed, list) else []:
         if isinstance(change, dict):
             _lay(item, made, change)
-    for name, value in rest.items():
-        if name != _AT and name not in made:
-            item[name] = copy.deepcopy(value)
+    _add(item, {name: value for name, value in rest.items() if name != _AT}, made)
     return item
 
 
@@ -76,6 +69,30 @@ def are_same(one: Any, other: Any) -> bool:
 # -- what differs --------------------------------------------------------------------------------
 
 
+def _more(item: Object, made: Object) -> Object:
+    """Return the fields that only ``item`` has, and those inside the objects that both have."""
+    more: Object = {}
+    for name, value in item.items():
+        former = made.get(name)
+        if name not in made:
+            more[name] = value
+        elif (
+            isinstance(value, dict)
+            and isinstance(former, dict)
+            and (inside := _more(value, former))
+        ):
+            more[name] = inside
+    return more
+
+
+def _changes_in(path: Path, item: Object, made: Object) -> Iterator[JsonValue]:
+    for name, value in made.items():
+        if name in item:
+            yield from _changes((*path, name), item[name], value)
+        else:
+            yield _change((*path, name), value)
+
+
 def _changes(path: Path, item: JsonValue, made: JsonValue) -> Iterator[JsonValue]:
     if are_same(item, made):
         return
@@ -84,14 +101,10 @@ def _changes(path: Path, item: JsonValue, made: JsonValue) -> Iterator[JsonValue
             yield from _changes((*path, position), item[position], value)
         return
     if isinstance(item, dict) and isinstance(made, dict):
-        more: JsonValue = {name: value for name, value in item.items() if name not in made}
-        if more:
+        # Those of an object in objects stand with the outermost one.
+        if isinstance(path[-1], int) and (more := _more(item, made)):
             yield {**_change(path, made), "with": more}
-        for name, value in made.items():
-            if name in item:
-                yield from _changes((*path, name), item[name], value)
-            else:
-                yield _change((*path, name), value)
+        yield from _changes_in(path, item, made)
         return
     yield {**_change(path, made), "is": item}
 
@@ -108,6 +121,15 @@ def _hash(value: JsonValue) -> str:
 # -- laying it over ------------------------------------------------------------------------------
 
 
+def _add(item: Object, more: Object, made: Object) -> None:
+    for name, value in more.items():
+        inside, former = item.get(name), made.get(name)
+        if name not in made:
+            item[name] = copy.deepcopy(value)
+        elif isinstance(value, dict) and isinstance(inside, dict) and isinstance(former, dict):
+            _add(inside, value, former)
+
+
 def _lay(item: Object, made: Object, change: Object) -> None:
     listed = change.get("path")
     path = listed if isinstance(listed, list) else []
@@ -116,7 +138,7 @@ def _lay(item: Object, made: Object, change: Object) -> None:
             return
         holder, last = _at(item, path[:-1]), path[-1]
         if isinstance(more := change.get("with"), dict):
-            holder[last].update(copy.deepcopy(more))
+            _add(holder[last], more, _at(made, path))
         elif "is" in change:
             holder[last] = copy.deepcopy(change["is"])
         else:

@@ -134,3 +134,23 @@ def test_the_agent_of_agno_names_the_pip_line_where_agno_is_missing(tmp_path: Pa
     done = subprocess.run([sys.executable, "-c", hidden, example], capture_output=True, text=True)
     assert done.returncode == 1
     assert 'pip install "agno>=3,<4"' in done.stderr
+
+
+@pytest.mark.needs("agents")
+def test_a_chat_of_openais_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None:
+    for text in ("What is the weather?", "And tomorrow?", "Thanks"):
+        said = run(EXAMPLES / "openai_agents_session.py", tmp_path, text)
+    assert said.startswith("You asked: Thanks Before it you asked: And tomorrow?\n")
+    with SessionStore(tmp_path) as store:
+        roles = [message["role"] for message in store.load("weather").messages]
+    assert roles == ["user", "assistant", "tool", "assistant"] * 3
+
+
+@pytest.mark.needs("claude_agent_sdk", "modes")
+def test_a_chat_of_claudes_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None:
+    for text in ("What is the weather?", "And tomorrow?", "Thanks"):
+        said = run(EXAMPLES / "claude_agent_session.py", tmp_path, text)
+    assert said.startswith("You asked: Thanks Before it you asked: And tomorrow?\n")
+    with SessionStore(tmp_path) as store:
+        [session] = store.list()
+        assert (session.message_count, session.title) == (6, "What is the weather?")

@@ -66,6 +66,12 @@ def test_no_text_stands_twice(text: str) -> None:
     assert made["toy"] == {"mood": "calm"}
 
 
+def test_a_message_that_says_all_needs_no_key() -> None:
+    made = SHAPE.message_of({"by": "user", "says": "Hi"})
+    assert "toy" not in made
+    assert SHAPE.items_of(made) == [{"by": "user", "says": "Hi"}]
+
+
 def test_an_edited_message_is_what_the_framework_gets() -> None:
     made = SHAPE.message_of({"by": "user", "says": "Hi", "mood": "calm"})
     made["content"] = "Hello"
@@ -91,7 +97,7 @@ def test_an_item_that_would_not_come_back_is_kept_whole() -> None:
 
 
 def test_a_message_has_what_every_message_of_a_store_has() -> None:
-    made = SHAPE.message_of({"by": "user", "says": "Hi"}, run_id="run_1")
+    made = SHAPE.message_of({"by": "user", "says": "Hi", "mood": 1}, run_id="run_1")
     assert list(made) == ["id", "role", "content", "created_at", "run_id", "toy"]
 
 

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from localsessions import Session, SessionNotFoundError
+from localsessions import Session, SessionNotFoundError, UnreadableSessionError
 from localsessions.adapters.claude_agent.entries import SHAPE, entries_of
 from localsessions.adapters.claude_agent.sdk import (
     SessionKey,
@@ -27,6 +27,7 @@ from localsessions.adapters.document import (
     session_id_for,
     standing_id,
 )
+from localsessions.transcripts.foreign import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,7 +94,7 @@ class LocalSessionStore(SessionStore):
         """
         if entries:
             parts, messages = _parts(key), [SHAPE.message_of(entry) for entry in entries]
-            uuids = [entry.get("uuid") for entry in entries]
+            uuids = [as_text(entry.get("uuid")) for entry in entries]
             await self._in_order.finished(
                 "@".join(parts), lambda: self._add(parts, messages, uuids)
             )
@@ -174,16 +175,16 @@ class LocalSessionStore(SessionStore):
     # -- in the worker thread ----------------------------------------------------------------------
 
     def _add(
-        self, parts: tuple[str, ...], messages: Sequence[Message], uuids: Sequence[object]
+        self, parts: tuple[str, ...], messages: Sequence[Message], uuids: Sequence[str | None]
     ) -> None:
         session_id = self._id(parts)
         known = self._known(session_id)
         new: list[Message] = []
         added: set[str] = set()
         for message, own in zip(messages, uuids, strict=True):
-            if not isinstance(own, str) or own not in known | added:
+            if own is None or not (own in known or own in added):
                 new.append(message)
-            if isinstance(own, str):
+            if own is not None:
                 added.add(own)
         if not new:
             return
@@ -272,7 +273,7 @@ class LocalSessionStore(SessionStore):
             return dict(known.data)
         try:
             session = self.store.load(summary.session_id)
-        except SessionNotFoundError:
+        except (SessionNotFoundError, UnreadableSessionError):  # since it was listed
             return None
         own = self._session_id(summary, project_key)
         entries: Any = entries_of(session.messages, own)

@@ -66,15 +66,17 @@ class Shape:
             run_id: The run that it belongs to, unless ``project`` says it.
         """
         plain = escaped(item, self.pack)
-        made = self.project(plain) if isinstance(plain, dict) else {"role": EVENT}
-        message: Message = {"id": made_id("msg"), **made}
-        message.setdefault("created_at", formatted_now())
-        if run_id is not None:
-            message.setdefault("run_id", run_id)
+        made = dict(self.project(plain)) if isinstance(plain, dict) else {"role": EVENT}
+        last: Message = {"created_at": made.pop("created_at", formatted_now())}
+        if run_id is not None or "run_id" in made:
+            last["run_id"] = made.pop("run_id", run_id)
+        message: Message = {"id": made.pop("id", made_id("msg")), **made, **last}
         if not isinstance(plain, dict):
             return {**message, self.key: {_WHOLE: plain}}
         built = self._built(message, plain)
         rest = remainder_of(plain, built[-1]) if built else plain
+        if not rest and are_same([plain], [*self.build(message, None)]):
+            return message
         if are_same([plain], self._own(message, rest)):
             return {**message, self.key: rest}
         # ``build`` saw the item and now sees less of it: keep it whole, and say nothing else.

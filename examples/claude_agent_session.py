@@ -3,8 +3,8 @@
     pip install "localsessions[claude-agent]"
     python claude_agent_session.py FOLDER "What is the weather in Oslo?"
 
-No network is needed: this very file stands in for Claude Code, which the SDK starts. For the real one,
-leave out `cli_path=`, and sign in.
+No network is needed: this very file stands in for Claude Code, which the SDK starts. For the real
+one, leave out `cli_path=`, and sign in.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     pip install "localsessions[openai-agents]"
     python openai_agents_session.py FOLDER "What is the weather in Oslo?"
 
-No network is needed: a stand-in answers, and calls a tool first. For a real model, leave out `model=`
-and set OPENAI_API_KEY.
+No network is needed: a stand-in answers, and calls a tool first. For a real model, leave out
+`model=` and set OPENAI_API_KEY.
 """
 
 from __future__ import annotations

@@ -138,8 +138,10 @@ def test_the_agent_of_agno_names_the_pip_line_where_agno_is_missing(tmp_path: Pa
 
 @pytest.mark.needs("agents")
 def test_a_chat_of_openais_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None:
-    for text in ("What is the weather?", "And tomorrow?", "Thanks"):
-        said = run(EXAMPLES / "openai_agents_session.py", tmp_path, text)
+    program = EXAMPLES / "openai_agents_session.py"
+    for text in ("What is the weather?", "And tomorrow?"):
+        run(program, tmp_path, text)
+    said = run(program, tmp_path, "Thanks")
     assert said.startswith("You asked: Thanks Before it you asked: And tomorrow?\n")
     with SessionStore(tmp_path) as store:
         roles = [message["role"] for message in store.load("weather").messages]
@@ -148,8 +150,10 @@ def test_a_chat_of_openais_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None
 
 @pytest.mark.needs("claude_agent_sdk", "modes")
 def test_a_chat_of_claudes_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None:
-    for text in ("What is the weather?", "And tomorrow?", "Thanks"):
-        said = run(EXAMPLES / "claude_agent_session.py", tmp_path, text)
+    program = EXAMPLES / "claude_agent_session.py"
+    for text in ("What is the weather?", "And tomorrow?"):
+        run(program, tmp_path, text)
+    said = run(program, tmp_path, "Thanks")
     assert said.startswith("You asked: Thanks Before it you asked: And tomorrow?\n")
     with SessionStore(tmp_path) as store:
         [session] = store.list()

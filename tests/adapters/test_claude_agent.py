@@ -242,7 +242,7 @@ def test_a_summary_is_made_again_only_of_what_changed(tmp_path: Path) -> None:
             read.append(session_id)
             return load(session_id, **more)
 
-        opened.load = counted  # type: ignore[method-assign, assignment]
+        opened.load = counted  # type: ignore[method-assign]
         first = asyncio.run(store.list_session_summaries(KEY["project_key"]))
         again = asyncio.run(store.list_session_summaries(KEY["project_key"]))
         assert (len(read), again) == (2, first)

@@ -50,7 +50,7 @@ def escaped(value: Any, pack: Callable[[Any], Typed | None] | None = None) -> Js
     are left as they are: the store refuses them and names the place.
 
     Args:
-        value: Any value; not changed, and shared where nothing is to be escaped.
+        value: Any value; not changed. The result shares no list and no object with it.
         pack: Called with each value that is neither a container nor JSON nor escaped here; returns
             None for what it cannot pack. It gives a ``Typed``, and so does ``unescaped``.
     """

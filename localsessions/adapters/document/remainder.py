@@ -45,9 +45,12 @@ def remainder_of(item: Object, made: Object) -> Object:
 
 
 def laid_over(made: Object, rest: Object) -> Object:
-    """Return a copy of ``made`` with what a remainder says; what no longer fits is left out."""
-    item: Object = copy.deepcopy(made)
+    """Return ``made`` with what a remainder says; what no longer fits is left out.
+
+    Neither is changed; the result may share values with both.
+    """
     listed = rest.get(_AT)
+    item: Object = {**made} if listed is None else copy.deepcopy(made)
     for change in listed if isinstance(listed, list) else []:
         if isinstance(change, dict):
             _lay(item, made, change)
@@ -125,9 +128,11 @@ def _add(item: Object, more: Object, made: Object) -> None:
     for name, value in more.items():
         inside, former = item.get(name), made.get(name)
         if name not in made:
-            item[name] = copy.deepcopy(value)
+            item[name] = value
         elif isinstance(value, dict) and isinstance(inside, dict) and isinstance(former, dict):
-            _add(inside, value, former)
+            nested: Object = {**inside}
+            _add(nested, value, former)
+            item[name] = nested
 
 
 def _lay(item: Object, made: Object, change: Object) -> None:
@@ -140,7 +145,7 @@ def _lay(item: Object, made: Object, change: Object) -> None:
         if isinstance(more := change.get("with"), dict):
             _add(holder[last], more, _at(made, path))
         elif "is" in change:
-            holder[last] = copy.deepcopy(change["is"])
+            holder[last] = change["is"]
         else:
             del holder[last]
     except (LookupError, TypeError, AttributeError):  # a person wrote something else there

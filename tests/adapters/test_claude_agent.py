@@ -15,7 +15,7 @@ from typing import Any
 import needs
 import pytest
 from document.places import PLACES, place_of
-from document.values import JSON, KEYS, TEXTS, VALUES, exactly
+from document.values import HALVES, JSON, KEYS, TEXTS, VALUES, exactly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,7 +80,7 @@ ODD = st.fixed_dictionaries(
         "timestamp": st.just("2026-11-30T12:00:00Z") | VALUES,
         "message": MESSAGES | VALUES,
         "parentUuid": VALUES,
-        "content": VALUES,
+        "content": VALUES | HALVES | st.tuples(VALUES),
     },
 )
 

@@ -14,7 +14,7 @@ from typing import Any
 import needs
 import pytest
 from document.places import PLACES, place_of
-from document.values import KEYS, TEXTS, VALUES, exactly
+from document.values import HALVES, KEYS, TEXTS, VALUES, exactly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,7 +113,7 @@ def strings_in(value: Any) -> list[str]:
 
 # What json.dumps makes of a key that is no text, and of a tuple, the SDK's own store has too.
 LOOSE = st.recursive(
-    VALUES,
+    VALUES | HALVES | st.tuples(),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.tuples(inner, inner)

@@ -44,6 +44,9 @@ def nested(leaves: st.SearchStrategy[Any], max_leaves: int = 12) -> st.SearchStr
     )
 
 
+HALVES = st.text("a\ud83d\ude00", max_size=3)
+"""Texts with halves of surrogate pairs; a store refuses two halves that follow each other."""
+
 JSON = nested(JSON_LEAVES)
 VALUES = nested(LEAVES)
 

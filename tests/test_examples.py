@@ -136,7 +136,7 @@ def test_the_agent_of_agno_names_the_pip_line_where_agno_is_missing(tmp_path: Pa
     assert 'pip install "agno>=3,<4"' in done.stderr
 
 
-@pytest.mark.needs("agents")
+@pytest.mark.needs("openai agents")
 def test_a_chat_of_openais_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None:
     program = EXAMPLES / "openai_agents_session.py"
     for text in ("What is the weather?", "And tomorrow?"):
@@ -148,7 +148,7 @@ def test_a_chat_of_openais_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None
     assert roles == ["user", "assistant", "tool", "assistant"] * 3
 
 
-@pytest.mark.needs("claude_agent_sdk", "modes")
+@pytest.mark.needs("claude agent", "modes")
 def test_a_chat_of_claudes_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None:
     program = EXAMPLES / "claude_agent_session.py"
     for text in ("What is the weather?", "And tomorrow?"):

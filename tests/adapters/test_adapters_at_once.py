@@ -17,7 +17,9 @@ from localsessions import SessionStore
 from localsessions.adapters.document import speech_of
 
 FRAMEWORKS = {"openai_agents": "shared", "claude_agent": "shared@p"}
-ADAPTERS = needs.marked(FRAMEWORKS, {"openai_agents": "agents", "claude_agent": "claude_agent_sdk"})
+ADAPTERS = needs.marked(
+    FRAMEWORKS, {"openai_agents": "openai agents", "claude_agent": "claude agent"}
+)
 pytestmark = pytest.mark.needs("fork")
 
 

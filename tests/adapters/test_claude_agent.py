@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from localsessions import Session, SessionStore, UnreadableSessionError, UnstorableValueError
 from localsessions.adapters.document import session_id_for, speech_of
 
-if lacking := needs.of_module("claude_agent_sdk"):
+if lacking := needs.of_module("claude agent"):
     pytest.skip(lacking, allow_module_level=True)
 
 import trio

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from localsessions import SessionStore, UnreadableSessionError, UnstorableValueError
 from localsessions.adapters.document import session_id_for, speech_of
 
-if lacking := needs.of_module("agents"):
+if lacking := needs.of_module("openai agents"):
     pytest.skip(lacking, allow_module_level=True)
 
 from agents import SQLiteSession

@@ -13,7 +13,7 @@ from document.places import PLACES, place_of
 
 from localsessions import SessionStore
 
-if lacking := needs.of_module("agents", "claude_agent_sdk"):
+if lacking := needs.of_module("openai agents", "claude agent"):
     pytest.skip(lacking, allow_module_level=True)
 
 from localsessions.adapters.claude_agent import LocalSessionStore

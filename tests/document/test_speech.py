@@ -62,6 +62,13 @@ def test_what_is_said_is_in_the_words_of_chat_completions(content: Any, parts: A
             "role": "assistant",
             "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}],
         },
+        {
+            "role": "assistant",
+            "type": "function_call",
+            "call_id": "c1",
+            "name": "f",
+            "arguments": '{"a": 1}',
+        },
         {"role": "model", "parts": [{"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}}]},
     ],
 )
@@ -76,6 +83,7 @@ def test_a_call_is_a_call_in_all_three_shapes(message: Any) -> None:
     "message",
     [
         {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
+        {"role": "tool", "type": "function_call_output", "call_id": "c1", "output": "sunny"},
         {
             "role": "user",
             "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "sunny"}],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from localsessions.models import message_text, reasoning_text
+from localsessions.models.calls import is_item
 from localsessions.transcripts.calls import call_of, calls_of, results_of
 from localsessions.transcripts.foreign import as_object, as_text, json_text, without
 from localsessions.transcripts.pieces import picture_of
@@ -88,6 +89,8 @@ def speech_of(message: Message) -> Speech:
     """Return what a message says; takes any message, changes and shares nothing of it."""
     if message.get("role") == "model" or "parts" in message:
         message = _of_gemini(message)
+    elif is_item(message) and "call_id" in message:
+        message = _of_responses(message)
     role = as_text(message.get("role")) or ""
     if role not in _CHAT:
         return Speech("", [], "", [], [])
@@ -103,6 +106,18 @@ def speech_of(message: Message) -> Speech:
         [_call(call) for call in calls_of(message)],
         results,
     )
+
+
+def _of_responses(item: Message) -> Message:
+    """Return a call or an output of the Responses interface as a chat message."""
+    kind, call_id = str(item["type"]), item["call_id"]
+    if kind.endswith("_output"):
+        return {"role": "tool", "tool_call_id": call_id, "content": item.get("output")}
+    given = next((item[key] for key in ("arguments", "action", "operation") if key in item), None)
+    arguments = {"input": item.get("input")} if given is None else given
+    function: Object = {"name": item.get("name") or kind.removesuffix("_call")}
+    call: Object = {"id": call_id, "function": {**function, "arguments": arguments}}
+    return {"role": "assistant", "content": item.get("content"), "tool_calls": [call]}
 
 
 def _of_gemini(message: Message) -> Message:

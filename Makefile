@@ -10,7 +10,8 @@ DEMO ?= demo-sessions
 DEMO_VENV ?= .venv-demo
 DEMO_READY := $(DEMO_VENV)/.ready
 
-.PHONY: demo test mcp client vscode page windows proof mutations lint bench schema docs screens clean
+.PHONY: demo test mcp frameworks client vscode page windows proof mutations lint bench schema docs
+.PHONY: screens clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +42,11 @@ $(MCP)/.ready: pyproject.toml
 	$(MCP)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(MCP)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cli,mcp]" --group dev
 	touch $(MCP)/.ready
+
+# Runs the frameworks' own tests over our adapters, each in an environment of its own, see
+# tests/upstream/README.md; `make frameworks FRAMEWORKS="openai_agents claude_agent"` runs some.
+frameworks: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m upstream $(FRAMEWORKS)
 
 # Makes and tests the TypeScript client against a real service, and runs the blocks of
 # docs/plugin.md; `make client CLIENT=--types` makes its types again after a change of the service.
@@ -113,4 +119,4 @@ docs: $(READY)
 	$(BIN)/python docs/make_reference.py
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) $(MCP) $(DEMO)
+	rm -rf $(VENV) $(DEMO_VENV) $(MCP) $(DEMO) .frameworks

@@ -190,11 +190,13 @@ def _checks_types() -> bool:
 NEEDS: dict[str, Need] = {
     "agentscope": Need("agentscope is not installed", _has_module("agentscope")),
     "agno": Need("agno is not installed", _has_module("agno")),
+    "openai agents": Need("OpenAI's Agents SDK is not installed", _has_module("agents")),
     "another user": Need(
         "the process cannot become another user: Windows has no setuid", _becomes_another
     ),
     "bash": Need("bash is not installed", _runs("bash")),
     "browser": Need("Chromium or Playwright, which drives it, is not installed", _has_browser),
+    "claude agent": Need("Claude's Agent SDK is not installed", _has_module("claude_agent_sdk")),
     "curl": Need("curl is not installed", _runs("curl")),
     "fcntl": Need("locks and syncs are not fcntl's there: Windows has none", _has_module("fcntl")),
     "fifos": Need("named pipes, sockets and devices are no files there", _has_call("mkfifo")),

@@ -134,3 +134,27 @@ def test_the_agent_of_agno_names_the_pip_line_where_agno_is_missing(tmp_path: Pa
     done = subprocess.run([sys.executable, "-c", hidden, example], capture_output=True, text=True)
     assert done.returncode == 1
     assert 'pip install "agno>=3,<4"' in done.stderr
+
+
+@pytest.mark.needs("openai agents")
+def test_a_chat_of_openais_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None:
+    program = EXAMPLES / "openai_agents_session.py"
+    for text in ("What is the weather?", "And tomorrow?"):
+        run(program, tmp_path, text)
+    said = run(program, tmp_path, "Thanks")
+    assert said.startswith("You asked: Thanks Before it you asked: And tomorrow?\n")
+    with SessionStore(tmp_path) as store:
+        roles = [message["role"] for message in store.load("weather").messages]
+    assert roles == ["user", "assistant", "tool", "assistant"] * 3
+
+
+@pytest.mark.needs("claude agent", "modes")
+def test_a_chat_of_claudes_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None:
+    program = EXAMPLES / "claude_agent_session.py"
+    for text in ("What is the weather?", "And tomorrow?"):
+        run(program, tmp_path, text)
+    said = run(program, tmp_path, "Thanks")
+    assert said.startswith("You asked: Thanks Before it you asked: And tomorrow?\n")
+    with SessionStore(tmp_path) as store:
+        [session] = store.list()
+        assert (session.message_count, session.title) == (6, "What is the weather?")

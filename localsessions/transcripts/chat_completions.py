@@ -22,6 +22,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from localsessions.models import Message, Session
+from localsessions.transcripts.calls import call_of, calls_of, id_of, results_of
 from localsessions.transcripts.foreign import (
     Object,
     as_list,
@@ -40,8 +41,6 @@ from localsessions.transcripts.pieces import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydantic import JsonValue
 
 __all__ = ["Chat", "chat_completions_line", "chat_of"]
@@ -98,14 +97,14 @@ def chat_of(session: Session) -> Chat:
 
 def _answers(session: Session, left_out: Counter[str]) -> dict[_Call, JsonValue]:
     """Return the content of the result of each call that has one."""
-    called = Counter(_id(call) for stored in session.messages for call in _calls(stored))
-    answered = Counter(call_id for stored in session.messages for call_id, _ in _results(stored))
+    called = Counter(id_of(call) for stored in session.messages for call in calls_of(stored))
+    answered = Counter(call_id for stored in session.messages for call_id, _ in results_of(stored))
     waiting: defaultdict[str, list[_Call]] = defaultdict(list)
     answers: dict[_Call, JsonValue] = {}
     for position, stored in enumerate(session.messages):
-        for place, call in enumerate(_calls(stored)):
-            waiting[_id(call)].append((position, place))
-        for call_id, content in _results(stored):
+        for place, call in enumerate(calls_of(stored)):
+            waiting[id_of(call)].append((position, place))
+        for call_id, content in results_of(stored):
             calls = waiting[call_id]
             if not calls:
                 left_out["results without a call"] += 1
@@ -118,55 +117,11 @@ def _answers(session: Session, left_out: Counter[str]) -> dict[_Call, JsonValue]
     return answers
 
 
-def _calls(stored: Message) -> list[Object]:
-    """Return the calls of a message of the assistant; others cannot call."""
-    if stored["role"] != "assistant":
-        return []
-    listed = as_objects(stored.get("tool_calls"))
-    known = {_id(call) for call in listed}
-    # Some programs keep a call in the content only.
-    inside = [
-        part
-        for part in as_objects(stored.get("content"))
-        if part.get("type") == "tool_use" and "input" in part and _id(part) not in known
-    ]
-    return listed + inside
-
-
-def _id(call: Object) -> str:
-    return str(call.get("id"))
-
-
-def _results(stored: Message) -> Iterator[tuple[str, JsonValue]]:
-    call_id = as_text(stored.get("tool_call_id"))
-    inside = [part for part in as_objects(stored.get("content")) if is_result(part)]
-    if stored["role"] == "tool" and (call_id or not inside):
-        yield str(call_id), stored.get("content")
-        return
-    for part in inside:
-        yield str(part.get("tool_use_id")), part.get("content")
-
-
 def _count_beside(stored: Message) -> int:
     """Return how many parts of a tool's message are in none of its results."""
     parts = as_list(stored.get("content"))
     results = sum(map(is_result, parts))
     return 0 if as_text(stored.get("tool_call_id")) or not results else len(parts) - results
-
-
-def _call(call: Object) -> Object:
-    function = as_object(call.get("function")) or as_object(call.get("custom")) or call
-    given = (function.get(key) for key in ("arguments", "args", "input"))
-    arguments = next((one for one in given if one is not None and one != ""), {})
-    if "custom" in call:
-        arguments = {"input": arguments}  # free text, for example a patch; JSON is expected
-    if not isinstance(arguments, str):
-        arguments = json_text(arguments)
-    return {
-        "id": _id(call),
-        "type": "function",
-        "function": {"name": as_text(function.get("name")) or "", "arguments": arguments},
-    }
 
 
 # -- messages ------------------------------------------------------------------------------------
@@ -178,7 +133,7 @@ def _spoken(stored: Message, left_out: Counter[str]) -> Object:
     spoken["content"] = _content(stored, left_out)
     if name := as_text(stored.get("name")):
         spoken["name"] = name
-    calls: list[JsonValue] = [_call(call) for call in _calls(stored)]
+    calls: list[JsonValue] = [call_of(call) for call in calls_of(stored)]
     if calls:
         spoken["content"] = spoken["content"] or None
         spoken["tool_calls"] = calls

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias
 
@@ -44,6 +43,7 @@ from localsessions.adapters.agno.objects import (
 from localsessions.adapters.agno.remainder import elsewhere, with_every_method_of
 from localsessions.adapters.agno.runs import delete_runs, put_run, run_rows
 from localsessions.adapters.agno.sessions import lay_over, made_session, parts_of, session_row
+from localsessions.adapters.document.opening import Given, hold
 from localsessions.addresses import is_address, named_store
 
 __all__ = ["AgnoDb"]
@@ -102,14 +102,11 @@ class AgnoDb(BaseDb):
         folder = store.save_dir if isinstance(store, SessionStore) else store
         text = os.fspath(folder)
         self._folder = text if is_address(text) else os.path.abspath(text)
-        self.store = _store(store, self._folder, table)
+        self.store, self._close = hold(self, _table(store, self._folder, table))
         if is_address(self._folder):
             self._folder = self.store.save_dir  # without its password
         super().__init__(session_table=table, id=id or generate_id(self.store.save_dir))
         self.others = others
-        # Programs that use agno have no place to close a database.
-        opened = self.store is not store
-        self._close = weakref.finalize(self, self.store.close if opened else _nothing)
 
     def __enter__(self) -> Self:
         return self
@@ -429,13 +426,8 @@ class AgnoDb(BaseDb):
             return self.store.save(made)
 
 
-def _store(store: SessionStore | str | os.PathLike[str], folder: str, table: str) -> SessionStore:
-    if table != "sessions" and is_address(folder):
-        return SessionStore(named_store(folder, table))
-    if table != "sessions":
-        return SessionStore(os.path.join(folder, table))
-    return store if isinstance(store, SessionStore) else SessionStore(folder)
-
-
-def _nothing() -> None:
-    """Close nothing: the caller owns the store."""
+def _table(store: Given, folder: str, table: str) -> Given:
+    """Return the store of a table, or where it is."""
+    if table == "sessions":
+        return store if isinstance(store, SessionStore) else folder
+    return named_store(folder, table) if is_address(folder) else os.path.join(folder, table)

@@ -1,0 +1,91 @@
+"""One session, turn by turn through several frameworks: each sees all that was said before."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import needs
+import pytest
+from document.places import PLACES, place_of
+
+from localsessions import SessionStore
+
+if lacking := needs.of_module("openai agents", "claude agent"):
+    pytest.skip(lacking, allow_module_level=True)
+
+from localsessions.adapters.claude_agent import LocalSessionStore
+from localsessions.adapters.openai_agents import LocalSession
+
+OPENAI: list[Any] = [
+    {"role": "user", "content": "asked of OpenAI"},
+    {
+        "type": "function_call",
+        "id": "f",
+        "call_id": "c1",
+        "name": "w",
+        "arguments": '{"at": "Oslo"}',
+    },
+    {"type": "function_call_output", "call_id": "c1", "output": "sunny in Oslo"},
+    {
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "output_text", "text": "answered by OpenAI", "annotations": []}],
+    },
+]
+CLAUDE: list[Any] = [
+    {
+        "type": kind,
+        "uuid": f"00000000-0000-0000-0000-00000000000{number}",
+        "timestamp": "2026-11-30T12:00:00.000Z",
+        "message": {"role": kind, "content": content},
+    }
+    for number, (kind, content) in enumerate(
+        [
+            ("user", "asked of Claude"),
+            ("assistant", [{"type": "tool_use", "id": "c2", "name": "w", "input": {"at": "Rome"}}]),
+            ("user", [{"type": "tool_result", "tool_use_id": "c2", "content": "rain in Rome"}]),
+            ("assistant", [{"type": "text", "text": "answered by Claude"}]),
+        ]
+    )
+]
+KEY: Any = {"project_key": "-home", "session_id": "relay"}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_each_sees_what_was_said_in_the_others_in_its_own_types(kind: str, tmp_path: Path) -> None:
+    place = place_of(kind, tmp_path)
+    asyncio.run(LocalSession(place, "relay").add_items(OPENAI))
+    claude: Any = asyncio.run(LocalSessionStore(place).load(KEY))
+    assert [one["message"]["content"] for one in claude] == [
+        [{"type": "text", "text": "asked of OpenAI"}],
+        [{"type": "tool_use", "id": "c1", "name": "w", "input": {"at": "Oslo"}}],
+        [
+            {
+                "type": "tool_result",
+                "tool_use_id": "c1",
+                "content": [{"type": "text", "text": "sunny in Oslo"}],
+            }
+        ],
+        [{"type": "text", "text": "answered by OpenAI"}],
+    ]
+    asyncio.run(LocalSessionStore(place).append(KEY, CLAUDE))
+    items: list[Any] = asyncio.run(LocalSession(place, "relay").get_items())
+    assert items == [
+        *OPENAI,
+        {"role": "user", "content": "asked of Claude"},
+        {"type": "function_call", "call_id": "c2", "name": "w", "arguments": '{"at": "Rome"}'},
+        {"type": "function_call_output", "call_id": "c2", "output": "rain in Rome"},
+        {"role": "assistant", "content": "answered by Claude"},
+    ]
+    with SessionStore(place) as store:
+        store.append("relay", {"role": "user", "content": "asked of nobody"})
+        assert store.count() == 1
+        messages = store.load("relay").messages
+    last: Any = asyncio.run(LocalSessionStore(place).load(KEY))
+    assert last[4:8] == CLAUDE
+    assert last[8]["message"]["content"] == [{"type": "text", "text": "asked of nobody"}]
+    for said in ("asked of OpenAI", "sunny in Oslo", "answered by OpenAI", "rain in Rome"):
+        assert json.dumps(messages).count(said) == 1

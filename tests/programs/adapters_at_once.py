@@ -1,0 +1,109 @@
+"""Many processes write to one session through an adapter; some of them may be killed.
+
+adapters_at_once.py FRAMEWORK PLACE PROCESSES BATCHES KILLS
+
+Each process adds batches of two items, a call and its result, and says each that it was told is
+stored: "WHO NUMBER" on a line. With KILLS, so many processes follow each other, and each is
+killed a moment after its first batch, wherever it is then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+Add: TypeAlias = Callable[[str, int], Awaitable[None]]
+
+
+def openai_agents(place: str) -> Add:
+    from localsessions.adapters.openai_agents import LocalSession
+
+    session = LocalSession(place, "shared")
+
+    async def add(who: str, number: int) -> None:
+        call_id = f"{who}-{number}"
+        call: Any = {"type": "function_call", "call_id": call_id, "name": "f", "arguments": "{}"}
+        output: Any = {"type": "function_call_output", "call_id": call_id, "output": call_id}
+        await session.add_items([call, output])
+
+    return add
+
+
+def claude_agent(place: str) -> Add:
+    from localsessions.adapters.claude_agent import LocalSessionStore
+
+    store = LocalSessionStore(place)
+
+    async def add(who: str, number: int) -> None:
+        name = f"{who}-{number}"
+        call = {"type": "tool_use", "id": name, "name": "f", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": name, "content": name}
+        entries: Any = [
+            {"type": role, "uuid": str(uuid.uuid4()), "message": {"role": role, "content": [block]}}
+            for role, block in (("assistant", call), ("user", result))
+        ]
+        await store.append({"project_key": "p", "session_id": "shared"}, entries)
+
+    return add
+
+
+def write(framework: str, place: str, who: str, batches: int) -> None:
+    async def all_batches() -> None:
+        add = MAKERS[framework](place)
+        for number in range(batches):
+            await add(who, number)
+            os.write(1, f"{who} {number}\n".encode())
+
+    asyncio.run(all_batches())
+
+
+def child(framework: str, place: str, who: str, batches: int, out: int = 1) -> int:
+    if pid := os.fork():
+        return pid
+    try:
+        os.dup2(out, 1)
+        write(framework, place, who, batches)
+        os._exit(0)
+    except BaseException as error:
+        os.write(2, f"{who}: {error!r}\n".encode())
+        os._exit(1)
+
+
+def killed(framework: str, place: str, who: str) -> None:
+    """Kill a process a moment after its first batch, and pass on what it said."""
+    reading, writing = os.pipe()
+    pid = child(framework, place, who, 100_000, writing)
+    os.close(writing)
+    said = os.read(reading, 1)
+    time.sleep(random.uniform(0, 0.03))
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    while more := os.read(reading, 4096):
+        said += more
+    os.close(reading)
+    os.write(1, said)
+
+
+def main(framework: str, place: str, processes: int, batches: int, kills: int) -> int:
+    MAKERS[framework]  # a word that is none of them
+    __import__(f"localsessions.adapters.{framework}")  # once, for all
+    for number in range(kills):
+        killed(framework, place, f"k{number}")
+    pids = [child(framework, place, f"p{number}", batches) for number in range(processes)]
+    return max([os.waitpid(pid, 0)[1] for pid in pids], default=0)
+
+
+MAKERS: dict[str, Callable[[str], Add]] = {
+    "openai_agents": openai_agents,
+    "claude_agent": claude_agent,
+}
+
+if __name__ == "__main__":
+    framework, place, *numbers = sys.argv[1:]
+    sys.exit(main(framework, place, *map(int, numbers)) != 0)

@@ -1,0 +1,1 @@
+"""The frameworks' own tests over our adapters; see README.md."""

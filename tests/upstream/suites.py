@@ -1,0 +1,127 @@
+"""Fetches the tests of the frameworks, makes their environments, runs them over our adapters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Counts", "Suite", "suites"]
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / ".frameworks"
+_BUILDERS = ["hatchling", "setuptools", "wheel", "hatch-vcs", "setuptools-scm", "poetry-core"]
+_BUILDERS += ["flit-core", "uv-build"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How a run ended."""
+
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The tests of a framework; the fields are those of frameworks.toml."""
+
+    name: str
+    extra: str
+    package: str
+    requires: list[str]
+    files: list[str]
+    passed: int
+    options: list[str] = field(default_factory=list)
+    skipped: int = 0
+
+    def run(self, *, own: bool = False) -> Counts:
+        """Run the tests over our class, or over the framework's own."""
+        python, tests = self._environment(), self._tests()
+        counts = HOME / f"{self.name}.json"
+        counts.unlink(missing_ok=True)
+        plugins = ("upstream.per_file", f"upstream.{self.name}.swap")
+        command = [str(python), "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
+        command += [part for one in plugins for part in ("-p", one)]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "tests"),
+            "UPSTREAM_COUNTS": str(counts),
+        }
+        environment.pop("UPSTREAM_OWN", None)
+        if own:
+            environment["UPSTREAM_OWN"] = "1"
+        began = time.monotonic()
+        subprocess.run(
+            [*command, "--timeout", "120", *self.options, *self.files], cwd=tests, env=environment
+        )
+        found = json.loads(counts.read_text(encoding="utf-8")) if counts.exists() else {}
+        passed, failed, skipped = (found.get(one, 0) for one in ("passed", "failed", "skipped"))
+        return Counts(passed, failed, skipped, time.monotonic() - began)
+
+    def is_as_it_should_be(self, counts: Counts) -> bool:
+        """Tell whether as many passed as always, and nothing failed or was skipped instead."""
+        return (counts.passed, counts.failed, counts.skipped) == (self.passed, 0, self.skipped)
+
+    def _environment(self) -> Path:
+        """Return the Python of an environment with the framework and this project."""
+        folder = HOME / self.name
+        wanted = [f"{ROOT}[{self.extra}]", self.package, *self.requires]
+        return _environment(folder, ["--editable", *wanted])
+
+    def _tests(self) -> Path:
+        """Return the folder of the framework's sources, from the package index."""
+        name, _, version = self.package.partition("==")
+        folder = HOME / "suites" / f"{name.replace('-', '_')}-{version}"
+        if not folder.exists():
+            python = _environment(HOME / "builders", _BUILDERS)
+            command = [
+                str(python),
+                "-m",
+                "pip",
+                "download",
+                "-q",
+                "--no-deps",
+                "--no-build-isolation",
+            ]
+            into = str(folder.parent)
+            subprocess.run([*command, "--no-binary", name, "-d", into, self.package], check=True)
+            archive = Path(f"{folder}.tar.gz")
+            with tarfile.open(archive) as opened:
+                opened.extractall(folder.parent, filter="data")
+            archive.unlink()
+        return folder
+
+
+def suites() -> list[Suite]:
+    """Return all that frameworks.toml says."""
+    told: dict[str, dict[str, Any]] = tomllib.loads(
+        Path(__file__).with_name("frameworks.toml").read_text(encoding="utf-8")
+    )
+    return [Suite(name, **fields) for name, fields in told.items()]
+
+
+def _environment(folder: Path, packages: list[str]) -> Path:
+    """Return the Python of an environment; it is made again if other packages are wanted."""
+    asked = "\n".join(
+        [sys.version, *packages, (ROOT / "pyproject.toml").read_text(encoding="utf-8")]
+    )
+    seal = hashlib.sha256(asked.encode()).hexdigest()
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    ready = folder / ".ready"
+    if not ready.exists() or ready.read_text() != seal:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*pip, *packages], check=True, stdout=subprocess.DEVNULL)
+        ready.write_text(seal)
+    return python

@@ -197,7 +197,7 @@ def test_of_threads_that_get_or_create_at_once_one_creates(
 
     def get(number: int) -> None:
         for turn in range(10):
-            ready.wait()
+            ready.wait(60)  # one that raised does not come, and the others must not wait for ever
             one = (store, other)[number % 2]
             got.append(one.get_or_create(f"s{turn}", title=str(number)))
 

@@ -243,7 +243,8 @@ class StreamedMessage:
         except UnstorableValueError:
             self._fields = {}  # they would spoil each further flush
             raise
-        # Also Ctrl-C: it may have been written all the same.
+        # After an error or Ctrl-C it may be written all the same. What was tried is remembered, or
+        # the next flush would say the same text a second time.
         except BaseException:
             if made:
                 self._tried = made[0], text

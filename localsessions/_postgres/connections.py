@@ -102,6 +102,8 @@ class Connections:
             connection = self._idle.pop() if self._idle else None
         try:
             return connection or self.connect()
+        # After an error or Ctrl-C the place that was counted has no connection: with each such call
+        # there would be one fewer, until all calls wait for ever.
         except BaseException:
             self._let_go(me)
             raise

@@ -93,6 +93,7 @@ class PostgresEngine(Engine):
                 lock_timeout=lock_timeout,
                 most_bytes=min(max_file_bytes, MAX_FILE_BYTES),
             )
+        # After an error or Ctrl-C nobody has the engine to close: its connections would stay.
         except BaseException:
             self._connections.close()
             raise

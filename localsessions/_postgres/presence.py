@@ -11,7 +11,9 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import psycopg
 
 from localsessions._postgres.connections import Connection, execute
 from localsessions._postgres.place import Place
@@ -69,6 +71,8 @@ class Presence:
             # Last: a transaction whose last statement was a SELECT keeps its snapshot, and with it
             # every row that others delete.
             connection.execute(_STAYS)
+        # After an error or Ctrl-C, nothing else knows the connection: it would hold the lock until
+        # this process ends.
         except BaseException:
             connection.close()
             raise
@@ -78,16 +82,24 @@ class Presence:
         if self._pid != os.getpid():
             return
         with self._guard:
-            if name == self._name:
+            if name == self._name and self._connection is not None:
                 self._count -= 1
-            if not self._count and self._connection is not None:
-                connection, self._connection, self._name = self._connection, None, ""
-                connection.close()
+                if not self._count:
+                    self._end()
 
     def close(self) -> None:
         """Be present no longer, whatever runs. Idempotent."""
-        name, self._count = self._name, 1
-        self._go(name)
+        if self._pid == os.getpid():
+            with self._guard:
+                self._end()
+
+    def _end(self) -> None:
+        connection, self._connection, self._name, self._count = self._connection, None, "", 0
+        if connection is not None:
+            # The server lets the lock go before it answers; of a connection that is closed, later.
+            with suppress(psycopg.Error):  # it is lost already
+                connection.execute("ROLLBACK")
+            connection.close()
 
     def is_present(self, name: str) -> bool:
         """Tell whether a store is present.

@@ -146,7 +146,8 @@ async def changes(call: Call[ChangesQuery, None], request: Request) -> Response:
     try:
         await run_in_threadpool(listeners.watch)
         known, number = await run_in_threadpool(_begin, store, since)
-    except BaseException:  # it never began
+    # A client that goes away cancels this: without a reader, its place would be woken for ever.
+    except BaseException:
         listeners.leave(awake)
         raise
     events = _events(store, listeners, awake, number, call.query.session_id, is_known=known)

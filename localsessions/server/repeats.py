@@ -53,7 +53,8 @@ class Repeats:
             return known
         try:
             answer = act()
-        except BaseException:  # it was not done: the key is free again
+        # Whatever ended it: a key that stayed taken would refuse each retry as still in progress.
+        except BaseException:
             with self._guard:
                 del self._done[key]
             raise

@@ -75,17 +75,21 @@ class Presence:
         if self._pid != os.getpid():
             return
         with self._guard:
-            if name != self._name or self._file is None:
-                return
-            self._count -= 1
-            if not self._count:
-                file, self._file, self._name = self._file, None, ""
-                self._remove(file)
+            if name == self._name and self._file is not None:
+                self._count -= 1
+                if not self._count:
+                    self._end()
 
     def close(self) -> None:
         """Be present no longer, whatever runs. Idempotent."""
-        name, self._count = self._name, 1
-        self._go(name)
+        if self._pid == os.getpid():
+            with self._guard:
+                self._end()
+
+    def _end(self) -> None:
+        file, self._file, self._name, self._count = self._file, None, "", 0
+        if file is not None:
+            self._remove(file)
 
     def is_present(self, name: str) -> bool:
         """Tell whether a store is present; True also where that cannot be found out."""
@@ -114,7 +118,8 @@ class Presence:
             os.unlink(file.path)
         try:
             file.let_go()
-        # Ctrl-C may come before it is let go. To let go twice does no harm.
+        # Ctrl-C may come before it is let go: a writer that ended would look as if it were at work,
+        # and its run would never be told as interrupted. To let go twice does no harm.
         except BaseException:
             file.let_go()
             raise

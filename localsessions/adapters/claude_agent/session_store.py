@@ -191,7 +191,9 @@ class LocalSessionStore(SessionStore):
         self._wait_for_the_next_millisecond()
         try:
             add_messages(self.store, session_id, new, lambda session: self._name(session, parts))
-        except BaseException:  # perhaps it is written: look again before the next try
+        # After an error or Ctrl-C it may be written all the same: without a look at what is there,
+        # the next try would store the entries twice.
+        except BaseException:
             with self._lock:
                 self._uuids.pop(session_id, None)
             raise

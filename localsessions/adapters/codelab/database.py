@@ -63,6 +63,7 @@ class Database:
         self._cleanups: list[RegularCleanup] = []
         try:
             self._tables.sync()
+        # After an error or Ctrl-C nobody has the object to close, and its files would stay open.
         except BaseException:
             self.close()
             raise

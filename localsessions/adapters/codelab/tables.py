@@ -198,6 +198,7 @@ class Tables:
                     raise
                 self._set_aside()
                 self._catch_up(self._connect())
+        # After an error or Ctrl-C the tables are behind: the next call has to open and catch up.
         except BaseException:
             self._let_go()
             raise
@@ -324,6 +325,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+    # After Ctrl-C, too: an open transaction would keep every other process from writing.
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

@@ -161,9 +161,16 @@ def prepare(connection: Connection, shown: str) -> None:
         raise StoreUnavailableError(shown, reason, "upgrade localsessions")
 
 
+# The catalogs are asked as tables: a function that looks a name up, as `to_regclass`, may answer from
+# what its connection learned before it waited for the lock.
+_HAS_TABLES = """
+SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'localsessions' AND tablename = 'schema_version'
+"""
+_HAS_SCHEMA = "SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'localsessions'"
+
+
 def _version(connection: Connection) -> int:
-    query = "SELECT to_regclass('localsessions.schema_version') IS NOT NULL"
-    if execute(connection, query).fetchall() != [(True,)]:
+    if not execute(connection, _HAS_TABLES).fetchall():
         return 0
     return int(
         execute(connection, "SELECT version FROM localsessions.schema_version").fetchall()[0][0]
@@ -172,8 +179,7 @@ def _version(connection: Connection) -> int:
 
 def _make_schema(connection: Connection) -> None:
     """Make the schema, unless an administrator made it for a user who may not."""
-    query = "SELECT to_regnamespace('localsessions') IS NOT NULL"
-    if execute(connection, query).fetchall() != [(True,)]:
+    if not execute(connection, _HAS_SCHEMA).fetchall():
         connection.execute("CREATE SCHEMA localsessions")
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import cluster
@@ -252,6 +253,27 @@ def test_newer_tables_are_refused_and_older_ones_migrated(
     monkeypatch.undo()
     with pytest.raises(StoreUnavailableError, match=r"version 2.*upgrade localsessions"):
         SessionStore(lone.address(store="s"))
+
+
+@pytest.mark.parametrize("has_schema", [False, True])
+def test_who_waits_for_another_that_makes_the_tables_finds_them(
+    lone: cluster.Cluster, has_schema: bool
+) -> None:
+    """Its connection knows from before the wait that there are none."""
+    from localsessions._postgres import schema
+
+    with admin(lone) as maker, admin(lone) as looking, ThreadPoolExecutor(1) as threads:
+        if has_schema:
+            maker.execute("CREATE SCHEMA localsessions")
+        maker.execute("BEGIN")
+        maker.execute("SELECT pg_advisory_xact_lock(%s)", [schema._LOCK])
+        opening = threads.submit(SessionStore, lone.address(store="s"))
+        waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while not looking.execute(waiting).fetchall() and not opening.done():
+            time.sleep(0.01)
+        schema.prepare(maker, "")
+        with opening.result() as store:
+            assert store.create("a").session_id == "a"
 
 
 def test_a_user_with_the_least_privileges_can_do_all(lone: cluster.Cluster) -> None:

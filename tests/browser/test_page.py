@@ -289,6 +289,9 @@ def test_a_long_text_comes_when_it_is_wanted(store: SessionStore, show: Show) ->
         assert "the end" not in message.inner_text()
         message.get_by_role("button", name="Show all of it").click()
         expect(message).to_contain_text("the end")
+        store.append("a", *talk("More?", "No."))  # the messages around it are fetched again
+        expect(page.get_by_label("Message 4, Assistant")).to_contain_text("No.")
+        expect(message).to_contain_text("the end")
 
 
 # -- live ----------------------------------------------------------------------------------------

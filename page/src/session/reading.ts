@@ -20,6 +20,8 @@ export class Reading {
   readonly title = computed(() => this.detail.value?.value.title ?? "");
   readonly #messages = new Map<number, Message>();
   readonly #cut = new Set<number>();
+  /** Those that were asked for whole; they stay whole when their chunk comes again. */
+  readonly #whole = new Set<number>();
   readonly #asked = new Set<number>();
   readonly #end: () => void;
   #isOver = false;
@@ -83,22 +85,33 @@ export class Reading {
     }
   }
 
-  /** Fetch a message with the whole of its texts. */
+  /** Fetch a message with the whole of its texts; it stays whole from now on. */
   async wholeMessage(position: number): Promise<void> {
-    const found = await service.messagesFrom(this.sessionId, position, 1, Number.MAX_SAFE_INTEGER);
-    const [message] = found.messages;
-    if (message === undefined) return;
-    this.#messages.set(position, message);
-    this.#cut.delete(position);
-    this.version.value += 1;
+    this.#whole.add(position);
+    try {
+      const found = await service.messagesFrom(this.sessionId, position, 1, Number.MAX_SAFE_INTEGER);
+      const [message] = found.messages;
+      if (message === undefined) return;
+      this.#messages.set(position, message);
+      this.#cut.delete(position);
+      this.version.value += 1;
+    } catch (reason) {
+      this.#fail(reason);
+    }
   }
 
   async #fetch(chunk: number): Promise<void> {
     this.#asked.add(chunk);
     try {
       const found = await service.messagesFrom(this.sessionId, chunk * CHUNK, CHUNK);
-      found.messages.forEach((message, index) => this.#messages.set(found.start + index, message));
-      for (const position of found.cut) this.#cut.add(position);
+      const cut = new Set(found.cut);
+      found.messages.forEach((message, index) => {
+        const position = found.start + index;
+        if (cut.has(position) && this.#whole.has(position)) return void this.wholeMessage(position);
+        this.#messages.set(position, message);
+        if (cut.has(position)) this.#cut.add(position);
+        else this.#cut.delete(position);
+      });
       // The last chunk of a session that grows is asked for again.
       if (found.messages.length < CHUNK) this.#asked.delete(chunk);
       this.version.value += 1;
@@ -118,7 +131,10 @@ export class Reading {
     const touched = change?.messages;
     if (!touched) return this.#asked.clear();
     for (const { position, what } of touched) {
-      if (what === "removed") return this.#asked.clear();
+      if (what === "removed") {
+        this.#whole.clear(); // what follows has another position now
+        return this.#asked.clear();
+      }
       this.#asked.delete(Math.floor(position / CHUNK));
     }
   }

@@ -161,8 +161,8 @@ def prepare(connection: Connection, shown: str) -> None:
         raise StoreUnavailableError(shown, reason, "upgrade localsessions")
 
 
-# The catalogs are asked as tables: a function that looks a name up, as `to_regclass`, may answer from
-# what its connection learned before it waited for the lock.
+# The catalogs are asked as tables: a function that looks a name up, as `to_regclass`, may answer
+# from what its connection learned before it waited for the lock.
 _HAS_TABLES = """
 SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'localsessions' AND tablename = 'schema_version'
 """

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Counts", "Suite", "suites"]
+__all__ = ["ROOT", "Counts", "Suite", "environment", "suites"]
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".frameworks"
@@ -47,7 +47,7 @@ class Suite:
 
     def run(self, *, own: bool = False) -> Counts:
         """Run the tests over our class, or over the framework's own."""
-        python, tests = self._environment(), self._tests()
+        python, tests = self.python(), self._tests()
         counts = HOME / f"{self.name}.json"
         counts.unlink(missing_ok=True)
         plugins = ("upstream.per_file", f"upstream.{self.name}.swap")
@@ -73,18 +73,17 @@ class Suite:
         """Tell whether as many passed as always, and nothing failed or was skipped instead."""
         return (counts.passed, counts.failed, counts.skipped) == (self.passed, 0, self.skipped)
 
-    def _environment(self) -> Path:
+    def python(self) -> Path:
         """Return the Python of an environment with the framework and this project."""
-        folder = HOME / self.name
         wanted = [f"{ROOT}[{self.extra}]", self.package, *self.requires]
-        return _environment(folder, ["--editable", *wanted])
+        return environment(self.name, ["--editable", *wanted])
 
     def _tests(self) -> Path:
         """Return the folder of the framework's sources, from the package index."""
         name, _, version = self.package.partition("==")
         folder = HOME / "suites" / f"{name.replace('-', '_')}-{version}"
         if not folder.exists():
-            python = _environment(HOME / "builders", _BUILDERS)
+            python = environment("builders", _BUILDERS)
             command = [
                 str(python),
                 "-m",
@@ -111,8 +110,9 @@ def suites() -> list[Suite]:
     return [Suite(name, **fields) for name, fields in told.items()]
 
 
-def _environment(folder: Path, packages: list[str]) -> Path:
+def environment(name: str, packages: list[str]) -> Path:
     """Return the Python of an environment; it is made again if other packages are wanted."""
+    folder = HOME / name
     asked = "\n".join(
         [sys.version, *packages, (ROOT / "pyproject.toml").read_text(encoding="utf-8")]
     )

@@ -21,7 +21,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -32,9 +32,7 @@ sys.path += [str(ROOT), str(ROOT / "tests")]  # the tests make servers, too
 import cluster  # noqa: E402
 
 from benchmarks.contestants import Entry  # noqa: E402
-from benchmarks.environments import Environments, InstallError, version  # noqa: E402
-from benchmarks.material import write_material  # noqa: E402
-from benchmarks.player import ContestantError, Player  # noqa: E402
+from benchmarks.rounds import SHORT, Rounds  # noqa: E402
 from localsessions import Session, SessionChange, SessionStore  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks" / "postgres.md"
@@ -57,7 +55,6 @@ class Plan(NamedTuple):
 
 FULL = Plan(long=10_000, rounds=50, listed=100_000, searched=10_000, changes=500)
 QUICK = Plan(long=1_000, rounds=8, listed=2_000, searched=300, changes=30)
-SHORT = 10
 
 
 def peer(name: str, label: str, way: str, requirements: Sequence[str], offers: str) -> Entry:
@@ -108,72 +105,17 @@ ENTRIES = (
 # -- the contest -----------------------------------------------------------------------------------
 
 
-class Contest:
-    """The contestants that take part, and what each took: seconds by (kind, contestant)."""
+class Contest(Rounds):
+    """The contestants of one server."""
 
     def __init__(self, server: cluster.Cluster, folder: Path, plan: Plan) -> None:
-        self._server, self._folder, self._plan = server, folder, plan
-        self.took: dict[tuple[str, str], list[float]] = {}
-        self.versions: dict[str, str] = {}
-        self.wrong: list[str] = []
-        self.failed: set[tuple[str, str]] = set()
-        self._material = folder / "material.json"
-        write_material(self._material, ROOT / "examples" / "transcripts")
-        pieces: list[str] = json.loads(self._material.read_text("utf-8"))
-        self._material.write_text(json.dumps([_CONTROLS.sub(" ", one) for one in pieces]), "utf-8")
+        super().__init__(folder, long=plan.long, listed=plan.listed)
+        self._server = server
+        pieces: list[str] = json.loads(self.material.read_text("utf-8"))
+        self.material.write_text(json.dumps([_CONTROLS.sub(" ", one) for one in pieces]), "utf-8")
 
-    def run(self, entries: Sequence[Entry]) -> None:
-        """Let all do everything."""
-        with ExitStack() as stack:
-            players = [one for entry in entries if (one := self._player(entry, stack))]
-            for player in players:
-                self._try(player, "filled", "fill", session="short", count=SHORT)
-                self._try(player, "filled", "fill", session="long", count=self._plan.long)
-                if "list" in player.entry.offers:
-                    self._try(player, "filled", "stock", count=self._plan.listed)
-            for number in range(self._plan.rounds):
-                self._round(random.Random(number).sample(players, len(players)))
-            for player in players:
-                for session in ("short", "long"):
-                    self._try(player, "checked", "check", session=session)
-
-    def _round(self, players: Sequence[Player]) -> None:
-        for player in players:
-            self._try(player, "short", "turn", session="short")
-            self._try(player, "long", "turn", session="long")
-            if "list" in player.entry.offers:
-                self._try(player, "list", "newest", count=self._plan.listed, warm=True)
-
-    def _player(self, entry: Entry, stack: ExitStack) -> Player | None:
-        try:
-            python = Environments(ROOT / ".bench" / "environments").ready(entry)
-        except InstallError as error:
-            self.wrong.append(f"{entry.label}: {error}")
-            return None
-        if entry.kind == "peer":
-            self.versions[entry.name] = version(python, entry.distribution)
-        folder = self._folder / entry.name
-        folder.mkdir()
+    def prepare(self, folder: Path) -> None:
         (folder / "server").write_text(str(self._server.folder), "utf-8")
-        return stack.enter_context(Player(entry, python, folder, self._material))
-
-    def _try(self, player: Player, kind: str, verb: str, **arguments: object) -> None:
-        """Ask a contestant; what it took is a figure of that kind, and an error is told once."""
-        if (player.entry.name, kind) in self.failed:
-            return
-        try:
-            answer = player.ask(verb, **arguments)
-        except ContestantError as error:
-            self.failed.add((player.entry.name, kind))
-            self.wrong.append(f"{player.entry.label}: {verb}: {error}")
-            return
-        if "seconds" in answer:
-            self.took.setdefault((kind, player.entry.name), []).append(answer["seconds"])
-
-    def median(self, kind: str, name: str) -> float | None:
-        """Return the median of the milliseconds, if there are any."""
-        found = self.took.get((kind, name))
-        return 1e3 * statistics.median(found) if found else None
 
 
 # -- this store alone ------------------------------------------------------------------------------
@@ -278,16 +220,6 @@ def _times(name: str, seconds: Sequence[float]) -> str:
     return f"| {name} | {1e3 * statistics.median(seconds):.2f} ms | {1e3 * most:.2f} ms |"
 
 
-def behind(contest: Contest) -> Iterator[str]:
-    """Yield where another one was quicker."""
-    for kind, name in contest.took:
-        ours, theirs = contest.median(kind, OURS), contest.median(kind, name)
-        if ours is None or theirs is None:
-            yield f"{kind!r} of {OURS} or {name} has no figure"
-        elif theirs < ours:
-            yield f"{name} is ahead in {kind!r}: {theirs:.2f} ms, and {OURS} {ours:.2f} ms"
-
-
 def main() -> int:
     """Measure, print the page and write it."""
     parser = argparse.ArgumentParser(description="What a store in PostgreSQL costs.")
@@ -299,7 +231,7 @@ def main() -> int:
     try:
         with TemporaryDirectory(dir=asked.folder) as folder:
             contest = Contest(server, Path(folder), plan)
-            contest.run(ENTRIES)
+            contest.run(ENTRIES, plan.rounds)
             version_of_server = server.run("postgres", "--version").split()[2]
             text = page(contest, plan, version_of_server, load, server.address(store="bench"))
     finally:
@@ -307,7 +239,8 @@ def main() -> int:
     print(text)
     if not asked.quick:
         PAGE.write_text(text, "utf-8")
-    wrong = [*contest.wrong, *behind(contest)]
+    peers = [entry.name for entry in ENTRIES if entry.kind == "peer"]
+    wrong = [*contest.wrong, *chain.from_iterable(contest.behind(OURS, one) for one in peers)]
     for line in wrong:
         print(f"WRONG: {line}", file=sys.stderr)
     return 1 if wrong else 0

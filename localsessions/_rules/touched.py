@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from localsessions import models
-from localsessions._codec import MessagesLaidOut, differing, parse_json
+from localsessions._codec import MessagesLaidOut, differing, parse_json, parse_proven
 
 __all__ = ["MOST_TOUCHED", "Touched", "touched"]
 
@@ -54,7 +54,8 @@ def _keyed(messages: Iterable[bytes]) -> dict[_Key, bytes]:
     seen: Counter[object] = Counter()
     keyed: dict[_Key, bytes] = {}
     for message in messages:
-        document = parse_json(message)
+        # Only the id is wanted, and it is a text: orjson reads every text as it is.
+        document = parse_proven(message, is_proven=True) or parse_json(message)
         message_id = document.get("id") if isinstance(document, dict) else None
         key = message_id if isinstance(message_id, str) else message
         keyed[key, seen[key]] = message

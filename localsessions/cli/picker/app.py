@@ -183,7 +183,8 @@ class Picker(ActingApp):
         if asked != self._asked:
             self._asked, self._count = asked, max(_FEW, self._list.in_view)
             self._is_awaited, self._waiting = True, []
-            self._list_anew(first=True, pause=_TYPING)
+            # While a search goes on, more letters may come before it is given up for the last one.
+            self._list_anew(first=True, pause=_TYPING if self._is_listing else 0.0)
 
     def _when_asked(self, act: Callable[[], object]) -> None:
         """Do something once what is listed is what was typed."""

@@ -1,0 +1,153 @@
+"""What a turn costs through each adapter, beside the framework's own store, in the same run.
+
+    python benchmarks/frameworks.py [--quick] [--folder FOLDER] [FRAMEWORK ...]
+
+Both of a framework are a process each in the same environment; they take turns, round by round, and
+what comes back is compared with what was stored. It writes docs/benchmarks/frameworks.md; a quick
+run, or one of some frameworks, writes nothing. The exit status is 1 if one answered wrong. For
+Linux.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.contestants import Entry  # noqa: E402
+from benchmarks.rounds import SHORT, Rounds  # noqa: E402
+
+PAGE = ROOT / "docs" / "benchmarks" / "frameworks.md"
+_CORE = ("orjson", "filelock", "watchdog", "pydantic>=2")
+
+
+class Plan(NamedTuple):
+    """How much is done; ``long`` is in messages, ``listed`` in sessions."""
+
+    long: int
+    rounds: int
+    listed: int
+
+
+FULL = Plan(long=1_000, rounds=40, listed=5_000)
+QUICK = Plan(long=100, rounds=5, listed=200)
+
+
+class Pair(NamedTuple):
+    """A framework: its own store, ours, and why ours takes longer where it does."""
+
+    name: str
+    label: str
+    own: str
+    ours: str
+    way: str
+    requirements: Sequence[str]
+    offers: frozenset[str] = frozenset({"turn"})
+    why: str = ""
+
+    @property
+    def entries(self) -> tuple[Entry, Entry]:
+        """Both as contestants."""
+        return self._entry(self.own, "peer"), self._entry(self.ours, "ours")
+
+    def _entry(self, module: str, kind: str) -> Entry:
+        return Entry(
+            name=module,
+            label=f"{self.label}, {'its own' if kind == 'peer' else 'ours'}",
+            module=module,
+            kind="peer" if kind == "peer" else "ours",
+            offers=self.offers,
+            way=self.way,
+            environment=f"framework-{self.name}",
+            requirements=(*self.requirements, *_CORE),
+        )
+
+
+PAIRS = (
+    Pair(
+        name="openai-agents",
+        label="OpenAI Agents",
+        own="openai_agents",
+        ours="openai_agents_here",
+        way="`SQLiteSession`; `LocalSession`: `add_items` with both",
+        requirements=("openai-agents>=0.24",),
+    ),
+)
+
+# -- the page --------------------------------------------------------------------------------------
+
+INTRODUCTION = (
+    "Made by `benchmarks/frameworks.py`; do not edit. Each adapter beside the framework's own "
+    "store, in the same environment and the same run, on a machine with {cores} cores and a load "
+    "of {load:.1f} when it began. A turn is two messages of 1,000 bytes, at the end of a session "
+    "of {short} and of {long:,} messages; the list is that of the newest 50 of {listed:,} "
+    "sessions. Medians of {rounds} rounds, in milliseconds. On return a turn of ours is on the "
+    "disk, in a file that people read, and listed, searched and told to who watches."
+)
+
+
+def page(contest: Rounds, pairs: Sequence[Pair], plan: Plan, load: float) -> str:
+    told = {"cores": os.cpu_count(), "load": load, "short": SHORT}
+    reasons = [f"**{one.label}.** {one.why}" for one in pairs if one.why]
+    lines = [
+        "# Frameworks",
+        "",
+        textwrap.fill(INTRODUCTION.format(**told, **plan._asdict()), 100),
+        "",
+        f"| | version | at {SHORT} | ours | at {plan.long:,} | ours | list | ours | calls |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        *(_row(contest, one) for one in pairs),
+        *(line for reason in reasons for line in ("", textwrap.fill(reason, 100))),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(contest: Rounds, pair: Pair) -> str:
+    found = [
+        contest.median(kind, module)
+        for kind in ("short", "long", "list")
+        for module in (pair.own, pair.ours)
+    ]
+    told = " | ".join("" if one is None else f"{one:.2f}" for one in found)
+    return f"| {pair.label} | {contest.versions.get(pair.own, '')} | {told} | {pair.way} |"
+
+
+def behind(contest: Rounds, pairs: Sequence[Pair]) -> Iterator[str]:
+    """Yield where ours was slower and the page does not say why."""
+    for pair in pairs:
+        if not pair.why:
+            yield from contest.behind(pair.ours, pair.own)
+
+
+def main() -> int:
+    """Measure, print the page and write it."""
+    parser = argparse.ArgumentParser(description="What a turn costs through each adapter.")
+    parser.add_argument("names", nargs="*", metavar="FRAMEWORK")
+    parser.add_argument("--folder", help="where the sessions are while it runs")
+    parser.add_argument("--quick", action="store_true", help="a few seconds each, and no page")
+    asked = parser.parse_args()
+    plan, load = QUICK if asked.quick else FULL, os.getloadavg()[0]
+    pairs = [one for one in PAIRS if one.name in asked.names or not asked.names]
+    with TemporaryDirectory(dir=asked.folder) as folder:
+        contest = Rounds(Path(folder), long=plan.long, listed=plan.listed)
+        contest.run([entry for pair in pairs for entry in pair.entries], plan.rounds)
+        text = page(contest, pairs, plan, load)
+    print(text)
+    if not asked.quick and not asked.names:
+        PAGE.write_text(text, "utf-8")
+    wrong = [*contest.wrong, *behind(contest, pairs)]
+    for line in wrong:
+        print(f"WRONG: {line}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -156,6 +156,11 @@ What the service bears, and what a request takes beside the bare call of the sto
 [benchmarks/serving.md](benchmarks/serving.md). How quick the page is in a browser:
 [benchmarks/page.md](benchmarks/page.md).
 
+## On a server
+
+What a turn, a list, a search and a change cost in PostgreSQL, beside agno, LangGraph and ADK on the
+same server: [benchmarks/postgres.md](benchmarks/postgres.md).
+
 ## Starting
 
 What a command takes in a new process, and what an import takes:

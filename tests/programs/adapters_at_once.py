@@ -1,10 +1,10 @@
 """Many processes write to one session through an adapter; some of them may be killed.
 
-adapters_at_once.py FRAMEWORK PLACE PROCESSES BATCHES KILLS
+adapters_at_once.py FRAMEWORK PLACE PROCESSES BATCHES KILLS [WHO]
 
 Each process adds batches of two items, a call and its result, and says each that it was told is
-stored: "WHO NUMBER" on a line. With KILLS, so many processes follow each other, and each is
-killed a moment after its first batch, wherever it is then.
+stored: "WHO NUMBER" on a line, where WHO begins as it is told, or with a p. With KILLS, so many
+processes follow each other, and each is killed a moment after its first batch, wherever it is then.
 """
 
 from __future__ import annotations
@@ -90,12 +90,12 @@ def killed(framework: str, place: str, who: str) -> None:
     os.write(1, said)
 
 
-def main(framework: str, place: str, processes: int, batches: int, kills: int) -> int:
+def main(framework: str, place: str, processes: int, batches: int, kills: int, who: str) -> int:
     MAKERS[framework]  # a word that is none of them
     __import__(f"localsessions.adapters.{framework}")  # once, for all
     for number in range(kills):
         killed(framework, place, f"k{number}")
-    pids = [child(framework, place, f"p{number}", batches) for number in range(processes)]
+    pids = [child(framework, place, f"{who}{number}", batches) for number in range(processes)]
     return max([os.waitpid(pid, 0)[1] for pid in pids], default=0)
 
 
@@ -105,5 +105,6 @@ MAKERS: dict[str, Callable[[str], Add]] = {
 }
 
 if __name__ == "__main__":
-    framework, place, *numbers = sys.argv[1:]
-    sys.exit(main(framework, place, *map(int, numbers)) != 0)
+    framework, place, processes, batches, kills, *who = sys.argv[1:]
+    numbers = int(processes), int(batches), int(kills)
+    sys.exit(main(framework, place, *numbers, *(who or ["p"])) != 0)

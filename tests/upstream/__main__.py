@@ -4,6 +4,7 @@ python -m upstream                     all
 python -m upstream openai_agents       some
 python -m upstream --own claude_agent  over the framework's own class
 python -m upstream relay               one session through all of them
+python -m upstream crowd               sixteen processes of several at once
 
 The exit code is 1 if anything is not as frameworks.toml says.
 """
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from upstream.relay import race
+from upstream.relay import crowd, race
 from upstream.suites import Suite, suites
 
 Act: TypeAlias = Callable[[], tuple[bool, str]]
@@ -26,6 +27,7 @@ def main(arguments: list[str]) -> int:
     names = [one for one in arguments if one != "--own"]
     acts: dict[str, Act] = {one.name: partial(tested, one, own=own) for one in suites()}
     acts["relay"] = relayed
+    acts["crowd"] = crowded
     if unknown := [name for name in names if name not in acts]:
         print(f"there is no suite {unknown[0]!r}; there are {', '.join(acts)}", file=sys.stderr)
         return 2
@@ -47,6 +49,14 @@ def relayed() -> tuple[bool, str]:
     try:
         return True, f"{race.run()} turns, each saw all before it"
     except race.RelayError as error:
+        return False, str(error)
+
+
+def crowded() -> tuple[bool, str]:
+    """Run the crowd; return whether all is there once, and what to say."""
+    try:
+        return True, f"{crowd.run()} batches of {crowd.PROCESSES} processes, each there once"
+    except crowd.CrowdError as error:
         return False, str(error)
 
 

@@ -1,0 +1,85 @@
+"""Sixteen processes of several frameworks add to one session at once."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from localsessions import SessionStore
+from localsessions.adapters.document import speech_of
+from upstream.suites import ROOT, suites
+
+__all__ = ["CrowdError", "crowd", "run"]
+
+FRAMEWORKS = ("openai_agents", "claude_agent")
+PROCESSES, BATCHES = 16, 10
+PROGRAM = ROOT / "tests" / "programs" / "adapters_at_once.py"
+SESSION = "shared"
+
+
+class CrowdError(AssertionError):
+    """What was acknowledged is not there exactly once, or not in the order of who said it."""
+
+
+def run() -> int:
+    """Let all add at once; return how many batches were added.
+
+    Raises:
+        CrowdError: See there.
+    """
+    pythons = {one.name: one.python() for one in suites() if one.name in FRAMEWORKS}
+    with tempfile.TemporaryDirectory() as folder:
+        return crowd(str(Path(folder, "sessions")), pythons)
+
+
+def crowd(place: str, pythons: Mapping[str, Path]) -> int:
+    """Let them add to a session at a place; return how many batches were added.
+
+    Raises:
+        CrowdError: See there.
+    """
+    with SessionStore(place) as store:
+        store.create(SESSION)
+        count = PROCESSES // len(pythons)
+        running = {
+            name: subprocess.Popen(
+                [*map(str, (python, PROGRAM, name, place, count, BATCHES, 0, f"{name}-"))],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for name, python in pythons.items()
+        }
+        acknowledged = [line for name, one in running.items() for line in _ended(name, one)]
+        said = [speech_of(one) for one in store.load(SESSION).messages]
+    calls = [call.id for one in said for call in one.calls]
+    results = [result.call_id for one in said for result in one.results]
+    _refuse_other(acknowledged, calls)
+    _refuse_other(acknowledged, results)
+    return len(acknowledged)
+
+
+def _ended(name: str, process: subprocess.Popen[str]) -> Sequence[str]:
+    out, error = process.communicate(timeout=300)
+    if process.returncode or error:
+        raise CrowdError(f"{name}: {error}")
+    lines = [line.replace(" ", "-") for line in out.splitlines()]
+    if len(lines) % BATCHES or not lines:
+        raise CrowdError(f"{name} acknowledged {len(lines)} batches")
+    return lines
+
+
+def _refuse_other(acknowledged: Sequence[str], stored: Sequence[str]) -> None:
+    if Counter(acknowledged) != Counter(stored):
+        lost, more = (
+            Counter(acknowledged) - Counter(stored),
+            Counter(stored) - Counter(acknowledged),
+        )
+        raise CrowdError(f"lost: {[*lost]}; twice, or of nobody: {[*more]}")
+    for who in {one.rpartition("-")[0] for one in stored}:
+        own = [int(one.rpartition("-")[2]) for one in stored if one.rpartition("-")[0] == who]
+        if own != sorted(own):
+            raise CrowdError(f"{who} said {own} in this order")

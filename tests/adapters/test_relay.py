@@ -89,3 +89,67 @@ def test_each_sees_what_was_said_in_the_others_in_its_own_types(kind: str, tmp_p
     assert last[8]["message"]["content"] == [{"type": "text", "text": "asked of nobody"}]
     for said in ("asked of OpenAI", "sunny in Oslo", "answered by OpenAI", "rain in Rome"):
         assert json.dumps(messages).count(said) == 1
+
+
+@pytest.mark.needs("pydantic-ai")
+@pytest.mark.parametrize("kind", PLACES)
+def test_pydantic_ai_goes_on_with_what_others_said_and_they_with_what_it_said(
+    kind: str, tmp_path: Path
+) -> None:
+    from pydantic_ai import Agent
+    from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, UserPromptPart
+    from pydantic_ai.models.function import FunctionModel
+
+    from localsessions.adapters.pydantic_ai import LocalConversationStore
+
+    def answers(messages: list[Any], _: Any) -> ModelResponse:
+        if isinstance(messages[-1].parts[-1], UserPromptPart):
+            return ModelResponse([ToolCallPart("w", {"at": "Bonn"}, "c3")])
+        return ModelResponse([TextPart("answered by pydantic-ai")])
+
+    agent = Agent(FunctionModel(answers))
+    agent.tool_plain(name="w")(lambda at: f"snow in {at}")
+
+    async def turn(store: LocalConversationStore) -> list[Any]:
+        conversation: Any = await store.load("relay")
+        result = await agent.run("asked of pydantic-ai", conversation=conversation)
+        await store.save(result)
+        return [part for one in conversation.messages for part in one.parts]
+
+    place = place_of(kind, tmp_path)
+    asyncio.run(LocalSession(place, "relay").add_items(OPENAI))
+    asyncio.run(LocalSessionStore(place).append(KEY, CLAUDE))
+    with SessionStore(place) as store:
+        store.append("relay", {"role": "user", "content": "asked of nobody"})
+    parts = asyncio.run(turn(LocalConversationStore(place)))
+    assert [(part.part_kind, getattr(part, "content", None)) for part in parts] == [
+        ("user-prompt", "asked of OpenAI"),
+        ("tool-call", None),
+        ("tool-return", "sunny in Oslo"),
+        ("text", "answered by OpenAI"),
+        ("user-prompt", "asked of Claude"),
+        ("tool-call", None),
+        ("tool-return", "rain in Rome"),
+        ("text", "answered by Claude"),
+        ("user-prompt", "asked of nobody"),
+    ]
+    assert [(parts[at].tool_name, parts[at].tool_call_id) for at in (1, 2, 5, 6)] == [
+        *(("w", "c1"), ("w", "c1"), ("w", "c2"), ("w", "c2"))
+    ]
+    assert [parts[at].args_as_dict() for at in (1, 5)] == [{"at": "Oslo"}, {"at": "Rome"}]
+    items: list[Any] = asyncio.run(LocalSession(place, "relay").get_items())
+    assert items[-4:] == [
+        {"role": "user", "content": "asked of pydantic-ai"},
+        {"type": "function_call", "call_id": "c3", "name": "w", "arguments": '{"at": "Bonn"}'},
+        {"type": "function_call_output", "call_id": "c3", "output": "snow in Bonn"},
+        {"role": "assistant", "content": "answered by pydantic-ai"},
+    ]
+    claude: Any = asyncio.run(LocalSessionStore(place).load(KEY))
+    assert [one["message"]["content"][0]["type"] for one in claude[-4:]] == [
+        *("text", "tool_use", "tool_result", "text")
+    ]
+    with SessionStore(place) as store:
+        assert store.count() == 1
+        stored = json.dumps(store.load("relay").messages)
+    for said in ("asked of OpenAI", "rain in Rome", "asked of pydantic-ai", "snow in Bonn"):
+        assert stored.count(said) == 1

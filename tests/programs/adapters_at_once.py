@@ -53,6 +53,39 @@ def claude_agent(place: str) -> Add:
     return add
 
 
+def pydantic_ai(place: str) -> Add:
+    from pydantic_ai.conversation import Conversation
+    from pydantic_ai.conversation_store import ConversationConflict
+    from pydantic_ai.messages import (
+        ModelRequest,
+        ModelResponse,
+        ToolCallPart,
+        ToolReturnPart,
+    )
+
+    from localsessions.adapters.pydantic_ai import LocalConversationStore
+
+    store = LocalConversationStore(place)
+
+    async def add(who: str, number: int) -> None:
+        name = f"{who}-{number}"
+        while True:
+            loaded = await store.load("shared", limit=1)
+            conversation = loaded or Conversation(conversation_id="shared")
+            conversation.messages += [
+                ModelResponse(parts=[ToolCallPart("f", {}, name)]),
+                ModelRequest(parts=[ToolReturnPart("f", name, name)]),
+            ]
+            try:
+                await store.save(conversation)
+            except ConversationConflict:  # others said something meanwhile
+                await asyncio.sleep(random.uniform(0, 0.2))
+            else:
+                return
+
+    return add
+
+
 def write(framework: str, place: str, who: str, batches: int) -> None:
     async def all_batches() -> None:
         add = MAKERS[framework](place)
@@ -102,6 +135,7 @@ def main(framework: str, place: str, processes: int, batches: int, kills: int, w
 MAKERS: dict[str, Callable[[str], Add]] = {
     "openai_agents": openai_agents,
     "claude_agent": claude_agent,
+    "pydantic_ai": pydantic_ai,
 }
 
 if __name__ == "__main__":

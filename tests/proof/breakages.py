@@ -105,6 +105,34 @@ BREAKAGES = (
         "[*messages[:at], *messages[at + 1 :]]",
         "tests/adapters/test_openai_agents.py::test_a_chat_of_another_program_is_history",
     ),
+    Mutation(
+        "a conversation is saved over what another program said",
+        "localsessions/adapters/pydantic_ai/records.py",
+        '    if said is not None and own.get("head_id") == head_id:\n',
+        "    if said is not None:\n",
+        "tests/adapters/test_pydantic_ai.py::test_a_save_over_what_another_program_said_is_refused_and_tried_again[folder]",
+    ),
+    Mutation(
+        "a branch that was left is not kept",
+        "localsessions/adapters/pydantic_ai/histories.py",
+        "    set_beside(session, {one: known[one] for one in known if one not in kept})\n",
+        "    set_beside(session, {})\n",
+        "tests/adapters/test_pydantic_ai.py::test_a_branch_that_was_left_stays_in_the_session_and_comes_back[folder]",
+    ),
+    Mutation(
+        "a conversation that was saved meanwhile is deleted",
+        "localsessions/adapters/pydantic_ai/conversation_store.py",
+        "                if revision_of(*self._ending(session_id)) != expected_revision:\n",
+        "                if not expected_revision:\n",
+        "tests/adapters/test_pydantic_ai.py::test_a_conversation_that_was_saved_meanwhile_is_not_deleted",
+    ),
+    Mutation(
+        "instructions stand in every message",
+        "localsessions/adapters/pydantic_ai/histories.py",
+        "one._replace(message=put_aside(session, one.message)) for one in new",
+        "one for one in new",
+        "tests/adapters/test_pydantic_ai.py::test_instructions_of_every_request_stand_once_and_go_with_a_fork",
+    ),
     # backups and moving
     Mutation(
         "a moved session is removed although the other store has another of its id",

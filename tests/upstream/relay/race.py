@@ -16,7 +16,7 @@ from upstream.suites import ROOT, environment, suites
 __all__ = ["RelayError", "relay", "run"]
 
 LAPS = 2
-OTHERS = {"agno": ["agno>=3,<4"], "plain": []}
+OTHERS = {"agno": ["agno>=3,<4"], "plain": [], "pydantic_ai": ["pydantic-ai-slim==2.68.0"]}
 """Those without a table in frameworks.toml, with what they need beside this project."""
 HERE = Path(__file__).resolve().parent
 

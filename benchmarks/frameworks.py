@@ -80,6 +80,18 @@ PAIRS = (
         way="`SQLiteSession`; `LocalSession`: `add_items` with both",
         requirements=("openai-agents>=0.24",),
     ),
+    Pair(
+        name="pydantic-ai",
+        label="pydantic-ai",
+        own="pydantic_ai_file",
+        ours="pydantic_ai_here",
+        way="all messages by `ModelMessagesTypeAdapter` into one file, synced; "
+        "`LocalConversationStore`: `save`",
+        requirements=("pydantic-ai-slim>=2.68",),
+        why="Its own store keeps nothing on a disk, so a list that one process writes whole stands "
+        "beside ours. `save` asks for the record first, reads the session in its lock, since only "
+        "there it shows that nobody else has written, and writes it with the index row.",
+    ),
 )
 
 # -- the page --------------------------------------------------------------------------------------

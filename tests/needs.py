@@ -231,7 +231,7 @@ NEEDS: dict[str, Need] = {
         _in_a_folder(_removes_what_is_open),
     ),
     "poll": Need("there is no poll, which tells of a pipe that its reader is gone", _polls),
-    "pydantic-ai": Need("pydantic-ai is not installed", _has_module("pydantic_ai")),
+    "pydantic ai": Need("pydantic-ai is not installed", _has_module("pydantic_ai")),
     "postgres": Need(
         "PostgreSQL is not installed, or psycopg is not, which the extra postgres installs",
         _serves,

@@ -148,7 +148,7 @@ def test_a_chat_of_openais_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None
     assert roles == ["user", "assistant", "tool", "assistant"] * 3
 
 
-@pytest.mark.needs("pydantic-ai")
+@pytest.mark.needs("pydantic ai")
 def test_a_chat_of_pydantic_ai_goes_on_over_two_restarts(tmp_path: Path) -> None:
     program = EXAMPLES / "pydantic_ai_session.py"
     for text in ("What is the weather?", "And tomorrow?"):

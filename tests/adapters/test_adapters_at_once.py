@@ -17,14 +17,7 @@ from localsessions import SessionStore
 from localsessions.adapters.document import speech_of
 
 FRAMEWORKS = {"openai_agents": "shared", "claude_agent": "shared@p", "pydantic_ai": "shared"}
-ADAPTERS = needs.marked(
-    FRAMEWORKS,
-    {
-        "openai_agents": "openai agents",
-        "claude_agent": "claude agent",
-        "pydantic_ai": "pydantic-ai",
-    },
-)
+ADAPTERS = needs.marked(FRAMEWORKS, {name: name.replace("_", " ") for name in FRAMEWORKS})
 BATCHES = {"pydantic_ai": 2}
 """How many a process writes: where what others wrote refuses a write, each is tried many times."""
 pytestmark = pytest.mark.needs("fork")

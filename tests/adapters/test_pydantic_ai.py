@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from localsessions import SessionStore, UnreadableSessionError, UnstorableValueError
 from localsessions.adapters.document import session_id_for, speech_of
 
-if lacking := needs.of_module("pydantic-ai"):
+if lacking := needs.of_module("pydantic ai"):
     pytest.skip(lacking, allow_module_level=True)
 
 from pydantic_ai import Agent, DeferredToolRequests, messages

@@ -91,7 +91,7 @@ def test_each_sees_what_was_said_in_the_others_in_its_own_types(kind: str, tmp_p
         assert json.dumps(messages).count(said) == 1
 
 
-@pytest.mark.needs("pydantic-ai")
+@pytest.mark.needs("pydantic ai")
 @pytest.mark.parametrize("kind", PLACES)
 def test_pydantic_ai_goes_on_with_what_others_said_and_they_with_what_it_said(
     kind: str, tmp_path: Path

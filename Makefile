@@ -17,6 +17,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]" --group dev --group frameworks --group proof
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --group without-dependencies
 	touch $(READY)
 
 # What a user needs and no more, in an environment of its own.

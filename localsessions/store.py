@@ -428,7 +428,11 @@ class SessionStore:
             yield session
 
     def append(
-        self, session_id: str, *messages: Mapping[str, object], user_id: str | None = None
+        self,
+        session_id: str,
+        *messages: Mapping[str, object],
+        user_id: str | None = None,
+        change: Callable[[Session], object] | None = None,
     ) -> tuple[Message, ...]:
         """Add messages at the end, durably; messages of other writers stay.
 
@@ -438,6 +442,10 @@ class SessionStore:
                 absent, and so is the role of an item of OpenAI's Responses interface: a call, a
                 result, reasoning.
             user_id: The acting user; None does not restrict.
+            change: Called with the session inside its lock, to change what stands beside the
+                messages (``state``, ``revision`` tells the version) in the same step. It may be
+                called several times, each time with another copy, and may refuse by raising: then
+                nothing is written. It sees no messages, or only some.
 
         Returns:
             The messages as they are stored.
@@ -453,9 +461,11 @@ class SessionStore:
 
         def add(session: Session) -> None:
             self._refuse_stranger(session, user_id)
+            if change is not None:
+                change(session)
             session.messages = [*session.messages, *new]
 
-        self.engine.change(session_id, Change(add, only_assigns=True))
+        self.engine.change(session_id, Change(add, only_assigns=change is None))
         return tuple(new)
 
     def upsert_run(

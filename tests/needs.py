@@ -112,6 +112,10 @@ def _has_module(name: str) -> Callable[[], bool]:
     return lambda: importlib.util.find_spec(name) is not None
 
 
+def _has_adk() -> bool:
+    return _has_module("google")() and _has_module("google.adk")()
+
+
 def _has_zstd() -> bool:
     if _has_module("compression")():
         return True
@@ -206,6 +210,7 @@ NEEDS: dict[str, Need] = {
     ),
     "fork": Need("a process cannot fork", _has_call("fork")),
     "git": Need("git is not installed", _runs("git")),
+    "google adk": Need("Google's ADK is not installed", _has_adk),
     "hard links": Need("the file system has no hard links", _in_a_folder(_makes_hard_links)),
     "inotify": Need("the kernel has no inotify", _is_told("/proc/sys/fs/inotify")),
     "leases": Need(

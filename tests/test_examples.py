@@ -170,3 +170,20 @@ def test_a_chat_of_claudes_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None
     with SessionStore(tmp_path) as store:
         [session] = store.list()
         assert (session.message_count, session.title) == (6, "What is the weather?")
+
+
+@pytest.mark.needs("google adk")
+def test_a_chat_of_adk_goes_on_over_two_restarts(tmp_path: Path) -> None:
+    program = EXAMPLES / "google_adk_session.py"
+    for text in ("What is the weather?", "And tomorrow?"):
+        run(program, tmp_path, text)
+    said = run(program, tmp_path, "Thanks")
+    assert said.startswith("You asked: Thanks Before it you asked: And tomorrow?\n")
+    with SessionStore(tmp_path) as store:
+        messages = store.load("chat@me@weather").messages
+    assert [message["role"] for message in messages] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ] * 3

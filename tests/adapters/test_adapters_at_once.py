@@ -16,9 +16,14 @@ from conftest import PROGRAMS
 from localsessions import SessionStore
 from localsessions.adapters.document import speech_of
 
-FRAMEWORKS = {"openai_agents": "shared", "claude_agent": "shared@p", "pydantic_ai": "shared"}
+FRAMEWORKS = {
+    "openai_agents": "shared",
+    "claude_agent": "shared@p",
+    "google_adk": "shared@u@a",
+    "pydantic_ai": "shared",
+}
 ADAPTERS = needs.marked(FRAMEWORKS, {name: name.replace("_", " ") for name in FRAMEWORKS})
-BATCHES = {"pydantic_ai": 2}
+BATCHES = {"google_adk": 2, "pydantic_ai": 2}
 """How many a process writes: where what others wrote refuses a write, each is tried many times."""
 pytestmark = pytest.mark.needs("fork")
 

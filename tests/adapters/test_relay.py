@@ -153,3 +153,96 @@ def test_pydantic_ai_goes_on_with_what_others_said_and_they_with_what_it_said(
         stored = json.dumps(store.load("relay").messages)
     for said in ("asked of OpenAI", "rain in Rome", "asked of pydantic-ai", "snow in Bonn"):
         assert stored.count(said) == 1
+
+
+ADK: list[Any] = [
+    ("user", "user", {"text": "asked of ADK"}),
+    ("bot", "model", {"function_call": {"id": "c3", "name": "w", "args": {"at": "Bern"}}}),
+    (
+        "bot",
+        "user",
+        {"function_response": {"id": "c3", "name": "w", "response": {"result": "snow in Bern"}}},
+    ),
+    ("bot", "model", {"text": "answered by ADK"}),
+]
+
+
+@pytest.mark.needs("google adk")
+@pytest.mark.parametrize("kind", PLACES)
+def test_adk_sees_and_is_seen(kind: str, tmp_path: Path) -> None:
+    from google.adk.events import Event
+
+    from localsessions.adapters.google_adk import LocalSessionService
+
+    place = place_of(kind, tmp_path)
+    key: Any = {"app_name": "app", "user_id": "u", "session_id": "relay"}
+    asyncio.run(LocalSession(place, "relay").add_items(OPENAI))
+    asyncio.run(LocalSessionStore(place).append(KEY, CLAUDE))
+
+    async def turn() -> Any:
+        service = LocalSessionService(place, agent_name="bot")
+        session: Any = await service.get_session(**key)
+        for number, (author, role, part) in enumerate(ADK):
+            fields = {"author": author, "invocation_id": "i", "id": f"e{number}"}
+            content = {"role": role, "parts": [part]}
+            await service.append_event(
+                session, Event.model_validate({**fields, "content": content})
+            )
+        assert await service.get_session(**key) == session
+        return session
+
+    told = [one.model_dump(mode="json", exclude_none=True) for one in asyncio.run(turn()).events]
+    assert [(one["author"], one["content"]["role"], *one["content"]["parts"]) for one in told] == [
+        ("user", "user", {"text": "asked of OpenAI"}),
+        ("bot", "model", {"function_call": {"id": "c1", "name": "w", "args": {"at": "Oslo"}}}),
+        (
+            "bot",
+            "user",
+            {
+                "function_response": {
+                    "id": "c1",
+                    "name": "w",
+                    "response": {"result": "sunny in Oslo"},
+                }
+            },
+        ),
+        ("bot", "model", {"text": "answered by OpenAI"}),
+        ("user", "user", {"text": "asked of Claude"}),
+        ("bot", "model", {"function_call": {"id": "c2", "name": "w", "args": {"at": "Rome"}}}),
+        (
+            "bot",
+            "user",
+            {
+                "function_response": {
+                    "id": "c2",
+                    "name": "w",
+                    "response": {"result": "rain in Rome"},
+                }
+            },
+        ),
+        ("bot", "model", {"text": "answered by Claude"}),
+        *ADK,
+    ]
+    items: list[Any] = asyncio.run(LocalSession(place, "relay").get_items())
+    assert items[:4] == OPENAI
+    assert items[8:] == [
+        {"role": "user", "content": "asked of ADK"},
+        {"type": "function_call", "call_id": "c3", "name": "w", "arguments": '{"at": "Bern"}'},
+        {"type": "function_call_output", "call_id": "c3", "output": "snow in Bern"},
+        {"role": "assistant", "content": "answered by ADK"},
+    ]
+    entries: Any = asyncio.run(LocalSessionStore(place).load(KEY))
+    assert entries[4:8] == CLAUDE
+    assert [one["message"]["content"][0]["type"] for one in entries[8:]] == [
+        *("text", "tool_use", "tool_result", "text")
+    ]
+    with SessionStore(place) as store:
+        stored = json.dumps(store.load("relay").messages)
+    for said in (
+        "sunny in Oslo",
+        "rain in Rome",
+        "asked of ADK",
+        "snow in Bern",
+        "answered by ADK",
+    ):
+        assert stored.count(said) == 1

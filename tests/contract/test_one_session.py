@@ -471,6 +471,28 @@ def test_append_creates_nothing_and_wants_a_role(store: SessionStore) -> None:
     assert store.load("a").revision == 1
 
 
+def test_an_append_changes_what_stands_beside_in_the_same_step(store: SessionStore) -> None:
+    store.create("a", state={"count": 1})
+
+    def change(session: Session) -> None:
+        if session.revision > 2:
+            raise ValueError("another version")
+        session.state["count"] = session.state["count"] + 1  # type: ignore[operator]
+        session.title = f"{session.revision} and one"
+
+    for _ in range(2):
+        store.append("a", user("one"), change=change)
+    with pytest.raises(ValueError, match="another version"):
+        store.append("a", user("two"), change=change)
+    loaded = store.load("a")
+    assert (loaded.state, loaded.title, loaded.revision) == ({"count": 3}, "2 and one", 3)
+    assert [one["content"] for one in loaded.messages] == ["one", "one"]
+    wrong: Any = (1,)
+    with pytest.raises(UnstorableValueError):
+        store.append("a", user("two"), change=lambda session: session.state.update(wrong=wrong))
+    assert store.load("a") == loaded
+
+
 def test_a_run_takes_the_place_of_its_former_self(store: SessionStore) -> None:
     store.create("a")
     store.upsert_run("a", {"run_id": "r1", "status": "RUNNING"}, user("go", run_id="wrong"))

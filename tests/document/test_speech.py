@@ -70,6 +70,10 @@ def test_what_is_said_is_in_the_words_of_chat_completions(content: Any, parts: A
             "arguments": '{"a": 1}',
         },
         {"role": "model", "parts": [{"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}}]},
+        {
+            "role": "assistant",
+            "content": [{"function_call": {"id": "c1", "name": "f", "args": {"a": 1}}}],
+        },
     ],
 )
 def test_a_call_is_a_call_in_all_three_shapes(message: Any) -> None:

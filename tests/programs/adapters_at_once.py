@@ -86,6 +86,38 @@ def pydantic_ai(place: str) -> Add:
     return add
 
 
+def google_adk(place: str) -> Add:
+    from google.adk.errors.already_exists_error import AlreadyExistsError
+    from google.adk.events import Event
+    from google.adk.sessions.base_session_service import GetSessionConfig
+
+    from localsessions.adapters.google_adk import LocalSessionService
+    from localsessions.adapters.google_adk.adk import StaleSessionError
+
+    service = LocalSessionService(place)
+    key: Any = {"app_name": "a", "user_id": "u", "session_id": "shared"}
+
+    async def add(who: str, number: int) -> None:
+        # Its batch is one event: what ADK appends.
+        name = f"{who}-{number}"
+        call = {"function_call": {"id": name, "name": "f", "args": {}}}
+        result = {"function_response": {"id": name, "name": "f", "response": {}}}
+        content = {"role": "model", "parts": [call, result]}
+        event = Event.model_validate({"author": "bot", "id": name, "content": content})
+        while True:  # as ADK's users do when it is stale
+            only_state = GetSessionConfig(num_recent_events=0)
+            session = await service.get_session(**key, config=only_state)
+            try:
+                if session is None:
+                    session = await service.create_session(**key)
+                await service.append_event(session, event)
+                return
+            except (AlreadyExistsError, StaleSessionError):
+                await asyncio.sleep(random.uniform(0, 0.2))
+
+    return add
+
+
 def write(framework: str, place: str, who: str, batches: int) -> None:
     async def all_batches() -> None:
         add = MAKERS[framework](place)
@@ -136,6 +168,7 @@ MAKERS: dict[str, Callable[[str], Add]] = {
     "openai_agents": openai_agents,
     "claude_agent": claude_agent,
     "pydantic_ai": pydantic_ai,
+    "google_adk": google_adk,
 }
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import tomllib
 from dataclasses import dataclass, field
@@ -34,7 +36,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class Suite:
-    """The tests of a framework; the fields are those of frameworks.toml."""
+    """The tests of a framework; the fields are those of frameworks.toml.
+
+    The tests come with the sources of ``package``; where these have none, from ``folders`` of a
+    ``repository`` at a ``revision``.
+    """
 
     name: str
     extra: str
@@ -44,6 +50,9 @@ class Suite:
     passed: int
     options: list[str] = field(default_factory=list)
     skipped: int = 0
+    repository: str = ""
+    revision: str = ""
+    folders: list[str] = field(default_factory=list)
 
     def run(self, *, own: bool = False) -> Counts:
         """Run the tests over our class, or over the framework's own."""
@@ -79,10 +88,12 @@ class Suite:
         return environment(self.name, ["--editable", *wanted])
 
     def _tests(self) -> Path:
-        """Return the folder of the framework's sources, from the package index."""
+        """Return the folder of the framework's tests, fetched when they are first run."""
         name, _, version = self.package.partition("==")
-        folder = HOME / "suites" / f"{name.replace('-', '_')}-{version}"
-        if not folder.exists():
+        folder = HOME / "suites" / f"{name.replace('-', '_')}-{self.revision or version}"
+        if self.repository and not folder.exists():
+            self._fetch(folder)
+        elif not folder.exists():
             python = environment("builders", _BUILDERS)
             command = [
                 str(python),
@@ -100,6 +111,18 @@ class Suite:
                 opened.extractall(folder.parent, filter="data")
             archive.unlink()
         return folder
+
+    def _fetch(self, folder: Path) -> None:
+        """Fetch some folders of the repository; a fetch that failed leaves nothing."""
+        with tempfile.TemporaryDirectory() as made:
+            git = ["git", "-C", made]
+            subprocess.run([*git, "init", "--quiet"], check=True)
+            wanted = ["--quiet", "--depth", "1", "--filter", "blob:none", self.repository]
+            subprocess.run([*git, "fetch", *wanted, self.revision], check=True)
+            subprocess.run([*git, "remote", "add", "origin", self.repository], check=True)
+            subprocess.run([*git, "checkout", "-q", "FETCH_HEAD", "--", *self.folders], check=True)
+            Path(made, "pytest.ini").write_text("[pytest]\n")  # so that ours is not taken
+            shutil.copytree(made, folder, ignore=shutil.ignore_patterns(".git"))
 
 
 def suites() -> list[Suite]:

@@ -25,6 +25,7 @@ Object: TypeAlias = "dict[str, JsonValue]"
 
 _TEXTS = ("text", "input_text", "output_text", "refusal")
 _ELSEWHERE = ("tool_use", "tool_result", "thinking", "redacted_thinking", "reasoning")
+_GEMINI = ("functionCall", "function_call", "functionResponse", "function_response")
 _CHAT = ("system", "developer", "user", "assistant", "tool")
 
 
@@ -87,7 +88,7 @@ class Speech(NamedTuple):
 
 def speech_of(message: Message) -> Speech:
     """Return what a message says; takes any message, changes and shares nothing of it."""
-    if message.get("role") == "model" or "parts" in message:
+    if message.get("role") == "model" or "parts" in message or _calls_in_parts(message):
         message = _of_gemini(message)
     elif is_item(message) and "call_id" in message:
         message = _of_responses(message)
@@ -118,6 +119,14 @@ def _of_responses(item: Message) -> Message:
     function: Object = {"name": item.get("name") or kind.removesuffix("_call")}
     call: Object = {"id": call_id, "function": {**function, "arguments": arguments}}
     return {"role": "assistant", "content": item.get("content"), "tool_calls": [call]}
+
+
+def _calls_in_parts(message: Message) -> bool:
+    """Tell whether calls or results stand among the parts of a content, as Gemini has them."""
+    parts = message.get("content")
+    return isinstance(parts, list) and any(
+        key in part for part in parts if isinstance(part, dict) for key in _GEMINI
+    )
 
 
 def _of_gemini(message: Message) -> Message:

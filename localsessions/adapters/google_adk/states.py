@@ -1,0 +1,129 @@
+"""The states that sessions of ADK share: one of each app, and one of each user of an app.
+
+Each is a small session of its own. Who changes several locks them in this order: app, user, and
+then the session whose event changes them. So nobody waits for one who waits for him.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from localsessions import ConflictError, Session, SessionNotFoundError
+from localsessions.adapters.document import escaped, session_id_for, unescaped
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from localsessions import SessionStore, SessionSummary
+
+__all__ = ["PROGRAM", "Deltas", "SharedStates", "State", "as_state", "pages", "stored"]
+
+State: TypeAlias = dict[str, Any]
+Deltas: TypeAlias = Mapping[str, State]
+"""What an event changes in the states "app", "user" and "session", without prefixes."""
+
+PROGRAM = "google-adk"
+_PAGE = 5_000
+
+
+class _About(NamedTuple):
+    """What a new shared state says of itself."""
+
+    title: str
+    user_id: str | None
+    source: dict[str, JsonValue]
+
+
+class SharedStates:
+    """The states of apps and users in a store."""
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+
+    def of_app(self, app_name: str) -> State:
+        """Return the state of an app, by names without ``app:``; empty if there is none."""
+        return self._read(_id_of_app(app_name))
+
+    def of_user(self, app_name: str, user_id: str) -> State:
+        """Return the state of a user of an app, by names without ``user:``."""
+        return self._read(_id_of_user(app_name, user_id))
+
+    def of_users(self, app_name: str) -> dict[str, State]:
+        """Return the states of all users of an app that have one."""
+        listed = pages(self._store, program=PROGRAM, parent=_id_of_app(app_name))
+        return {
+            one.user_id: self._read(one.session_id) for one in listed if one.user_id is not None
+        }
+
+    @contextmanager
+    def changing(
+        self, app_name: str, user_id: str, deltas: Deltas
+    ) -> Iterator[tuple[State, State]]:
+        """Change the states of an app and a user when the block ends; not at all if it raises.
+
+        Yields:
+            Both states, as they will be. Only what changes is locked.
+        """
+        of_app, of_user = _id_of_app(app_name), _id_of_user(app_name, user_id)
+        parent: dict[str, JsonValue] = {"parent": {"session_id": of_app}}
+        about_app = _About(f"State of the app {app_name}", None, {})
+        about_user = _About(f"State of {user_id} in the app {app_name}", user_id, parent)
+        with ExitStack() as held:
+            app = self._changed(held, of_app, deltas["app"], about_app)
+            user = self._changed(held, of_user, deltas["user"], about_user)
+            yield app, user
+
+    def _changed(self, held: ExitStack, session_id: str, delta: State, about: _About) -> State:
+        if not delta:
+            return self._read(session_id)
+        session = self._open(held, session_id, about)
+        session.state = {**session.state, **stored(delta)}
+        return as_state(session.state)
+
+    def _open(self, held: ExitStack, session_id: str, about: _About) -> Session:
+        """Lock a shared state, which is created if it is not there."""
+        while True:
+            try:
+                return held.enter_context(self._store.edit(session_id))
+            except SessionNotFoundError:
+                session = Session(session_id=session_id, user_id=about.user_id, title=about.title)
+            session.source = {"program": PROGRAM, **about.source}
+            session.pinned = True  # no cleanup removes it
+            with suppress(ConflictError):  # another has created it
+                self._store.save(session)
+
+    def _read(self, session_id: str) -> State:
+        try:
+            return as_state(self._store.load(session_id).state)
+        except SessionNotFoundError:
+            return {}
+
+
+def stored(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state as it stands in a session."""
+    return {name: escaped(value) for name, value in state.items()}
+
+
+def as_state(state: Mapping[str, Any]) -> State:
+    """Return the state that stands in a session."""
+    return {name: unescaped(value) for name, value in state.items()}
+
+
+def pages(store: SessionStore, **filters: Any) -> Iterator[SessionSummary]:
+    """Yield the summaries of all sessions that fit, the oldest activity first; from the index."""
+    page = store.list(limit=_PAGE, order="last_activity", **filters)
+    yield from page
+    while page.next_cursor is not None:
+        cursor = page.next_cursor
+        page = store.list(limit=_PAGE, order="last_activity", cursor=cursor, **filters)
+        yield from page
+
+
+def _id_of_app(app_name: str) -> str:
+    return session_id_for("state", app_name)
+
+
+def _id_of_user(app_name: str, user_id: str) -> str:
+    return session_id_for("state", "user", user_id, app_name)

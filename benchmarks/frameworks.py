@@ -81,6 +81,16 @@ PAIRS = (
         requirements=("openai-agents>=0.24",),
     ),
     Pair(
+        name="google-adk",
+        label="Google ADK",
+        own="google_adk",
+        ours="google_adk_here",
+        way="`DatabaseSessionService`; `LocalSessionService`: `append_event` twice; "
+        "`list_sessions`, which has no limit: all of them, with their states",
+        requirements=("google-adk>=2.13,<3", "sqlalchemy[asyncio]", "aiosqlite", "greenlet"),
+        offers=frozenset({"turn", "list"}),
+    ),
+    Pair(
         name="pydantic-ai",
         label="pydantic-ai",
         own="pydantic_ai_file",

@@ -102,6 +102,17 @@ PAIRS = (
         "beside ours. `save` asks for the record first, reads the session in its lock, since only "
         "there it shows that nobody else has written, and writes it with the index row.",
     ),
+    Pair(
+        name="strands",
+        label="Strands Agents",
+        own="strands_files",
+        ours="strands_here",
+        way="`FileSessionManager`; `LocalSessionRepository`: `append_message` and `sync_agent`",
+        requirements=("strands-agents>=1.62,<1.63",),
+        why="Its own files are written without a sync, so a power cut may take a turn that was "
+        "told to be stored. Each message of ours waits for the disk by itself, since Strands adds "
+        "them one by one.",
+    ),
 )
 
 # -- the page --------------------------------------------------------------------------------------

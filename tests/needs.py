@@ -194,6 +194,7 @@ def _checks_types() -> bool:
 NEEDS: dict[str, Need] = {
     "agentscope": Need("agentscope is not installed", _has_module("agentscope")),
     "agno": Need("agno is not installed", _has_module("agno")),
+    "strands": Need("Strands Agents is not installed", _has_module("strands")),
     "openai agents": Need("OpenAI's Agents SDK is not installed", _has_module("agents")),
     "another user": Need(
         "the process cannot become another user: Windows has no setuid", _becomes_another

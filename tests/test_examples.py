@@ -160,6 +160,18 @@ def test_a_chat_of_pydantic_ai_goes_on_over_two_restarts(tmp_path: Path) -> None
     assert roles == ["user", "assistant", "tool", "assistant"] * 3
 
 
+@pytest.mark.needs("strands")
+def test_a_chat_of_strands_goes_on_over_two_restarts(tmp_path: Path) -> None:
+    program = EXAMPLES / "strands_session.py"
+    for text in ("What is the weather?", "And tomorrow?"):
+        run(program, tmp_path, text)
+    said = run(program, tmp_path, "Thanks")
+    assert said.startswith("You asked: Thanks Before it you asked: And tomorrow?\n")
+    with SessionStore(tmp_path) as store:
+        roles = [message["role"] for message in store.load("weather").messages]
+    assert roles == ["user", "assistant", "tool", "assistant"] * 3
+
+
 @pytest.mark.needs("claude agent", "modes")
 def test_a_chat_of_claudes_sdk_goes_on_over_two_restarts(tmp_path: Path) -> None:
     program = EXAMPLES / "claude_agent_session.py"

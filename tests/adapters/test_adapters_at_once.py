@@ -21,6 +21,7 @@ FRAMEWORKS = {
     "claude_agent": "shared@p",
     "google_adk": "shared@u@a",
     "pydantic_ai": "shared",
+    "strands": "shared",
 }
 ADAPTERS = needs.marked(FRAMEWORKS, {name: name.replace("_", " ") for name in FRAMEWORKS})
 BATCHES = {"google_adk": 2, "pydantic_ai": 2}

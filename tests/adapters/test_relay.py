@@ -246,3 +246,63 @@ def test_adk_sees_and_is_seen(kind: str, tmp_path: Path) -> None:
         "answered by ADK",
     ):
         assert stored.count(said) == 1
+
+
+STRANDS: list[Any] = [
+    {"role": "user", "content": [{"text": "asked of Strands"}]},
+    {
+        "role": "assistant",
+        "content": [
+            {"toolUse": {"toolUseId": "c3", "name": "w", "input": {"at": "Bern"}}},
+            {"toolUse": {"toolUseId": "c4", "name": "w", "input": {"at": "Kyiv"}}},
+        ],
+    },
+    {
+        "role": "user",
+        "content": [
+            {"toolResult": {"toolUseId": one, "status": "success", "content": [{"text": text}]}}
+            for one, text in (("c3", "snow in Bern"), ("c4", "wind in Kyiv"))
+        ],
+    },
+    {"role": "assistant", "content": [{"text": "answered by Strands"}]},
+]
+
+
+@pytest.mark.needs("strands")
+@pytest.mark.parametrize("kind", PLACES)
+def test_strands_is_told_what_the_others_said_and_they_what_it_said(
+    kind: str, tmp_path: Path
+) -> None:
+    from strands.types.session import SessionMessage
+
+    from localsessions.adapters.strands import LocalSessionRepository
+
+    place = place_of(kind, tmp_path)
+    asyncio.run(LocalSession(place, "relay").add_items(OPENAI))
+    asyncio.run(LocalSessionStore(place).append(KEY, CLAUDE))
+    repository = LocalSessionRepository(place)
+    assert repository.read_session("relay") is not None
+    assert repository.read_agent("relay", "default") is not None
+    heard = [one.to_message() for one in repository.list_messages("relay", "default")]
+    assert [[*block] for one in heard for block in one["content"]] == [
+        *(["text"], ["toolUse"], ["toolResult"], ["text"]) * 2
+    ]
+    assert heard[2]["content"][0]["toolResult"]["content"] == [{"text": "sunny in Oslo"}]
+    for number, message in enumerate(STRANDS, len(heard)):
+        repository.create_message("relay", "default", SessionMessage(message, number))
+    items: list[Any] = asyncio.run(LocalSession(place, "relay").get_items())
+    assert items[8:] == [
+        {"role": "user", "content": "asked of Strands"},
+        {"type": "function_call", "call_id": "c3", "name": "w", "arguments": '{"at": "Bern"}'},
+        {"type": "function_call", "call_id": "c4", "name": "w", "arguments": '{"at": "Kyiv"}'},
+        {"type": "function_call_output", "call_id": "c3", "output": "snow in Bern"},
+        {"type": "function_call_output", "call_id": "c4", "output": "wind in Kyiv"},
+        {"role": "assistant", "content": "answered by Strands"},
+    ]
+    entries: Any = asyncio.run(LocalSessionStore(place).load(KEY))
+    assert entries[-1]["message"]["content"] == [{"type": "text", "text": "answered by Strands"}]
+    again = LocalSessionRepository(place).list_messages("relay", "default")
+    assert [one.to_message() for one in again] == [*heard, *STRANDS]
+    with SessionStore(place) as store:
+        assert store.count() == 1
+        assert store.raw("relay").count(b"snow in Bern") == 1

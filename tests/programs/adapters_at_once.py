@@ -10,12 +10,14 @@ processes follow each other, and each is killed a moment after its first batch, 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 Add: TypeAlias = Callable[[str, int], Awaitable[None]]
@@ -118,6 +120,30 @@ def google_adk(place: str) -> Add:
     return add
 
 
+def strands(place: str) -> Add:
+    from strands.types.exceptions import SessionException
+    from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
+
+    from localsessions.adapters.strands import LocalSessionRepository
+
+    repository = LocalSessionRepository(place)
+    with suppress(SessionException):  # another process was quicker
+        repository.create_session(Session("shared", SessionType.AGENT))
+        repository.create_agent("shared", SessionAgent("a", {}, {}))
+    listed = repository.list_messages("shared", "a") if repository.read_agent("shared", "a") else []
+    numbers = itertools.count(listed[-1].message_id + 1 if listed else 0)
+
+    async def add(who: str, number: int) -> None:
+        name = f"{who}-{number}"
+        call = {"toolUse": {"toolUseId": name, "name": "f", "input": {}}}
+        told = {"toolUseId": name, "status": "success", "content": [{"text": name}]}
+        # One message is one write: so the two are one here.
+        message: Any = {"role": "assistant", "content": [call, {"toolResult": told}]}
+        repository.create_message("shared", "a", SessionMessage(message, next(numbers)))
+
+    return add
+
+
 def write(framework: str, place: str, who: str, batches: int) -> None:
     async def all_batches() -> None:
         add = MAKERS[framework](place)
@@ -169,6 +195,7 @@ MAKERS: dict[str, Callable[[str], Add]] = {
     "claude_agent": claude_agent,
     "pydantic_ai": pydantic_ai,
     "google_adk": google_adk,
+    "strands": strands,
 }
 
 if __name__ == "__main__":

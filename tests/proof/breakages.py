@@ -182,6 +182,48 @@ BREAKAGES = (
         "return [*parts]",
         "tests/adapters/test_google_adk.py::test_what_an_event_says_is_there_for_everybody",
     ),
+    Mutation(
+        "a message of Strands is written over another of its number",
+        "localsessions/adapters/strands/records.py",
+        '        if one.fields.get("created_at") == created_at:\n            return replaced',
+        "        if one:\n            return replaced",
+        "tests/adapters/test_strands.py::test_two_agents_of_one_repository_lose_nothing_of_each_other",
+    ),
+    Mutation(
+        "a redaction hits the message of another writer",
+        "localsessions/adapters/strands/records.py",
+        'if one.given == number and one.fields.get("created_at") == created_at:',
+        "if one.number == number:",
+        "tests/adapters/test_strands.py::test_two_writers_of_one_number_both_stay_and_a_redaction_finds_its_own[folder]",
+    ),
+    Mutation(
+        "the results of two calls of another program are two messages",
+        "localsessions/adapters/strands/records.py",
+        '    if said.get("role") != more.get("role"):\n',
+        '    if said.get("role") == more.get("role"):\n',
+        "tests/adapters/test_strands.py::test_an_agent_goes_on_with_a_chat_of_another_program[folder]",
+    ),
+    Mutation(
+        "a message that was written and not confirmed is added again",
+        "localsessions/adapters/strands/repository.py",
+        "        self._places.doubt(place)\n",
+        "",
+        "tests/adapters/test_strands.py::test_a_message_that_was_written_and_not_confirmed_is_there_once",
+    ),
+    Mutation(
+        "the messages of a snapshot are taken out although they come back in another order",
+        "localsessions/adapters/strands/content.py",
+        "        if _joined(messages, kept) == data:\n",
+        "        if kept:\n",
+        "tests/adapters/test_strands.py::test_odd_data_comes_back_to_the_byte",
+    ),
+    Mutation(
+        "a view of a storage lets its store be closed",
+        "localsessions/adapters/strands/storage.py",
+        "        view._whole = self ",
+        "        view._whole = None ",
+        "tests/adapters/test_strands.py::test_a_view_keeps_the_store_open_that_its_storage_opened",
+    ),
     # backups and moving
     Mutation(
         "a moved session is removed although the other store has another of its id",

@@ -14,7 +14,7 @@ from upstream.suites import ROOT, suites
 
 __all__ = ["CrowdError", "crowd", "run"]
 
-FRAMEWORKS = ("openai_agents", "claude_agent")
+FRAMEWORKS = ("openai_agents", "claude_agent", "strands")
 PROCESSES, BATCHES = 16, 10
 PROGRAM = ROOT / "tests" / "programs" / "adapters_at_once.py"
 SESSION = "shared"

@@ -1,0 +1,231 @@
+"""Where the sessions and the agents of Strands stand in a store, and what is known of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from localsessions import Session, SessionNotFoundError
+from localsessions.adapters.document import add_messages, session_id_for, standing_id
+from localsessions.adapters.strands.agents import agent_in, main_agent_of
+from localsessions.adapters.strands.records import Record, last_number, records_of
+from localsessions.adapters.strands.sdk import SessionException
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localsessions import Message, SessionStore
+
+__all__ = ["Place", "Places"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_PROGRAM = "strands"
+_PAGE = 500
+# Of so many sessions it is known where they are and which number their last message has.
+_REMEMBERED = 256
+
+
+class Place(NamedTuple):
+    """Where the messages of an agent are.
+
+    Attributes:
+        stored_id: The id of the session in the store.
+        parent_id: The id of the session of Strands, if it is another one.
+        session_id: The id of the session for Strands.
+        agent_id: The agent.
+    """
+
+    stored_id: str
+    parent_id: str | None
+    session_id: str
+    agent_id: str
+
+
+class Places:
+    """The sessions of Strands in a store."""
+
+    def __init__(self, store: SessionStore) -> None:
+        self.store = store
+        self._lock = threading.Lock()
+        self._ids: OrderedDict[str, str] = OrderedDict()
+        self._mains: OrderedDict[str, str] = OrderedDict()
+        self._lasts: OrderedDict[str, int | None] = OrderedDict()
+
+    def stored_id(self, session_id: str) -> str:
+        """Return the id that a session of Strands has in the store."""
+        with self._lock:
+            known = self._ids.get(session_id)
+        found = standing_id(self.store, session_id) if known is None else known
+        return self._remember(self._ids, session_id, found)
+
+    def session(self, session_id: str) -> Session | None:
+        """Return a session of Strands; None if there is none."""
+        try:
+            return self.store.load(self.stored_id(session_id))
+        except SessionNotFoundError:
+            return None
+
+    @contextmanager
+    def edited(self, session_id: str) -> Iterator[Session]:
+        """Edit a session of Strands.
+
+        Raises:
+            SessionException: There is no such session.
+        """
+        with _absence_told(session_id), self.store.edit(self.stored_id(session_id)) as session:
+            yield session
+
+    def delete(self, session_id: str) -> None:
+        """Move a session and those of its other agents to the trash.
+
+        Raises:
+            SessionException: There is no such session.
+        """
+        own_id = self.stored_id(session_id)
+        below = [*self._below(own_id)]
+        self.store.delete_many(below)
+        is_deleted = self.store.delete(own_id)
+        with self._lock:
+            self._ids.pop(session_id, None)
+            self._mains.pop(session_id, None)
+            for one in (own_id, *below):
+                self._lasts.pop(one, None)
+        if not is_deleted:
+            raise _absent(session_id)
+
+    # -- agents ------------------------------------------------------------------------------------
+
+    def main(self, session_id: str, session: Session) -> str | None:
+        """Return the main agent of a session; None if the next agent becomes it."""
+        own = main_agent_of(session)
+        if own is None:
+            with self._lock:
+                return self._mains.get(session_id)
+        return self._remember(self._mains, session_id, own)
+
+    def make_main(self, session_id: str, agent_id: str) -> None:
+        """Take an agent for the main agent of a session that has none."""
+        self._remember(self._mains, session_id, agent_id)
+
+    def of_agent(self, session_id: str, agent_id: str) -> Place:
+        """Return where an agent adds its messages; without a main agent, it becomes it.
+
+        Raises:
+            SessionException: There is no such session.
+        """
+        with self._lock:
+            main = self._mains.get(session_id)
+        if main is None:
+            session = self.session(session_id)
+            if session is None:
+                raise _absent(session_id)
+            main = self.main(session_id, session)
+        if main is None:
+            self.make_main(session_id, agent_id)
+        return self._place(session_id, agent_id, main)
+
+    def records(self, session_id: str, agent_id: str) -> list[Record] | None:
+        """Return the messages of an agent; None if there is no such agent."""
+        session = self.session(session_id)
+        if session is None:
+            return None
+        place = self._place(session_id, agent_id, self.main(session_id, session))
+        messages = session.messages if place.parent_id is None else self._messages(place.stored_id)
+        records = records_of(messages)
+        self._remember(self._lasts, place.stored_id, records[-1].number if records else None)
+        return records if records or agent_in(session, agent_id) else None
+
+    # -- adding ------------------------------------------------------------------------------------
+
+    def last(self, place: Place) -> int | None:
+        """Return the number of an agent's last message, as far as this object knows.
+
+        Raises:
+            SessionException: There is no such session.
+        """
+        with self._lock:
+            if place.stored_id in self._lasts:
+                return self._lasts[place.stored_id]
+        if place.parent_id is not None and self.session(place.session_id) is None:
+            raise _absent(place.session_id)
+        return self.learn(place, last_number(self._messages(place.stored_id)))
+
+    def learn(self, place: Place, number: int | None) -> int | None:
+        """Remember the number of an agent's last message."""
+        return self._remember(self._lasts, place.stored_id, number)
+
+    def doubt(self, place: Place) -> None:
+        """Look again before the next message is added."""
+        with self._lock:
+            self._lasts.pop(place.stored_id, None)
+
+    def add(self, place: Place, message: Message) -> None:
+        """Add a message at the end.
+
+        Raises:
+            SessionException: There is no such session.
+        """
+        if place.parent_id is None:
+            with _absence_told(place.session_id):
+                self.store.append(place.stored_id, message)
+            return
+
+        def name(session: Session) -> None:
+            session.agent_id = place.agent_id
+            session.source = {
+                "program": _PROGRAM,
+                "session_id": place.session_id,
+                "parent": {"session_id": place.parent_id},
+            }
+
+        add_messages(self.store, place.stored_id, [message], name)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _place(self, session_id: str, agent_id: str, main: str | None) -> Place:
+        own_id = self.stored_id(session_id)
+        if main is None or main == agent_id:
+            return Place(own_id, None, session_id, agent_id)
+        return Place(session_id_for(agent_id, session_id), own_id, session_id, agent_id)
+
+    def _messages(self, stored_id: str) -> list[Message]:
+        try:
+            return self.store.load(stored_id).messages
+        except SessionNotFoundError:
+            return []
+
+    def _below(self, own_id: str) -> Iterator[str]:
+        page = self.store.list(program=_PROGRAM, parent=own_id, limit=_PAGE)
+        yield from (one.session_id for one in page)
+        while page.next_cursor is not None:
+            page = self.store.list(
+                program=_PROGRAM, parent=own_id, limit=_PAGE, cursor=page.next_cursor
+            )
+            yield from (one.session_id for one in page)
+
+    def _remember(self, memory: OrderedDict[K, V], name: K, value: V) -> V:
+        with self._lock:
+            memory[name] = value
+            memory.move_to_end(name)
+            while len(memory) > _REMEMBERED:
+                memory.popitem(last=False)
+        return value
+
+
+@contextmanager
+def _absence_told(session_id: str) -> Iterator[None]:
+    try:
+        yield
+    except SessionNotFoundError as error:
+        raise _absent(session_id) from error
+
+
+def _absent(session_id: str) -> Exception:
+    error: Exception = SessionException(
+        f"Session {session_id} does not exist; create_session makes it"
+    )
+    return error

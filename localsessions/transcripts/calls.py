@@ -45,7 +45,8 @@ def results_of(stored: Message) -> Iterator[tuple[str, JsonValue]]:
         yield str(call_id), stored.get("content")
         return
     for part in inside:
-        yield str(part.get("tool_use_id")), part.get("content")
+        # agentscope's blocks have an "id" and an "output".
+        yield str(part.get("tool_use_id", part.get("id"))), part.get("content", part.get("output"))
 
 
 def call_of(call: Object) -> Object:

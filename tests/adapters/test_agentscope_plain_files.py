@@ -229,7 +229,7 @@ def test_a_plain_file_that_goes_before_it_is_taken_over_is_made_anew(
     write_plain(folder / "s.json", {name: {"v": 1}})
     take_over = plain_files.take_over
 
-    def take_over_too_late(*arguments: Any) -> bool:
+    def take_over_too_late(*arguments: Any) -> Any:
         (folder / "s.json").unlink(missing_ok=True)
         return take_over(*arguments)
 

@@ -12,9 +12,13 @@ from typing import Any
 
 import needs
 import pytest
+from document.values import JSON, exactly
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from localsessions import SessionStore
 from localsessions.adapters.agentscope import JSONSession, SessionBase, SqliteSession, StateModule
+from localsessions.adapters.document import speech_of
 
 if lacking := needs.of_module("agentscope"):
     pytest.skip(lacking, allow_module_level=True)
@@ -37,8 +41,10 @@ class StandIn(ChatModelBase):  # type: ignore[misc]
         super().__init__("stand-in", stream=False)
         self.answers = list(answers)
         self.sent: list[list[str]] = []
+        self.got: list[list[dict[str, Any]]] = []
 
     async def __call__(self, messages: list[dict[str, Any]], **_: Any) -> Any:
+        self.got.append(messages)
         self.sent.append([texts(message) for message in messages])
         said = TextBlock(type="text", text=f"answer to {len(messages)} messages")
         return ChatResponse(content=self.answers.pop(0) if self.answers else [said])
@@ -201,3 +207,109 @@ def test_the_flow_of_the_document_over_two_processes(tmp_path: Path) -> None:
     assert [text for role, text in said(alice) if role == "user"] == ["I am alice", "and now?"]
     assert [text for role, text in said(bob) if role == "user"] == ["I am bob"]
     assert [msg.content for msg in asyncio.run(both.get_memory())] == ["known to all"]
+
+
+def test_an_agent_goes_on_with_what_others_said_and_they_read_what_it_said(tmp_path: Path) -> None:
+    """S12, S27: in the types of its model's interface."""
+
+    def list_files(folder: str) -> Any:
+        return ToolResponse(content=[TextBlock(type="text", text=f"{folder}: a.txt")])
+
+    toolkit = Toolkit()
+    toolkit.register_tool_function(list_files)
+    with SessionStore(tmp_path) as store:
+        store.create("s")
+        call = {"id": "c0", "type": "function"}
+        function = {"name": "list_files", "arguments": '{"folder": "/"}'}
+        store.append(
+            "s",
+            {"role": "user", "content": "asked of nobody"},
+            {"role": "assistant", "tool_calls": [{**call, "function": function}]},
+            {"role": "tool", "tool_call_id": "c0", "content": "/: b.txt"},
+            {"role": "assistant", "content": "answered by nobody"},
+        )
+        block = {"id": "c1", "name": "list_files", "input": {"folder": "."}}
+        model = StandIn([ToolUseBlock(type="tool_use", **block, raw_input='{"folder":"."}')])
+        agent = friday(model, toolkit=toolkit)
+        asyncio.run(turn(JSONSession(save_dir=tmp_path), "s", agent, "asked of Friday"))
+        told = model.got[0]
+        assert [one["role"] for one in told] == [
+            *("system", "user", "assistant", "tool", "assistant", "user"),
+        ]
+        assert told[2]["tool_calls"] == [{**call, "function": function}]
+        assert (told[3]["name"], told[3]["content"]) == ("list_files", "/: b.txt")
+        read = [speech_of(one) for one in store.load("s").messages[4:]]
+        assert [(one.role, one.text) for one in read if one.text] == [
+            ("user", "asked of Friday"),
+            ("assistant", "answer to 8 messages"),
+        ]
+        assert read[1].calls == [("c1", "list_files", '{"folder":"."}')]
+        assert [(one.call_id, one.name, one.text) for one in read[2].results] == [
+            ("c1", "list_files", ".: a.txt")
+        ]
+        written = store.raw("s").decode()
+    for text in ("asked of nobody", "b.txt", "asked of Friday", ": a.txt", 'folder\\":\\".'):
+        assert written.count(text) == 1, text
+    agent = friday(StandIn())
+    asyncio.run(JSONSession(save_dir=tmp_path).load_session_state("s", False, friday_of_user=agent))
+    assert len(said(agent)) == 8
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+BLOCKS: Any = st.one_of(
+    st.builds(dict, type=st.just("text"), text=TEXTS),
+    st.builds(dict, type=st.just("thinking"), thinking=TEXTS),
+    st.builds(
+        dict,
+        type=st.just("tool_use"),
+        id=TEXTS,
+        name=TEXTS,
+        input=st.dictionaries(TEXTS, JSON, max_size=2),
+        raw_input=TEXTS | st.just("{}"),
+    ),
+    st.builds(
+        dict,
+        type=st.just("tool_result"),
+        id=TEXTS,
+        name=TEXTS,
+        output=TEXTS | st.just([{"type": "text", "text": "told"}]),
+    ),
+)
+MSGS = st.builds(
+    Msg,
+    TEXTS,
+    TEXTS | st.lists(BLOCKS, max_size=4),
+    st.sampled_from(["user", "assistant", "system"]),
+    st.none() | st.dictionaries(TEXTS, JSON, max_size=2),
+)
+
+
+def test_what_agentscopes_own_session_gives_back_ours_gives_back(tmp_path: Path) -> None:
+    """S18, S27: any Msgs, with marks, in two memories that share some."""
+    theirs: Any = TheirJSONSession(save_dir=str(tmp_path / "theirs"))
+    ours = JSONSession(save_dir=tmp_path / "ours", durability="fast")
+    numbers = iter(range(10_000))
+
+    async def check(msgs: list[Any], marks: list[str], shared: int) -> None:
+        name = f"s{next(numbers)}"
+        one, two = InMemoryMemory(), InMemoryMemory()
+        for part in (slice(0, 2), slice(2, None)):
+            await one.add(msgs[part], marks=marks)
+            await two.add(msgs[shared:])
+            await two.delete([msg.id for msg in msgs[:1]])
+            for session in (theirs, ours):
+                await session.save_session_state(name, one=one, two=two)
+        states = []
+        for session in (theirs, ours):
+            memories = {"one": InMemoryMemory(), "two": InMemoryMemory()}
+            await session.load_session_state(name, **memories)
+            states.append(exactly({key: memory.state_dict() for key, memory in memories.items()}))
+        assert states[1] == states[0]
+
+    @given(st.lists(MSGS, max_size=4), st.lists(TEXTS, max_size=2), st.integers(0, 3))
+    @settings(max_examples=25)
+    def all_of_them(msgs: list[Any], marks: list[str], shared: int) -> None:
+        asyncio.run(check(msgs, marks, shared))
+
+    all_of_them()
+    ours.close()

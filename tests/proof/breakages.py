@@ -224,6 +224,27 @@ BREAKAGES = (
         "        view._whole = None ",
         "tests/adapters/test_strands.py::test_a_view_keeps_the_store_open_that_its_storage_opened",
     ),
+    Mutation(
+        "an agent is not told what others said while it worked",
+        "localsessions/adapters/agentscope/memories.py",
+        "        place = _place_of(as_text(memory[_AFTER]), held, self.chat)\n",
+        "        place = len(self.chat.places) - 1\n",
+        "tests/adapters/test_agentscope_memories.py::test_what_others_said_is_in_its_place_and_what_another_agent_said_is_not",
+    ),
+    Mutation(
+        "an agent that has a message in memory undoes an edit of it",
+        "localsessions/adapters/agentscope/memories.py",
+        "        elif is_changed and not self._is_said(own, msg):\n",
+        "        elif not self._is_said(own, msg):\n",
+        "tests/adapters/test_agentscope_memories.py::test_an_edit_wins_over_a_memory_that_did_not_change_what_was_said",
+    ),
+    Mutation(
+        "a Msg that one agent deleted is taken from another one",
+        "localsessions/adapters/agentscope/memories.py",
+        " - _references(modules.values())",
+        " - _references(())",
+        "tests/adapters/test_agentscope_memories.py::test_what_a_user_deleted_is_gone_and_what_others_said_stays_and_does_not_come_back",
+    ),
     # backups and moving
     Mutation(
         "a moved session is removed although the other store has another of its id",

@@ -1,4 +1,7 @@
-"""JSONSession: the states of modules in ``modules`` of the session files of a store."""
+"""JSONSession: the states of modules in ``modules`` of the session files of a store.
+
+What stands in the memories of modules is said in ``messages``; see ``memories``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import os
 import threading
 import warnings
 import weakref
-from typing import Literal
+from collections.abc import Collection, Mapping
+from typing import Literal, NamedTuple
 
 from localsessions import (
     ConflictError,
@@ -17,11 +21,13 @@ from localsessions import (
     SessionStore,
     UnreadableSessionError,
 )
+from localsessions.adapters.agentscope.memories import has_memory, put, restored
 from localsessions.adapters.agentscope.modules import (
     Snapshot,
     Snapshots,
     State,
     Stateful,
+    json_copy,
     refuse_what_is_no_module,
     states_in,
 )
@@ -30,6 +36,7 @@ from localsessions.adapters.agentscope.plain_files import (
     read_plain_states,
     take_over,
 )
+from localsessions.adapters.agentscope.seen import Seen, Sights
 from localsessions.adapters.agentscope.session_base import SessionBase
 from localsessions.addresses import refuse_address
 from localsessions.format import file_stem
@@ -41,12 +48,28 @@ logger = logging.getLogger(__name__)
 # A program that ignores our locks may write between two tries; so many times in a row is unlikely.
 _TRIES = 10
 
+_sights = Sights()
+"""Of all objects: a module may be loaded by one and saved by another."""
+
+
+class _Found(NamedTuple):
+    """What a load finds: states as modules take them, and what each module has seen then."""
+
+    session: Session
+    states: dict[str, State]
+    seen: dict[str, Seen]
+
 
 class JSONSession(SessionBase):
     """Keeps the states of modules in ``<save_dir>/<session_id>.json``, under their names.
 
     The file is an ordinary session of ``SessionStore(save_dir)``, which lists, searches, deletes
     and cleans it. A file that agentscope wrote is loaded as it is; a save converts it to a session.
+
+    What stands in agents' memories is said in the ``messages`` of the session, for everybody. What
+    others say there, in other frameworks or with the store's verbs, is put into the memories when
+    they are loaded; what an agent of agentscope says reaches only the memories that were told it,
+    as always. An edit of a message reaches the agents that are loaded after it.
 
     The work is done in worker threads. Any number of tasks, threads and processes may save the same
     session at once. Modules of different names are all kept. For the same name, the later call of
@@ -109,7 +132,10 @@ class JSONSession(SessionBase):
         """
         path = self._get_save_path(session_id)
         snapshot = self._snapshots.take(session_id, state_modules_mapping)
-        await asyncio.to_thread(self._write, snapshot)
+        place = _place(path)
+        seen = {name: _sights.of(one, place) for name, one in state_modules_mapping.items()}
+        for name, now in (await asyncio.to_thread(self._write, snapshot, seen)).items():
+            _sights.note(state_modules_mapping[name], now)
         logger.info("saved session %r to %s", session_id, path)
 
     async def load_session_state(
@@ -121,9 +147,10 @@ class JSONSession(SessionBase):
     ) -> None:
         """Put the saved states back into the modules, in place. Writes no file.
 
-        A module that was never saved stays as it is, with a warning in the log; with ``strict`` the
-        call raises before it loads any module. If a module refuses its state, the modules before
-        it are already loaded.
+        A module that was never saved stays as it is, with a warning in the log; if it has a memory,
+        it is told what others have said in the session instead. With ``strict`` the call raises
+        before it loads any module. If a module refuses its state, the modules before it are already
+        loaded.
 
         Raises:
             ValueError: There is no such session and ``allow_not_exist`` is False, or ``session_id``
@@ -133,16 +160,25 @@ class JSONSession(SessionBase):
         """
         refuse_what_is_no_module(state_modules_mapping)
         path = self._get_save_path(session_id)
-        states = await asyncio.to_thread(self._read, session_id)
-        if states is None:
+        found = await asyncio.to_thread(self._read, session_id, state_modules_mapping.keys())
+        if found is None:
             if not allow_not_exist:
                 raise ValueError(f"there is no session {session_id!r} in {path}; save it first")
             logger.info("there is no session %r in %s: nothing is loaded", session_id, path)
             return
-        self._refuse_missing(session_id, path, set(state_modules_mapping) - states.keys())
+        missing = {
+            name: module
+            for name, module in state_modules_mapping.items()
+            if name not in found.states
+        }
+        for name, state in self._states_to_tell(session_id, path, missing).items():
+            found.states[name], found.seen[name] = await asyncio.to_thread(
+                restored, found.session, state, _place(path), is_new=True
+            )
         for name, module in state_modules_mapping.items():
-            if name in states:
-                module.load_state_dict(states[name])
+            if name in found.states:
+                module.load_state_dict(found.states[name])
+                _sights.note(module, found.seen[name])
         logger.info("loaded session %r from %s", session_id, path)
 
     def close(self) -> None:
@@ -187,74 +223,109 @@ class JSONSession(SessionBase):
                 self._close = weakref.finalize(self, opened.close)
             return opened
 
-    def _write(self, snapshot: Snapshot) -> None:
+    def _write(self, snapshot: Snapshot, seen: Mapping[str, Seen]) -> dict[str, Seen]:
+        now: dict[str, Seen] = {}
         with self._snapshots.writing(snapshot) as states:
             store = self._store()
             for tries_left in reversed(range(_TRIES)):
                 try:
-                    _merge(store, snapshot.session_id, states)
+                    now = _merge(store, snapshot.session_id, states, seen)
                     break
                 except ConflictError:  # what the other program wrote is kept, and read again
                     if not tries_left:
                         raise
+        return now
 
-    def _read(self, session_id: str) -> dict[str, State] | None:
+    def _read(self, session_id: str, names: Collection[str]) -> _Found | None:
         # Opening a store creates its folder, and a load must create nothing.
-        if not os.path.lexists(self._get_save_path(session_id)):
+        path = self._get_save_path(session_id)
+        if not os.path.lexists(path):
             return None
         store = self._store()
         try:
-            return _states(store, session_id)
+            session, states = _session_and_states(store, session_id)
         except SessionNotFoundError:
             return None
+        found = _Found(session, {}, {})
+        for name in states.keys() & names:
+            found.states[name], found.seen[name] = restored(session, states[name], _place(path))
+        return found
 
-    def _refuse_missing(self, session_id: str, path: str, missing: set[str]) -> None:
-        for name in sorted(missing):
-            if self._strict:
-                raise ValueError(
-                    f"session {session_id!r} in {path} has no state of module {name!r}; save it "
-                    "first, or load without strict"
-                )
+    def _states_to_tell(
+        self, session_id: str, path: str, missing: Mapping[str, Stateful]
+    ) -> dict[str, State]:
+        """Return the present states of those modules that have a memory.
+
+        Raises:
+            ValueError: This object is strict, and a module is missing.
+        """
+        if missing and self._strict:
+            raise ValueError(
+                f"session {session_id!r} in {path} has no state of module {min(missing)!r}; save "
+                "it first, or load without strict"
+            )
+        present = states_in(
+            {name: json_copy(module.state_dict()) for name, module in missing.items()}
+        )
+        states = {name: state for name, state in present.items() if has_memory(state)}
+        for name in sorted(missing.keys() - states.keys()):
             logger.warning(
                 "session %r in %s has no state of module %r, which stays as it is",
                 session_id,
                 path,
                 name,
             )
+        return states
 
 
 def _nothing_to_close() -> None:
     """Do nothing: no store is open yet."""
 
 
-def _states(store: SessionStore, session_id: str) -> dict[str, State]:
+def _place(path: str) -> str:
+    """Return what tells a session's file from others, wherever a program works."""
+    return os.path.abspath(path)
+
+
+def _session_and_states(
+    store: SessionStore, session_id: str
+) -> tuple[Session, Mapping[str, State]]:
+    """Return a session and its states; of a file of agentscope's, the session is empty."""
     try:
         session = store.load(session_id)
     except UnreadableSessionError:
         if (states := read_plain_states(store, session_id)) is None:
             raise
-        return states
+        return Session(session_id=session_id), states
     if (states := plain_states_of(session)) is not None:
-        return states
-    return states_in(session.modules)
+        return Session(session_id=session_id), states
+    return session, states_in(session.modules)
 
 
-def _merge(store: SessionStore, session_id: str, states: dict[str, State]) -> None:
+def _merge(
+    store: SessionStore, session_id: str, states: Mapping[str, State], seen: Mapping[str, Seen]
+) -> dict[str, Seen]:
     """Put states into the session's file; create the file if it is absent.
+
+    Returns:
+        What the modules have seen now.
 
     Raises:
         ConflictError: Another writer was faster; try again.
     """
     try:
         with store.edit(session_id) as session:
-            is_plain = plain_states_of(session) is not None
-            if not is_plain:
-                session.modules = {**session.modules, **states}
+            if plain_states_of(session) is None:
+                return put(session, states, seen)
     except SessionNotFoundError:
-        store.save(Session(session_id=session_id, modules={**states}))  # whole at once
+        session = Session(session_id=session_id)
+        now = put(session, states, seen)
+        store.save(session)  # whole at once
+        return now
     except UnreadableSessionError:
-        if not take_over(store, session_id, states):
+        if (taken := take_over(store, session_id, states, seen)) is None:
             raise
-    else:
-        if is_plain and not take_over(store, session_id, states):
-            raise ConflictError(session_id, path=store.path(session_id))
+        return taken
+    if (taken := take_over(store, session_id, states, seen)) is None:
+        raise ConflictError(session_id, path=store.path(session_id))
+    return taken

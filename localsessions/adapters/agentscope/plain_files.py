@@ -15,16 +15,19 @@ So a module called ``state`` or ``metadata`` counts as a module, too.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 from localsessions import ConflictError, Session, SessionNotFoundError, SessionStore
+from localsessions.adapters.agentscope.memories import put
 from localsessions.adapters.agentscope.modules import State, states_in
+from localsessions.adapters.agentscope.seen import Seen
 from localsessions.format import original_bytes, original_keys, parse_json
 
 __all__ = ["plain_states", "plain_states_of", "read_plain_states", "take_over"]
 
-States: TypeAlias = dict[str, State]
+States: TypeAlias = Mapping[str, State]
 
 _OBJECTS_OF_A_SESSION = frozenset({"modules", "state", "metadata", "agent_context", "forked_from"})
 
@@ -71,33 +74,36 @@ def read_plain_states(store: SessionStore, session_id: str) -> States | None:
     return plain_states(store.raw(session_id))
 
 
-def take_over(store: SessionStore, session_id: str, states: States) -> bool:
+def take_over(
+    store: SessionStore, session_id: str, states: States, seen: Mapping[str, Seen]
+) -> dict[str, Seen] | None:
     """Rewrite a file of agentscope's as a session with its modules; ``states`` override them.
 
     One atomic replacement under the session's lock; nothing that the file said is lost. The
     session's creation time is the time of the last write to the file.
 
     Returns:
-        False if it is not a file of agentscope's; then nothing was written.
+        What the modules have seen now. None if it is not a file of agentscope's; then nothing was
+        written.
 
     Raises:
         ConflictError: It was deleted; nothing was written.
         UnstorableValueError: A state cannot be stored without loss; nothing was written.
     """
+    now: dict[str, Seen] = {}
 
     def made(data: bytes) -> Session | None:
         former = plain_states(data)
         if former is None:
             return None
         written_at = os.stat(store.path(session_id)).st_mtime_ns // 1_000_000 / 1000
-        return Session(
-            session_id=session_id,
-            created_at=datetime.fromtimestamp(written_at, UTC),
-            modules={**former, **states},
-            revision=1,
+        session = Session(
+            session_id=session_id, created_at=datetime.fromtimestamp(written_at, UTC), revision=1
         )
+        now.update(put(session, {**former, **states}, seen))
+        return session
 
     try:
-        return store.adopt(session_id, made) is not None
+        return now if store.adopt(session_id, made) is not None else None
     except SessionNotFoundError:
         raise ConflictError(session_id, path=store.path(session_id)) from None

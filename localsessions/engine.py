@@ -521,6 +521,7 @@ class Checkpoints(Protocol):
         Raises:
             SessionNotFoundError: There is no such session.
             UnstorableValueError: A value would be lost or changed, or the snapshot is too large.
+            ValueError: The session has a checkpoint with that id.
         """
 
     def checkpoints(self, session_id: str) -> Sequence[str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from localsessions import models
 from localsessions._rules import edits, streams
 from localsessions._rules.arguments import (
+    refuse_checkpoint_id,
     refuse_conflict_rule,
     refuse_grouping,
     refuse_limit,
@@ -1328,16 +1329,30 @@ class SessionStore:
 
     # -- checkpoints -------------------------------------------------------------------------
 
-    def save_checkpoint(self, session_id: str, data: object) -> Checkpoint:
+    def save_checkpoint(
+        self, session_id: str, data: object, *, checkpoint_id: str | None = None
+    ) -> Checkpoint:
         """Store an immutable snapshot of the session, after all earlier snapshots.
+
+        Args:
+            session_id: An existing session.
+            data: Any JSON; copied.
+            checkpoint_id: A new id that the caller chooses, so that ``checkpoints`` says what
+                each snapshot is and none needs to be read for it. None makes one.
 
         Raises:
             SessionNotFoundError: There is no such session.
             UnstorableValueError: A value would be lost or changed, or the snapshot takes more than
                 ``max_file_bytes``; nothing was written.
+            ValueError: The session has a checkpoint with that id, or not every system has files
+                of that name.
         """
+        if checkpoint_id is None:
+            checkpoint_id = made_id("ckpt")
+        else:
+            refuse_checkpoint_id(checkpoint_id)
         copied: Any = copy.deepcopy(data)
-        made = models.Checkpoint(made_id("ckpt"), session_id, copied, utc_now())
+        made = models.Checkpoint(checkpoint_id, session_id, copied, utc_now())
         self.engine.save_checkpoint(made)
         return made
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 __all__ = [
     "SUFFIX",
     "checkpoint_id_of",
+    "checkpoints_among",
     "file_stem",
     "folded",
     "is_name_on_windows",
@@ -30,6 +32,7 @@ _CACHED = 256
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@-]{4,120}")
 _CHECKPOINT = re.compile(r"[0-9]{8}-(.+)", re.DOTALL)
+_CHECKPOINT_FILE = re.compile(rf"([0-9]{{8}}-.+){re.escape(SUFFIX)}", re.DOTALL)
 _FORBIDDEN = r"[/\\\x00-\x1f\x7f-\x9f]"
 _ENCODED = r'[<>:"|?*%]|^\.|[. ]$'
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file; any extension may follow.
@@ -96,6 +99,11 @@ def checkpoint_id_of(name: str) -> str | None:
     """
     numbered = _CHECKPOINT.fullmatch(name)
     return None if numbered is None else numbered[1]
+
+
+def checkpoints_among(names: Iterable[str]) -> list[str]:
+    """Return the names of checkpoints, ``<number>-<id>``, that names of files are; in order."""
+    return sorted([found[1] for found in map(_CHECKPOINT_FILE.fullmatch, names) if found])
 
 
 def is_name_on_windows(session_id: str) -> bool:

@@ -13,15 +13,18 @@ from localsessions.models import Checkpoint
 
 __all__ = ["Checkpoints"]
 
-_SAVE = """
-INSERT INTO localsessions.checkpoints (no, checkpoint_id, data)
-SELECT no, %s, %s FROM localsessions.sessions WHERE store = %s AND session_id = %s
-ON CONFLICT (no, checkpoint_id) DO UPDATE SET data = excluded.data RETURNING seq
-"""
 _OF = """
 FROM localsessions.checkpoints c JOIN localsessions.sessions s ON s.no = c.no
 WHERE s.store = %s AND s.session_id = %s
 """
+_SAVE = """
+INSERT INTO localsessions.checkpoints (no, checkpoint_id, data)
+SELECT no, %s, %s FROM localsessions.sessions WHERE store = %s AND session_id = %s
+ON CONFLICT (no, checkpoint_id) DO UPDATE SET data = excluded.data
+  WHERE checkpoints.data = excluded.data RETURNING seq
+"""
+"""Saved again after an answer that was lost, it is the same; another one of that id stays."""
+_IS_THERE = f"SELECT 1 {_OF} AND c.checkpoint_id = %s"
 _IDS = f"SELECT c.checkpoint_id {_OF} ORDER BY c.seq DESC"
 _ONE = f"""
 SELECT c.data {_OF} AND (%s::bytea IS NULL OR c.checkpoint_id = %s) ORDER BY c.seq DESC LIMIT 1
@@ -49,6 +52,8 @@ class Checkpoints:
 
         def save(held: Held) -> None:
             if not execute(held.connection, _SAVE, values).fetchall():
+                if execute(held.connection, _IS_THERE, [*values[2:], values[0]]).fetchall():
+                    raise checkpoint.taken(made.checkpoint_id)
                 raise SessionNotFoundError(session_id, path=self._place.location(session_id))
             commit(held.connection)
 

@@ -11,12 +11,14 @@ from types import UnionType
 from typing import TYPE_CHECKING, get_args
 
 from localsessions import models
+from localsessions._codec.names import file_stem
 from localsessions.models import Grouping, Order
 
 if TYPE_CHECKING:
     from localsessions.models import Session
 
 __all__ = [
+    "refuse_checkpoint_id",
     "refuse_conflict_rule",
     "refuse_grouping",
     "refuse_limit",
@@ -48,6 +50,20 @@ def refuse_other_texts(**texts: object) -> None:
     for name, text in texts.items():
         if not (text is None or isinstance(text, str)):
             refuse_other(name, text, str | None, "a str or None")
+
+
+def refuse_checkpoint_id(checkpoint_id: str) -> None:
+    """Refuse an id of a checkpoint that not every system can store.
+
+    Raises:
+        ValueError: It is one.
+    """
+    refuse_other("checkpoint_id", checkpoint_id, str, "a str or None")
+    if file_stem(checkpoint_id) != checkpoint_id:
+        raise ValueError(
+            f"checkpoint_id {checkpoint_id!r} cannot be in a file name on every system; "
+            "use letters, digits, '-', '_' and '.'"
+        )
 
 
 def refuse_options(durability: str, lock_timeout: float, max_file_bytes: int) -> None:

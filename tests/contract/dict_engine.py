@@ -315,7 +315,10 @@ class DictEngine(DictCopies, DictDrafts, Engine):
         encoded, session_id = checkpoint.encode(checkpoint_), checkpoint_.session_id
         with self._lock(session_id):
             self._found(session_id)
-            self._shelf.checkpoints.setdefault(session_id, {})[checkpoint_.checkpoint_id] = encoded
+            saved = self._shelf.checkpoints.setdefault(session_id, {})
+            if checkpoint_.checkpoint_id in saved:
+                raise checkpoint.taken(checkpoint_.checkpoint_id)
+            saved[checkpoint_.checkpoint_id] = encoded
 
     def checkpoints(self, session_id: str) -> Sequence[str]:
         return [*self._shelf.checkpoints.get(session_id, {})][::-1]

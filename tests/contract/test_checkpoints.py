@@ -112,3 +112,31 @@ def test_what_was_handed_out_is_nobody_elses(store: SessionStore) -> None:
     assert isinstance(found, list)
     found.append(2)
     assert store.load_checkpoint("a").data == [1]
+
+
+def test_the_caller_may_choose_the_id(store: SessionStore) -> None:
+    store.create("a")
+    store.save_checkpoint("a", 1, checkpoint_id="first.put")
+    made = store.save_checkpoint("a", 2, checkpoint_id="second")
+    assert made.checkpoint_id == "second"
+    assert store.checkpoints("a") == ["second", "first.put"]
+    assert store.load_checkpoint("a", "first.put").data == 1
+    assert store.load_checkpoint("a").data == 2
+
+
+def test_an_id_that_is_taken_is_refused(store: SessionStore) -> None:
+    store.create("a")
+    store.save_checkpoint("a", 1, checkpoint_id="first")
+    with pytest.raises(ValueError, match="already"):
+        store.save_checkpoint("a", 2, checkpoint_id="first")
+    store.save_checkpoint("a", 3, checkpoint_id="FIRST")
+    assert store.load_checkpoint("a", "FIRST").data == 3
+    assert store.load_checkpoint("a", "first").data == 1
+
+
+@pytest.mark.parametrize("odd", ["", "a/b", "a:b", "con", "a" * 300])
+def test_an_id_that_not_every_system_can_store_is_refused(store: SessionStore, odd: str) -> None:
+    store.create("a")
+    with pytest.raises(ValueError, match=r"checkpoint|session_id"):
+        store.save_checkpoint("a", 2, checkpoint_id=odd)
+    assert store.checkpoints("a") == []

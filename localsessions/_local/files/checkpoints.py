@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from localsessions._codec.names import SUFFIX, checkpoint_id_of, file_stem, session_id_of
+from localsessions._codec import checkpoint
+from localsessions._codec.names import SUFFIX, checkpoints_among, file_stem, session_id_of
 from localsessions._local.files import durable
 from localsessions._local.files.publishing import FileWritten, Publisher
 from localsessions._local.files.reading import read_whole
@@ -48,23 +49,22 @@ class Checkpoints:
             names = os.listdir(folder)
         except FileNotFoundError:
             return []
-        return sorted(
-            stem
-            for name in names
-            if name.endswith(SUFFIX) and checkpoint_id_of(stem := name[: -len(SUFFIX)]) is not None
-        )
+        return checkpoints_among(names)
 
     def write(self, session_id: str, checkpoint_id: str, data: bytes) -> FileWritten:
         """Write a checkpoint after the last one; the lock must be held.
 
         Raises:
             UnstorableValueError: It is too large to be read again.
+            ValueError: The session has a checkpoint with that id.
         """
         self._publisher.refuse_large(session_id, len(data))
         folder = self.folder(session_id)
         durable.refuse_link(folder)
         durable.make_folder(folder, durable=self._publisher.is_durable)
         names = self.names(session_id)
+        if checkpoint_id in (name[9:] for name in names):  # numbers tell twins by letter case apart
+            raise checkpoint.taken(checkpoint_id)
         seq = int(names[-1][:8]) + 1 if names else 1
         path = os.path.join(folder, f"{seq:08}-{checkpoint_id}{SUFFIX}")
         return self._publisher.replace(session_id, path, data, None)

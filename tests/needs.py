@@ -214,6 +214,7 @@ NEEDS: dict[str, Need] = {
     "google adk": Need("Google's ADK is not installed", _has_adk),
     "hard links": Need("the file system has no hard links", _in_a_folder(_makes_hard_links)),
     "inotify": Need("the kernel has no inotify", _is_told("/proc/sys/fs/inotify")),
+    "langgraph": Need("LangGraph is not installed", _has_module("langgraph")),
     "leases": Need(
         "nothing tells whether a file is open anywhere, as Linux' leases do",
         _takes_leases,

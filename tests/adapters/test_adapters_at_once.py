@@ -20,11 +20,12 @@ FRAMEWORKS = {
     "openai_agents": "shared",
     "claude_agent": "shared@p",
     "google_adk": "shared@u@a",
+    "langgraph": "shared",
     "pydantic_ai": "shared",
     "strands": "shared",
 }
 ADAPTERS = needs.marked(FRAMEWORKS, {name: name.replace("_", " ") for name in FRAMEWORKS})
-BATCHES = {"google_adk": 2, "pydantic_ai": 2}
+BATCHES = {"google_adk": 2, "langgraph": 2, "pydantic_ai": 2}
 """How many a process writes: where what others wrote refuses a write, each is tried many times."""
 pytestmark = pytest.mark.needs("fork")
 

@@ -13,10 +13,14 @@ from document.places import PLACES, place_of
 
 from localsessions import SessionStore
 
-if lacking := needs.of_module("openai agents", "claude agent"):
+if lacking := needs.of_module("openai agents", "claude agent", "langgraph"):
     pytest.skip(lacking, allow_module_level=True)
 
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.graph import MessagesState, StateGraph
+
 from localsessions.adapters.claude_agent import LocalSessionStore
+from localsessions.adapters.langgraph import LocalSaver
 from localsessions.adapters.openai_agents import LocalSession
 
 OPENAI: list[Any] = [
@@ -54,6 +58,27 @@ CLAUDE: list[Any] = [
 KEY: Any = {"project_key": "-home", "session_id": "relay"}
 
 
+def said_by_a_graph() -> list[Any]:
+    call: Any = {"name": "w", "args": {"at": "Bonn"}, "id": "c3"}
+    result = ToolMessage("snow in Bonn", tool_call_id="c3")
+    return [AIMessage("", tool_calls=[call]), result, AIMessage("answered by LangGraph")]
+
+
+def turn_of_langgraph(place: str) -> list[Any]:
+    """A turn of a graph: all that it was told of before, as fields, and what it says now."""
+    made: Any = StateGraph(MessagesState).add_node("say", lambda _: {"messages": said_by_a_graph()})
+    with LocalSaver(place) as saver:
+        graph = made.set_entry_point("say").compile(checkpointer=saver)
+        turn = {"messages": [HumanMessage("asked of LangGraph")]}
+        said = graph.invoke(turn, {"configurable": {"thread_id": "relay"}})
+    return [told(one) for one in said["messages"]]
+
+
+def told(message: Any) -> Any:
+    calls = [(one["id"], one["name"], one["args"]) for one in getattr(message, "tool_calls", ())]
+    return message.type, message.content, calls or getattr(message, "tool_call_id", None)
+
+
 @pytest.mark.parametrize("kind", PLACES)
 def test_each_sees_what_was_said_in_the_others_in_its_own_types(kind: str, tmp_path: Path) -> None:
     place = place_of(kind, tmp_path)
@@ -80,13 +105,34 @@ def test_each_sees_what_was_said_in_the_others_in_its_own_types(kind: str, tmp_p
         {"type": "function_call_output", "call_id": "c2", "output": "rain in Rome"},
         {"role": "assistant", "content": "answered by Claude"},
     ]
+    before = [
+        ("human", "asked of OpenAI", None),
+        ("ai", "", [("c1", "w", {"at": "Oslo"})]),
+        ("tool", "sunny in Oslo", "c1"),
+        ("ai", "answered by OpenAI", None),
+        ("human", "asked of Claude", None),
+        ("ai", "", [("c2", "w", {"at": "Rome"})]),
+        ("tool", "rain in Rome", "c2"),
+        ("ai", "answered by Claude", None),
+    ]
+    own = [("human", "asked of LangGraph", None), *map(told, said_by_a_graph())]
+    assert turn_of_langgraph(place) == [*before, *own]
+    items = asyncio.run(LocalSession(place, "relay").get_items())
+    assert items[8:] == [
+        {"role": "user", "content": "asked of LangGraph"},
+        {"type": "function_call", "call_id": "c3", "name": "w", "arguments": '{"at": "Bonn"}'},
+        {"type": "function_call_output", "call_id": "c3", "output": "snow in Bonn"},
+        {"role": "assistant", "content": "answered by LangGraph"},
+    ]
     with SessionStore(place) as store:
         store.append("relay", {"role": "user", "content": "asked of nobody"})
         assert store.count() == 1
         messages = store.load("relay").messages
     last: Any = asyncio.run(LocalSessionStore(place).load(KEY))
     assert last[4:8] == CLAUDE
-    assert last[8]["message"]["content"] == [{"type": "text", "text": "asked of nobody"}]
+    assert last[12]["message"]["content"] == [{"type": "text", "text": "asked of nobody"}]
+    again = turn_of_langgraph(place)
+    assert again == [*before, *own, ("human", "asked of nobody", None), *own]
     for said in ("asked of OpenAI", "sunny in Oslo", "answered by OpenAI", "rain in Rome"):
         assert json.dumps(messages).count(said) == 1
 

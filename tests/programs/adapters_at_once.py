@@ -10,6 +10,7 @@ processes follow each other, and each is killed a moment after its first batch, 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import itertools
 import os
 import random
@@ -144,6 +145,29 @@ def strands(place: str) -> Add:
     return add
 
 
+def langgraph(place: str) -> Add:
+    from langchain_core.messages import AIMessage, ToolMessage
+    from langgraph.graph import MessagesState, StateGraph
+
+    from localsessions.adapters.langgraph import LocalSaver
+
+    def work(state: MessagesState) -> Any:
+        name = state["messages"][-1].content
+        call: Any = {"name": "f", "args": {}, "id": name}
+        return {
+            "messages": [AIMessage("", tool_calls=[call]), ToolMessage(name, tool_call_id=name)]
+        }
+
+    graph: Any = StateGraph(MessagesState).add_node("work", work).set_entry_point("work")
+    graph = graph.compile(checkpointer=LocalSaver(place))
+
+    async def add(who: str, number: int) -> None:
+        turn = {"messages": [("user", f"{who}-{number}")]}
+        await graph.ainvoke(turn, {"configurable": {"thread_id": "shared"}})
+
+    return add
+
+
 def write(framework: str, place: str, who: str, batches: int) -> None:
     async def all_batches() -> None:
         add = MAKERS[framework](place)
@@ -183,19 +207,22 @@ def killed(framework: str, place: str, who: str) -> None:
 
 def main(framework: str, place: str, processes: int, batches: int, kills: int, who: str) -> int:
     MAKERS[framework]  # a word that is none of them
-    __import__(f"localsessions.adapters.{framework}")  # once, for all
+    for module in (f"localsessions.adapters.{framework}", *USED.get(framework, ())):
+        importlib.import_module(module)  # once, for all
     for number in range(kills):
         killed(framework, place, f"k{number}")
     pids = [child(framework, place, f"{who}{number}", batches) for number in range(processes)]
     return max([os.waitpid(pid, 0)[1] for pid in pids], default=0)
 
 
+USED = {"langgraph": ("langgraph.graph", "langgraph.pregel.main")}
 MAKERS: dict[str, Callable[[str], Add]] = {
     "openai_agents": openai_agents,
     "claude_agent": claude_agent,
     "pydantic_ai": pydantic_ai,
     "google_adk": google_adk,
     "strands": strands,
+    "langgraph": langgraph,
 }
 
 if __name__ == "__main__":

@@ -245,6 +245,63 @@ BREAKAGES = (
         " - _references(())",
         "tests/adapters/test_agentscope_memories.py::test_what_a_user_deleted_is_gone_and_what_others_said_stays_and_does_not_come_back",
     ),
+    Mutation(
+        "what a graph takes out of its chat is not kept for older checkpoints",
+        "localsessions/adapters/langgraph/chat.py",
+        "        if woven.left:\n",
+        "        if not woven:\n",
+        "tests/adapters/test_langgraph.py::test_what_a_graph_removes_leaves_the_chat_and_stays_in_the_history",
+    ),
+    Mutation(
+        "a value is readable although the serializer would make another of it",
+        "localsessions/adapters/langgraph/values.py",
+        "            if self._is_same(readable, packed):\n",
+        "            if readable is not packed:\n",
+        "tests/adapters/test_langgraph.py::test_odd_values_come_back_too",
+    ),
+    Mutation(
+        "what another run said meanwhile leaves the chat",
+        "localsessions/adapters/langgraph/chat.py",
+        "            return is_latest and (_is_fresh(message) or ref in told)\n",
+        "            return False\n",
+        "tests/adapters/test_langgraph.py::test_two_runs_at_once_both_stay_and_the_next_turn_sees_both",
+    ),
+    Mutation(
+        "a run that began at a checkpoint without messages is taken for one from an older one",
+        "localsessions/adapters/langgraph/threads.py",
+        '            elif SEEN not in checkpoint.get("versions_seen", {}):\n',
+        "            elif not checkpoint:\n",
+        "tests/adapters/test_langgraph.py::test_two_runs_that_begin_at_a_checkpoint_without_messages_both_stay",
+    ),
+    Mutation(
+        "two runs bring the same message back at once, and it is there twice",
+        "localsessions/adapters/langgraph/chat.py",
+        " and not _has_any(tail, seen)",
+        "",
+        "tests/adapters/test_langgraph.py::test_what_two_runs_bring_back_at_once_is_there_once",
+    ),
+    Mutation(
+        "records that another saver removed are still known",
+        "localsessions/adapters/langgraph/records.py",
+        "        if since < 0 or [*names[since:]] != self._names:\n",
+        "        if since < 0:\n",
+        "tests/adapters/test_langgraph.py::test_what_another_saver_removed_and_put_is_known",
+    ),
+    Mutation(
+        "a checkpoint gets an id that another has",
+        "localsessions/_local/files/checkpoints.py",
+        "        if checkpoint_id in (name[9:] for name in names):",
+        "        if checkpoint_id in names:",
+        "tests/contract/test_checkpoints.py::test_an_id_that_is_taken_is_refused[folder]",
+    ),
+    Mutation(
+        "a checkpoint is stored before the messages that it names",
+        "localsessions/adapters/langgraph/threads.py",
+        "        done = step.do(plan, seen) if plan is not None else None\n",
+        '        self.records.save(thread.session_id, place, "put", record, make)\n'
+        "        done = step.do(plan, seen) if plan is not None else None\n",
+        "tests/adapters/test_langgraph.py::test_a_thread_is_at_its_last_acknowledged_checkpoint_after_a_kill",
+    ),
     # backups and moving
     Mutation(
         "a moved session is removed although the other store has another of its id",

@@ -91,6 +91,14 @@ PAIRS = (
         offers=frozenset({"turn", "list"}),
     ),
     Pair(
+        name="langgraph",
+        label="LangGraph",
+        own="langgraph_sqlite",
+        ours="langgraph_here",
+        way="`SqliteSaver`; `LocalSaver`: `update_state` with both",
+        requirements=("langgraph-checkpoint-sqlite>=3", "langgraph>=1.2.24,<1.3"),
+    ),
+    Pair(
         name="pydantic-ai",
         label="pydantic-ai",
         own="pydantic_ai_file",

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from localsessions import SessionStore
 from localsessions.adapters.document import speech_of
-from upstream.suites import ROOT, suites
+from upstream.relay.pythons import pythons_of
+from upstream.suites import ROOT
 
 __all__ = ["CrowdError", "crowd", "run"]
 
-FRAMEWORKS = ("openai_agents", "claude_agent", "strands")
+FRAMEWORKS = ("openai_agents", "google_adk", "langgraph", "pydantic_ai")
 PROCESSES, BATCHES = 16, 10
 PROGRAM = ROOT / "tests" / "programs" / "adapters_at_once.py"
 SESSION = "shared"
@@ -30,9 +31,8 @@ def run() -> int:
     Raises:
         CrowdError: See there.
     """
-    pythons = {one.name: one.python() for one in suites() if one.name in FRAMEWORKS}
     with tempfile.TemporaryDirectory() as folder:
-        return crowd(str(Path(folder, "sessions")), pythons)
+        return crowd(str(Path(folder, "sessions")), pythons_of(FRAMEWORKS))
 
 
 def crowd(place: str, pythons: Mapping[str, Path]) -> int:

@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from localsessions import SessionStore
+from upstream.relay.pythons import pythons_of
 from upstream.relay.step import SESSION, Seen, Step
-from upstream.suites import ROOT, environment, suites
+from upstream.suites import ROOT
 
 __all__ = ["RelayError", "relay", "run"]
 
 LAPS = 2
-OTHERS = {"agno": ["agno>=3,<4"], "plain": [], "pydantic_ai": ["pydantic-ai-slim==2.68.0"]}
-"""Those without a table in frameworks.toml, with what they need beside this project."""
-HERE = Path(__file__).resolve().parent
+ORDER = (
+    *("openai_agents", "langgraph", "google_adk", "pydantic_ai", "strands"),
+    *("agno", "agentscope", "claude_agent", "plain"),
+)
 
 
 class RelayError(AssertionError):
@@ -31,11 +33,8 @@ def run() -> int:
     Raises:
         RelayError: A framework did not see what was said, or the file has something twice.
     """
-    pythons = {one.name: one.python() for one in suites() if (HERE / f"{one.name}.py").exists()}
-    for name, packages in OTHERS.items():
-        pythons[name] = environment(name, ["--editable", str(ROOT), *packages])
     with tempfile.TemporaryDirectory() as folder:
-        return relay(str(Path(folder, "sessions")), pythons, [*pythons])
+        return relay(str(Path(folder, "sessions")), pythons_of(ORDER), ORDER)
 
 
 def relay(place: str, pythons: Mapping[str, Path], order: Sequence[str]) -> int:

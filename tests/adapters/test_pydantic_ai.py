@@ -711,6 +711,25 @@ def test_a_chat_of_another_program_is_history_with_calls_and_results(place: str)
         assert loaded(store, "s") == [*said, *TURN]
 
 
+def test_a_call_with_its_result_in_one_message_was_done_by_who_called() -> None:
+    """As in an event of ADK; pydantic-ai's requests have no calls, its responses no returns."""
+    call: Any = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    result: Any = {"type": "tool_result", "tool_use_id": "c1", "content": "4"}
+    message: Any = {
+        "role": "assistant",
+        "content": [result],
+        "tool_calls": [call, {**call, "id": "c2"}],
+    }
+    [entry] = entries_of([Stored("e", None, message)], "s")
+    assert isinstance(entry.message, ModelResponse)
+    told = [(one.part_kind, one.tool_name, one.tool_call_id) for one in entry.message.parts]
+    assert told == [
+        ("builtin-tool-call", "f", "c1"),
+        ("tool-call", "f", "c2"),
+        ("builtin-tool-return", "f", "c1"),
+    ]
+
+
 def test_a_save_over_what_another_program_said_is_refused_and_tried_again(place: str) -> None:
     store = LocalConversationStore(place)
     stale = saved(store, "s", *TURN)

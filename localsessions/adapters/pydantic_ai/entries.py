@@ -202,7 +202,8 @@ def _name_tools(dumps: Sequence[Object]) -> None:
     names: dict[str, JsonValue] = {}
     for part in (part for dump in dumps for part in as_objects(dump.get("parts"))):
         call_id = as_text(part.get("tool_call_id")) or ""
-        if part.get("part_kind") == "tool-call":
+        kind = str(part.get("part_kind")).removeprefix("builtin-")
+        if kind == "tool-call":
             names[call_id] = part.get("tool_name")
-        elif part.get("part_kind") == "tool-return" and not part.get("tool_name"):
+        elif kind == "tool-return" and not part.get("tool_name"):
             part["tool_name"] = names.get(call_id, "")

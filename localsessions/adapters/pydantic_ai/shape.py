@@ -17,7 +17,7 @@ https://ai.pydantic.dev/message-history/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from localsessions.adapters.document import Shape, Speech, speech_of
@@ -263,28 +263,44 @@ def _spoken(message: Message, said: Speech) -> list[Object]:
     """Return the item of a message of another program; its reasoning and prompts are its own."""
     stamp = message.get("created_at")
     instant = stamp if as_instant_text(stamp) == stamp and stamp is not None else _EPOCH
-    parts: list[JsonValue] = []
-    for one in said.results:
-        content = _pieces(one.parts)
-        told = {"tool_call_id": one.call_id, "tool_name": one.name, **content}
-        parts.append({"part_kind": "tool-return", "timestamp": instant, **told})
-    if said.role == "assistant":
-        parts += [
-            {"part_kind": "text", "content": piece}
-            if isinstance(piece, str)
-            else {"part_kind": "file", "content": piece}
-            for piece in _readable(said.parts)
-        ]
-    elif said.role == "user" and said.parts:
-        parts.append({"part_kind": "user-prompt", "timestamp": instant, **_pieces(said.parts)})
-    for call in said.calls:
-        named: Object = {"tool_name": call.name, "tool_call_id": call.id, "args": call.arguments}
-        parts.append({"part_kind": "tool-call", **named})
+    is_response = said.role == "assistant"  # only an assistant calls
+    parts: list[JsonValue]
+    if is_response:
+        parts = [*_said_and_called(said), *_results(said, instant, "builtin-tool-return")]
+    else:
+        parts = _results(said, instant, "tool-return")
+        if said.role == "user" and said.parts:
+            parts.append({"part_kind": "user-prompt", "timestamp": instant, **_pieces(said.parts)})
     if not parts:
         return []
-    kind = "response" if said.role == "assistant" else "request"
+    kind = "response" if is_response else "request"
     run: Object = {"run_id": message["run_id"]} if as_text(message.get("run_id")) else {}
     return [{"kind": kind, "timestamp": instant, **run, "parts": by_position(parts)}]
+
+
+def _said_and_called(said: Speech) -> Iterator[Object]:
+    """Yield what an assistant says and calls; a call that has its result beside it was its own."""
+    for piece in _readable(said.parts):
+        kind = "text" if isinstance(piece, str) else "file"
+        yield {"part_kind": kind, "content": piece}
+    done = {one.call_id for one in said.results}
+    for call in said.calls:
+        kind = "builtin-tool-call" if call.id in done else "tool-call"
+        named: Object = {"tool_name": call.name, "tool_call_id": call.id, "args": call.arguments}
+        yield {"part_kind": kind, **named}
+
+
+def _results(said: Speech, instant: str, kind: str) -> list[JsonValue]:
+    return [
+        {
+            "part_kind": kind,
+            "timestamp": instant,
+            "tool_call_id": one.call_id,
+            "tool_name": one.name,
+            **_pieces(one.parts),
+        }
+        for one in said.results
+    ]
 
 
 def _pieces(parts: Sequence[Object]) -> Object:

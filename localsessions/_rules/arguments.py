@@ -11,7 +11,6 @@ from types import UnionType
 from typing import TYPE_CHECKING, get_args
 
 from localsessions import models
-from localsessions._codec.names import file_stem
 from localsessions.models import Grouping, Order
 
 if TYPE_CHECKING:
@@ -58,6 +57,8 @@ def refuse_checkpoint_id(checkpoint_id: str) -> None:
     Raises:
         ValueError: It is one.
     """
+    from localsessions._codec.names import file_stem
+
     refuse_other("checkpoint_id", checkpoint_id, str, "a str or None")
     if file_stem(checkpoint_id) != checkpoint_id:
         raise ValueError(

@@ -14,7 +14,7 @@ from localsessions._codec.session_file import decode_value, encode_value
 from localsessions.errors import UnreadableSessionError
 from localsessions.models import Checkpoint, format_instant, made_id, parse_instant, utc_now
 
-__all__ = ["decode", "encode", "made", "taken"]
+__all__ = ["decode", "encode", "made"]
 
 FORMAT = "localsessions-checkpoint/1"
 
@@ -38,11 +38,6 @@ def encode(checkpoint: Checkpoint) -> bytes:
         "data": checkpoint.data,
     }
     return encode_value(document, session_id=checkpoint.session_id)
-
-
-def taken(checkpoint_id: str) -> ValueError:
-    """Return what says that a session has a checkpoint with an id."""
-    return ValueError(f"there is a checkpoint {checkpoint_id!r} already; choose another id")
 
 
 def decode(data: bytes, session_id: str, path: str) -> Checkpoint:

@@ -14,6 +14,7 @@ from functools import lru_cache
 __all__ = [
     "SUFFIX",
     "checkpoint_id_of",
+    "checkpoint_id_taken",
     "checkpoints_among",
     "file_stem",
     "folded",
@@ -142,3 +143,8 @@ def _refuse_unsafe(session_id: str) -> None:
 
 def _percent(text: str) -> str:
     return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def checkpoint_id_taken(checkpoint_id: str) -> ValueError:
+    """Return what says that a session has a checkpoint with an id."""
+    return ValueError(f"there is a checkpoint {checkpoint_id!r} already; choose another id")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from localsessions._codec import checkpoint
+from localsessions._codec.names import checkpoint_id_taken
 from localsessions._postgres.connections import commit, execute
 from localsessions._postgres.place import Place
 from localsessions._postgres.writing import Held, Writer
@@ -53,7 +54,7 @@ class Checkpoints:
         def save(held: Held) -> None:
             if not execute(held.connection, _SAVE, values).fetchall():
                 if execute(held.connection, _IS_THERE, [*values[2:], values[0]]).fetchall():
-                    raise checkpoint.taken(made.checkpoint_id)
+                    raise checkpoint_id_taken(made.checkpoint_id)
                 raise SessionNotFoundError(session_id, path=self._place.location(session_id))
             commit(held.connection)
 

@@ -19,6 +19,7 @@ from contract.shelf import Kept, Shelf
 from contract.slow_search import best_hit
 from localsessions import errors, models
 from localsessions._codec import checkpoint, decode
+from localsessions._codec.names import checkpoint_id_taken
 from localsessions._codec.names import file_stem, folded
 from localsessions._rules import beginnings, drafts, groups, words
 from localsessions._rules.cursor import Cursor, key_of
@@ -317,7 +318,7 @@ class DictEngine(DictCopies, DictDrafts, Engine):
             self._found(session_id)
             saved = self._shelf.checkpoints.setdefault(session_id, {})
             if checkpoint_.checkpoint_id in saved:
-                raise checkpoint.taken(checkpoint_.checkpoint_id)
+                raise checkpoint_id_taken(checkpoint_.checkpoint_id)
             saved[checkpoint_.checkpoint_id] = encoded
 
     def checkpoints(self, session_id: str) -> Sequence[str]:

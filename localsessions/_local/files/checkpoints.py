@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import os
 
-from localsessions._codec import checkpoint
-from localsessions._codec.names import SUFFIX, checkpoints_among, file_stem, session_id_of
+from localsessions._codec.names import (
+    SUFFIX,
+    checkpoint_id_taken,
+    checkpoints_among,
+    file_stem,
+    session_id_of,
+)
 from localsessions._local.files import durable
 from localsessions._local.files.publishing import FileWritten, Publisher
 from localsessions._local.files.reading import read_whole
@@ -64,7 +69,7 @@ class Checkpoints:
         durable.make_folder(folder, durable=self._publisher.is_durable)
         names = self.names(session_id)
         if checkpoint_id in (name[9:] for name in names):  # numbers tell twins by letter case apart
-            raise checkpoint.taken(checkpoint_id)
+            raise checkpoint_id_taken(checkpoint_id)
         seq = int(names[-1][:8]) + 1 if names else 1
         path = os.path.join(folder, f"{seq:08}-{checkpoint_id}{SUFFIX}")
         return self._publisher.replace(session_id, path, data, None)

@@ -19,8 +19,7 @@ from contract.shelf import Kept, Shelf
 from contract.slow_search import best_hit
 from localsessions import errors, models
 from localsessions._codec import checkpoint, decode
-from localsessions._codec.names import checkpoint_id_taken
-from localsessions._codec.names import file_stem, folded
+from localsessions._codec.names import checkpoint_id_taken, file_stem, folded
 from localsessions._rules import beginnings, drafts, groups, words
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.differences import differences

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
 import decimal
 import json
 import subprocess
 import sys
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from localsessions import SessionStore, UnstorableValueError, message_text
 if lacking := needs.of_module("langgraph"):
     pytest.skip(lacking, allow_module_level=True)
 
+import ormsgpack
 from document.values import JSON, KEYS, TEXTS, exactly
 from langchain_core.messages import (
     AIMessage,
@@ -443,6 +446,52 @@ def test_checkpoints_hold_no_chat_and_what_is_new_only(tmp_path: Path) -> None:
         assert all("y" * 50 not in one.read_text(encoding="utf-8") for one in puts)
         assert max(one.stat().st_size for one in puts) < 8000
         assert len(made.get_state(CONFIG).values["messages"]) == 40
+
+
+def test_nothing_that_stands_in_a_session_is_called(tmp_path: Path) -> None:
+    """LangGraph's serializer calls what a packed value names; a session may be a stranger's."""
+    packed = ormsgpack.packb(("os", "mkdir", str(tmp_path / "made")))
+    data = ormsgpack.packb(ormsgpack.Ext(0, packed))
+    hostile: Any = {"$typed": "msgpack", "base64": base64.b64encode(data).decode()}
+    call = {"id": "c", "name": "f", "arguments": json.dumps({"x": hostile})}
+    said: list[Any] = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": call}]},
+        {"role": "tool", "tool_call_id": "c", "content": [{"type": "odd", "odd": hostile}]},
+        {"role": "user", "content": "own", "langgraph": {"additional_kwargs": {"x": hostile}}},
+    ]
+    with SessionStore(tmp_path / "s") as store:
+        store.create("t", messages=said)
+        told = graph(LocalSaver(store)).get_state(CONFIG).values["messages"]
+        assert told[1].tool_calls[0]["args"] == {"x": hostile}
+        memory = LocalBaseStore(store)
+        memory.put(("n",), "k", {"a": 1})
+        [session_id] = [one.session_id for one in store.list() if one.session_id != "t"]
+        with store.edit(session_id) as session:
+            state: Any = session.state
+            state["k"]["value"] = {"a": hostile}
+        found = memory.get(("n",), "k")
+        assert found is not None
+        assert found.value == {"a": str(tmp_path / "made")}
+    assert not (tmp_path / "made").exists()
+
+
+def test_memory_refuses_what_would_come_back_as_something_else(tmp_path: Path) -> None:
+    with SessionStore(tmp_path) as store:
+        memory = LocalBaseStore(store)
+        memory.put(("n",), "k", {"at": dt.date(2026, 11, 30), "id": uuid.UUID(int=1)})
+        with pytest.raises(TypeError, match=r"something else.*give its fields as JSON"):
+            memory.put(("n",), "k", {"x": Odd(1)})
+        found = memory.get(("n",), "k")
+        assert found is not None
+        assert found.value == {"at": dt.date(2026, 11, 30), "id": uuid.UUID(int=1)}
+
+
+@dataclass
+class Odd:
+    """A class of a program."""
+
+    x: int
 
 
 def test_an_encrypted_thread_shows_nothing(tmp_path: Path) -> None:

@@ -104,3 +104,13 @@ def test_a_message_has_what_every_message_of_a_store_has() -> None:
 @given(nested(st.none() | st.text(max_size=3)), nested(st.text(max_size=3)))
 def test_nothing_that_a_person_wrote_under_the_key_raises(rest: Any, content: Any) -> None:
     SHAPE.items_of({"role": "user", "content": content, "toy": rest})
+
+
+def test_what_another_program_says_is_never_unpacked() -> None:
+    """Its words may look like an escape object; they are words."""
+    shape = Shape("toy", project, build, unpack=lambda typed: pytest.fail(f"unpacked {typed}"))
+    said: Any = [{"$typed": "msgpack", "base64": "QQ=="}, {"$bytes": "QQ=="}, {"$$float": "NaN"}]
+    [item] = shape.items_of({"role": "user", "content": said})
+    assert item == {"by": "user", "says": said}
+    item["says"][1]["$bytes"] = "changed"
+    assert said[1] == {"$bytes": "QQ=="}

@@ -246,6 +246,20 @@ BREAKAGES = (
         "tests/adapters/test_agentscope_memories.py::test_what_a_user_deleted_is_gone_and_what_others_said_stays_and_does_not_come_back",
     ),
     Mutation(
+        "what another program says is unpacked",
+        "localsessions/adapters/document/messages.py",
+        "            return [_copied(item) for item in self.build(message, None)]",
+        "            return [self._native(item) for item in self.build(message, None)]",
+        "tests/document/test_messages.py::test_what_another_program_says_is_never_unpacked",
+    ),
+    Mutation(
+        "a message of anybody calls what it names",
+        "localsessions/adapters/langgraph/chat.py",
+        "shape_of(values.unpack_safely)",
+        "shape_of(values.unpack)",
+        "tests/adapters/test_langgraph.py::test_nothing_that_stands_in_a_session_is_called",
+    ),
+    Mutation(
         "what a graph takes out of its chat is not kept for older checkpoints",
         "localsessions/adapters/langgraph/chat.py",
         "        if woven.left:\n",

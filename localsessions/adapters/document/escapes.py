@@ -91,6 +91,15 @@ def unescaped(value: JsonValue, unpack: Callable[[Typed], Any] | None = None) ->
     return {_less(key): unescaped(item, unpack) for key, item in value.items()}
 
 
+def has_escapes(value: JsonValue) -> bool:
+    """Tell whether ``unescaped`` would change anything in a value that ``escaped`` made."""
+    if isinstance(value, list):
+        return any(map(has_escapes, value))
+    if not isinstance(value, dict):
+        return False
+    return any((key[:1] == "$" and _KEY.fullmatch(key)) or has_escapes(value[key]) for key in value)
+
+
 def _meant(value: dict[str, JsonValue]) -> bytes | float | Typed | None:
     """Return the value that an escape object stands for; None if the object is none."""
     match value:

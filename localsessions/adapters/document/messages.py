@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from localsessions.adapters.document.escapes import Typed, escaped, unescaped
+from localsessions.adapters.document.escapes import Typed, escaped, has_escapes, unescaped
 from localsessions.adapters.document.remainder import are_same, laid_over, remainder_of
 from localsessions.models import formatted_now, made_id
 
@@ -75,7 +75,9 @@ class Shape:
             return {**message, self.key: {_WHOLE: plain}}
         built = self._built(message, plain)
         rest = remainder_of(plain, built[-1]) if built else plain
-        if not rest and are_same([plain], [*self.build(message, None)]):
+        # Without its key a message is anybody's, in whose words no escape is read.
+        is_plain = not rest and not has_escapes(plain)
+        if is_plain and are_same([plain], [*self.build(message, None)]):
             return message
         if are_same([plain], self._own(message, rest)):
             return {**message, self.key: rest}
@@ -84,10 +86,13 @@ class Shape:
         return {**kept, "role": EVENT, self.key: {_WHOLE: plain}}
 
     def items_of(self, message: Message) -> list[Any]:
-        """Return the items of a message, of the framework's own or of any other program's."""
+        """Return the items of a message, of the framework's own or of any other program's.
+
+        Nothing that another program said is unescaped or unpacked: its words are only data.
+        """
         rest = message.get(self.key)
         if not isinstance(rest, dict):
-            return [self._native(item) for item in self.build(message, None)]
+            return [_copied(item) for item in self.build(message, None)]
         if _WHOLE in rest:
             return [self._native(rest[_WHOLE])]
         return [self._native(item) for item in self._own(message, rest)]
@@ -105,3 +110,9 @@ class Shape:
 
     def _native(self, item: JsonValue) -> Any:
         return unescaped(item, self.unpack)
+
+
+def _copied(value: JsonValue) -> Any:
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return {key: _copied(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -21,7 +21,6 @@ from localsessions.adapters.langgraph.sdk import (
     BaseStore,
     GetOp,
     Item,
-    JsonPlusSerializer,
     ListNamespacesOp,
     MatchCondition,
     Op,
@@ -73,7 +72,7 @@ class LocalBaseStore(BaseStore):
 
     def __init__(self, store: Given) -> None:
         self.store, self._close = hold(self, store)
-        self._values = Values(JsonPlusSerializer())
+        self._values = Values(None)
         self._namespaces: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
 

@@ -71,7 +71,7 @@ class Chat:
         self.store = store
         self._records = records
         self._values = values
-        self.shape: Shape = shape_of(values.unpack)
+        self.shape: Shape = shape_of(values.unpack_safely)
 
     def state_of(self, value: Any, before: State | None, run_id: str | None) -> State | None:
         """Return the messages of a channel's value; None if they cannot stand in a session.

@@ -89,18 +89,21 @@ class Values:
     """How the values of one saver are stored.
 
     Args:
-        serde: The serializer of the saver.
+        serde: The serializer of the saver; None builds only what LangGraph takes for safe, and
+            refuses to store what it would not give back.
     """
 
-    def __init__(self, serde: SerializerProtocol) -> None:
-        self.serde = serde
+    def __init__(self, serde: SerializerProtocol | None) -> None:
+        self._is_safe = serde is None
+        self._safe = JsonPlusSerializer(allowed_msgpack_modules=None)
+        self.serde = self._safe if serde is None else serde
         self.is_readable = type(serde) is JsonPlusSerializer
 
     def stored(self, value: Any) -> JsonValue:
         """Return a value as JSON.
 
         Raises:
-            TypeError: The serializer cannot pack it, or would pickle it.
+            TypeError: The serializer cannot pack it, would pickle it, or would not give it back.
         """
         packed = Typed(*self.serde.dumps_typed(value))
         if packed.name.partition("+")[0] == "pickle":
@@ -109,7 +112,14 @@ class Values:
             readable = escaped(self.normal(value))
             if self._is_same(readable, packed):
                 return readable
-        return escaped(packed)
+        whole = escaped(packed)
+        if self._is_safe and not self._is_same(whole, packed):
+            raise TypeError(
+                f"a {type(value).__name__}, or something in it, would come back as something else: "
+                "a file may be anybody's, so it says nothing of which classes are built; give its "
+                "fields as JSON"
+            )
+        return whole
 
     def value(self, stored: JsonValue) -> Any:
         """Return the value that ``stored`` made JSON of."""
@@ -118,6 +128,13 @@ class Values:
     def unpack(self, typed: Typed) -> Any:
         """Return what a packed value is."""
         return self.serde.loads_typed(tuple(typed))
+
+    def unpack_safely(self, typed: Typed) -> Any:
+        """Return what a packed value in a message is: anybody may have written the message.
+
+        LangGraph's serializer would call what the value names, unless it is told what it may.
+        """
+        return self._safe.loads_typed(tuple(typed))
 
     def normal(self, value: Any) -> Any:
         """Return a value in lists, objects and scalars, all else packed, for ``escaped``."""

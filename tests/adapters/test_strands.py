@@ -43,7 +43,7 @@ from strands.types.session import (
 )
 from strands_chat import StandIn, weather
 
-from localsessions.adapters.strands import LocalSessionRepository, LocalStorage
+from localsessions.adapters.strands import LocalSessionRepository, LocalStorage, storage
 from localsessions.adapters.strands.content import data_of, put_data
 from localsessions.adapters.strands.shape import SHAPE, item_of, record_of
 
@@ -357,6 +357,27 @@ def test_an_agent_goes_on_with_a_chat_of_another_program(place: str) -> None:
         assert chat(store).messages[-1]["content"] == [{"text": "by the way"}]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ('{"city": "Oslo"}', {"city": "Oslo"}),
+        ("5", {"input": 5}),
+        ("[1]", {"input": [1]}),
+        ("null", {"input": None}),
+        ("Oslo", {"input": "Oslo"}),
+    ],
+)
+def test_what_another_program_gave_a_tool_is_an_object_for_the_model(
+    arguments: str, given: Any
+) -> None:
+    function: Any = {"name": "f", "arguments": arguments}
+    [item] = SHAPE.items_of(
+        {"role": "assistant", "tool_calls": [{"id": "t", "function": function}]}
+    )
+    told: Any = item["message"]
+    assert told["content"] == [{"toolUse": {"toolUseId": "t", "name": "f", "input": given}}]
+
+
 def test_another_agent_of_a_session_has_messages_of_its_own(place: str) -> None:
     repository = begun(place, "of the first")
     repository.create_agent("s", SessionAgent("b/c", {"x": 1}, {}))
@@ -518,6 +539,57 @@ def test_a_session_that_another_process_deleted_is_refused(tmp_path: Path) -> No
             with pytest.raises(SessionException, match="does not exist"):
                 repository.create_message("s", agent_id, said("there", 1))
         assert store.count() == 0
+
+
+def test_a_message_of_a_known_number_is_refused_in_a_deleted_session(tmp_path: Path) -> None:
+    with SessionStore(tmp_path) as store:
+        repository = begun(store, "Hi")
+        repository.create_agent("s", SessionAgent("b", {}, {}))
+        repository.create_message("s", "b", said("of b", 0))
+        store.delete(session_id_for("b", "s"))
+        with pytest.raises(SessionException, match=r"agent b in session s were deleted"):
+            repository.create_message("s", "b", said("of b", 0))
+        repository.create_message("s", "b", said("of b", 0))
+        LocalSessionRepository(store).delete_session("s")
+        for agent_id in ("a", "b"):
+            with pytest.raises(SessionException, match="Session s does not exist"):
+                repository.create_message("s", agent_id, said("there", 0))
+        assert store.count() == 0
+
+
+def test_a_session_that_is_deleted_while_a_message_is_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(tmp_path) as store:
+        repository = begun(store, "Hi")
+        edit = store.edit
+
+        def too_late(session_id: str) -> Any:
+            store.delete(session_id)
+            return edit(session_id)
+
+        writes: list[Callable[..., Any]] = [repository.create_message, repository.update_message]
+        for write in writes:
+            monkeypatch.setattr(store, "edit", too_late)
+            with pytest.raises(SessionException, match="Session s does not exist"):
+                write("s", "a", said("there", 0))
+            monkeypatch.undo()
+            begun(store, "Hi")
+
+
+def test_a_session_that_is_made_anew_with_another_main_agent_has_that_ones_chat(place: str) -> None:
+    with SessionStore(place) as store:
+        repository = begun(store, "Hi")
+        repository.create_agent("s", SessionAgent("b", {}, {}))
+        elsewhere = LocalSessionRepository(store)
+        elsewhere.delete_session("s")
+        elsewhere.create_session(Session("s", SessionType.AGENT))
+        elsewhere.create_agent("s", SessionAgent("b", {}, {}))
+        for agent_id in ("a", "b"):
+            repository.create_message("s", agent_id, said(f"of {agent_id}", 1))
+        assert [one["content"] for one in store.load("s").messages] == ["of b"]
+        again = LocalSessionRepository(store)
+        assert [texts_of(again.list_messages("s", one)) for one in "ab"] == [["of a"], ["of b"]]
 
 
 def test_a_broken_file_raises_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -706,6 +778,23 @@ def test_a_deleted_value_is_in_the_trash_and_a_broken_one_an_error(tmp_path: Pat
         with pytest.raises(StorageError, match="'a/b'"):
             asyncio.run(act)
     assert path.read_text() == "{"
+
+
+def test_of_odd_keys_only_so_many_are_remembered_and_all_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_REMEMBERED", 2)
+
+    async def check() -> None:
+        ours = LocalStorage(tmp_path)
+        keys = ["x" * 200 + letter for letter in "abcd"]
+        for key in keys:
+            await ours.write(key, b"1")
+        for _ in range(2):
+            assert await ours.list("") == keys
+        assert len(ours._keys) == 2
+
+    asyncio.run(check())
 
 
 def test_a_view_keeps_the_store_open_that_its_storage_opened(tmp_path: Path) -> None:

@@ -117,13 +117,9 @@ class Places:
         Raises:
             SessionException: There is no such session.
         """
-        with self._lock:
-            main = self._mains.get(session_id)
-        if main is None:
-            session = self.session(session_id)
-            if session is None:
-                raise _absent(session_id)
-            main = self.main(session_id, session)
+        with _absence_told(session_id):  # another program may have deleted it, or made it anew
+            session = self.store.engine.tail(self.stored_id(session_id), 1)
+        main = self.main(session_id, session)
         if main is None:
             self.make_main(session_id, agent_id)
         return self._place(session_id, agent_id, main)
@@ -142,16 +138,10 @@ class Places:
     # -- adding ------------------------------------------------------------------------------------
 
     def last(self, place: Place) -> int | None:
-        """Return the number of an agent's last message, as far as this object knows.
-
-        Raises:
-            SessionException: There is no such session.
-        """
+        """Return the number of an agent's last message, as far as this object knows."""
         with self._lock:
             if place.stored_id in self._lasts:
                 return self._lasts[place.stored_id]
-        if place.parent_id is not None and self.session(place.session_id) is None:
-            raise _absent(place.session_id)
         return self.learn(place, last_number(self._messages(place.stored_id)))
 
     def learn(self, place: Place, number: int | None) -> int | None:
@@ -183,6 +173,16 @@ class Places:
             }
 
         add_messages(self.store, place.stored_id, [message], name)
+
+    @contextmanager
+    def messages_edited(self, place: Place) -> Iterator[Session]:
+        """Edit the session in which the messages of an agent are.
+
+        Raises:
+            SessionException: It has been deleted meanwhile.
+        """
+        with _absence_told(place.session_id, place), self.store.edit(place.stored_id) as session:
+            yield session
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -217,11 +217,16 @@ class Places:
 
 
 @contextmanager
-def _absence_told(session_id: str) -> Iterator[None]:
+def _absence_told(session_id: str, place: Place | None = None) -> Iterator[None]:
     try:
         yield
     except SessionNotFoundError as error:
-        raise _absent(session_id) from error
+        if place is None or place.parent_id is None:
+            raise _absent(session_id) from error
+        raise SessionException(
+            f"The messages of agent {place.agent_id} in session {session_id} were deleted "
+            "meanwhile; list_messages shows what there is"
+        ) from error
 
 
 def _absent(session_id: str) -> Exception:

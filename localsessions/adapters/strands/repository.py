@@ -221,7 +221,7 @@ class LocalSessionRepository(SessionRepository):
             self._places.add(place, message)
             last = number
         else:
-            with self.store.edit(place.stored_id) as session:
+            with self._places.messages_edited(place) as session:
                 created_at = session_message.created_at
                 session.messages = created(session.messages, number, created_at, message)
                 last = last_number(session.messages)
@@ -250,7 +250,7 @@ class LocalSessionRepository(SessionRepository):
         if numbered(self._places.records(session_id, agent_id) or (), number) is None:
             raise _no_message(session_id, number)
         place = self._places.of_agent(session_id, agent_id)
-        with self.store.edit(place.stored_id) as session:
+        with self._places.messages_edited(place) as session:
             found = numbered(records_of(session.messages), number, session_message.created_at)
             if found is None:
                 raise _no_message(session_id, number)

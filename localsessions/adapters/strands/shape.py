@@ -171,11 +171,11 @@ def _result(told: Object, call_id: JsonValue) -> Object:
 
 def _called(call: Object) -> Object:
     function = as_object(call.get("function"))
-    return _call(call.get("id"), function.get("name"), function.get("arguments"))
+    return _call(call.get("id"), function.get("name"), _parsed(function.get("arguments")))
 
 
-def _call(call_id: JsonValue, name: JsonValue, arguments: JsonValue) -> Object:
-    return {"toolUse": {"toolUseId": call_id, "name": name, "input": _parsed(arguments)}}
+def _call(call_id: JsonValue, name: JsonValue, given: JsonValue) -> Object:
+    return {"toolUse": {"toolUseId": call_id, "name": name, "input": given}}
 
 
 def _parsed(arguments: JsonValue) -> JsonValue:
@@ -229,10 +229,16 @@ def _spoken(said: Speech) -> Object | None:
     ]
     if said.role in _SPEAKERS:
         blocks += map(_given, said.parts)
-    blocks += [_call(call.id, call.name, call.arguments) for call in said.calls]
+    blocks += [_call(call.id, call.name, _as_input(call.arguments)) for call in said.calls]
     if not blocks:
         return None
     return {"role": "assistant" if said.role == "assistant" else "user", "content": blocks}
+
+
+def _as_input(arguments: str) -> Object:
+    """Return the arguments of a call as an object: models take no other input."""
+    parsed = _parsed(arguments)
+    return parsed if isinstance(parsed, dict) else {"input": parsed}
 
 
 def _given(part: Object) -> JsonValue:

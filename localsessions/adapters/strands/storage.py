@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from localsessions import (
@@ -59,6 +61,8 @@ T = TypeVar("T")
 _PROGRAM = "strands-storage"
 _PAGE = 500
 _TRIES = 100
+# Of so many sessions it is known which odd key they have.
+_REMEMBERED = 20_000
 
 
 class LocalStorage:
@@ -86,7 +90,8 @@ class LocalStorage:
         self._in_order = InOrder()
         self._prefix = ""
         self._whole: LocalStorage | None = None
-        self._keys: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._keys: OrderedDict[str, str] = OrderedDict()
 
     def __repr__(self) -> str:
         scope = f", {self._prefix!r}" if self._prefix else ""
@@ -228,13 +233,22 @@ class LocalStorage:
         plain = "/".join(reversed(session_id.removesuffix(f"@{_PROGRAM}").split("@")))
         if _session_id(plain) == session_id:
             return plain
-        if session_id not in self._keys:
-            try:
-                own = as_object(self.store.load(session_id).extra.get(SHAPE.key))
-            except (SessionNotFoundError, UnreadableSessionError):  # since it was listed
-                return None
-            self._keys[session_id] = str(own.get("key", plain))
-        return self._keys[session_id]
+        with self._lock:
+            known = self._keys.get(session_id)
+        if known is not None:
+            return known
+        try:
+            own = as_object(self.store.load(session_id).extra.get(SHAPE.key))
+        except (SessionNotFoundError, UnreadableSessionError):  # since it was listed
+            return None
+        return self._remember(session_id, str(own.get("key", plain)))
+
+    def _remember(self, session_id: str, key: str) -> str:
+        with self._lock:
+            self._keys[session_id] = key
+            while len(self._keys) > _REMEMBERED:
+                self._keys.popitem(last=False)
+        return key
 
 
 def _session_id(key: str) -> str:

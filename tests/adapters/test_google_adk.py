@@ -658,6 +658,23 @@ def test_an_edited_message_reaches_the_model(tmp_path: Path) -> None:
     ]
 
 
+def test_what_cannot_be_read_after_an_edit_is_said_with_a_remedy(tmp_path: Path) -> None:
+    with SessionStore(tmp_path) as store:
+        service = LocalSessionService(store)
+        session = run(service.create_session(**KEY))
+        for number in range(2):
+            run(service.append_event(session, event("answer", number)))
+        with store.edit(OWN_ID) as edited:
+            name = edited.messages[1]["id"]
+            edited.messages[1]["google_adk"]["branch"] = 5  # type: ignore[index, call-overload]
+        told = f"message '{name}' of session '{OWN_ID}' was changed, and ADK cannot read it"
+        with pytest.raises(ValueError, match=told):
+            run(service.get_session(**KEY))
+        with store.edit(OWN_ID) as edited:
+            del edited.messages[1]["google_adk"]  # the remedy that it names
+        assert len(run(service.get_session(**KEY)).events) == 2
+
+
 def test_an_edited_state_reaches_the_agent(tmp_path: Path) -> None:
     with SessionStore(tmp_path) as store:
         service = LocalSessionService(store)

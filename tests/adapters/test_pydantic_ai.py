@@ -649,6 +649,21 @@ def test_what_cannot_be_read_after_an_edit_is_said_with_a_remedy(tmp_path: Path)
             loaded(store, "s")
 
 
+def test_what_cannot_be_read_hides_no_other_conversation(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SessionStore(tmp_path) as sessions:
+        store = LocalConversationStore(sessions)
+        for name in ("a", "b"):
+            saved(store, name, *TURN)
+        with sessions.edit("b") as edited:
+            edited.extra["pydantic_ai"]["usage"] = "much"  # type: ignore[index, call-overload]
+        listed = asyncio.run(store.list_conversations(limit=1))
+        assert [one.conversation_id for one in listed] == ["a"]
+        [told] = [one.getMessage() for one in caplog.records]
+        assert told.startswith("left out of the list: the field 'pydantic_ai' of session 'b'")
+
+
 # -- other programs ------------------------------------------------------------------------------
 
 FOREIGN: list[Any] = [

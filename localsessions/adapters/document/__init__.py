@@ -5,6 +5,7 @@ Nothing here knows a framework. The rooms::
     escapes    values that JSON cannot hold, as JSON
     ids        a framework's ids, in parts and with any characters, as ids of the store
     opening    the store that an adapter was given, and who closes it
+    edited     messages that a person changed so that their framework cannot read them
     growing    adding messages to a session that may not be there yet
     finishing  writes in worker threads: finished before a cancellation, in the order of the calls
     remainder  what one object has beyond another, to be laid over it again
@@ -16,6 +17,7 @@ and one key named after the framework. That key holds only what the other fields
 edit of the fields reaches the framework, and a message of another framework is history here.
 """
 
+from localsessions.adapters.document.edited import unreadable_message
 from localsessions.adapters.document.escapes import Typed, escaped, unescaped
 from localsessions.adapters.document.finishing import InOrder, finished
 from localsessions.adapters.document.growing import add_messages
@@ -39,4 +41,5 @@ __all__ = [
     "speech_of",
     "standing_id",
     "unescaped",
+    "unreadable_message",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from localsessions.adapters.document import unreadable_message
 from localsessions.adapters.google_adk.adk import Event
 from localsessions.adapters.google_adk.shape import SHAPE
 from localsessions.transcripts.foreign import as_objects
@@ -21,26 +22,42 @@ def item_of(event: Event) -> dict[str, Any]:
     return item
 
 
-def events_of(messages: Sequence[Message], agent_name: str) -> list[Event]:
+def events_of(messages: Sequence[Message], agent_name: str, session_id: str) -> list[Event]:
     """Return the events that messages are.
 
     Args:
         messages: Of a session, in order.
         agent_name: The author of what the assistants of other programs said.
+        session_id: The id of the session in the store, for the error.
+
+    Raises:
+        ValueError: A message is no event for ADK after a person changed it.
     """
-    return [Event.model_validate(item) for item in _items_of(messages, agent_name)]
+    return [_event(item, message, session_id) for message, item in _items_of(messages, agent_name)]
 
 
-def _items_of(messages: Sequence[Message], agent_name: str) -> Iterator[dict[str, Any]]:
+def _event(item: dict[str, Any], message: Message, session_id: str) -> Event:
+    try:
+        return Event.model_validate(item)
+    except ValueError as error:
+        raise unreadable_message(
+            session_id, message.get("id"), reader="ADK", key=SHAPE.key, error=error
+        ) from error
+
+
+def _items_of(
+    messages: Sequence[Message], agent_name: str
+) -> Iterator[tuple[Message, dict[str, Any]]]:
     names: dict[str, str] = {}
     for message in messages:
         if SHAPE.is_own(message):
-            yield from SHAPE.items_of(message)
+            for item in SHAPE.items_of(message):
+                yield message, item
             continue
         for item in SHAPE.items_of(message):
             if item["author"] != "user":
                 item["author"] = agent_name
-            yield _named(item, names)
+            yield message, _named(item, names)
 
 
 def _named(item: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

@@ -111,6 +111,8 @@ class LocalSessionService(BaseSessionService):
 
         Raises:
             UnreadableSessionError: The file is not a session.
+            ValueError: A message is no event for ADK after a person changed it; it says how to mend
+                it.
         """
         key = Key(session_id, user_id, app_name)
         return await finished(lambda: self._sessions.get(key, config or GetSessionConfig()))

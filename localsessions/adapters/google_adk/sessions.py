@@ -194,7 +194,7 @@ class Sessions:
             asked *= 2  # some messages are no events for ADK
 
     def _events_of(self, session: Stored) -> list[Event]:
-        return events_of(session.messages, self._agent_name)
+        return events_of(session.messages, self._agent_name, session.session_id)
 
     def _known(self, summary: SessionSummary) -> _Listed | None:
         """Return what a listing says of a session; None if it has gone since it was listed."""

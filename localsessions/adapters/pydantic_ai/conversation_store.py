@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from localsessions import SessionSummary
 
 __all__ = ["LocalConversationStore"]
+
+_log = logging.getLogger("localsessions.adapters.pydantic_ai")
 
 _PAGE = 500
 # Of so many entries it is known which session has them; of others it is looked up.
@@ -75,6 +78,8 @@ class LocalConversationStore(ConversationStore):
 
         Raises:
             UnreadableSessionError: The file is not a session.
+            ValueError: A person changed what pydantic-ai stored beside the messages, and it cannot
+                read it any more; it says how to mend it.
         """
 
         def look() -> ConversationRecord | None:
@@ -91,7 +96,8 @@ class LocalConversationStore(ConversationStore):
     ) -> Sequence[ConversationRecord]:
         """Return the records of all conversations, or of those of a scope; the last saved first.
 
-        Sessions that another one started, as sub-agents' are, and unreadable files are left out.
+        Sessions that another one started, as sub-agents' are, and unreadable files are left out;
+        so is, with a warning in the log, what pydantic-ai cannot read after a person changed it.
         """
 
         def look() -> list[ConversationRecord]:
@@ -103,8 +109,12 @@ class LocalConversationStore(ConversationStore):
                     session, head_id = self._ending(summary.session_id)
                 except (SessionNotFoundError, UnreadableSessionError):  # since it was listed
                     continue
-                if "parent" not in session.source:
+                if "parent" in session.source:
+                    continue
+                try:
                     records.append(record_of(session, head_id))
+                except ValueError as error:
+                    _log.warning("left out of the list: %s", error)
             return sorted(records, key=lambda record: record.updated_at, reverse=True)
 
         return await finished(look)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
+from localsessions.adapters.document import unreadable_message
 from localsessions.adapters.document.messages import EVENT
 from localsessions.adapters.pydantic_ai.items import dump_of, item_of
 from localsessions.adapters.pydantic_ai.sdk import (
@@ -184,10 +185,8 @@ def _validated(dump: Object, stored: Stored, session_id: str) -> ModelMessage:
     try:
         [message] = ModelMessagesTypeAdapter.validate_json(_json([dump]))
     except ValueError as error:
-        raise ValueError(
-            f"message {stored.id!r} of session {session_id!r} was changed, and pydantic-ai cannot "
-            f"read it any more ({error}); mend it, or take its key {SHAPE.key!r} out: then it is "
-            "read as a message of another program"
+        raise unreadable_message(
+            session_id, stored.id, reader="pydantic-ai", key=SHAPE.key, error=error
         ) from error
     return message
 

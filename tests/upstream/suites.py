@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -91,38 +90,36 @@ class Suite:
         """Return the folder of the framework's tests, fetched when they are first run."""
         name, _, version = self.package.partition("==")
         folder = HOME / "suites" / f"{name.replace('-', '_')}-{self.revision or version}"
-        if self.repository and not folder.exists():
-            self._fetch(folder)
-        elif not folder.exists():
-            python = environment("builders", _BUILDERS)
-            command = [
-                str(python),
-                "-m",
-                "pip",
-                "download",
-                "-q",
-                "--no-deps",
-                "--no-build-isolation",
-            ]
-            into = str(folder.parent)
-            subprocess.run([*command, "--no-binary", name, "-d", into, self.package], check=True)
-            archive = Path(f"{folder}.tar.gz")
-            with tarfile.open(archive) as opened:
-                opened.extractall(folder.parent, filter="data")
-            archive.unlink()
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            # Made beside, then renamed: half of it is never taken for the whole.
+            with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
+                made = Path(beside, folder.name)
+                (self._fetch if self.repository else self._unpack)(made)
+                made.rename(folder)
         return folder
 
-    def _fetch(self, folder: Path) -> None:
-        """Fetch some folders of the repository; a fetch that failed leaves nothing."""
-        with tempfile.TemporaryDirectory() as made:
-            git = ["git", "-C", made]
-            subprocess.run([*git, "init", "--quiet"], check=True)
-            wanted = ["--quiet", "--depth", "1", "--filter", "blob:none", self.repository]
-            subprocess.run([*git, "fetch", *wanted, self.revision], check=True)
-            subprocess.run([*git, "remote", "add", "origin", self.repository], check=True)
-            subprocess.run([*git, "checkout", "-q", "FETCH_HEAD", "--", *self.folders], check=True)
-            Path(made, "pytest.ini").write_text("[pytest]\n")  # so that ours is not taken
-            shutil.copytree(made, folder, ignore=shutil.ignore_patterns(".git"))
+    def _fetch(self, made: Path) -> None:
+        """Fetch some folders of the repository."""
+        made.mkdir()
+        git = ["git", "-C", str(made)]
+        subprocess.run([*git, "init", "--quiet"], check=True)
+        wanted = ["--quiet", "--depth", "1", "--filter", "blob:none", self.repository]
+        subprocess.run([*git, "fetch", *wanted, self.revision], check=True)
+        subprocess.run([*git, "remote", "add", "origin", self.repository], check=True)
+        subprocess.run([*git, "checkout", "-q", "FETCH_HEAD", "--", *self.folders], check=True)
+        Path(made, "pytest.ini").write_text("[pytest]\n")  # so that ours is not taken
+        Path(made, ".git").rename(made.with_suffix(".git"))
+
+    def _unpack(self, made: Path) -> None:
+        """Unpack the sources of the package, whose folder has this name."""
+        python = environment("builders", _BUILDERS)
+        pip = [str(python), "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation"]
+        name, _, _ = self.package.partition("==")
+        into = str(made.parent)
+        subprocess.run([*pip, "--no-binary", name, "-d", into, self.package], check=True)
+        with tarfile.open(f"{made}.tar.gz") as opened:
+            opened.extractall(made.parent, filter="data")
 
 
 def suites() -> list[Suite]:

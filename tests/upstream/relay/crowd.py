@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from localsessions import SessionStore
@@ -16,7 +19,7 @@ from upstream.suites import ROOT
 __all__ = ["CrowdError", "crowd", "run"]
 
 FRAMEWORKS = ("openai_agents", "google_adk", "langgraph", "pydantic_ai")
-PROCESSES, BATCHES = 16, 10
+PROCESSES, BATCHES, PATIENCE = 16, 10, 300
 PROGRAM = ROOT / "tests" / "programs" / "adapters_at_once.py"
 SESSION = "shared"
 
@@ -44,16 +47,13 @@ def crowd(place: str, pythons: Mapping[str, Path]) -> int:
     with SessionStore(place) as store:
         store.create(SESSION)
         count = PROCESSES // len(pythons)
-        running = {
-            name: subprocess.Popen(
-                [*map(str, (python, PROGRAM, name, place, count, BATCHES, 0, f"{name}-"))],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+        commands = {
+            name: [*map(str, (python, PROGRAM, name, place, count, BATCHES, 0, f"{name}-"))]
             for name, python in pythons.items()
         }
-        acknowledged = [line for name, one in running.items() for line in _ended(name, one)]
+        with _started(commands) as running:
+            ended = [_ended(name, one, count * BATCHES) for name, one in running.items()]
+        acknowledged = [line for lines in ended for line in lines]
         said = [speech_of(one) for one in store.load(SESSION).messages]
     calls = [call.id for one in said for call in one.calls]
     results = [result.call_id for one in said for result in one.results]
@@ -62,13 +62,33 @@ def crowd(place: str, pythons: Mapping[str, Path]) -> int:
     return len(acknowledged)
 
 
-def _ended(name: str, process: subprocess.Popen[str]) -> Sequence[str]:
-    out, error = process.communicate(timeout=300)
+@contextmanager
+def _started(commands: Mapping[str, Sequence[str]]) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Start processes; when the block ends, neither they nor their children go on."""
+    running: dict[str, subprocess.Popen[str]] = {}
+    try:
+        for name, command in commands.items():
+            running[name] = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        yield running
+    finally:
+        for one in running.values():
+            with one, suppress(ProcessLookupError):  # all have ended
+                os.killpg(one.pid, signal.SIGKILL)
+
+
+def _ended(name: str, process: subprocess.Popen[str], batches: int) -> Sequence[str]:
+    out, error = process.communicate(timeout=PATIENCE)
     if process.returncode or error:
         raise CrowdError(f"{name}: {error}")
     lines = [line.replace(" ", "-") for line in out.splitlines()]
-    if len(lines) % BATCHES or not lines:
-        raise CrowdError(f"{name} acknowledged {len(lines)} batches")
+    if len(lines) != batches:
+        raise CrowdError(f"{name} acknowledged {len(lines)} of {batches} batches")
     return lines
 
 

@@ -14,9 +14,10 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,8 @@ from benchmarks.contestants import Entry  # noqa: E402
 from benchmarks.rounds import SHORT, Rounds  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks" / "frameworks.md"
+_KINDS = {"turn": ("short", "long"), "list": ("list",)}
+"""The figures of each of ``Pair.offers``."""
 _CORE = ("orjson", "filelock", "watchdog", "pydantic>=2")
 
 
@@ -42,7 +45,7 @@ QUICK = Plan(long=100, rounds=5, listed=200)
 
 
 class Pair(NamedTuple):
-    """A framework: its own store, ours, and why ours takes longer where it does."""
+    """A framework: its own store, ours, and why ours takes longer, by what it takes longer for."""
 
     name: str
     label: str
@@ -51,7 +54,7 @@ class Pair(NamedTuple):
     way: str
     requirements: Sequence[str]
     offers: frozenset[str] = frozenset({"turn"})
-    why: str = ""
+    why: Mapping[str, str] = MappingProxyType({})
 
     @property
     def entries(self) -> tuple[Entry, Entry]:
@@ -106,9 +109,12 @@ PAIRS = (
         way="all messages by `ModelMessagesTypeAdapter` into one file, synced; "
         "`LocalConversationStore`: `save`",
         requirements=("pydantic-ai-slim>=2.68",),
-        why="Its own store keeps nothing on a disk, so a list that one process writes whole stands "
-        "beside ours. `save` asks for the record first, reads the session in its lock, since only "
-        "there it shows that nobody else has written, and writes it with the index row.",
+        why={
+            "turn": "Its own store keeps nothing on a disk, so a list that one process writes "
+            "whole stands beside ours. `save` asks for the record first, reads the session in its "
+            "lock, since only there it shows that nobody else has written, and writes it with the "
+            "index row."
+        },
     ),
     Pair(
         name="strands",
@@ -117,9 +123,11 @@ PAIRS = (
         ours="strands_here",
         way="`FileSessionManager`; `LocalSessionRepository`: `append_message` and `sync_agent`",
         requirements=("strands-agents>=1.62,<1.63",),
-        why="Its own files are written without a sync, so a power cut may take a turn that was "
-        "told to be stored. Each message of ours waits for the disk by itself, since Strands adds "
-        "them one by one.",
+        why={
+            "turn": "Its own files are written without a sync, so a power cut may take a turn that "
+            "was told to be stored. Each message of ours waits for the disk by itself, since "
+            "Strands adds them one by one."
+        },
     ),
 )
 
@@ -137,7 +145,7 @@ INTRODUCTION = (
 
 def page(contest: Rounds, pairs: Sequence[Pair], plan: Plan, load: float) -> str:
     told = {"cores": os.cpu_count(), "load": load, "short": SHORT}
-    reasons = [f"**{one.label}.** {one.why}" for one in pairs if one.why]
+    reasons = [f"**{one.label}.** {why}" for one in pairs for why in one.why.values()]
     lines = [
         "# Frameworks",
         "",
@@ -162,32 +170,40 @@ def _row(contest: Rounds, pair: Pair) -> str:
 
 
 def behind(contest: Rounds, pairs: Sequence[Pair]) -> Iterator[str]:
-    """Yield where ours was slower and the page does not say why."""
+    """Yield where ours was slower and the page does not say why, or there is no figure."""
     for pair in pairs:
-        if not pair.why:
-            yield from contest.behind(pair.ours, pair.own)
+        explained = [kind for offer in pair.why for kind in _KINDS[offer]]
+        yield from contest.behind(pair.ours, pair.own, explained)
 
 
 def main() -> int:
     """Measure, print the page and write it."""
     parser = argparse.ArgumentParser(description="What a turn costs through each adapter.")
-    parser.add_argument("names", nargs="*", metavar="FRAMEWORK")
+    parser.add_argument("pairs", nargs="*", type=_pair, metavar="FRAMEWORK")
     parser.add_argument("--folder", help="where the sessions are while it runs")
     parser.add_argument("--quick", action="store_true", help="a few seconds each, and no page")
     asked = parser.parse_args()
     plan, load = QUICK if asked.quick else FULL, os.getloadavg()[0]
-    pairs = [one for one in PAIRS if one.name in asked.names or not asked.names]
+    pairs = asked.pairs or PAIRS
     with TemporaryDirectory(dir=asked.folder) as folder:
         contest = Rounds(Path(folder), long=plan.long, listed=plan.listed)
         contest.run([entry for pair in pairs for entry in pair.entries], plan.rounds)
         text = page(contest, pairs, plan, load)
     print(text)
-    if not asked.quick and not asked.names:
+    if not asked.quick and not asked.pairs:
         PAGE.write_text(text, "utf-8")
     wrong = [*contest.wrong, *behind(contest, pairs)]
     for line in wrong:
         print(f"WRONG: {line}", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _pair(name: str) -> Pair:
+    for one in PAIRS:
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in PAIRS)
+    raise argparse.ArgumentTypeError(f"there is no {name!r}; there are {known}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -97,11 +97,17 @@ class Rounds:
         found = self.took.get((kind, name))
         return 1e3 * statistics.median(found) if found else None
 
-    def behind(self, ours: str, theirs: str) -> Iterator[str]:
-        """Yield where ours was slower than theirs, or one of them has no figure."""
+    def behind(self, ours: str, theirs: str, explained: Collection[str] = ()) -> Iterator[str]:
+        """Yield where ours was slower than theirs, or one of them has no figure.
+
+        Args:
+            ours: A contestant.
+            theirs: Another one.
+            explained: The kinds in which ours may be slower.
+        """
         for kind in dict.fromkeys(kind for kind, name in self.took if name == theirs):
             mine, other = self.median(kind, ours), self.median(kind, theirs)
             if mine is None or other is None:
                 yield f"{kind!r} of {ours} or {theirs} has no figure"
-            elif other < mine:
+            elif other < mine and kind not in explained:
                 yield f"{theirs} is ahead in {kind!r}: {other:.2f} ms, and {ours} {mine:.2f} ms"

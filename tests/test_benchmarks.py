@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import math
+import subprocess
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -21,6 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # behind what is installed, which may be a wheel of this project
 
+from benchmarks import frameworks  # noqa: E402
 from benchmarks.aims import aims  # noqa: E402
 from benchmarks.child import Child, WrongAnswerError  # noqa: E402
 from benchmarks.contest import Contest  # noqa: E402
@@ -42,6 +44,7 @@ from benchmarks.player import ContestantError  # noqa: E402
 from benchmarks.plot import LABEL_GAP, Line, plot, spread  # noqa: E402
 from benchmarks.report import page, pictures  # noqa: E402
 from benchmarks.results import REAL, Results, Spread  # noqa: E402
+from benchmarks.rounds import Rounds  # noqa: E402
 
 TINY = Plan((10,), (60,), 3, 1, 720, 1, 3, 5.0, 60.0, memory=True)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -396,6 +399,32 @@ def test_only_a_durable_peer_can_be_faster_than_this_store() -> None:
     made.durability["peer"] = durable(durable=False)
     (faster,) = [aim for aim in aims(made) if "every durable peer" in aim.what]
     assert faster.reached
+
+
+# -- frameworks ----------------------------------------------------------------------------------
+
+
+def test_a_framework_that_there_is_not_is_refused() -> None:
+    program = ROOT / "benchmarks" / "frameworks.py"
+    done = subprocess.run(
+        [sys.executable, program, "--quick", "pydantic_ai"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "there is no 'pydantic_ai'; there are openai-agents, google-adk" in done.stderr
+
+
+def test_a_reason_explains_only_what_it_is_for(tmp_path: Path) -> None:
+    pair = frameworks.Pair("f", "F", "theirs", "ours", "", (), why={"turn": "It is durable."})
+    contest = Rounds(tmp_path, long=100, listed=200)
+    contest.took = {
+        (kind, name): [seconds]
+        for kind in ("short", "long", "list")
+        for name, seconds in (("theirs", 1.0), ("ours", 2.0))
+    }
+    told = [*frameworks.behind(contest, [pair])]
+    assert told == ["theirs is ahead in 'list': 1000.00 ms, and ours 2000.00 ms"]
+    del contest.took["short", "ours"]
+    assert next(frameworks.behind(contest, [pair])) == "'short' of ours or theirs has no figure"
 
 
 # -- page and pictures ---------------------------------------------------------------------------

@@ -82,6 +82,12 @@ PAIRS = (
         ours="openai_agents_here",
         way="`SQLiteSession`; `LocalSession`: `add_items` with both",
         requirements=("openai-agents>=0.24",),
+        why={
+            "turn": "Its own turn is one sync of SQLite's log. Ours syncs the new end of the file "
+            "and its name in the folder, since the file that people read is whole at each moment, "
+            "and takes three times the processor, 0.9 ms: for the readable shape and for the line "
+            "by which the session is listed, searched and told to who watches."
+        },
     ),
     Pair(
         name="google-adk",
@@ -100,6 +106,12 @@ PAIRS = (
         ours="langgraph_here",
         way="`SqliteSaver`; `LocalSaver`: `update_state` with both",
         requirements=("langgraph-checkpoint-sqlite>=3", "langgraph>=1.2.24,<1.3"),
+        why={
+            "turn": "Its own checkpoint is one row of one database, with all messages in it. Ours "
+            "is a record beside the session, with what is new, and the new end of the session's "
+            "file: two files with two syncs each. With the length of the chat its own grows, "
+            "on the disk too; ours reads the chat to see what others said and changed."
+        },
     ),
     Pair(
         name="pydantic-ai",

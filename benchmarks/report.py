@@ -161,6 +161,11 @@ What the service bears, and what a request takes beside the bare call of the sto
 What a turn, a list, a search and a change cost in PostgreSQL, beside agno, LangGraph and ADK on the
 same server: [benchmarks/postgres.md](benchmarks/postgres.md).
 
+## Frameworks
+
+What a turn costs through each adapter, beside the framework's own store:
+[benchmarks/frameworks.md](benchmarks/frameworks.md).
+
 ## Starting
 
 What a command takes in a new process, and what an import takes:

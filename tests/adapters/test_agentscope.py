@@ -16,6 +16,7 @@ import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -527,6 +528,44 @@ def test_an_earlier_snapshot_writes_only_what_no_later_one_has_written() -> None
     with snapshots.writing(elsewhere) as states:
         assert states == {"a": {"value": 4}}
     assert (snapshots._written, snapshots._unwritten) == ({}, set())
+
+
+def test_a_save_that_is_cancelled_before_its_thread_begins_is_finished(make: Make) -> None:
+    session: Any = make()
+    note = Note(1)
+
+    async def act() -> None:
+        loop, let_go = asyncio.get_running_loop(), threading.Event()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, let_go.wait, 60)
+        saving = asyncio.create_task(session.save_session_state("s", note=note))
+        await asyncio.sleep(0)
+        saving.cancel()
+        await asyncio.sleep(0)
+        let_go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await saving
+        await busy
+
+    asyncio.run(act())
+    assert session._snapshots._unwritten == set()
+    note.value = 0
+    load(make(), "s", False, note=note)
+    assert note.value == 1
+
+
+def test_a_save_that_gets_no_thread_is_not_waited_for(make: Make) -> None:
+    session: Any = make()
+
+    async def act() -> None:
+        executor = ThreadPoolExecutor(1)
+        executor.shutdown()
+        asyncio.get_running_loop().set_default_executor(executor)
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            await session.save_session_state("s", note=Note(1))
+
+    asyncio.run(act())
+    assert session._snapshots._unwritten == set()
 
 
 def test_the_event_loop_goes_on_while_a_save_waits_for_the_lock(

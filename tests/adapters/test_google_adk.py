@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -673,6 +674,43 @@ def test_what_cannot_be_read_after_an_edit_is_said_with_a_remedy(tmp_path: Path)
         with store.edit(OWN_ID) as edited:
             del edited.messages[1]["google_adk"]  # the remedy that it names
         assert len(run(service.get_session(**KEY)).events) == 2
+
+
+def test_a_program_that_takes_no_lock_and_changes_a_shared_state_keeps_it_and_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(tmp_path) as store:
+        service = LocalSessionService(store)
+        session = run(service.create_session(**KEY, state={"app:a": 0, "user:u": 0}))
+        append = store.append
+
+        def beside(*arguments: Any, **options: Any) -> Any:
+            path = tmp_path / "state@app.json"
+            path.write_text(path.read_text().replace('"a"', '"theirs": 1, "a"'))
+            return append(*arguments, **options)
+
+        monkeypatch.setattr(store, "append", beside)
+        delta = {"app:a": 1, "user:u": 1}
+        run(service.append_event(session, event("answer", actions={"state_delta": delta})))
+        monkeypatch.undo()
+        state = run(service.get_session(**KEY)).state
+        assert state == {"app:a": 1, "app:theirs": 1, "user:u": 1}
+
+
+def test_a_service_closes_its_store_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    close = SessionStore.close
+
+    def told(store: SessionStore) -> None:
+        threads.append(threading.current_thread())
+        close(store)
+
+    monkeypatch.setattr(SessionStore, "close", told)
+    run(LocalSessionService(tmp_path).close())
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
 
 
 def test_an_edited_state_reaches_the_agent(tmp_path: Path) -> None:

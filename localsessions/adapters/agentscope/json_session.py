@@ -38,6 +38,7 @@ from localsessions.adapters.agentscope.plain_files import (
 )
 from localsessions.adapters.agentscope.seen import Seen, Sights
 from localsessions.adapters.agentscope.session_base import SessionBase
+from localsessions.adapters.document import finished
 from localsessions.addresses import refuse_address
 from localsessions.format import file_stem
 
@@ -121,7 +122,7 @@ class JSONSession(SessionBase):
         """Save the state of each module, durably; modules that are not named stay in the file.
 
         The states are those at the time of the call, whatever the modules do meanwhile. A
-        cancelled save may still be written.
+        cancelled save is finished first.
 
         Raises:
             ValueError: ``session_id`` cannot be the name of a file.
@@ -134,8 +135,15 @@ class JSONSession(SessionBase):
         snapshot = self._snapshots.take(session_id, state_modules_mapping)
         place = _place(path)
         seen = {name: _sights.of(one, place) for name, one in state_modules_mapping.items()}
-        for name, now in (await asyncio.to_thread(self._write, snapshot, seen)).items():
-            _sights.note(state_modules_mapping[name], now)
+
+        def write() -> None:
+            for name, now in self._write(snapshot, seen).items():
+                _sights.note(state_modules_mapping[name], now)
+
+        try:
+            await finished(write)
+        finally:
+            self._snapshots.drop(snapshot)
         logger.info("saved session %r to %s", session_id, path)
 
     async def load_session_state(

@@ -132,16 +132,17 @@ class Snapshots:
                 yield {name: snapshot.states[name] for name in names}
                 self._written |= {(snapshot.session_id, name): snapshot.number for name in names}
             finally:
-                self._forget(snapshot.number)
+                self.drop(snapshot)
+
+    def drop(self, snapshot: Snapshot) -> None:
+        """Wait no longer for a snapshot: it is written, or no thread could be had. Idempotent."""
+        with self._lock:
+            self._unwritten.discard(snapshot.number)
+            if not self._unwritten:  # no save is pending that a later save could overtake
+                self._written.clear()
 
     def _is_newest(self, name: str, snapshot: Snapshot) -> bool:
         return self._written.get((snapshot.session_id, name), 0) < snapshot.number
-
-    def _forget(self, number: int) -> None:
-        with self._lock:
-            self._unwritten.discard(number)
-            if not self._unwritten:  # no save is pending that a later save could overtake
-                self._written.clear()
 
 
 def _state_of(name: str, module: Stateful) -> State:

@@ -28,6 +28,7 @@ from localsessions.adapters.agentscope.modules import (
     states_in,
 )
 from localsessions.adapters.agentscope.session_base import SessionBase
+from localsessions.adapters.document import finished
 from localsessions.addresses import refuse_address
 from localsessions.format import encode_value, parse_json
 
@@ -85,7 +86,8 @@ class SqliteSession(SessionBase):
     ) -> None:
         """Save the state of each module, durably; modules that are not named stay in the row.
 
-        The states are those at the time of the call, whatever the modules do meanwhile.
+        The states are those at the time of the call, whatever the modules do meanwhile. A
+        cancelled save is finished first.
 
         Raises:
             ValueError: ``session_id`` is not a text, or is empty.
@@ -97,7 +99,10 @@ class SqliteSession(SessionBase):
         """
         _refuse_id(session_id)
         snapshot = self._snapshots.take(session_id, state_modules_mapping)
-        await asyncio.to_thread(self._write, snapshot)
+        try:
+            await finished(lambda: self._write(snapshot))
+        finally:
+            self._snapshots.drop(snapshot)
         logger.info("saved session %r to %s", session_id, self.sqlite_path)
 
     async def load_session_state(

@@ -55,7 +55,7 @@ class LocalSessionService(BaseSessionService):
 
     async def close(self) -> None:
         """Close the store if this object opened it. Idempotent."""
-        self._close()
+        await finished(self._close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -26,6 +26,8 @@ Deltas: TypeAlias = Mapping[str, State]
 
 PROGRAM = "google-adk"
 _PAGE = 5_000
+# A program that ignores our locks may write between two tries; so many times in a row is unlikely.
+_TRIES = 10
 
 
 class _About(NamedTuple):
@@ -63,6 +65,8 @@ class SharedStates:
     ) -> Iterator[tuple[State, State]]:
         """Change the states of an app and a user when the block ends; not at all if it raises.
 
+        If a program that takes no lock writes one of them meanwhile, both changes are kept.
+
         Yields:
             Both states, as they will be. Only what changes is locked.
         """
@@ -78,21 +82,46 @@ class SharedStates:
     def _changed(self, held: ExitStack, session_id: str, delta: State, about: _About) -> State:
         if not delta:
             return self._read(session_id)
-        session = self._open(held, session_id, about)
-        session.state = {**session.state, **stored(delta)}
-        return as_state(session.state)
+        return self._open(held, session_id, delta, about)
 
-    def _open(self, held: ExitStack, session_id: str, about: _About) -> Session:
+    def _open(self, held: ExitStack, session_id: str, delta: State, about: _About) -> State:
         """Lock a shared state, which is created if it is not there."""
         while True:
             try:
-                return held.enter_context(self._store.edit(session_id))
+                return held.enter_context(self._setting(session_id, delta))
             except SessionNotFoundError:
                 session = Session(session_id=session_id, user_id=about.user_id, title=about.title)
             session.source = {"program": PROGRAM, **about.source}
             session.pinned = True  # no cleanup removes it
             with suppress(ConflictError):  # another has created it
                 self._store.save(session)
+
+    @contextmanager
+    def _setting(self, session_id: str, delta: State) -> Iterator[State]:
+        is_at_the_end = False
+        try:
+            with self._edited(session_id, delta) as session:
+                yield as_state(session.state)
+                is_at_the_end = True
+        except ConflictError:
+            if not is_at_the_end:
+                raise
+            self._set(session_id, delta)  # what goes with it, an event, is stored
+
+    def _set(self, session_id: str, delta: State) -> None:
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                with self._edited(session_id, delta):
+                    return
+            except ConflictError:
+                if not tries_left:
+                    raise
+
+    @contextmanager
+    def _edited(self, session_id: str, delta: State) -> Iterator[Session]:
+        with self._store.edit(session_id) as session:
+            session.state = {**session.state, **stored(delta)}
+            yield session
 
     def _read(self, session_id: str) -> State:
         try:

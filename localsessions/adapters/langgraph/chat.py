@@ -278,20 +278,25 @@ class Chat:
 
 
 class _Told:
-    """The refs that any checkpoint of a thread has; found out if it is asked for."""
+    """The refs that any checkpoint of a thread has; found out if it is asked for.
+
+    If no checkpoint names messages, they were removed, or the session came without them: then
+    what stands in the session is the only one who knows of the chat, and all of it counts.
+    """
 
     def __init__(self, thread: Thread) -> None:
         self._thread = thread
-        self._refs: set[str] | None = None
+        self._specs: list[dict[str, Any]] | None = None
+        self._refs: set[str] = set()
 
     def __contains__(self, ref: str) -> bool:
-        if self._refs is None:
+        if self._specs is None:
             puts = (
                 self._thread.put("", checkpoint_id) for _, checkpoint_id in self._thread.ids("")
             )
-            specs = [put[CHANNEL] for put in puts if put is not None and CHANNEL in put]
-            self._refs = {one for spec in specs for one in spec["added"]}
-        return ref in self._refs
+            self._specs = [put[CHANNEL] for put in puts if put is not None and CHANNEL in put]
+            self._refs = {one for spec in self._specs for one in spec["added"]}
+        return not self._specs or ref in self._refs
 
 
 def _has_any(messages: Sequence[Message], refs: Collection[str]) -> bool:

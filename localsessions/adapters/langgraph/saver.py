@@ -172,7 +172,11 @@ class LocalSaver(BaseCheckpointSaver):
         self._threads.delete(thread_id)
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Remove the checkpoints of runs, of all threads, for good."""
+        """Remove the checkpoints of runs, of all threads, for good.
+
+        A thread goes back to the newest checkpoint that stays, and no graph sees what the runs
+        said after it; a later turn takes that out of the session. If none stays, the chat does.
+        """
         Removing(self._threads, self.serde).delete_for_runs(run_ids)
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:

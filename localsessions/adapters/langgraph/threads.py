@@ -148,7 +148,8 @@ class Threads:
             return seen
         with self._lock:
             is_begun = parent is None or (thread.session_id, parent) in self._begun
-        return () if is_begun or parent == thread.latest(ns) else None
+        is_gone = parent is not None and place_of(ns, parent) not in thread.puts
+        return () if is_begun or is_gone or parent == thread.latest(ns) else None
 
     def _remember(self, thread: Thread, last: Last) -> None:
         with self._lock:

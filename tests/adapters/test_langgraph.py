@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localsessions import SessionStore, UnstorableValueError, message_text
+from localsessions import LockTimeoutError, SessionStore, UnstorableValueError, message_text
 
 if lacking := needs.of_module("langgraph"):
     pytest.skip(lacking, allow_module_level=True)
@@ -414,6 +414,32 @@ def test_what_two_runs_bring_back_at_once_is_there_once(
         assert sorted(texts(store)) == ["A", "of 0", "of 1", "saw: A"]
 
 
+def test_what_is_said_while_a_run_goes_back_is_in_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SessionStore(tmp_path) as store:
+        made = graph(LocalSaver(store))
+        made.invoke({"messages": [("user", "A")]}, CONFIG)
+        old = made.get_state(CONFIG).config
+        made.invoke({"messages": [("user", "B")]}, CONFIG)
+        edit = store.edit
+
+        def after_another_run(*args: Any, **options: Any) -> Any:
+            monkeypatch.undo()
+            graph(LocalSaver(store)).invoke({"messages": [("user", "late")]}, CONFIG)
+            return edit(*args, **options)
+
+        answer = "saw: A | saw: A | B | saw: A | saw: A | B | late"
+        monkeypatch.setattr(store, "edit", after_another_run)
+        graph(LocalSaver(store)).invoke({"messages": [("user", "again")]}, old)
+        assert texts(store)[:3] == ["A", "saw: A", "again"]
+        kept = [
+            [one.content for one in found.checkpoint["channel_values"].get("messages", ())]
+            for found in LocalSaver(store).list(CONFIG)
+        ]
+        assert any(chat[-2:] == ["late", answer] for chat in kept)
+
+
 def test_what_another_saver_removed_and_put_is_known(tmp_path: Path) -> None:
     with SessionStore(tmp_path) as store:
         saver, other = LocalSaver(store), LocalSaver(store)
@@ -632,8 +658,8 @@ def test_a_chat_whose_checkpoints_are_gone_goes_on(tmp_path: Path, lose: Any) ->
         lose(store, saver, tmp_path)
         [session_id] = [one.session_id for one in store.list()]
         config: Any = {"configurable": {"thread_id": session_id}}
-        for turn in ("B", "C"):
-            said = graph(LocalSaver(store)).invoke({"messages": [("user", turn)]}, config)
+        graph(LocalSaver(store)).invoke({"messages": [("user", "B")]}, config)
+        said = graph(LocalSaver(store)).invoke({"messages": [("user", "C")]}, config)
         wanted = ["A", "saw: A", "B", "saw: A | saw: A | B"]
         assert [one.content for one in said["messages"][:4]] == wanted
         assert texts(store, session_id)[:4] == wanted
@@ -703,9 +729,7 @@ def killed_in_turn(folder: Path) -> list[Any]:
 
 
 def test_a_value_that_cannot_be_stored_leaves_nothing(tmp_path: Path) -> None:
-    deep: Any = []
-    for _ in range(250):
-        deep = [deep]
+    deep = nested(250)
     with SessionStore(tmp_path) as store:
         saver = LocalSaver(store)
         for value, error in ((lambda: None, TypeError), (deep, UnstorableValueError)):
@@ -714,6 +738,54 @@ def test_a_value_that_cannot_be_stored_leaves_nothing(tmp_path: Path) -> None:
             with pytest.raises(error):
                 saver.put(CONFIG, checkpoint, {}, {"x": "1"})
             assert saver.get_tuple(CONFIG) is None
+
+
+def grown(found: Any, **values: Any) -> Any:
+    """What a run puts that says one thing more, and other values: a checkpoint, its versions."""
+    new = {"messages": "9", **dict.fromkeys(values, "9")}
+    said = [*found.checkpoint["channel_values"]["messages"], HumanMessage("more", id="more")]
+    made = {**found.checkpoint, "id": "9", "channel_values": {**values, "messages": said}}
+    return {**made, "channel_versions": {**made["channel_versions"], **new}}, new
+
+
+def nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("where", ["metadata", "channel"])
+def test_a_checkpoint_that_is_refused_leaves_the_chat_as_it_was(tmp_path: Path, where: str) -> None:
+    with SessionStore(tmp_path) as store:
+        saver = LocalSaver(store)
+        graph(saver).invoke({"messages": [("user", "A")]}, CONFIG)
+        found: Any = saver.get_tuple(CONFIG)
+        values = {"x": nested(250)} if where == "channel" else {}
+        metadata: Any = {"x": nested(250)} if where == "metadata" else {}
+        checkpoint, new = grown(found, **values)
+        with pytest.raises(UnstorableValueError, match="nothing was written"):
+            saver.put(found.config, checkpoint, metadata, new)
+        assert texts(store) == ["A", "saw: A"]
+
+
+def test_a_put_that_failed_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **options: Any) -> Any:
+        raise LockTimeoutError(1.0)
+
+    with SessionStore(tmp_path) as store:
+        saver = LocalSaver(store)
+        graph(saver).invoke({"messages": [("user", "A")]}, CONFIG)
+        found: Any = saver.get_tuple(CONFIG)
+        checkpoint, new = grown(found)
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "save_checkpoint", refuse)
+            with pytest.raises(LockTimeoutError):
+                saver.put(found.config, checkpoint, {}, new)
+        saver.put(found.config, checkpoint, {}, new)
+        assert texts(store) == ["A", "saw: A", "more"]
+        seen: Any = saver.get_tuple(CONFIG)
+        assert [one.id for one in seen.checkpoint["channel_values"]["messages"]][2:] == ["more"]
 
 
 async def awaited(store: SessionStore) -> Any:

@@ -20,7 +20,7 @@ from localsessions.adapters.document import Shape, add_messages
 from localsessions.adapters.langgraph.sdk import BaseMessage
 from localsessions.adapters.langgraph.shape import shape_of
 from localsessions.adapters.langgraph.values import Values, fields_of, message_of
-from localsessions.adapters.langgraph.weaving import Said, said_in, weave, woven_in
+from localsessions.adapters.langgraph.weaving import Said, Woven, said_in, weave, woven_in
 from localsessions.models import utc_now
 
 if TYPE_CHECKING:
@@ -153,29 +153,34 @@ class Chat:
                 meanwhile stays. Going on from an older one, what came after it leaves the session.
             make: Names a new session.
         """
-        session_id = thread.session_id
-        try:
-            session = self.store.load(session_id)
-        except SessionNotFoundError:
-            add_messages(self.store, session_id, state.messages, make)
-            return
+        session_id, told = thread.session_id, _Told(thread)
         pairs = [*zip(state.refs, state.messages, strict=True)]
-        told = _Told(thread)
 
         def is_said(ref: str, message: Message) -> bool:
             return is_latest and (_is_fresh(message) or ref in told)
 
-        woven = woven_in(self.shape, session.messages, pairs, seen, is_said)
-        there = len(session.messages)
-        tail = woven.messages[there:]
-        if woven.messages[:there] == session.messages and not _has_any(tail, seen):
-            if tail:
-                add_messages(self.store, session_id, tail, make)
-            return
-        if woven.left:
-            self._records.save(session_id, place, "left", {"messages": woven.left}, make)
-        with self.store.edit(session_id) as now:
-            now.messages = woven_in(self.shape, now.messages, pairs, seen, is_said).messages
+        def woven_into(session: Session) -> Woven:
+            return woven_in(self.shape, session.messages, pairs, seen, is_said)
+
+        while True:
+            try:
+                session = self.store.load(session_id)
+            except SessionNotFoundError:
+                add_messages(self.store, session_id, state.messages, make)
+                return
+            woven, there = woven_into(session), len(session.messages)
+            tail = woven.messages[there:]
+            if woven.messages[:there] == session.messages and not _has_any(tail, seen):
+                if tail:
+                    add_messages(self.store, session_id, tail, make)
+                return
+            if woven.left:
+                self._records.save(session_id, place, "left", {"messages": woven.left}, make)
+            with self.store.edit(session_id) as now:
+                again = woven_into(now)
+                if again.left == woven.left:  # else more leaves than the record keeps: look again
+                    now.messages = again.messages
+                    return
 
     # -- reading -----------------------------------------------------------------------------------
 

@@ -148,7 +148,8 @@ class LocalSaver(BaseCheckpointSaver):
         Raises:
             TypeError: A value cannot be packed; nothing was written, and so for the next.
             UnstorableValueError: A value cannot be stored without loss.
-            LockTimeoutError: Another writer held the session for too long.
+            LockTimeoutError: Another writer held the session for too long. The chat may have the
+                new messages, but no checkpoint has them; call again.
         """
         told = get_checkpoint_metadata(config, metadata)
         return self._threads.put(self.serde, config, checkpoint, told, new_versions)

@@ -32,6 +32,7 @@ from localsessions.adapters.langgraph.sdk import (
 from localsessions.adapters.langgraph.shape import KEY
 from localsessions.adapters.langgraph.steps import SEEN, Step, record_of
 from localsessions.adapters.langgraph.values import Values
+from localsessions.format import encode_value
 
 if TYPE_CHECKING:
     from localsessions.adapters.langgraph.sdk import SerializerProtocol
@@ -119,13 +120,15 @@ class Threads:
         values = {name: one for name, one in checkpoint["channel_values"].items() if name in new}
         seen, plan = self._seen(thread, ns, parent, checkpoint), None
         if not ns and CHANNEL in values:
-            last = self._last.get(thread.session_id) if seen is not None else None
-            plan = step.plan(before, last, values[CHANNEL], metadata)
+            last = self._taken(thread)  # a put that fails may leave the chat otherwise
+            plan = step.plan(before, last if seen is not None else None, values[CHANNEL], metadata)
         record["values"] = {
             channel: Values(serde).stored(value)
             for channel, value in values.items()
             if plan is None or channel != CHANNEL
         }
+        if not ns:  # what the record is refused for is refused before the chat changes
+            encode_value({"data": record}, session_id=thread.session_id)
         done = step.do(plan, seen) if plan is not None else None
         if done is not None:
             record.update(done.holder)
@@ -150,6 +153,11 @@ class Threads:
             is_begun = parent is None or (thread.session_id, parent) in self._begun
         is_gone = parent is not None and place_of(ns, parent) not in thread.puts
         return () if is_begun or is_gone or parent == thread.latest(ns) else None
+
+    def _taken(self, thread: Thread) -> Last | None:
+        """Return what was put last into a thread by this process, and forget it."""
+        with self._lock:
+            return self._last.pop(thread.session_id, None)
 
     def _remember(self, thread: Thread, last: Last) -> None:
         with self._lock:

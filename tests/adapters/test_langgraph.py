@@ -20,7 +20,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localsessions import LockTimeoutError, SessionStore, UnstorableValueError, message_text
+from localsessions import (
+    LockTimeoutError,
+    SessionExistsError,
+    SessionStore,
+    UnreadableSessionError,
+    UnstorableValueError,
+    message_text,
+)
 
 if lacking := needs.of_module("langgraph"):
     pytest.skip(lacking, allow_module_level=True)
@@ -45,7 +52,7 @@ from langgraph.types import Send
 from proof.nursery import unmeasured
 
 from conftest import PROGRAMS
-from localsessions.adapters.langgraph import LocalBaseStore, LocalSaver
+from localsessions.adapters.langgraph import LocalBaseStore, LocalSaver, base_store, threads
 from localsessions.adapters.langgraph.values import Values
 
 CONFIG: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
@@ -800,6 +807,81 @@ def test_the_same_awaited(tmp_path: Path) -> None:
         assert texts(store) == ["A", "saw: A"]
 
 
+def test_a_broken_file_is_left_out_of_the_threads_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SessionStore(tmp_path) as store:
+        saver = LocalSaver(store)
+        for thread_id in ("good", "plain", "Odd/one"):
+            config: Any = {"configurable": {"thread_id": thread_id}, "metadata": {"run_id": "r"}}
+            graph(saver).invoke({"messages": [("user", "A")]}, config)
+        for one in store.list():
+            if one.session_id != "good":
+                (tmp_path / f"{one.session_id}.json").write_bytes(b'{"messages": [')
+        found = [one.config["configurable"]["thread_id"] for one in saver.list(None)]
+        assert set(found) == {"good"}
+        assert caplog.text.count("left out of the list") == 2
+        saver.delete_for_runs(["r"])
+        assert store.checkpoints("good") == []
+        assert store.checkpoints("plain") != []
+        with pytest.raises(UnreadableSessionError):
+            saver.get_tuple({"configurable": {"thread_id": "plain"}})
+
+
+def test_a_thread_that_differs_by_letter_case_from_a_session_says_so(tmp_path: Path) -> None:
+    with SessionStore(tmp_path) as store:
+        store.create("T")
+        with pytest.raises(SessionExistsError, match="letter case"):
+            LocalSaver(store).put_writes(
+                {"configurable": {"thread_id": "t", "checkpoint_id": "1"}}, [("x", 1)], "task"
+            )
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"content": 5},
+        {"langgraph": {"$item": {"type": "none"}}},
+        {"role": "tool", "langgraph": {}},
+        {"langgraph": {"additional_kwargs": 5}},
+    ],
+)
+def test_a_message_that_an_edit_broke_is_named_with_the_remedy(tmp_path: Path, edit: Any) -> None:
+    with SessionStore(tmp_path) as store:
+        made = graph(LocalSaver(store))
+        made.invoke({"messages": [HumanMessage("A", id="h1")]}, CONFIG)
+        old = made.get_state(CONFIG).config
+        with store.edit("t") as session:
+            session.messages = [{**session.messages[0], **edit}, *session.messages[1:]]
+        for config in (CONFIG, old):
+            with pytest.raises(
+                ValueError, match=r"(?s)message 'h1' of session 't'.*key 'langgraph' out"
+            ):
+                made.get_state(config)
+        with store.edit("t") as session:
+            first = {name: one for name, one in session.messages[0].items() if name != "langgraph"}
+            session.messages = [{**first, "role": "user", "content": "B"}, *session.messages[1:]]
+        assert made.get_state(CONFIG).values["messages"][0].content == "B"
+
+
+def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_IDS", "_RUNS", "_CHATS"):
+        monkeypatch.setattr(threads, name, 2)
+    monkeypatch.setattr(base_store, "_REMEMBERED", 2)
+    with SessionStore(tmp_path, durability="fast") as store:
+        saver, memory = LocalSaver(store), LocalBaseStore(store)
+        for at in range(4):
+            config: Any = {"configurable": {"thread_id": f"t{at}"}}
+            graph(saver).invoke({"messages": [("user", "A")]}, config)
+            memory.put((f"n{at}",), "k", {"x": at})
+        for at in range(4):
+            saver.get_tuple({"configurable": {"thread_id": f"t{at}"}})
+        assert len(memory.search((), limit=9)) == 4
+        kept = saver._threads
+        memories: list[Any] = [kept._ids, kept._begun, kept._last, memory._namespaces]
+        assert [len(one) for one in memories] == [2] * 4
+
+
 # -- long-term memory ------------------------------------------------------------------------------
 
 SPACES = st.sampled_from([("a",), ("a", "b"), ("A", "b"), ("a@b",), ("users", "ünï/1")])
@@ -846,3 +928,37 @@ def test_memory_is_found_by_words_and_filters_and_keeps_when_it_began(tmp_path: 
         assert next(one.key for one in store.search(("users",), query="coffee")) == "k2"
         assert [one.key for one in store.search(("users",), filter={"n": {"$gt": 1}})] == ["k2"]
         assert store.list_namespaces() == [("users", "ann")]
+
+
+def test_a_namespace_that_is_broken_or_gone_is_left_out_of_a_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SessionStore(tmp_path) as store:
+        known = LocalBaseStore(store)
+        for name in ("good", "bad", "gone"):
+            known.put((name,), "k", {"x": 1})
+        assert len(known.search(())) == 3
+        listed = store.list()
+        monkeypatch.setattr(store, "list", lambda **_: listed)  # both after the list
+        (tmp_path / "bad@langgraph-store.json").write_bytes(b'{"state": {')
+        store.delete("gone@langgraph-store")
+        for memory in (known, LocalBaseStore(store)):
+            assert [one.namespace for one in memory.search(())] == [("good",)]
+            assert memory.list_namespaces() == [("good",)]
+        assert caplog.text.count("session 'bad@langgraph-store' cannot be read") == 4
+        with pytest.raises(UnreadableSessionError):
+            known.get(("bad",), "k")
+
+
+@pytest.mark.parametrize("lacking", ["value", "created_at"])
+def test_an_item_that_an_edit_broke_is_named_with_the_remedy(tmp_path: Path, lacking: str) -> None:
+    with SessionStore(tmp_path) as store:
+        memory = LocalBaseStore(store)
+        memory.put(("a",), "k", {"x": 1})
+        with store.edit("a@langgraph-store") as session:
+            told: Any = session.state["k"]
+            session.state = {"k": {key: one for key, one in told.items() if key != lacking}}
+        with pytest.raises(
+            ValueError, match=r"item 'k' .* session 'a@langgraph-store'.*take it out"
+        ):
+            memory.get(("a",), "k")

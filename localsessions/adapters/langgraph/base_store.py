@@ -10,13 +10,14 @@ A namespace is a session. The shape of the data::
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from localsessions import Session, SessionNotFoundError
 from localsessions.adapters.document import Given, finished, hold, session_id_for
-from localsessions.adapters.langgraph.records import create
+from localsessions.adapters.langgraph.records import create, readable
 from localsessions.adapters.langgraph.sdk import (
     BaseStore,
     GetOp,
@@ -43,6 +44,7 @@ __all__ = ["LocalBaseStore"]
 
 _PROGRAM = "langgraph-store"
 _PAGE = 500
+_REMEMBERED = 4096
 _COMPARISONS: dict[str, Any] = {
     "$eq": lambda one, two: one == two,
     "$ne": lambda one, two: one != two,
@@ -73,7 +75,7 @@ class LocalBaseStore(BaseStore):
     def __init__(self, store: Given) -> None:
         self.store, self._close = hold(self, store)
         self._values = Values(None)
-        self._namespaces: dict[str, tuple[str, ...]] = {}
+        self._namespaces: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -99,7 +101,9 @@ class LocalBaseStore(BaseStore):
 
         Raises:
             TypeError: A value cannot be packed; nothing was written.
-            UnreadableSessionError: The file of a namespace is not a session.
+            UnreadableSessionError: The file of the namespace is not a session. A search and a list
+                leave it out.
+            ValueError: An item is none after a person changed it.
         """
         results: list[Result] = []
         puts: dict[tuple[str, ...], dict[str, JsonValue]] = {}
@@ -161,20 +165,38 @@ class LocalBaseStore(BaseStore):
 
     def _items(self, namespace: tuple[str, ...]) -> dict[str, Item]:
         try:
-            session = self.store.load(_session_id(namespace))
+            return self._items_in(self.store.load(_session_id(namespace)), namespace)
         except SessionNotFoundError:
             return {}
+
+    def _readable_items(self, namespace: tuple[str, ...]) -> dict[str, Item]:
+        session = readable(self.store, _session_id(namespace))
+        return {} if session is None else self._items_in(session, namespace)
+
+    def _items_in(self, session: Session, namespace: tuple[str, ...]) -> dict[str, Item]:
         return {
-            key: Item(
+            key: self._item(session.session_id, namespace, key, told)
+            for key, told in session.state.items()
+            if isinstance(told, dict)
+        }
+
+    def _item(
+        self, session_id: str, namespace: tuple[str, ...], key: str, told: dict[str, JsonValue]
+    ) -> Item:
+        try:
+            return Item(
                 value=self._values.value(told["value"]),
                 key=key,
                 namespace=namespace,
                 created_at=datetime.fromisoformat(str(told["created_at"])),
                 updated_at=datetime.fromisoformat(str(told["updated_at"])),
             )
-            for key, told in session.state.items()
-            if isinstance(told, dict)
-        }
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f"item {key!r} in the state of session {session_id!r} was changed, and is none any "
+                f"more ({error!r}); it needs value, created_at and updated_at: mend it, or take "
+                "it out of the state"
+            ) from error
 
     def _found(self, op: SearchOp) -> list[SearchItem]:
         prefix = tuple(op.namespace_prefix)
@@ -182,7 +204,7 @@ class LocalBaseStore(BaseStore):
             item
             for namespace in self._all()
             if namespace[: len(prefix)] == prefix
-            for item in self._items(namespace).values()
+            for item in self._readable_items(namespace).values()
             if _fits(item.value, op.filter or {})
         ]
         if op.query:
@@ -199,7 +221,8 @@ class LocalBaseStore(BaseStore):
         found = {
             namespace[: op.max_depth]
             for namespace in self._all()
-            if all(_matches(one, namespace) for one in conditions) and self._items(namespace)
+            if all(_matches(one, namespace) for one in conditions)
+            and self._readable_items(namespace)
         }
         return sorted(found)[op.offset : op.offset + op.limit]
 
@@ -208,22 +231,28 @@ class LocalBaseStore(BaseStore):
         page = self.store.list(program=_PROGRAM, order="created_at", limit=_PAGE)
         while True:
             for one in page:
-                yield self._namespace(one.session_id)
+                if (namespace := self._namespace(one.session_id)) is not None:
+                    yield namespace
             if page.next_cursor is None:
                 return
             page = self.store.list(
                 program=_PROGRAM, order="created_at", limit=_PAGE, cursor=page.next_cursor
             )
 
-    def _namespace(self, session_id: str) -> tuple[str, ...]:
+    def _namespace(self, session_id: str) -> tuple[str, ...] | None:
+        """Return the namespace that a session is; None if it cannot be read."""
         with self._lock:
             known = self._namespaces.get(session_id)
         if known is None:
-            named = self.store.load(session_id).extra.get(KEY)
+            if (session := readable(self.store, session_id)) is None:
+                return None
+            named = session.extra.get(KEY)
             parts = named.get("namespace") if isinstance(named, dict) else None
             known = tuple(map(str, parts)) if isinstance(parts, list) else (session_id,)
             with self._lock:
                 self._namespaces[session_id] = known
+                while len(self._namespaces) > _REMEMBERED:
+                    self._namespaces.popitem(last=False)
         return known
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from localsessions import Session, SessionNotFoundError
 from localsessions.adapters.document import Shape, add_messages
 from localsessions.adapters.langgraph.sdk import BaseMessage
-from localsessions.adapters.langgraph.shape import shape_of
+from localsessions.adapters.langgraph.shape import KEY, shape_of
 from localsessions.adapters.langgraph.values import Values, fields_of, message_of
 from localsessions.adapters.langgraph.weaving import Said, Woven, said_in, weave, woven_in
 from localsessions.models import utc_now
@@ -244,6 +244,9 @@ class Chat:
             thread: Its thread.
             holder: The record that brought them; None for a session without a checkpoint.
             is_latest: Whether what other programs said since belongs to it.
+
+        Raises:
+            ValueError: A message is none for LangChain after a person changed it.
         """
         refs = self.refs(thread, holder) or []
         standing = self._said(self._messages(thread))
@@ -251,7 +254,7 @@ class Chat:
         there = {said.ref: said for said in (*standing, *self._said(undone))}
         chosen = [(ref, there[ref]) for ref in refs if ref in there]
         if not is_latest:
-            return [message_of(said.item) for _, said in chosen], []
+            return [_made(said, thread.session_id) for _, said in chosen], []
         known = {ref for ref, _ in chosen}
         told = _Told(thread)
         others = {
@@ -261,7 +264,7 @@ class Chat:
         }
         woven = weave(chosen, [(said.ref, others.get(said.ref)) for said in standing])
         new = [said.ref for said in woven if said.ref not in known]
-        return [message_of(said.item) for said in _answered(woven, known)], new
+        return [_made(said, thread.session_id) for said in _answered(woven, known)], new
 
     def _said(self, messages: Sequence[Message]) -> list[Said]:
         return said_in(self.shape, messages)
@@ -302,6 +305,17 @@ class _Told:
             self._specs = [put[CHANNEL] for put in puts if put is not None and CHANNEL in put]
             self._refs = {one for spec in self._specs for one in spec["added"]}
         return not self._specs or ref in self._refs
+
+
+def _made(said: Said, session_id: str) -> BaseMessage:
+    try:
+        return message_of(said.item)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # as its classes raise them
+        raise ValueError(
+            f"message {said.ref!r} of session {session_id!r} was changed, and LangChain cannot "
+            f"read it any more ({error!r}); mend it, or take its key {KEY!r} out: then it is read "
+            "as a message of another program"
+        ) from error
 
 
 def _has_any(messages: Sequence[Message], refs: Collection[str]) -> bool:

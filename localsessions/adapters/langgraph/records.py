@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import re
 import secrets
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from localsessions import ConflictError, Session, SessionExistsError, SessionNotFoundError
+from localsessions import ConflictError, Session, SessionNotFoundError, UnreadableSessionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +38,8 @@ _PLAIN = re.compile(r"[0-9a-f][0-9a-f-]{0,63}")
 _KINDS = ("put", "writes", "left")
 _REMEMBERED = 1024
 _THREADS = 64
+
+_log = logging.getLogger("localsessions.adapters.langgraph")
 
 
 def place_of(ns: str, checkpoint_id: str) -> str:
@@ -232,13 +236,26 @@ class Thread:
 
 
 def create(store: SessionStore, session_id: str, make: Callable[[Session], object]) -> None:
-    """Create a session unless it is there."""
+    """Create a session unless it is there.
+
+    Raises:
+        SessionExistsError: There is one whose id differs only by letter case or Unicode form.
+    """
     session = Session(session_id=session_id)
     make(session)
-    try:
+    with suppress(ConflictError):  # another caller created it first
         store.save(session)
-    except (ConflictError, SessionExistsError):
-        store.load(session_id)  # another caller created it first
+
+
+def readable(store: SessionStore, session_id: str) -> Session | None:
+    """Return a session that was listed; None if it is gone since, or, with a warning, broken."""
+    try:
+        return store.load(session_id)
+    except SessionNotFoundError:
+        return None
+    except UnreadableSessionError as unreadable:
+        _log.warning("left out of the list: %s", unreadable)
+        return None
 
 
 def _digest(text: str) -> str:

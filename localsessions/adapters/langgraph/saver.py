@@ -111,6 +111,8 @@ class LocalSaver(BaseCheckpointSaver):
     ) -> Iterator[CheckpointTuple]:
         """Yield checkpoints, the newest first; with no config, of all threads.
 
+        Of all, those of sessions that cannot be read are left out, with a warning in the log.
+
         Args:
             config: Which thread, and if it says so, which namespace and which checkpoint.
             filter: What their metadata must say.
@@ -177,6 +179,7 @@ class LocalSaver(BaseCheckpointSaver):
 
         A thread goes back to the newest checkpoint that stays, and no graph sees what the runs
         said after it; a later turn takes that out of the session. If none stays, the chat does.
+        A session that cannot be read keeps its checkpoints, with a warning in the log.
         """
         Removing(self._threads, self.serde).delete_for_runs(run_ids)
 

@@ -16,12 +16,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from localsessions import Session, SessionNotFoundError
 from localsessions.adapters.document import Given, hold, session_id_for, standing_id
 from localsessions.adapters.langgraph.chat import CHANNEL, Chat, Last
-from localsessions.adapters.langgraph.records import Records, Thread, place_of
+from localsessions.adapters.langgraph.records import Records, Thread, place_of, readable
 from localsessions.adapters.langgraph.sdk import (
     WRITES_IDX_MAP,
     CheckpointTuple,
@@ -44,8 +44,12 @@ _BEFORE_ALL = "00000000-0000-6000-8000-000000000000"
 """The checkpoint of a session in which no graph has spoken."""
 _FIRST = f"{1:032}.0"
 _PAGE = 500
+_IDS = 4096
 _RUNS = 1024
 _CHATS = 64
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Threads:
@@ -59,7 +63,7 @@ class Threads:
         self.store, self._close = hold(self, given)
         self.records = Records(self.store)
         self._lock = threading.Lock()
-        self._ids: dict[str, str] = {}
+        self._ids: OrderedDict[str, str] = OrderedDict()
         self._last: OrderedDict[str, Last] = OrderedDict()
         self._begun: OrderedDict[tuple[str, str], bool] = OrderedDict()
 
@@ -78,8 +82,7 @@ class Threads:
             known = self._ids.get(own)
         if known is None:
             known = standing_id(self.store, own)
-            with self._lock:
-                self._ids[own] = known
+            self._remember(self._ids, own, known, _IDS)
         return known
 
     def thread(self, thread_id: Any) -> Thread:
@@ -136,7 +139,8 @@ class Threads:
             step.go_back(before)
         self.records.save(thread.session_id, place, "put", record, make)
         if done is not None:
-            self._remember(thread, done._replace(holder=record))
+            last = done._replace(holder=record)
+            self._remember(self._last, thread.session_id, last, _CHATS)
         self._goes_on(thread, ns, parent, checkpoint["id"])
         if (replaced := thread.puts.get(place)) is not None:
             self.records.delete(thread.session_id, replaced)
@@ -159,31 +163,30 @@ class Threads:
         with self._lock:
             return self._last.pop(thread.session_id, None)
 
-    def _remember(self, thread: Thread, last: Last) -> None:
+    def _remember(self, memory: OrderedDict[K, V], name: K, value: V, most: int) -> None:
         with self._lock:
-            self._last[thread.session_id] = last
-            self._last.move_to_end(thread.session_id)
-            while len(self._last) > _CHATS:
-                self._last.popitem(last=False)
+            memory[name] = value
+            memory.move_to_end(name)
+            while len(memory) > most:
+                memory.popitem(last=False)
 
     def _begins(self, thread: Thread, checkpoint: Any) -> None:
         """Remember that a run may begin at the newest checkpoint, if that does not say so."""
         run = thread.session_id, checkpoint["id"]
-        with self._lock:
-            if checkpoint["id"] != thread.latest(""):
+        if checkpoint["id"] != thread.latest(""):
+            with self._lock:
                 self._begun.pop(run, None)
-            elif SEEN not in checkpoint.get("versions_seen", {}):
-                self._begun[run] = True
+        elif SEEN not in checkpoint.get("versions_seen", {}):
+            self._remember(self._begun, run, True, _RUNS)
 
     def _goes_on(self, thread: Thread, ns: str, parent: str | None, checkpoint_id: str) -> None:
         """Remember where the runs are that began at the newest checkpoint, or at none."""
         if ns:
             return
         with self._lock:
-            if parent is None or (thread.session_id, parent) in self._begun:
-                self._begun[thread.session_id, checkpoint_id] = True
-            while len(self._begun) > _RUNS:
-                self._begun.popitem(last=False)
+            is_begun = parent is None or (thread.session_id, parent) in self._begun
+        if is_begun:
+            self._remember(self._begun, (thread.session_id, checkpoint_id), True, _RUNS)
 
     def put_writes(
         self,
@@ -356,21 +359,27 @@ class Threads:
         yield from found
 
     def all(self) -> Iterator[tuple[Any, Thread]]:
-        """Yield the threads of the store: any session may have checkpoints."""
+        """Yield the threads of the store: any session may have checkpoints.
+
+        Those that cannot be read are left out, with a warning in the log.
+        """
         page = self.store.list(limit=_PAGE)
         while True:
             for one in page:
                 thread = self.records.thread(one.session_id)
-                if thread.puts:
-                    yield self._thread_id(one.session_id), thread
+                thread_id = self._thread_id(one.session_id) if thread.puts else None
+                if thread_id is not None:
+                    yield thread_id, thread
             if page.next_cursor is None:
                 return
             page = self.store.list(limit=_PAGE, cursor=page.next_cursor)
 
-    def _thread_id(self, session_id: str) -> str:
-        if session_id_for(session_id) == session_id:
-            return session_id
-        named = self.store.load(session_id).extra.get(KEY)
+    def _thread_id(self, session_id: str) -> str | None:
+        """Return of which thread a session is; None if it cannot be read."""
+        session = readable(self.store, session_id)
+        if session is None or session_id_for(session_id) == session_id:
+            return None if session is None else session_id
+        named = session.extra.get(KEY)
         own = named.get("thread_id") if isinstance(named, dict) else None
         return own if isinstance(own, str) else session_id
 

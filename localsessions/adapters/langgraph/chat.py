@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localsessions import Session, SessionNotFoundError
-from localsessions.adapters.document import Shape, add_messages
+from localsessions.adapters.document import Shape, add_messages, unreadable_message
 from localsessions.adapters.langgraph.sdk import BaseMessage
 from localsessions.adapters.langgraph.shape import KEY, shape_of
 from localsessions.adapters.langgraph.values import Values, fields_of, message_of
@@ -311,10 +311,8 @@ def _made(said: Said, session_id: str) -> BaseMessage:
     try:
         return message_of(said.item)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # as its classes raise them
-        raise ValueError(
-            f"message {said.ref!r} of session {session_id!r} was changed, and LangChain cannot "
-            f"read it any more ({error!r}); mend it, or take its key {KEY!r} out: then it is read "
-            "as a message of another program"
+        raise unreadable_message(
+            session_id, said.message.get("id"), reader="LangChain", key=KEY, error=error
         ) from error
 
 

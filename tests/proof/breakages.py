@@ -283,8 +283,8 @@ BREAKAGES = (
     Mutation(
         "a run that began at a checkpoint without messages is taken for one from an older one",
         "localsessions/adapters/langgraph/threads.py",
-        '            elif SEEN not in checkpoint.get("versions_seen", {}):\n',
-        "            elif not checkpoint:\n",
+        '        elif SEEN not in checkpoint.get("versions_seen", {}):\n',
+        "        elif not checkpoint:\n",
         "tests/adapters/test_langgraph.py::test_two_runs_that_begin_at_a_checkpoint_without_messages_both_stay",
     ),
     Mutation(

@@ -123,9 +123,9 @@ PAIRS = (
         requirements=("pydantic-ai-slim>=2.68",),
         why={
             "turn": "Its own store keeps nothing on a disk, so a list that one process writes "
-            "whole stands beside ours. `save` asks for the record first, reads the session in its "
-            "lock, since only there it shows that nobody else has written, and writes it with the "
-            "index row."
+            "whole stands beside ours. `save` first asks for the record. Then it locks the session "
+            "and reads it, to see that no other program wrote to it. Then it writes the file and "
+            "the row of the index."
         },
     ),
     Pair(

@@ -37,9 +37,9 @@ class StandIn(Model):
     def update_config(self, **model_config: Any) -> None:
         """Change no settings."""
 
-    def structured_output(self, *arguments: Any, **options: Any) -> Any:
-        """Refuse what the example does not need."""
-        raise NotImplementedError
+    def structured_output(self, *_: Any, **__: Any) -> Any:
+        """Refuse what no agent of this example asks for, though every model must have it."""
+        raise AssertionError("nothing here asks for an object in the place of an answer")
 
     async def stream(self, messages: Any, *_: Any, **__: Any) -> AsyncIterator[Any]:
         """Yield the events of an answer."""

@@ -30,7 +30,17 @@ def message_of(said: Said) -> Any:
     return ModelResponse(parts=[TextPart(content=said.text)])
 
 
-class Store(Contestant):
+class Messages(Contestant):
+    """Messages of pydantic-ai, wherever they are."""
+
+    def made(self, messages: Sequence[Said]) -> list[Any]:
+        return [*map(message_of, messages)]
+
+    def texts(self, loaded: list[Any]) -> list[str]:
+        return [message.parts[0].content for message in loaded]
+
+
+class Store(Messages):
     """A file a conversation; the messages of the held one stay in memory."""
 
     def open(self) -> None:
@@ -47,15 +57,9 @@ class Store(Contestant):
     def resume(self, session: str) -> None:
         self.held[session] = self.load(session)
 
-    def made(self, messages: Sequence[Said]) -> list[Any]:
-        return [*map(message_of, messages)]
-
     def turn(self, session: str, made: list[Any]) -> None:
         self.held[session] += made
         replace(self._path(session), ModelMessagesTypeAdapter.dump_json(self.held[session]))
 
     def load(self, session: str) -> Any:
         return ModelMessagesTypeAdapter.validate_json(read(self._path(session)))
-
-    def texts(self, loaded: list[Any]) -> list[str]:
-        return [message.parts[0].content for message in loaded]

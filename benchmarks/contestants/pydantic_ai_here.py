@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic_ai.conversation import Conversation
 
-from benchmarks.contestants import pydantic_ai_file
 from benchmarks.contestants.contract import Said, Tails
+from benchmarks.contestants.pydantic_ai_file import Messages
 from localsessions import SessionStore
 from localsessions.adapters.pydantic_ai import LocalConversationStore
 
 
-class Store(pydantic_ai_file.Store, Tails):
+class Store(Messages, Tails):
     """A file a session; the conversation of the held one stays in memory."""
 
     def open(self) -> None:
@@ -24,14 +24,14 @@ class Store(pydantic_ai_file.Store, Tails):
     def close(self) -> None:
         self.sessions.close()
 
-    async def begin(self, session: str, messages: Sequence[Said]) -> None:  # type: ignore[override]
+    async def begin(self, session: str, messages: Sequence[Said]) -> None:
         made = Conversation(conversation_id=session, messages=self.made(messages))
         await self.store.save(made)
 
-    async def resume(self, session: str) -> None:  # type: ignore[override]
+    async def resume(self, session: str) -> None:
         self.conversations[session] = await self.store.load(session)
 
-    async def turn(self, session: str, made: list[Any]) -> None:  # type: ignore[override]
+    async def turn(self, session: str, made: list[Any]) -> None:
         conversation = self.conversations[session]
         conversation.messages.extend(made)
         await self.store.save(conversation)

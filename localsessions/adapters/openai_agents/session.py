@@ -40,8 +40,8 @@ class LocalSession:
     is finished first, and any number of tasks and processes may use one conversation. What other
     programs said in the session is history of the agent; an edit of a message reaches the model.
 
-    ``OpenAIResponsesCompactionSession`` and ``EncryptedSession`` take it as their session. What
-    one encrypts nobody else can read.
+    ``OpenAIResponsesCompactionSession`` and ``EncryptedSession`` take it as their session. No other
+    program can read what the second one encrypts.
 
     Args:
         store: An open store; or a folder, or the address of a database: then this object opens and

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localsessions import SessionStore, UnreadableSessionError, UnstorableValueError
-from localsessions.adapters.document import session_id_for, speech_of
+from localsessions.adapters.document import session_id_for, speech_of, summaries
 
 if lacking := needs.of_module("pydantic ai"):
     pytest.skip(lacking, allow_module_level=True)
@@ -901,7 +901,7 @@ def test_conversations_are_listed_by_scope_the_last_saved_first(place: str) -> N
 def test_what_is_listed_or_looked_for_may_be_on_any_page_or_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversation_store, "_PAGE", 2)
+    monkeypatch.setattr(sys.modules[summaries.__module__], "_PAGE", 2)
     monkeypatch.setattr(conversation_store, "_REMEMBERED", 1)
     with SessionStore(tmp_path) as sessions:
         store = LocalConversationStore(sessions)

@@ -94,7 +94,7 @@ BREAKAGES = (
     Mutation(
         "a batch that was written and not confirmed is written again",
         "localsessions/adapters/claude_agent/session_store.py",
-        "            with self._lock:\n                self._uuids.pop(session_id, None)\n            raise\n",
+        "            self._uuids.pop(session_id)\n            raise\n",
         "            raise\n",
         "tests/adapters/test_claude_agent.py::test_a_batch_that_was_written_and_not_confirmed_is_there_once",
     ),

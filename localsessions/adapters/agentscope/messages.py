@@ -19,7 +19,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from localsessions.adapters.document import Shape, Speech, escaped, speech_of
+from localsessions.adapters.document import (
+    Shape,
+    Speech,
+    escaped,
+    source_of,
+    speech_of,
+)
 from localsessions.adapters.document.messages import EVENT
 from localsessions.adapters.document.remainder import are_same
 from localsessions.format import encode_value, parse_json
@@ -303,15 +309,8 @@ def _block(part: Object) -> JsonValue:
     if kind == "text":
         return {"type": "text", "text": part["text"]}
     if kind == "image_url":
-        return {"type": "image", "source": _source(str(as_object(part["image_url"])["url"]))}
+        return {"type": "image", "source": source_of(str(as_object(part["image_url"])["url"]))}
     return {"type": "text", "text": json_text(shortened(part))}
-
-
-def _source(url: str) -> Object:
-    if url.startswith("data:"):
-        head, _, data = url.removeprefix("data:").partition(",")
-        return {"type": "base64", "media_type": head.partition(";")[0], "data": data}
-    return {"type": "url", "url": url}
 
 
 SHAPE = Shape("agentscope", _project, _build)

@@ -11,7 +11,12 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from localsessions.adapters.document import Shape, Speech, speech_of
+from localsessions.adapters.document import (
+    Shape,
+    Speech,
+    source_of,
+    speech_of,
+)
 from localsessions.adapters.document.messages import EVENT
 from localsessions.format import parse_json
 from localsessions.transcripts.foreign import (
@@ -183,17 +188,10 @@ def _block(part: Object) -> JsonValue:
     if kind == "text":
         return {"type": "text", "text": part["text"]}
     if kind == "image_url":
-        return {"type": "image", "source": _source(str(as_object(part["image_url"])["url"]))}
+        return {"type": "image", "source": source_of(str(as_object(part["image_url"])["url"]))}
     if kind == "document":
         return part
     return {"type": "text", "text": json_text(shortened(part))}
-
-
-def _source(url: str) -> Object:
-    if url.startswith("data:"):
-        head, _, data = url.removeprefix("data:").partition(",")
-        return {"type": "base64", "media_type": head.partition(";")[0], "data": data}
-    return {"type": "url", "url": url}
 
 
 SHAPE = Shape("claude_agent", _project, _build)

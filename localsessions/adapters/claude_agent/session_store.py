@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localsessions import Session, SessionNotFoundError, UnreadableSessionError
 from localsessions.adapters.claude_agent.entries import SHAPE, entries_of
@@ -21,11 +19,13 @@ from localsessions.adapters.claude_agent.sdk import (
 from localsessions.adapters.document import (
     Given,
     InOrder,
+    Remembered,
     add_messages,
     finished,
     hold,
     session_id_for,
     standing_id,
+    summaries,
 )
 from localsessions.transcripts.foreign import as_text
 
@@ -36,11 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalSessionStore"]
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 _PROGRAM = "claude-agent"
-_PAGE = 500
 # Of so many transcripts it is known which entries they have, and what their summaries are.
 _REMEMBERED = 256
 
@@ -71,10 +68,9 @@ class LocalSessionStore(SessionStore):
     def __init__(self, store: Given) -> None:
         self.store, self._close = hold(self, store)
         self._in_order = InOrder()
-        self._lock = threading.Lock()
-        self._ids: OrderedDict[tuple[str, ...], str] = OrderedDict()
-        self._uuids: OrderedDict[str, set[str]] = OrderedDict()
-        self._folded: OrderedDict[str, _Folded] = OrderedDict()
+        self._ids: Remembered[tuple[str, ...], str] = Remembered(_REMEMBERED)
+        self._uuids: Remembered[str, set[str]] = Remembered(_REMEMBERED)
+        self._folded: Remembered[str, _Folded] = Remembered(_REMEMBERED)
         self._last_write_ms = 0
 
     def __repr__(self) -> str:
@@ -156,10 +152,9 @@ class LocalSessionStore(SessionStore):
             session_id = self._id(parts)
             below = [] if key.get("subpath") else [*self._below(session_id)]
             self.store.delete_many([*(one.session_id for one in below), session_id])
-            with self._lock:
-                self._ids.pop(parts, None)
-                for one in (session_id, *(below_it.session_id for below_it in below)):
-                    self._uuids.pop(one, None)
+            self._ids.pop(parts)
+            for one in (session_id, *(below_it.session_id for below_it in below)):
+                self._uuids.pop(one)
 
         await self._in_order.finished("@".join(_parts(key)), remove)
 
@@ -194,8 +189,7 @@ class LocalSessionStore(SessionStore):
         # After an error or Ctrl-C it may be written all the same: without a look at what is there,
         # the next try would store the entries twice.
         except BaseException:
-            with self._lock:
-                self._uuids.pop(session_id, None)
+            self._uuids.pop(session_id)
             raise
         finally:
             self._last_write_ms = max(self._last_write_ms, _now_ms())
@@ -209,16 +203,14 @@ class LocalSessionStore(SessionStore):
 
     def _known(self, session_id: str) -> set[str]:
         """Return the uuids of the entries that a session has, as far as this process knows."""
-        with self._lock:
-            if session_id in self._uuids:
-                self._uuids.move_to_end(session_id)
-                return self._uuids[session_id]
+        if (known := self._uuids.get(session_id)) is not None:
+            return known
         try:
             messages = self.store.load(session_id).messages
         except SessionNotFoundError:
             messages = []
         ids = {own for one in messages if isinstance(own := one.get("id"), str)}
-        return self._remember(self._uuids, session_id, ids)
+        return self._uuids.put(session_id, ids)
 
     def _name(self, session: Session, parts: tuple[str, ...]) -> None:
         """Say in a new session which transcript it is."""
@@ -230,35 +222,20 @@ class LocalSessionStore(SessionStore):
             session.agent_id = subpath[0]
 
     def _id(self, parts: tuple[str, ...]) -> str:
-        with self._lock:
-            if parts in self._ids:
-                return self._ids[parts]
+        if (known := self._ids.get(parts)) is not None:
+            return known
         is_main = len(parts) == 2
         session_id = standing_id(self.store, *parts) if is_main else session_id_for(*parts)
-        return self._remember(self._ids, parts, session_id)
-
-    def _remember(self, memory: OrderedDict[K, V], name: K, value: V) -> V:
-        with self._lock:
-            memory[name] = value
-            while len(memory) > _REMEMBERED:
-                memory.popitem(last=False)
-        return value
+        return self._ids.put(parts, session_id)
 
     # -- listing -----------------------------------------------------------------------------------
 
     def _transcripts(self, project_key: str) -> Iterator[SessionSummary]:
-        found = self._pages(program=_PROGRAM, project=project_key)
+        found = summaries(self.store, program=_PROGRAM, project=project_key)
         return (one for one in found if one.parent is None)
 
     def _below(self, session_id: str) -> Iterator[SessionSummary]:
-        return self._pages(program=_PROGRAM, parent=session_id)
-
-    def _pages(self, **filters: Any) -> Iterator[SessionSummary]:
-        page = self.store.list(limit=_PAGE, **filters)
-        yield from page
-        while page.next_cursor is not None:
-            page = self.store.list(limit=_PAGE, cursor=page.next_cursor, **filters)
-            yield from page
+        return summaries(self.store, program=_PROGRAM, parent=session_id)
 
     def _session_id(self, summary: SessionSummary, project_key: str) -> str:
         """Return the SDK's id of a transcript; the store's begins with it, if that is plain."""
@@ -269,8 +246,7 @@ class LocalSessionStore(SessionStore):
         return own if isinstance(own, str) else summary.session_id
 
     def _summary(self, summary: SessionSummary, project_key: str) -> dict[str, Any] | None:
-        with self._lock:
-            known = self._folded.get(summary.session_id)
+        known = self._folded.get(summary.session_id)
         if known is not None and known.revision == summary.revision:
             return dict(known.data)
         try:
@@ -283,7 +259,7 @@ class LocalSessionStore(SessionStore):
             None, {"project_key": project_key, "session_id": own}, entries
         )
         data: dict[str, Any] = folded["data"]
-        self._remember(self._folded, summary.session_id, _Folded(session.revision, data))
+        self._folded.put(summary.session_id, _Folded(session.revision, data))
         return dict(data)
 
 

@@ -75,7 +75,7 @@ class Shape:
             return {**message, self.key: {_WHOLE: plain}}
         built = self._built(message, plain)
         rest = remainder_of(plain, built[-1]) if built else plain
-        # Without its key a message is anybody's, in whose words no escape is read.
+        # Any program may have written a message without the key, so its words are not unescaped.
         is_plain = not rest and not has_escapes(plain)
         if is_plain and are_same([plain], [*self.build(message, None)]):
             return message

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from localsessions import Message
 
-__all__ = ["Call", "Result", "Speech", "speech_of"]
+__all__ = ["Call", "Result", "Speech", "source_of", "speech_of"]
 
 Object: TypeAlias = "dict[str, JsonValue]"
 
@@ -178,3 +178,11 @@ def _part(piece: JsonValue) -> Object | None:
 
 def _text_of(parts: list[Object]) -> str:
     return "\n".join(text for part in parts if (text := message_text({"content": [part]})))
+
+
+def source_of(url: str) -> Object:
+    """Return what Anthropic's blocks have as ``source``, of the URL of a picture or a file."""
+    if url.startswith("data:"):
+        head, _, data = url.removeprefix("data:").partition(",")
+        return {"type": "base64", "media_type": head.partition(";")[0], "data": data}
+    return {"type": "url", "url": url}

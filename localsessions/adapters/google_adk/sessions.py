@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localsessions import ConflictError, UnreadableSessionError
 from localsessions import Session as Stored
 from localsessions import SessionNotFoundError as NotStored
-from localsessions.adapters.document import session_id_for, standing_id
+from localsessions.adapters.document import (
+    Remembered,
+    session_id_for,
+    standing_id,
+    summaries,
+)
 from localsessions.adapters.google_adk.adk import (
     AlreadyExistsError,
     Event,
@@ -28,7 +31,6 @@ from localsessions.adapters.google_adk.states import (
     SharedStates,
     State,
     as_state,
-    pages,
     stored,
 )
 from localsessions.adapters.google_adk.versions import TICK, Version
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Key", "Sessions"]
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 # Of so many sessions it is known which ids they have, and what state.
 _REMEMBERED = 20_000
@@ -80,9 +80,8 @@ class Sessions:
         self._store = store
         self._agent_name = agent_name
         self.shared = SharedStates(store)
-        self._lock = threading.Lock()
-        self._ids: OrderedDict[Key, str] = OrderedDict()
-        self._listed: OrderedDict[str, _Listed] = OrderedDict()
+        self._ids: Remembered[Key, str] = Remembered(_REMEMBERED)
+        self._listed: Remembered[str, _Listed] = Remembered(_REMEMBERED)
 
     def create(self, key: Key, deltas: Deltas, now: datetime) -> Session:
         """Create a session with the states that begin it."""
@@ -108,7 +107,7 @@ class Sessions:
         try:
             session, events = self._read(self._id(key), config)
         except NotStored:
-            self._forget(key)
+            self._ids.pop(key)
             return None
         app = self.shared.of_app(key.app_name)
         user = self.shared.of_user(key.app_name, key.user_id)
@@ -116,7 +115,13 @@ class Sessions:
 
     def listed(self, app_name: str, user_id: str | None) -> list[Session]:
         """Return the sessions of an app, or of a user of it, without events."""
-        listed = pages(self._store, program=PROGRAM, project=app_name, user_id=user_id)
+        listed = summaries(
+            self._store,
+            order="last_activity",
+            program=PROGRAM,
+            project=app_name,
+            user_id=user_id,
+        )
         app = self.shared.of_app(app_name)
         if user_id is None:
             users = self.shared.of_users(app_name)
@@ -133,7 +138,7 @@ class Sessions:
     def delete(self, key: Key) -> None:
         """Move a session to the trash."""
         self._store.delete(self._id(key))
-        self._forget(key)
+        self._ids.pop(key)
 
     def append(
         self, key: Key, session: Session, message: Message, deltas: Deltas, at: datetime
@@ -145,32 +150,20 @@ class Sessions:
             with self.shared.changing(key.app_name, key.user_id, deltas):
                 return self._appended(session_id, expected, message, deltas["session"], at)
         except NotStored as error:
-            self._forget(key)
+            self._ids.pop(key)
             raise SessionNotFoundError(f"Session {key.session_id} not found.") from error
 
     # -- ids ---------------------------------------------------------------------------------------
 
     def _id(self, key: Key) -> str:
         """Return the id of a session in the store; that of another program stands for it too."""
-        with self._lock:
-            if key in self._ids:
-                return self._ids[key]
+        if (known := self._ids.get(key)) is not None:
+            return known
         own, found = session_id_for(*key), standing_id(self._store, *key, user_id=key.user_id)
         # What another app calls so, or a shared state, is none of this key's.
         if found != own and self._tail(found).source.get("program") == PROGRAM:
             found = own
-        return self._remember(self._ids, key, found)
-
-    def _forget(self, key: Key) -> None:
-        with self._lock:
-            self._ids.pop(key, None)
-
-    def _remember(self, memory: OrderedDict[K, V], name: K, value: V) -> V:
-        with self._lock:
-            memory[name] = value
-            while len(memory) > _REMEMBERED:
-                memory.popitem(last=False)
-        return value
+        return self._ids.put(key, found)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -198,8 +191,7 @@ class Sessions:
 
     def _known(self, summary: SessionSummary) -> _Listed | None:
         """Return what a listing says of a session; None if it has gone since it was listed."""
-        with self._lock:
-            known = self._listed.get(summary.session_id)
+        known = self._listed.get(summary.session_id)
         if known is not None and known.revision == summary.revision:
             return known
         # A question to the index, which tells where the end is, takes longer than a small file.
@@ -210,7 +202,7 @@ class Sessions:
             return None
         own = str(session.source.get("session_id", summary.session_id))
         made = _Listed(session.revision, own, session.state)
-        return self._remember(self._listed, summary.session_id, made)
+        return self._listed.put(summary.session_id, made)
 
     # -- appending ---------------------------------------------------------------------------------
 

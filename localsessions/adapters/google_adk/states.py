@@ -11,21 +11,25 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from localsessions import ConflictError, Session, SessionNotFoundError
-from localsessions.adapters.document import escaped, session_id_for, unescaped
+from localsessions.adapters.document import (
+    escaped,
+    session_id_for,
+    summaries,
+    unescaped,
+)
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from localsessions import SessionStore, SessionSummary
+    from localsessions import SessionStore
 
-__all__ = ["PROGRAM", "Deltas", "SharedStates", "State", "as_state", "pages", "stored"]
+__all__ = ["PROGRAM", "Deltas", "SharedStates", "State", "as_state", "stored"]
 
 State: TypeAlias = dict[str, Any]
 Deltas: TypeAlias = Mapping[str, State]
 """What an event changes in the states "app", "user" and "session", without prefixes."""
 
 PROGRAM = "google-adk"
-_PAGE = 5_000
 # A program that ignores our locks may write between two tries; so many times in a row is unlikely.
 _TRIES = 10
 
@@ -54,7 +58,9 @@ class SharedStates:
 
     def of_users(self, app_name: str) -> dict[str, State]:
         """Return the states of all users of an app that have one."""
-        listed = pages(self._store, program=PROGRAM, parent=_id_of_app(app_name))
+        listed = summaries(
+            self._store, order="last_activity", program=PROGRAM, parent=_id_of_app(app_name)
+        )
         return {
             one.user_id: self._read(one.session_id) for one in listed if one.user_id is not None
         }
@@ -138,16 +144,6 @@ def stored(state: Mapping[str, Any]) -> dict[str, Any]:
 def as_state(state: Mapping[str, Any]) -> State:
     """Return the state that stands in a session."""
     return {name: unescaped(value) for name, value in state.items()}
-
-
-def pages(store: SessionStore, **filters: Any) -> Iterator[SessionSummary]:
-    """Yield the summaries of all sessions that fit, the oldest activity first; from the index."""
-    page = store.list(limit=_PAGE, order="last_activity", **filters)
-    yield from page
-    while page.next_cursor is not None:
-        cursor = page.next_cursor
-        page = store.list(limit=_PAGE, order="last_activity", cursor=cursor, **filters)
-        yield from page
 
 
 def _id_of_app(app_name: str) -> str:

@@ -9,14 +9,19 @@ A namespace is a session. The shape of the data::
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from localsessions import Session, SessionNotFoundError
-from localsessions.adapters.document import Given, finished, hold, session_id_for
+from localsessions.adapters.document import (
+    Given,
+    Remembered,
+    finished,
+    hold,
+    session_id_for,
+    summaries,
+)
 from localsessions.adapters.langgraph.records import create, readable
 from localsessions.adapters.langgraph.sdk import (
     BaseStore,
@@ -43,7 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["LocalBaseStore"]
 
 _PROGRAM = "langgraph-store"
-_PAGE = 500
 _REMEMBERED = 4096
 _COMPARISONS: dict[str, Any] = {
     "$eq": lambda one, two: one == two,
@@ -70,13 +74,12 @@ class LocalBaseStore(BaseStore):
         ImportError: LangGraph is missing.
     """
 
-    __slots__ = ("_close", "_lock", "_namespaces", "_values", "store")
+    __slots__ = ("_close", "_namespaces", "_values", "store")
 
     def __init__(self, store: Given) -> None:
         self.store, self._close = hold(self, store)
         self._values = Values(None)
-        self._namespaces: OrderedDict[str, tuple[str, ...]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._namespaces: Remembered[str, tuple[str, ...]] = Remembered(_REMEMBERED)
 
     def __repr__(self) -> str:
         return f"LocalBaseStore({self.store.save_dir!r})"
@@ -228,32 +231,20 @@ class LocalBaseStore(BaseStore):
 
     def _all(self) -> Iterator[tuple[str, ...]]:
         """Yield all namespaces, the oldest first."""
-        page = self.store.list(program=_PROGRAM, order="created_at", limit=_PAGE)
-        while True:
-            for one in page:
-                if (namespace := self._namespace(one.session_id)) is not None:
-                    yield namespace
-            if page.next_cursor is None:
-                return
-            page = self.store.list(
-                program=_PROGRAM, order="created_at", limit=_PAGE, cursor=page.next_cursor
-            )
+        for one in summaries(self.store, program=_PROGRAM, order="created_at"):
+            if (namespace := self._namespace(one.session_id)) is not None:
+                yield namespace
 
     def _namespace(self, session_id: str) -> tuple[str, ...] | None:
         """Return the namespace that a session is; None if it cannot be read."""
-        with self._lock:
-            known = self._namespaces.get(session_id)
-        if known is None:
-            if (session := readable(self.store, session_id)) is None:
-                return None
-            named = session.extra.get(KEY)
-            parts = named.get("namespace") if isinstance(named, dict) else None
-            known = tuple(map(str, parts)) if isinstance(parts, list) else (session_id,)
-            with self._lock:
-                self._namespaces[session_id] = known
-                while len(self._namespaces) > _REMEMBERED:
-                    self._namespaces.popitem(last=False)
-        return known
+        if (known := self._namespaces.get(session_id)) is not None:
+            return known
+        if (session := readable(self.store, session_id)) is None:
+            return None
+        named = session.extra.get(KEY)
+        parts = named.get("namespace") if isinstance(named, dict) else None
+        found = tuple(map(str, parts)) if isinstance(parts, list) else (session_id,)
+        return self._namespaces.put(session_id, found)
 
 
 def _session_id(namespace: Sequence[str]) -> str:

@@ -18,12 +18,11 @@ import hashlib
 import logging
 import re
 import secrets
-import threading
-from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from localsessions import ConflictError, Session, SessionNotFoundError, UnreadableSessionError
+from localsessions.adapters.document import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -58,23 +57,16 @@ class Records:
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
-        self._threads: OrderedDict[str, Thread] = OrderedDict()
+        self._known: Remembered[tuple[str, str], dict[str, Any]] = Remembered(_REMEMBERED)
+        self._threads: Remembered[str, Thread] = Remembered(_THREADS)
 
     def thread(self, session_id: str) -> Thread:
         """Return the records of a session as they are now."""
         names = self._store.checkpoints(session_id)
-        with self._lock:
-            known = self._threads.get(session_id)
+        known = self._threads.get(session_id)
         made = known.grown_to(names) if known is not None else None
         made = made or Thread(self, session_id).with_names(names[::-1])
-        with self._lock:
-            self._threads[session_id] = made
-            self._threads.move_to_end(session_id)
-            while len(self._threads) > _THREADS:
-                self._threads.popitem(last=False)
-        return made
+        return self._threads.put(session_id, made)
 
     def save(
         self, session_id: str, place: str, kind: str, data: Any, make: Callable[[Session], object]
@@ -86,7 +78,7 @@ class Records:
         except SessionNotFoundError:
             create(self._store, session_id, make)
             self._store.save_checkpoint(session_id, data, checkpoint_id=name)
-        self._remember(session_id, name, data)
+        self._known.put((session_id, name), data)
         return name
 
     def data(self, session_id: str, name: str) -> dict[str, Any]:
@@ -95,24 +87,15 @@ class Records:
         Raises:
             SessionNotFoundError: It was deleted meanwhile.
         """
-        with self._lock:
-            if (known := self._known.get((session_id, name))) is not None:
-                self._known.move_to_end((session_id, name))
-                return known
+        if (known := self._known.get((session_id, name))) is not None:
+            return known
         read = self._store.load_checkpoint(session_id, name).data
         data: dict[str, Any] = read if isinstance(read, dict) else {}
-        self._remember(session_id, name, data)
-        return data
+        return self._known.put((session_id, name), data)
 
     def delete(self, session_id: str, name: str) -> None:
         """Remove a record for good."""
         self._store.delete_checkpoint(session_id, name)
-
-    def _remember(self, session_id: str, name: str, data: dict[str, Any]) -> None:
-        with self._lock:
-            self._known[session_id, name] = data
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
 
 
 class Thread:

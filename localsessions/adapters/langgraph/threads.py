@@ -13,13 +13,18 @@ The shape of the data, of a checkpoint of the graph::
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from localsessions import Session, SessionNotFoundError
-from localsessions.adapters.document import Given, hold, session_id_for, standing_id
+from localsessions.adapters.document import (
+    Given,
+    Remembered,
+    hold,
+    session_id_for,
+    standing_id,
+    summaries,
+)
 from localsessions.adapters.langgraph.chat import CHANNEL, Chat, Last
 from localsessions.adapters.langgraph.records import Records, Thread, place_of, readable
 from localsessions.adapters.langgraph.sdk import (
@@ -43,13 +48,9 @@ PROGRAM = "langgraph"
 _BEFORE_ALL = "00000000-0000-6000-8000-000000000000"
 """The checkpoint of a session in which no graph has spoken."""
 _FIRST = f"{1:032}.0"
-_PAGE = 500
 _IDS = 4096
 _RUNS = 1024
 _CHATS = 64
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Threads:
@@ -62,10 +63,9 @@ class Threads:
     def __init__(self, given: Given) -> None:
         self.store, self._close = hold(self, given)
         self.records = Records(self.store)
-        self._lock = threading.Lock()
-        self._ids: OrderedDict[str, str] = OrderedDict()
-        self._last: OrderedDict[str, Last] = OrderedDict()
-        self._begun: OrderedDict[tuple[str, str], bool] = OrderedDict()
+        self._ids: Remembered[str, str] = Remembered(_IDS)
+        self._last: Remembered[str, Last] = Remembered(_CHATS)
+        self._begun: Remembered[tuple[str, str], bool] = Remembered(_RUNS)
 
     def close(self) -> None:
         """Close the store if it was opened here."""
@@ -78,12 +78,8 @@ class Threads:
     def session_id(self, thread_id: Any) -> str:
         """Return the id of the session of a thread."""
         own = str(thread_id)
-        with self._lock:
-            known = self._ids.get(own)
-        if known is None:
-            known = standing_id(self.store, own)
-            self._remember(self._ids, own, known, _IDS)
-        return known
+        known = self._ids.get(own)
+        return self._ids.put(own, standing_id(self.store, own)) if known is None else known
 
     def thread(self, thread_id: Any) -> Thread:
         """Return the records of a thread."""
@@ -140,7 +136,7 @@ class Threads:
         self.records.save(thread.session_id, place, "put", record, make)
         if done is not None:
             last = done._replace(holder=record)
-            self._remember(self._last, thread.session_id, last, _CHATS)
+            self._last.put(thread.session_id, last)
         self._goes_on(thread, ns, parent, checkpoint["id"])
         if (replaced := thread.puts.get(place)) is not None:
             self.records.delete(thread.session_id, replaced)
@@ -153,40 +149,29 @@ class Threads:
         seen: Iterable[str] | None = checkpoint.get("versions_seen", {}).get(SEEN)
         if seen is not None:
             return seen
-        with self._lock:
-            is_begun = parent is None or (thread.session_id, parent) in self._begun
+        is_begun = parent is None or (thread.session_id, parent) in self._begun
         is_gone = parent is not None and place_of(ns, parent) not in thread.puts
         return () if is_begun or is_gone or parent == thread.latest(ns) else None
 
     def _taken(self, thread: Thread) -> Last | None:
         """Return what was put last into a thread by this process, and forget it."""
-        with self._lock:
-            return self._last.pop(thread.session_id, None)
-
-    def _remember(self, memory: OrderedDict[K, V], name: K, value: V, most: int) -> None:
-        with self._lock:
-            memory[name] = value
-            memory.move_to_end(name)
-            while len(memory) > most:
-                memory.popitem(last=False)
+        return self._last.pop(thread.session_id)
 
     def _begins(self, thread: Thread, checkpoint: Any) -> None:
         """Remember that a run may begin at the newest checkpoint, if that does not say so."""
         run = thread.session_id, checkpoint["id"]
         if checkpoint["id"] != thread.latest(""):
-            with self._lock:
-                self._begun.pop(run, None)
+            self._begun.pop(run)
         elif SEEN not in checkpoint.get("versions_seen", {}):
-            self._remember(self._begun, run, True, _RUNS)
+            self._begun.put(run, True)
 
     def _goes_on(self, thread: Thread, ns: str, parent: str | None, checkpoint_id: str) -> None:
         """Remember where the runs are that began at the newest checkpoint, or at none."""
         if ns:
             return
-        with self._lock:
-            is_begun = parent is None or (thread.session_id, parent) in self._begun
+        is_begun = parent is None or (thread.session_id, parent) in self._begun
         if is_begun:
-            self._remember(self._begun, (thread.session_id, checkpoint_id), True, _RUNS)
+            self._begun.put((thread.session_id, checkpoint_id), True)
 
     def put_writes(
         self,
@@ -363,16 +348,11 @@ class Threads:
 
         Those that cannot be read are left out, with a warning in the log.
         """
-        page = self.store.list(limit=_PAGE)
-        while True:
-            for one in page:
-                thread = self.records.thread(one.session_id)
-                thread_id = self._thread_id(one.session_id) if thread.puts else None
-                if thread_id is not None:
-                    yield thread_id, thread
-            if page.next_cursor is None:
-                return
-            page = self.store.list(limit=_PAGE, cursor=page.next_cursor)
+        for one in summaries(self.store):
+            thread = self.records.thread(one.session_id)
+            thread_id = self._thread_id(one.session_id) if thread.puts else None
+            if thread_id is not None:
+                yield thread_id, thread
 
     def _thread_id(self, session_id: str) -> str | None:
         """Return of which thread a session is; None if it cannot be read."""
@@ -388,8 +368,7 @@ class Threads:
     def delete(self, thread_id: Any) -> None:
         """Move a thread to the trash."""
         self.store.delete(self.session_id(thread_id))
-        with self._lock:
-            self._ids.pop(str(thread_id), None)
+        self._ids.pop(str(thread_id))
 
 
 def _config(thread_id: Any, ns: str, checkpoint_id: str) -> RunnableConfig:

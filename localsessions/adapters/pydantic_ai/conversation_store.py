@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from localsessions import ConflictError, Session, SessionNotFoundError, UnreadableSessionError
-from localsessions.adapters.document import Given, finished, hold, standing_id
+from localsessions.adapters.document import (
+    Given,
+    Remembered,
+    finished,
+    hold,
+    standing_id,
+    summaries,
+)
 from localsessions.adapters.pydantic_ai.entries import Stored, entries_of, message_of
 from localsessions.adapters.pydantic_ai.histories import grow, head_of, history_of
 from localsessions.adapters.pydantic_ai.records import (
@@ -33,7 +38,6 @@ __all__ = ["LocalConversationStore"]
 
 _log = logging.getLogger("localsessions.adapters.pydantic_ai")
 
-_PAGE = 500
 # Of so many entries it is known which session has them; of others it is looked up.
 _REMEMBERED = 4096
 
@@ -41,8 +45,8 @@ _REMEMBERED = 4096
 class LocalConversationStore(ConversationStore):
     """Conversations of pydantic-ai in readable files: ``store.load(id)``, ``store.save(result)``.
 
-    A save is durable when it returns, with all its messages or none. If somebody else said
-    anything in the conversation since it was loaded, also another program, it raises
+    A save is durable when it returns, with all its messages or none. If any
+    program said something in the conversation since it was loaded, it raises
     ``ConversationConflict`` and changes nothing: load again and repeat. What other programs said is
     history of the agent; an edit of a message reaches the model. ``load(id, limit=...)`` reads only
     the end of the file.
@@ -61,8 +65,7 @@ class LocalConversationStore(ConversationStore):
 
     def __init__(self, store: Given) -> None:
         self.store, self._close = hold(self, store)
-        self._lock = threading.Lock()
-        self._homes: OrderedDict[str, str] = OrderedDict()
+        self._homes: Remembered[str, str] = Remembered(_REMEMBERED)
 
     def __repr__(self) -> str:
         return f"LocalConversationStore({self.store.save_dir!r})"
@@ -126,7 +129,7 @@ class LocalConversationStore(ConversationStore):
         new_entries: Sequence[ConversationEntry] = (),
         expected_revision: str | None,
     ) -> None:
-        """Store a record and new entries in one step, if nobody else wrote meanwhile.
+        """Store a record and new entries in one step, if no other program wrote since it was read.
 
         Raises:
             ConversationConflict: What is stored is not that revision, or lacks an entry of the
@@ -254,7 +257,7 @@ class LocalConversationStore(ConversationStore):
             history = self._stored_history(home, head_id, limit)
             if history is not None:
                 return entries_of(history[-limit:] if limit is not None else history, home)
-            self._forget(head_id)  # it is gone from there; a fork may have it
+            self._homes.pop(head_id)  # it is gone from there; a fork may have it
         raise KeyError(head_id)
 
     def _stored_history(
@@ -275,9 +278,7 @@ class LocalConversationStore(ConversationStore):
 
     def _home(self, entry_id: str) -> str | None:
         """Return a session that has an entry, in its history or beside it."""
-        with self._lock:
-            known = self._homes.get(entry_id)
-        if known is not None:
+        if (known := self._homes.get(entry_id)) is not None:
             return known
         for summary in self._summaries(None):
             try:
@@ -285,27 +286,13 @@ class LocalConversationStore(ConversationStore):
             except (SessionNotFoundError, UnreadableSessionError):  # since it was listed
                 continue
             if history_of(session, entry_id) is not None:
-                self._remember(summary.session_id, entry_id)
-                return summary.session_id
+                return self._homes.put(entry_id, summary.session_id)
         return None
 
     def _remember(self, session_id: str, *entry_ids: str | None) -> None:
-        with self._lock:
-            for entry_id in entry_ids:
-                if entry_id is not None:
-                    self._homes[entry_id] = session_id
-                    self._homes.move_to_end(entry_id)
-            while len(self._homes) > _REMEMBERED:
-                self._homes.popitem(last=False)
-
-    def _forget(self, entry_id: str) -> None:
-        with self._lock:
-            self._homes.pop(entry_id, None)
+        for entry_id in entry_ids:
+            if entry_id is not None:
+                self._homes.put(entry_id, session_id)
 
     def _summaries(self, scope: str | None) -> Iterator[SessionSummary]:
-        page = self.store.list(limit=_PAGE, user_id=scope, unreadable=False)
-        yield from page
-        while page.next_cursor is not None:
-            cursor = page.next_cursor
-            page = self.store.list(limit=_PAGE, user_id=scope, unreadable=False, cursor=cursor)
-            yield from page
+        return summaries(self.store, user_id=scope, unreadable=False)

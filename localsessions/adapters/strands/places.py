@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from localsessions import Session, SessionNotFoundError
-from localsessions.adapters.document import add_messages, session_id_for, standing_id
+from localsessions.adapters.document import (
+    Remembered,
+    add_messages,
+    session_id_for,
+    standing_id,
+    summaries,
+)
 from localsessions.adapters.strands.agents import agent_in, main_agent_of
 from localsessions.adapters.strands.records import Record, last_number, records_of
 from localsessions.adapters.strands.sdk import SessionException
@@ -20,11 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "Places"]
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 _PROGRAM = "strands"
-_PAGE = 500
+_UNKNOWN = object()
 # Of so many sessions it is known where they are and which number their last message has.
 _REMEMBERED = 256
 
@@ -50,17 +52,15 @@ class Places:
 
     def __init__(self, store: SessionStore) -> None:
         self.store = store
-        self._lock = threading.Lock()
-        self._ids: OrderedDict[str, str] = OrderedDict()
-        self._mains: OrderedDict[str, str] = OrderedDict()
-        self._lasts: OrderedDict[str, int | None] = OrderedDict()
+        self._ids: Remembered[str, str] = Remembered(_REMEMBERED)
+        self._mains: Remembered[str, str] = Remembered(_REMEMBERED)
+        self._lasts: Remembered[str, int | None] = Remembered(_REMEMBERED)
 
     def stored_id(self, session_id: str) -> str:
         """Return the id that a session of Strands has in the store."""
-        with self._lock:
-            known = self._ids.get(session_id)
+        known = self._ids.get(session_id)
         found = standing_id(self.store, session_id) if known is None else known
-        return self._remember(self._ids, session_id, found)
+        return self._ids.put(session_id, found)
 
     def session(self, session_id: str) -> Session | None:
         """Return a session of Strands; None if there is none."""
@@ -89,11 +89,10 @@ class Places:
         below = [*self._below(own_id)]
         self.store.delete_many(below)
         is_deleted = self.store.delete(own_id)
-        with self._lock:
-            self._ids.pop(session_id, None)
-            self._mains.pop(session_id, None)
-            for one in (own_id, *below):
-                self._lasts.pop(one, None)
+        self._ids.pop(session_id)
+        self._mains.pop(session_id)
+        for one in (own_id, *below):
+            self._lasts.pop(one)
         if not is_deleted:
             raise _absent(session_id)
 
@@ -102,14 +101,11 @@ class Places:
     def main(self, session_id: str, session: Session) -> str | None:
         """Return the main agent of a session; None if the next agent becomes it."""
         own = main_agent_of(session)
-        if own is None:
-            with self._lock:
-                return self._mains.get(session_id)
-        return self._remember(self._mains, session_id, own)
+        return self._mains.get(session_id) if own is None else self._mains.put(session_id, own)
 
     def make_main(self, session_id: str, agent_id: str) -> None:
         """Take an agent for the main agent of a session that has none."""
-        self._remember(self._mains, session_id, agent_id)
+        self._mains.put(session_id, agent_id)
 
     def of_agent(self, session_id: str, agent_id: str) -> Place:
         """Return where an agent adds its messages; without a main agent, it becomes it.
@@ -132,26 +128,25 @@ class Places:
         place = self._place(session_id, agent_id, self.main(session_id, session))
         messages = session.messages if place.parent_id is None else self._messages(place.stored_id)
         records = records_of(messages)
-        self._remember(self._lasts, place.stored_id, records[-1].number if records else None)
+        self._lasts.put(place.stored_id, records[-1].number if records else None)
         return records if records or agent_in(session, agent_id) else None
 
     # -- adding ------------------------------------------------------------------------------------
 
     def last(self, place: Place) -> int | None:
         """Return the number of an agent's last message, as far as this object knows."""
-        with self._lock:
-            if place.stored_id in self._lasts:
-                return self._lasts[place.stored_id]
+        known = self._lasts.get(place.stored_id, _UNKNOWN)
+        if isinstance(known, int | None):
+            return known
         return self.learn(place, last_number(self._messages(place.stored_id)))
 
     def learn(self, place: Place, number: int | None) -> int | None:
         """Remember the number of an agent's last message."""
-        return self._remember(self._lasts, place.stored_id, number)
+        return self._lasts.put(place.stored_id, number)
 
     def doubt(self, place: Place) -> None:
         """Look again before the next message is added."""
-        with self._lock:
-            self._lasts.pop(place.stored_id, None)
+        self._lasts.pop(place.stored_id)
 
     def add(self, place: Place, message: Message) -> None:
         """Add a message at the end.
@@ -199,21 +194,8 @@ class Places:
             return []
 
     def _below(self, own_id: str) -> Iterator[str]:
-        page = self.store.list(program=_PROGRAM, parent=own_id, limit=_PAGE)
-        yield from (one.session_id for one in page)
-        while page.next_cursor is not None:
-            page = self.store.list(
-                program=_PROGRAM, parent=own_id, limit=_PAGE, cursor=page.next_cursor
-            )
-            yield from (one.session_id for one in page)
-
-    def _remember(self, memory: OrderedDict[K, V], name: K, value: V) -> V:
-        with self._lock:
-            memory[name] = value
-            memory.move_to_end(name)
-            while len(memory) > _REMEMBERED:
-                memory.popitem(last=False)
-        return value
+        found = summaries(self.store, program=_PROGRAM, parent=own_id)
+        return (one.session_id for one in found)
 
 
 @contextmanager

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from localsessions import (
@@ -30,9 +28,11 @@ from localsessions import (
 from localsessions.adapters.document import (
     Given,
     InOrder,
+    Remembered,
     finished,
     hold,
     session_id_for,
+    summaries,
 )
 from localsessions.adapters.strands.content import data_of, put_data
 from localsessions.adapters.strands.sdk import (
@@ -59,7 +59,6 @@ __all__ = ["LocalStorage"]
 T = TypeVar("T")
 
 _PROGRAM = "strands-storage"
-_PAGE = 500
 _TRIES = 100
 # Of so many sessions it is known which odd key they have.
 _REMEMBERED = 20_000
@@ -90,8 +89,7 @@ class LocalStorage:
         self._in_order = InOrder()
         self._prefix = ""
         self._whole: LocalStorage | None = None
-        self._lock = threading.Lock()
-        self._keys: OrderedDict[str, str] = OrderedDict()
+        self._keys: Remembered[str, str] = Remembered(_REMEMBERED)
 
     def __repr__(self) -> str:
         scope = f", {self._prefix!r}" if self._prefix else ""
@@ -221,11 +219,7 @@ class LocalStorage:
                     raise
 
     def _all(self) -> Iterator[SessionSummary]:
-        page = self.store.list(program=_PROGRAM, limit=_PAGE)
-        yield from page
-        while page.next_cursor is not None:
-            page = self.store.list(program=_PROGRAM, limit=_PAGE, cursor=page.next_cursor)
-            yield from page
+        return summaries(self.store, program=_PROGRAM)
 
     def _key(self, summary: SessionSummary) -> str | None:
         """Return the key of a session, None if it is gone; its id says it, if the key is plain."""
@@ -233,22 +227,13 @@ class LocalStorage:
         plain = "/".join(reversed(session_id.removesuffix(f"@{_PROGRAM}").split("@")))
         if _session_id(plain) == session_id:
             return plain
-        with self._lock:
-            known = self._keys.get(session_id)
-        if known is not None:
+        if (known := self._keys.get(session_id)) is not None:
             return known
         try:
             own = as_object(self.store.load(session_id).extra.get(SHAPE.key))
         except (SessionNotFoundError, UnreadableSessionError):  # since it was listed
             return None
-        return self._remember(session_id, str(own.get("key", plain)))
-
-    def _remember(self, session_id: str, key: str) -> str:
-        with self._lock:
-            self._keys[session_id] = key
-            while len(self._keys) > _REMEMBERED:
-                self._keys.popitem(last=False)
-        return key
+        return self._keys.put(session_id, str(own.get("key", plain)))
 
 
 def _session_id(key: str) -> str:

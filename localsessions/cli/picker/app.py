@@ -124,7 +124,7 @@ class Picker(ActingApp):
         self._begin_all()
         self._fit(self.size)
         self.action_search()  # at once: keys may have been typed already
-        self._begin(self._follow, "follow")
+        self._begin(self._get_ready, "ready")
 
     def _say(self, sentence: str, look: Look = "plain") -> None:
         self._notes.say(sentence, look)
@@ -261,15 +261,17 @@ class Picker(ActingApp):
 
         return tell
 
-    async def _prepare_search(self) -> None:
-        """Do while nobody types what the first letters would wait for."""
+    async def _get_ready(self) -> None:
+        """Do while nobody types what the first letters would wait for; then follow the folder."""
         try:
             store = await self._opened
             await given_up_at_will(lambda wanted: get_ready(store, wanted, self._teller(wanted)))
         except SearchGivenUpError:
-            return
+            return  # the app ends
         except ERRORS as error:
             self._say_error(error)
+        # Not before: to begin a watch takes longer than the first letter may wait.
+        self._begin(self._follow, "follow")
 
     def _tell_reading(self, done: int, total: int) -> None:
         self._notes.say(f"reading for the first search: {done:,} of {total:,} sessions", "dim")
@@ -321,8 +323,6 @@ class Picker(ActingApp):
             self._say_error(error)
         else:
             self._changed()
-        # Not before: a folder that is watched is not looked through again for the search.
-        self._begin(self._prepare_search, "ready")
 
     def _changed(self) -> None:
         if not self._is_due:

@@ -46,8 +46,8 @@ class Differing(NamedTuple):
     now: list[bytes]
 
 
-def differing(was: MessagesLaidOut, now: MessagesLaidOut) -> Differing:
-    """Return the messages that differ between two versions."""
+def differing(was: MessagesLaidOut, now: MessagesLaidOut, count: int) -> Differing:
+    """Return the messages that differ between two versions; ``now`` has ``count`` messages."""
     same = _equal_at_begin(was, now)
     # The last message of which the beginning is the same: it may go on otherwise.
     at = max(now.data.rfind(MESSAGE, now.begin, now.begin + same) - now.begin, 0)
@@ -57,11 +57,12 @@ def differing(was: MessagesLaidOut, now: MessagesLaidOut) -> Differing:
     # The first message that is the same with all that follows it.
     place = left.data.find(MESSAGE, left.end - end, left.end)
     rest = 0 if place < 0 else left.end - place
-    return Differing(
-        now.data.count(MESSAGE, now.begin, right.begin),
-        _split(left.data[left.begin : left.end - rest]),
-        _split(right.data[right.begin : right.end - rest]),
-    )
+    changed = _split(right.data[right.begin : right.end - rest])
+    if right.begin - now.begin < rest:
+        before = now.data.count(MESSAGE, now.begin, right.begin)
+    else:  # what comes after them is shorter, and is counted in less time
+        before = count - len(changed) - now.data.count(MESSAGE, now.end - rest, now.end)
+    return Differing(before, _split(left.data[left.begin : left.end - rest]), changed)
 
 
 def _split(part: bytes) -> list[bytes]:

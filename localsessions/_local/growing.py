@@ -134,8 +134,8 @@ class Growth:
 
     def _read(self, session_id: str, found: Fingerprint | None) -> OpenEnd | None:
         """Return the ends of a session; the index says where to find them."""
-        row = self._index.get(session_id)
-        if not _is_known(row, found) or row is None or row.tail is None or row.tail.spare is None:
+        row = self._index.row_at(session_id, found)
+        if row is None or not row.settled or row.tail is None or row.tail.spare is None:
             return None
         start = block_start(min(row.tail.at, row.tail.spare.common))
         return self._read_from(row, row.tail.at, start)
@@ -303,8 +303,8 @@ class Growth:
         found = self._folder.fingerprint(
             session_id
         )  # first: it raises for an id that no file can have
-        row = self._index.get(session_id)
-        if row is None or row.tail is None or not _is_known(row, found):
+        row = self._index.row_at(session_id, found)
+        if row is None or not row.settled or row.tail is None:
             return None
         reach = _END_BYTES
         while reach < row.tail.at:
@@ -318,11 +318,6 @@ class Growth:
                 return None if decoded is None else decoded[0]
             reach *= 4
         return None
-
-
-def _is_known(row: IndexRow | None, found: Fingerprint | None) -> bool:
-    """Return whether a row certainly describes the file that was found."""
-    return row is not None and row.settled and row.fingerprint == found
 
 
 def _note(places: Places, message: Message, place: int) -> None:

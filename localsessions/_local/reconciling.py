@@ -254,9 +254,17 @@ class Reconciler:
         self._put_read([now])
         return now.summary
 
-    def record(self, written: Written) -> None:
-        """Record what was just written, inside the session's lock."""
-        self.record_many([written])
+    def record(self, written: Written, former: IndexRow | None) -> None:
+        """Record what was just written, inside the session's lock.
+
+        Args:
+            written: What was written.
+            former: The row of the version that it replaced, if a store wrote and recorded that.
+        """
+        if former is None:
+            self.record_many([written])
+        else:
+            self.record_turn(self._new_row(written), former, written.touched)
 
     def record_many(self, written: Sequence[Written]) -> None:
         """Record what was just written, inside the sessions' locks, in one transaction."""
@@ -264,12 +272,15 @@ class Reconciler:
             self.index.record([self._written_row(one) for one in written])
 
     def _written_row(self, one: Written) -> WrittenRow:
-        written, size_bytes = one.written, len(one.data)
-        row = row_written(one.session, written.fingerprint, written.spare, size_bytes, one.digest)
+        row = self._new_row(one)
         former = None if one.replaced is None else one.replaced.fingerprint
         session_id, replaced = one.session.session_id, one.replaced
         read_base = partial(self._row_of, session_id, replaced)
         return WrittenRow(row, former, read_base, self.origin, one.touched)
+
+    def _new_row(self, one: Written) -> IndexRow:
+        written, size_bytes = one.written, len(one.data)
+        return row_written(one.session, written.fingerprint, written.spare, size_bytes, one.digest)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -298,7 +309,7 @@ class Reconciler:
         return row_of(replaced.data, replaced.fingerprint, False, session_id, path)
 
     def record_turn(self, row: IndexRow, former: IndexRow, touched: Touched) -> None:
-        """Record what was added to a file, inside its lock."""
+        """Record what replaced a known version of a file, inside its lock."""
         with self._recording():
             self.index.record_turn(row, former, self.origin, touched)
 

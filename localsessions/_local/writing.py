@@ -129,7 +129,7 @@ class Writer:
         if former is None:
             refuse_twin(session_id, self._reconciler)
         end = common_end(original, data) if former else None
-        row = self._row(session_id, former) if former else None
+        row = self._index.row_at(session_id, former) if former else None
         spare = row.tail.spare if row and row.tail else None
         if spare and end is None:
             self._folder.spares.drop(spare)
@@ -143,14 +143,12 @@ class Writer:
                 raise self._conflict(session, self._found(session_id)) from None
             # From here on the content is visible: memory and index follow it, whatever happens.
             draft.is_written(Version(written.fingerprint, settled=True))
-            self._reconciler.record(Written(session, data, written, replaced, digest(), touched))
+            new = Written(session, data, written, replaced, digest(), touched)
+            # A row that names a spare is of a version that a store wrote and recorded.
+            is_recorded = row is not None and row.settled and spare is not None
+            self._reconciler.record(new, row if is_recorded else None)
         if written.doubt is not None:
             raise written.doubt
-
-    def _row(self, session_id: str, former: Fingerprint) -> IndexRow | None:
-        """Return the row of the file with exactly this fingerprint; None where there is none."""
-        row = self._index.get(session_id)
-        return row if row and row.fingerprint == former else None
 
     def _found(self, session_id: str) -> Session | None:
         try:

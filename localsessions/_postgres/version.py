@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
-from localsessions._codec import NOTHING, MessagesLaidOut
+from localsessions._codec import MessagesLaidOut
 from localsessions._postgres.changelog import packed_differences
 from localsessions._postgres.row import (
     FRAME,
@@ -26,7 +26,7 @@ from localsessions._postgres.row import (
 from localsessions._postgres.texts import TextRow, counted, row_of
 from localsessions._rules.drafts import Draft
 from localsessions._rules.texts import SESSION_ITSELF, texts_in
-from localsessions._rules.touched import Touched, touched
+from localsessions._rules.touched import Touched, added, touched
 from localsessions.models import PlainSummary, Session, parse_instant
 
 __all__ = ["Version", "text_rows", "version_of"]
@@ -107,10 +107,11 @@ def version_of(store: int, draft: Draft, stored: Stored | None) -> Version | Non
 def _touched(draft: Draft, parts: Split, stored: Stored | None) -> Touched:
     """Return the messages that a draft touches, of those that are here."""
     if stored is None:
-        return touched(NOTHING, _laid_out(parts.bodies))
+        return added(draft.session.messages)
     if not stored.after:  # its messages are not parted: what was read of them is laid out anew
         return draft.touched()
-    return touched(_laid_out(stored.bodies), _laid_out(parts.bodies), stored.first)
+    was, now = _laid_out(stored.bodies), _laid_out(parts.bodies)
+    return touched(was, now, len(parts.bodies), stored.first)
 
 
 def _laid_out(bodies: Sequence[bytes]) -> MessagesLaidOut:

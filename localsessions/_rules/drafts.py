@@ -20,7 +20,7 @@ from localsessions._codec import (
 )
 from localsessions._codec.summary import summarize
 from localsessions._rules.merging import merge
-from localsessions._rules.touched import Touched, touched
+from localsessions._rules.touched import Touched, added, touched
 from localsessions.errors import ConflictError
 from localsessions.models import Session, SessionSummary, formatted_now, parse_instant
 from localsessions.models.results import checked
@@ -53,8 +53,11 @@ class Draft(NamedTuple):
         Args:
             before: How many messages stand before those of the session, which has not read them.
         """
+        was = self._messages_before()
+        if was.begin == was.end:
+            return added(self.session.messages, before)
         now = MessagesLaidOut.of(self.data, tuple(self.document))
-        return touched(self._messages_before(), now, before)
+        return touched(was, now, len(self.session.messages), before)
 
     def _messages_before(self) -> MessagesLaidOut:
         original = self.original

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from localsessions import models
 from localsessions._codec import MessagesLaidOut, differing, parse_json, parse_proven
 
-__all__ = ["MOST_TOUCHED", "Touched", "touched"]
+__all__ = ["MOST_TOUCHED", "Touched", "added", "touched"]
 
 MOST_TOUCHED = 16
 """A change that touched more messages names none: its reader reads the session."""
@@ -20,15 +20,30 @@ Touched: TypeAlias = "tuple[models.TouchedMessage, ...] | None"
 _Key: TypeAlias = tuple[object, int]
 
 
-def touched(was: MessagesLaidOut, now: MessagesLaidOut, before: int = 0) -> Touched:
+def added(messages: Sequence[models.Message], before: int = 0) -> Touched:
+    """Return messages that all are new; None if there are too many.
+
+    Args:
+        messages: The messages.
+        before: How many messages stand before them.
+    """
+    if len(messages) > MOST_TOUCHED:
+        return None
+    return tuple(
+        _message(at, (one.get("id"), 0), "added") for at, one in enumerate(messages, before)
+    )
+
+
+def touched(was: MessagesLaidOut, now: MessagesLaidOut, count: int, before: int = 0) -> Touched:
     """Return the messages that differ between two versions; None if there are too many.
 
     Args:
         was: The messages before.
         now: The messages after.
+        count: How many those are.
         before: How many messages stand before those, in both versions.
     """
-    begin, left, right = differing(was, now)
+    begin, left, right = differing(was, now, count)
     if max(len(left), len(right)) > _MOST_COMPARED:
         return None
     old, new = _keyed(left), _keyed(right)

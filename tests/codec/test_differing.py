@@ -35,7 +35,7 @@ def told(messages: list[bytes]) -> list[Message]:
 def test_all_differences_lie_between_what_is_the_same(
     was: list[Message], now: list[Message]
 ) -> None:
-    before, left, right = differing(laid_out(was), laid_out(now))
+    before, left, right = differing(laid_out(was), laid_out(now), len(now))
     after = len(was) - before - len(left)
     assert told(left) == was[before : len(was) - after]
     assert told(right) == now[before : len(now) - after]
@@ -50,7 +50,7 @@ def test_all_differences_lie_between_what_is_the_same(
 def test_what_is_added_is_found_alone(messages: list[Message], place: int) -> None:
     new = Message(role="user", content="new")
     now = [*messages[:place], new, *messages[place:]]
-    before, left, right = differing(laid_out(messages), laid_out(now))
+    before, left, right = differing(laid_out(messages), laid_out(now), len(now))
     assert len(left) <= 1
     assert new in told(right)
     assert now[before : before + len(right)] == told(right)
@@ -58,7 +58,7 @@ def test_what_is_added_is_found_alone(messages: list[Message], place: int) -> No
 
 def test_nothing_before_means_that_all_is_new() -> None:
     now = [Message(role="user", content="a"), Message(role="user", content="b")]
-    before, left, right = differing(NOTHING, laid_out(now))
+    before, left, right = differing(NOTHING, laid_out(now), len(now))
     assert (before, left, told(right)) == (0, [], now)
 
 
@@ -67,7 +67,7 @@ def test_what_is_the_same_is_not_copied() -> None:
     was, now = laid_out(messages), laid_out([*messages, Message(role="user", content="new")])
     tracemalloc.start()
     try:
-        before, left, right = differing(was, now)
+        before, left, right = differing(was, now, 1001)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -81,7 +81,7 @@ def lengths(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.mark.parametrize("what", [*TURNS, "tail"])
+@pytest.mark.parametrize("what", [*TURNS, "save", "tail"])
 def test_a_turn_costs_the_same_in_a_long_session(what: str, lengths: Path, tmp_path: Path) -> None:
     short, long = (cost(lengths / name, what, tmp_path / "trace") for name in ("short", "long"))
     assert long.calls == short.calls
@@ -90,7 +90,7 @@ def test_a_turn_costs_the_same_in_a_long_session(what: str, lengths: Path, tmp_p
     assert long.read <= short.read + 32_768
 
 
-@pytest.mark.parametrize("what", TURNS)
+@pytest.mark.parametrize("what", [*TURNS, "save"])
 def test_a_turn_reads_nothing_of_the_session_and_writes_what_is_new(
     what: str, tmp_path: Path
 ) -> None:

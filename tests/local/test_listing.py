@@ -120,7 +120,7 @@ def test_listing_again_unpacks_only_the_rows_that_changed(
     store.rename("s3", "T")
     del unpacked[:]
     assert {one.title for one in store.list()} == {"", "T"}
-    assert len(unpacked) <= 1
+    assert all('"s3"' in text for text in unpacked)
     store.rename("s3", "T" * 5000)  # a long one is not remembered
     assert len(store.list().items) == 10
     del unpacked[:]

@@ -282,7 +282,7 @@ def test_a_writer_killed_between_file_and_row_is_mended_at_the_next_look(folder:
         "import os, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
         f"end = lambda *_: {DIES}\n"
-        "store.engine.index.record = store.engine.index.record_many = end\n"
+        "store.engine.index.record = store.engine.index.record_turn = end\n"
         "store.rename('a', 'written')\n"
     )
     with SessionStore(folder) as store:

@@ -1136,7 +1136,7 @@ def test_a_writer_killed_before_it_recorded_is_told_once_as_external(
         "import os, sys; from localsessions import SessionStore\n"
         "store = SessionStore(sys.argv[1])\n"
         f"end = lambda *_: {DIES}\n"
-        "store.engine.index.record = store.engine.index.record_many = end\n"
+        "store.engine.index.record = store.engine.index.record_turn = end\n"
         "store.rename('a', 'written')\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)

@@ -18,7 +18,7 @@ from proof.verbs import save
 
 __all__ = ["SEAMS", "VERBS", "stop_at", "time_a_sync"]
 
-RECORDING = ["record_many", "record_removal", "record_removals", "record_return"]
+RECORDING = ["record_many", "record_turn", "record_removal", "record_removals", "record_return"]
 SEAMS: dict[str, list[tuple[object, str]]] = {
     "before its lock is compared": [(StripedLocks, "check")],
     "before the rename": [(_system, "rename")],

@@ -35,6 +35,7 @@ from localsessions._local.index.row import (
 )
 from localsessions._local.index.table import MANY
 from localsessions._local.index.turn import line_of
+from localsessions._local.recent import Recent
 from localsessions._local.version import Fingerprint, Spare
 from localsessions._rules.cursor import Cursor, key_of
 from localsessions._rules.groups import Part
@@ -54,6 +55,7 @@ __all__ = ["UNSETTLED", "ChangedRow", "SessionIndex"]
 T = TypeVar("T")
 
 _MOST_LOOKED_AT, _MOST_VALUES = 2000, 500
+_ROW_BYTES = 4096  # a row that is kept in memory takes about as much
 UNSETTLED = "?"
 _FINGERPRINTS = (
     f"SELECT session_id, iif(settled = 1, fingerprint, '{UNSETTLED}' || fingerprint)"  # noqa: S608
@@ -103,6 +105,7 @@ class SessionIndex:
 
     def __init__(self, path: str | None) -> None:
         self._database = ReplayedDatabase(path)
+        self._written: Recent[IndexRow] = Recent()
 
     @property
     def generation(self) -> int:
@@ -192,6 +195,16 @@ class SessionIndex:
 
         return self._database.read(read)
 
+    def row_at(self, session_id: str, fingerprint: Fingerprint | None) -> IndexRow | None:
+        """Return the row of a file with exactly this fingerprint; None if none is known.
+
+        Of what this store wrote last, it is known without a question to the database.
+        """
+        row = self._written.get(session_id)
+        if row is None or row.fingerprint != fingerprint:
+            row = self.get(session_id)
+        return row if row is not None and row.fingerprint == fingerprint else None
+
     def rows(self, session_ids: Iterable[str]) -> dict[str, IndexRow]:
         """Return rows by session id; sessions without a row are left out."""
 
@@ -203,6 +216,9 @@ class SessionIndex:
 
     def is_proven(self, session_id: str, fingerprint: Fingerprint) -> bool:
         """Tell whether the session's file of this fingerprint needs no proof, see ``Tail``."""
+        written = self._written.get(session_id)
+        if written is not None and written.fingerprint == fingerprint:
+            return written.tail is not None and written.tail.proven
 
         def read(db: sqlite3.Connection) -> bool:
             found = table.found(db, session_id)
@@ -369,7 +385,9 @@ class SessionIndex:
         self._database.write(lambda db: table.record(db, written))
 
     def record_turn(self, row: IndexRow, base: IndexRow, origin: str, touched: Touched) -> None:
-        """Record what a store added to a session, inside its lock; a line of the journal says it.
+        """Record what a store wrote over a known version; a line of the journal says it.
+
+        Call it inside the lock of the session.
 
         Args:
             row: The row of the written version.
@@ -379,6 +397,7 @@ class SessionIndex:
         """
         if not self._database.append(line_of(row, base, origin, touched)):
             self.record([WrittenRow(row, base.fingerprint, lambda: base, origin, touched)])
+        self._written.keep(row.summary.session_id, row, _ROW_BYTES)
 
     def remove(self, session_ids: Iterable[str], is_gone: Callable[[str], bool]) -> None:
         """Delete the rows of sessions whose files are gone; checked inside the transaction."""

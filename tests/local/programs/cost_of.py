@@ -24,13 +24,21 @@ def upsert(store: SessionStore, run_id: str) -> None:
     store.upsert_run("s", {"run_id": run_id}, *said)
 
 
-TURNS = ("append", "upsert_run", "upsert_run with ids", "switch_agent", "tag")
+def save(store: SessionStore) -> None:
+    (session,) = LOADED
+    session.metadata["saved"] = session.revision
+    store.save(session)
+
+
+LOADED: list[Session] = []
+TURNS = ("append", "upsert_run", "upsert_run with ids", "switch_agent", "tag", "save")
 WHATS: dict[str, Callable[[SessionStore], object]] = {
     "append": lambda store: store.append("s", *TURN),
     "upsert_run": lambda store: store.upsert_run("s", {"run_id": "r"}, *TURN),
     "upsert_run with ids": lambda store: upsert(store, "now"),
     "switch_agent": lambda store: store.switch_agent("s", "coder"),
     "tag": lambda store: store.tag("s", "work"),
+    "save": save,
     "load": lambda store: store.load("s"),
     "tail": lambda store: store.tail("s", 2),
     "list": lambda store: store.list(),
@@ -87,6 +95,9 @@ def main(folder: str, what: str) -> None:
         if what == "upsert_run with ids":
             upsert(store, "first")  # which messages each run has is found out once
             upsert(store, "second")
+        if what == "save":
+            LOADED.append(store.load("s"))
+            save(store)
         os.access("/cost-begin", os.F_OK)
         WHATS[what](store)
         os.access("/cost-end", os.F_OK)

@@ -62,7 +62,7 @@ def service(store: SessionStore) -> Iterator[Service]:
     """The service of ``store``, in a thread."""
     config = uvicorn.Config(create_app(store), lifespan="off", log_config=None, ws="none")
     server = uvicorn.Server(config)
-    with socket.socket() as listener:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

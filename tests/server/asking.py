@@ -18,10 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import uvicorn
-
 from localsessions import SessionStore
-from localsessions.server import create_app
+from localsessions.server import create_app, serving
 from localsessions.server.about import Service
 
 __all__ = ["Answer", "Asking", "Event", "in_this_process", "running"]
@@ -110,8 +108,16 @@ class Asking:
 
     def status_of(self, request: bytes, *, wait: float = 60) -> int:
         """Return the status of the answer to bytes; 0 if there is none."""
-        found = re.match(rb"HTTP/1\.1 (\d+)", self.raw(request, wait=wait))
-        return int(found[1]) if found else 0
+        with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as connection:
+            connection.sendall(request)
+            found = b""
+            try:
+                while b"\r\n" not in found and (part := connection.recv(65536)):
+                    found += part
+            except (ConnectionResetError, TimeoutError):
+                pass
+        status = re.match(rb"HTTP/1\.1 (\d+)", found)
+        return int(status[1]) if status else 0
 
     def lines(self, *headers: str, path: str = "/api/v1/sessions", method: str = "GET") -> bytes:
         """Return a request with the token and these header lines, and no others."""
@@ -155,17 +161,16 @@ def _events(response: http.client.HTTPResponse) -> Iterator[Event]:
 def in_this_process(store: SessionStore) -> Iterator[tuple[Asking, Service]]:
     """Run a service of a store in a thread; return what asks it, and what it keeps."""
     app = create_app(store, token=(token := secrets.token_urlsafe(32)))
-    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none")
-    server = uvicorn.Server(config)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
+    server = serving._server(app, lambda: None, lambda: None)
+    with serving._listening("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         port = listener.getsockname()[1]
-        yield Asking(port, token, Path(store.save_dir)), app.state.service
-        server.should_exit = True
-        thread.join()
+        try:
+            yield Asking(port, token, Path(store.save_dir)), app.state.service
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @contextmanager

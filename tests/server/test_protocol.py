@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from pathlib import Path
+from statistics import median
 
 import pytest
 
 from localsessions import SessionStore
 from localsessions.server import connections, requests
-from server.asking import Asking
+from server.asking import Asking, in_this_process
 
 # -- (17) ids --------------------------------------------------------------------------------------
 
@@ -154,15 +157,21 @@ def test_a_slow_body_and_a_slow_head_have_an_end() -> None:
     assert requests.MOST_SECONDS == connections.HEAD_SECONDS == 30
 
 
-@pytest.mark.slow
-def test_a_slow_body_is_408_and_a_slow_head_is_hung_up_on(service: Asking) -> None:
-    head = service.lines(
-        f"Host: 127.0.0.1:{service.port}",
-        "Content-Type: application/json",
-        "Content-Length: 100",
-        method="POST",
-    )
+def test_a_slow_body_is_408_and_a_slow_head_is_hung_up_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What happens at the limits above, which are nearer here."""
+    monkeypatch.setattr(requests, "MOST_SECONDS", 1.0)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 1.0)
     with ExitStack() as opened:
+        store = opened.enter_context(SessionStore(tmp_path / "sessions"))
+        service, _ = opened.enter_context(in_this_process(store))
+        head = service.lines(
+            f"Host: 127.0.0.1:{service.port}",
+            "Content-Type: application/json",
+            "Content-Length: 100",
+            method="POST",
+        )
         slow, silent, halfway = (
             opened.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=90))
             for _ in range(3)
@@ -212,6 +221,21 @@ def test_a_request_within_a_request_is_refused(service: Asking) -> None:
         assert service.status_of(service.lines(own, bad, method="POST")) == 400
     for bad in ("Transfer-Encoding: chunked, chunked", "Transfer-Encoding: gzip"):
         assert service.status_of(service.lines(own, bad, method="POST")) in (400, 501)
+
+
+def test_a_kept_connection_is_answered_as_soon_as_a_new_one(service: Asking) -> None:
+    """Not when the client has acknowledged the first part of the answer, which takes it 40 ms."""
+    new, kept = [], []
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)) as connection:
+        for _ in range(21):
+            began_at = time.perf_counter()
+            assert service("GET", "sessions").status == 200
+            between = time.perf_counter()
+            connection.request("GET", "/api/v1/sessions", headers=service.own)
+            assert connection.getresponse().read()
+            new.append(between - began_at)
+            kept.append(time.perf_counter() - between)
+    assert median(kept) < 5 * median(new)
 
 
 def test_huge_and_many_headers_are_refused(service: Asking) -> None:

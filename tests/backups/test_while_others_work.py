@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from killing import DIED, kill
-from proof.counting import sized
+from proof.nursery import Nursery
 
 from localsessions import Finding, SessionStore
 from localsessions.backups import back_up, check_backup, restore_backup
@@ -18,6 +18,7 @@ from localsessions.format import decode
 from localsessions.moving import move
 
 from .archive import made, parts_of
+from .dying import die_moving, die_restoring
 
 WRITER = """
 import itertools, sys
@@ -35,39 +36,11 @@ with SessionStore(sys.argv[1], durability="fast") as store:
             store.restore("coming")
 """
 
-DYING = """
-import os, sys
-from localsessions import SessionStore, _system
-from localsessions.backups import check_backup, restore_backup
-from localsessions.moving import move
 
-act, one, two, at = sys.argv[1:]
-calls = 0
-
-def counted(call):
-    def act(*arguments, **options):
-        global calls
-        calls += 1
-        if calls == int(at):
-            os.kill(os.getpid(), 9)
-        return call(*arguments, **options)
-    return act
-
-with SessionStore(two) as target:
-    names = ("rename", "unlink", "make_folder", "sync", "sync_folder", "open_file", "lstat")
-    if act == "restore":
-        with open(one, "rb") as file:
-            backup = check_backup(file)
-            for name in names:
-                setattr(_system, name, counted(getattr(_system, name)))
-            restore_backup(target, backup, merge=True)
-    else:
-        with SessionStore(one) as source:
-            for name in names:
-                setattr(_system, name, counted(getattr(_system, name)))
-            move(source, target, ["a", "b"])
-print(calls)
-"""
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as made:
+        yield made
 
 
 @pytest.fixture
@@ -89,7 +62,7 @@ def writer(folder: Path, store: SessionStore) -> Iterator[None]:
 @pytest.mark.usefixtures("writer")
 def test_each_session_is_in_a_backup_as_one_whole_version(store: SessionStore) -> None:
     lengths = set()
-    for _ in range(sized(60, 6)):
+    for _ in range(60):
         file = BytesIO()
         manifest = back_up(store, file, compression="none")
         assert manifest.left_out == ()
@@ -104,17 +77,13 @@ def test_each_session_is_in_a_backup_as_one_whole_version(store: SessionStore) -
     assert len(lengths) > 3, "nothing was written meanwhile"
 
 
-def died(*arguments: object, at: int) -> int:
+def died(nursery: Nursery, act: Callable[..., None], *arguments: Path, at: int) -> int:
     """Let a process do something and be killed at such a call; return how many it made, or 0."""
-    command = [sys.executable, "-c", DYING, *map(str, arguments), str(at)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode in (0, DIED), done.stderr
-    return 0 if done.returncode else int(done.stdout)
-
-
-def points(calls: int) -> range:
-    """Return at which calls to be killed: all, or a sample of them."""
-    return range(1, calls + 1, max(1, calls // sized(10_000, 8)))
+    told = arguments[-1].parent / "calls"
+    nursery.start(act, *map(str, arguments), at, str(told))
+    (code,) = nursery.wait()
+    assert code in (0, DIED)
+    return 0 if code else int(told.read_text("utf-8"))
 
 
 def whole(store: SessionStore, session_id: str) -> tuple[bytes, int] | None:
@@ -137,17 +106,18 @@ def fill(store: SessionStore) -> None:
     store.delete("deleted")
 
 
+@pytest.mark.untraced
 def test_a_restore_that_is_killed_is_completed_by_another(
-    store: SessionStore, tmp_path: Path
+    store: SessionStore, tmp_path: Path, nursery: Nursery
 ) -> None:
     fill(store)
     expected = {name: whole(store, name) for name in ("a", "b")}
     file = tmp_path / "chats.tar"
     file.write_bytes(made(store, compression="none"))
-    calls = died("restore", file, tmp_path / "whole", at=0)
-    for at in points(calls):
+    calls = died(nursery, die_restoring, file, tmp_path / "whole", at=0)
+    for at in range(1, calls + 1):
         target = tmp_path / f"target-{at}"
-        assert died("restore", file, target, at=at) == 0
+        assert died(nursery, die_restoring, file, target, at=at) == 0
         with SessionStore(target) as other, file.open("rb") as opened:
             for name, there in expected.items():
                 assert whole(other, name) in (None, there), at
@@ -160,20 +130,21 @@ def test_a_restore_that_is_killed_is_completed_by_another(
             assert faults(other) == []
 
 
+@pytest.mark.untraced
 def test_a_move_that_is_killed_loses_nothing_and_is_completed_by_another(
-    folder: Path, store: SessionStore, tmp_path: Path
+    store: SessionStore, tmp_path: Path, nursery: Nursery
 ) -> None:
     fill(store)
     expected = {name: whole(store, name) for name in ("a", "b")}
     data = check_backup(BytesIO(made(store, compression="none")))
     with SessionStore(tmp_path / "first") as first:
         restore_backup(first, data)
-    calls = died("move", tmp_path / "first", tmp_path / "whole", at=0)
-    for at in points(calls):
+    calls = died(nursery, die_moving, tmp_path / "first", tmp_path / "whole", at=0)
+    for at in range(1, calls + 1):
         one, two = tmp_path / f"one-{at}", tmp_path / f"two-{at}"
         with SessionStore(one) as source:
             restore_backup(source, data)
-        assert died("move", one, two, at=at) == 0
+        assert died(nursery, die_moving, one, two, at=at) == 0
         with SessionStore(one) as source, SessionStore(two) as target:
             for name, there in expected.items():
                 assert there in (whole(source, name), whole(target, name)), at

@@ -129,6 +129,7 @@ class Forked:
         self._pids: list[int] = []
 
     def start(self, order: str) -> int:
+        importlib.import_module(json.loads(order)[0])  # once, for all that are asked for it
         if (pid := os.fork()) == 0:
             be_child(order)
         self._pids.append(pid)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from textual._wait import wait_for_idle
 
 from localsessions import SessionStore
 from localsessions.cli.picker.app import Picker
@@ -14,7 +18,7 @@ from localsessions.cli.picker.pane import TextPane
 from localsessions.cli.picker.sessions import SessionList
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from textual.pilot import Pilot
 
@@ -88,6 +92,11 @@ class Picked:
             await self.pilot.pause(0.01)
         raise AssertionError(f"it did not come to be:\n{self.text}")
 
+    async def rest(self) -> None:
+        """Wait until all is drawn that was asked for."""
+        await self.until(lambda: not _works(self.app))
+        await self.pilot.pause(0)
+
     async def says(self, text: str) -> None:
         """Wait until a text is drawn."""
         await self.until(lambda: text in self.text)
@@ -108,9 +117,9 @@ def pick(
     app = Picker(lambda: SessionStore(cli.folder, **options), asked, listed)
 
     async def run() -> None:
-        async with app.run_test(size=size) as pilot:
+        async with settling(app), app.run_test(size=size) as pilot:
             picked = Picked(app, pilot)
-            await picked.until(lambda: app.store is not None)
+            await picked.until(lambda: app._opened.done())
             await play(picked)
 
     try:
@@ -119,3 +128,35 @@ def pick(
         if app.store is not None:
             app.store.close()
     return app.return_value
+
+
+@asynccontextmanager
+async def settling(app: Picker) -> AsyncIterator[None]:
+    """Let a key be waited for until all that came of it is done, and no longer.
+
+    Textual itself sleeps 40 ms after each key, and then for as long as the process computes. That
+    is still done while something works in the background: only then there is no telling.
+    """
+
+    async def settled(_: float = 0) -> None:
+        await _done()
+        app.screen._on_timer_update()  # what is drawn sixty times a second
+        await _done()
+        if _works(app):
+            await wait_for_idle(0)
+
+    with patch("textual.app.wait_for_idle", settled):
+        yield
+
+
+def _works(app: Picker) -> bool:
+    """Whether it does something in the background."""
+    return any(one.is_running for one in app.workers)
+
+
+async def _done() -> None:
+    """Wait until the loop has nothing left to do but what waits for a clock or a thread."""
+    ready = getattr(asyncio.get_running_loop(), "_ready")  # noqa: B009
+    await asyncio.sleep(0)
+    while ready:  # noqa: ASYNC110  (no event tells it)
+        await asyncio.sleep(0)

@@ -831,8 +831,7 @@ def test_a_store_that_cannot_be_opened_is_a_sentence(three: Cli) -> None:
         await picked.press("down", "enter", "tab", "d", "slash", "x")
         await picked.says("durability")
 
-    with pytest.raises(AssertionError, match="did not come"):
-        pick(three, play, durability="never")
+    pick(three, play, durability="never")
 
 
 # -- nobody's text is trusted --------------------------------------------------------------------
@@ -886,7 +885,7 @@ def test_nothing_that_a_terminal_obeys_is_drawn(
     async def play(picked: Picked) -> None:
         async def look(*keys: str) -> None:
             await picked.press(*keys)
-            await picked.pilot.pause(0.15)
+            await picked.rest()
             drawn.extend(picked.lines)
             for strip in picked.app.screen._compositor.render_strips():
                 styles = [one.style for one in strip if one.style is not None]
@@ -933,7 +932,7 @@ def test_every_line_fits_the_terminal(three: Cli, size: tuple[int, int]) -> None
 
         for keys in ([], ["全", "角"], ["enter"]):
             await picked.press(*keys)
-            await picked.pilot.pause(0.2)
+            await picked.rest()
             assert {cell_len(line) for line in picked.lines} == {size[0]}
             assert len(picked.lines) == size[1]
 

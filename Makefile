@@ -10,8 +10,12 @@ DEMO ?= demo-sessions
 DEMO_VENV ?= .venv-demo
 DEMO_READY := $(DEMO_VENV)/.ready
 
-.PHONY: demo test mcp frameworks client vscode page windows proof mutations lint bench schema docs
-.PHONY: screens clean
+.PHONY: environments demo test mcp frameworks client vscode page windows proof mutations lint bench
+.PHONY: schema docs screens clean
+
+# What the targets below set up, each when it is first needed; `make --jobs 3 environments` waits for
+# the downloads of all beside each other.
+environments: $(READY) $(DEMO_READY) $(MCP)/.ready
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -75,6 +75,7 @@ def questions() -> list[str]:
     return [*dict.fromkeys([*WORDS, *SIGNS, *EXACT, *MORE, *pairs, *triples, *beginnings])]
 
 
+@pytest.mark.untraced
 def test_200_questions_have_the_same_answers_as_in_a_folder(
     store: SessionStore, tmp_path: Path
 ) -> None:

@@ -193,5 +193,8 @@ def preview_of(messages: Sequence[Message]) -> str:
 
 
 def _shortened(text: str) -> str:
-    line = " ".join(text[: 8 * MADE_TITLE_LENGTH].split())
+    # Most texts are full of words, so that the beginning of their beginning is enough.
+    line = " ".join(text[: 2 * MADE_TITLE_LENGTH].split())
+    if len(line) <= MADE_TITLE_LENGTH:
+        line = " ".join(text[: 8 * MADE_TITLE_LENGTH].split())
     return line if len(line) <= MADE_TITLE_LENGTH else line[: MADE_TITLE_LENGTH - 1] + "…"

@@ -119,7 +119,7 @@ def pick(
     async def run() -> None:
         async with settling(app), app.run_test(size=size) as pilot:
             picked = Picked(app, pilot)
-            await picked.until(lambda: app._opened.done())
+            await picked.until(app._opened.done)
             await play(picked)
 
     try:

@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar
 
 from localsessions._local.index.integrity import Integrity
@@ -102,6 +102,7 @@ class Database:
         self.identity: str | None = None
         self._pid = os.getpid()
         self._closed = False
+        self._is_filling = False
         self._room = Room(path)
         self._integrity = Integrity(path)
         _all.add(self)
@@ -196,7 +197,7 @@ class Database:
             connection.execute(f"BEGIN {kind}")
             was_kept = kind == "IMMEDIATE" and self._integrity.is_kept()
             answer = act(self._known(connection))
-            if kind == "IMMEDIATE":
+            if kind == "IMMEDIATE" and not self._is_filling:
                 self._room.give_back(connection)
         except BaseException:  # Ctrl-C too: an open transaction would block other processes
             with suppress(sqlite3.Error):  # the first error says more
@@ -208,6 +209,15 @@ class Database:
         if was_kept:
             self._integrity.go_on()
         return answer
+
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """Keep free pages in the block: what is about to be written takes them."""
+        self._is_filling = True
+        try:
+            yield
+        finally:
+            self._is_filling = False
 
     def ask_while_lost(self, ask: Callable[[], tuple[int | None, T]]) -> T:
         """Call ``ask`` until the database stays complete during the call; return its answer.

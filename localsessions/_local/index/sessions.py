@@ -371,11 +371,12 @@ class SessionIndex:
     @contextmanager
     def filling(self, count: int) -> Iterator[None]:
         """Expect ``count`` rows in the block; if many fill an empty table, create indexes after."""
-        if count >= MANY:
-            self._database.write(table.drop_indexes)
-        yield
-        if not self._database.read(table.has_indexes):
-            self._database.write(table.make_indexes)
+        with self._database.filling():
+            if count >= MANY:
+                self._database.write(table.drop_indexes)
+            yield
+            if not self._database.read(table.has_indexes):
+                self._database.write(table.make_indexes)
 
     def record(self, written: Sequence[WrittenRow]) -> None:
         """Record what a store wrote, inside the sessions' locks, and log the changes.
@@ -520,7 +521,8 @@ class SessionIndex:
             table.forget_all(db)
             self._database.lose_rows(db)
 
-        self._database.write(write)
+        with self._database.filling():
+            self._database.write(write)
 
 
 def _ids(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[str]:

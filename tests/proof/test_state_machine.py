@@ -26,7 +26,8 @@ from proof.following import Follower, Poller
 from proof.meddling import Meddling
 from proof.model import WHICH, TwoStores
 
-pytestmark = pytest.mark.untraced
+# At full size it takes two minutes alone, and more beside the other attacks.
+pytestmark = [pytest.mark.untraced, pytest.mark.timeout(sized(300, 1200))]
 
 # What the machine leaves to others, and to whom.
 NOT_HERE = {

@@ -18,7 +18,7 @@ BREAKAGES = (
         "localsessions/_local/index/sessions.py",
         "if written is not None and written.fingerprint == fingerprint:",
         "if written is not None:",
-        "tests/local/test_loading.py::test_what_the_index_does_not_know_is_proven",
+        "tests/local/test_loading.py::test_what_the_index_does_not_know_is_proven[by_appending]",
     ),
     Mutation(
         "a save over an edit that is not logged yet hides the edit",

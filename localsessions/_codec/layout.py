@@ -213,7 +213,7 @@ def is_as_written(document: Mapping[str, JsonValue], session_id: str) -> bool:
         and known["session_id"] == session_id
         and list(known) == [name for name in SESSION_FIELDS if name in known]
         and known.pop("messages") is not None
-        and (all(known.values()) or not any(map(_is_empty, known.values())))
+        and not any(map(_is_empty, known.values()))
     )
 
 

@@ -14,10 +14,10 @@ __all__ = ["BREAKAGES"]
 BREAKAGES = (
     # what this store wrote last
     Mutation(
-        "a file that somebody edited is read as the one that this store wrote",
+        "after an edit by another program, a file is still taken for our own write",
         "localsessions/_local/index/sessions.py",
-        "if written is not None and written.fingerprint == fingerprint:",
-        "if written is not None:",
+        "row = self._written.get(session_id)\n        return row if row is not None and row.fingerprint == fingerprint else None",
+        "return self._written.get(session_id)",
         "tests/local/test_loading.py::test_what_the_index_does_not_know_is_proven[by_appending]",
     ),
     Mutation(

@@ -200,9 +200,14 @@ class SessionIndex:
 
         Of what this store wrote last, it is known without a question to the database.
         """
+        if (written := self._written_as(session_id, fingerprint)) is not None:
+            return written
+        row = self.get(session_id)
+        return row if row is not None and row.fingerprint == fingerprint else None
+
+    def _written_as(self, session_id: str, fingerprint: Fingerprint | None) -> IndexRow | None:
+        """Return the row of what this store wrote last, if the file still is that."""
         row = self._written.get(session_id)
-        if row is None or row.fingerprint != fingerprint:
-            row = self.get(session_id)
         return row if row is not None and row.fingerprint == fingerprint else None
 
     def rows(self, session_ids: Iterable[str]) -> dict[str, IndexRow]:
@@ -216,8 +221,7 @@ class SessionIndex:
 
     def is_proven(self, session_id: str, fingerprint: Fingerprint) -> bool:
         """Tell whether the session's file of this fingerprint needs no proof, see ``Tail``."""
-        written = self._written.get(session_id)
-        if written is not None and written.fingerprint == fingerprint:
+        if (written := self._written_as(session_id, fingerprint)) is not None:
             return written.tail is not None and written.tail.proven
 
         def read(db: sqlite3.Connection) -> bool:

@@ -262,7 +262,7 @@ class Picker(ActingApp):
         return tell
 
     async def _get_ready(self) -> None:
-        """Do while nobody types what the first letters would wait for; then follow the folder."""
+        """Prepare the first search, so that it answers at once; then follow the folder."""
         try:
             store = await self._opened
             await given_up_at_will(lambda wanted: get_ready(store, wanted, self._teller(wanted)))
